@@ -1,0 +1,58 @@
+/**
+ * The contract between those who write kernels and those who run them: a kernel is asked for a `Dispatch`,
+ * which names WGSL, its parameters and the buffers it binds; a planner decides where these buffers lie.
+ */
+
+/** Element types the engine stores. Every one takes four bytes. */
+export type DType = 'f32' | 'i32' | 'u32';
+
+export const BYTES_PER_ELEMENT = 4;
+
+/** A buffer before it has a place in device memory: identity and size are all that a kernel sees of it. */
+export interface BufferRef {
+  readonly dtype: DType;
+  /** Number of elements, at least 1. */
+  readonly length: number;
+}
+
+/** How a dispatch uses a buffer. `write` promises that every element is written and none is read. */
+export type Access = 'read' | 'write' | 'readwrite';
+
+export interface Operand {
+  readonly buffer: BufferRef;
+  readonly access: Access;
+}
+
+/** Value of one field of a kernel's `struct Params`, in the order in which the struct declares them. */
+export interface ParamValue {
+  readonly type: 'u32' | 'i32' | 'f32';
+  readonly value: number;
+}
+
+export interface Dispatch {
+  /** For profiles and error messages, like `conv2d forward 3x3 s1`. */
+  readonly label: string;
+  /**
+   * Complete WGSL with one entry point `main`. Operand i is `@group(0) @binding(i)`. If there are parameters,
+   * `@group(0) @binding(operands.length) var<uniform> params: Params;` follows on one line of its own.
+   * A kernel that reads the step's scalars binds `@group(0) @binding(operands.length + (params ? 1 : 0))
+   * var<storage, read> scalars: array<f32>;` (u32 values by bitcast).
+   */
+  readonly code: string;
+  /** Values of the WGSL's `override` constants. */
+  readonly constants?: Readonly<Record<string, number>>;
+  /** Fields of `struct Params`; may be baked into the WGSL as a constant, or bound as a uniform. */
+  readonly params?: Readonly<Record<string, ParamValue>>;
+  readonly operands: readonly Operand[];
+  /** True where the kernel binds `scalars`. */
+  readonly usesScalars?: boolean;
+  readonly workgroups: readonly [number, number, number];
+  /** Floating-point operations (a multiply-add is two), for rates. */
+  readonly flops: number;
+  /** Bytes that must move: every operand once, unless the kernel says otherwise. */
+  readonly bytes: number;
+}
+
+export const u32 = (value: number): ParamValue => ({ type: 'u32', value });
+export const i32 = (value: number): ParamValue => ({ type: 'i32', value });
+export const f32 = (value: number): ParamValue => ({ type: 'f32', value });

@@ -1,0 +1,20 @@
+import type { BufferRef, DType } from '../gpu/dispatch.ts';
+import type { Geometry } from '../gpu/geometry.ts';
+
+/** Handed to every kernel function: what the adapter is like, and temporaries that live as long as the node. */
+export interface KernelContext {
+  readonly geometry: Geometry;
+  temporary(length: number, dtype?: DType): BufferRef;
+}
+
+/**
+ * Spreads `count` workgroups over x and y, since one dimension holds at most 65535. Kernels number themselves by
+ * `workgroup_id.x + workgroup_id.y * num_workgroups.x` and must check the number against what there is to do.
+ */
+export function spread(geometry: Geometry, count: number): readonly [number, number, number] {
+  const limit = geometry.maxWorkgroupsPerDimension;
+  if (count <= limit) return [Math.max(1, count), 1, 1];
+  const y = Math.ceil(count / limit);
+  if (y > limit) throw new RangeError(`a dispatch of ${count} workgroups exceeds the device's ${limit} x ${limit}`);
+  return [Math.ceil(count / y), y, 1];
+}

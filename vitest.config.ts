@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config';
+import { wgsl } from './bin/wgsl-plugin.js';
+
+export default defineConfig({
+  plugins: [wgsl()],
+  test: {
+    include: ['test/**/*.test.ts'],
+    pool: 'forks',
+    maxWorkers: 2,
+    // Software adapters are slow and compile their shaders on first use.
+    testTimeout: 240_000,
+    hookTimeout: 120_000,
+  },
+});
