@@ -1,0 +1,23 @@
+// The ten scenes, in the one order that labels, logits and submission files use.
+
+/** Alphabetical, the data set's own names. */
+export const SCENES = [
+  'airport',
+  'bus',
+  'metro',
+  'metro_station',
+  'park',
+  'public_square',
+  'shopping_mall',
+  'street_pedestrian',
+  'street_traffic',
+  'tram',
+] as const;
+
+export type Scene = (typeof SCENES)[number];
+
+/** Index of a scene's name in `SCENES`, or undefined if it is none of them. */
+export function sceneIndex(name: string): number | undefined {
+  const index = (SCENES as readonly string[]).indexOf(name);
+  return index === -1 ? undefined : index;
+}

@@ -1,0 +1,56 @@
+// Writing files whole or not at all, and saying in one sentence why it failed.
+
+import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+
+/** The disk or its permissions refuse: no other file would fare better, so work stops at once. */
+export class StorageError extends Error {
+  override readonly name = 'StorageError';
+}
+
+/**
+ * Writes the pieces one after another to a temporary name beside `path`, then renames it; makes the folder if needed.
+ * Throws a StorageError of one sentence when the disk is full or does not allow it; nothing is left behind.
+ */
+export async function writeFileAtomic(path: string, pieces: readonly Uint8Array[]): Promise<void> {
+  const temporary = temporaryName(path);
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    const file = await open(temporary, 'w');
+    try {
+      for (const piece of pieces) await file.writeFile(piece);
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw storageError(error, path);
+  }
+}
+
+/** The name a file has while it is written; the process number keeps two runs apart. */
+export function temporaryName(path: string): string {
+  return `${path}.${process.pid}.tmp`;
+}
+
+/** Code of a failed system call, as ENOENT; undefined for other errors. */
+export function errorCode(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}
+
+/** What an error says, on one line. */
+export function messageOf(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).replace(/\s*\n\s*/g, '; ');
+}
+
+function storageError(error: unknown, path: string): StorageError {
+  const code = errorCode(error);
+  const reason =
+    code === 'ENOSPC' || code === 'EDQUOT'
+      ? `the disk that holds ${dirname(path)} is full: free some space there or choose another folder, then run it again`
+      : code === 'EACCES' || code === 'EPERM' || code === 'EROFS'
+        ? `cannot write ${path}: no permission (${code}); choose another folder`
+        : `cannot write ${path}: ${messageOf(error)}`;
+  return new StorageError(reason, { cause: error });
+}
