@@ -1,0 +1,52 @@
+/** What a Gpu has made and done so far; two snapshots tell whether a loop creates anything it should reuse. */
+export interface Counts {
+  buffersCreated: number;
+  bindGroupsCreated: number;
+  pipelinesCreated: number;
+  shaderModulesCreated: number;
+  submits: number;
+  dispatches: number;
+  /** Bytes in live buffers, staging included. */
+  bytesHeld: number;
+  /** Largest bytesHeld so far. */
+  bytesPeak: number;
+}
+
+export class Counters implements Counts {
+  buffersCreated = 0;
+  bindGroupsCreated = 0;
+  pipelinesCreated = 0;
+  shaderModulesCreated = 0;
+  submits = 0;
+  dispatches = 0;
+  bytesHeld = 0;
+  bytesPeak = 0;
+
+  addBuffer(bytes: number): void {
+    this.buffersCreated++;
+    this.bytesHeld += bytes;
+    this.bytesPeak = Math.max(this.bytesPeak, this.bytesHeld);
+  }
+
+  removeBuffer(bytes: number): void {
+    this.bytesHeld -= bytes;
+  }
+
+  snapshot(): Counts {
+    return { ...this };
+  }
+
+  /** What happened since `before` (bytesPeak: how much the peak rose). */
+  since(before: Counts): Counts {
+    return {
+      buffersCreated: this.buffersCreated - before.buffersCreated,
+      bindGroupsCreated: this.bindGroupsCreated - before.bindGroupsCreated,
+      pipelinesCreated: this.pipelinesCreated - before.pipelinesCreated,
+      shaderModulesCreated: this.shaderModulesCreated - before.shaderModulesCreated,
+      submits: this.submits - before.submits,
+      dispatches: this.dispatches - before.dispatches,
+      bytesHeld: this.bytesHeld - before.bytesHeld,
+      bytesPeak: this.bytesPeak - before.bytesPeak,
+    };
+  }
+}

@@ -1,0 +1,225 @@
+import { Counters } from './counters.ts';
+import type { Geometry } from './geometry.ts';
+import { Pipelines } from './pipelines.ts';
+import { StagingRing } from './readback.ts';
+import { ALIGNMENT, formatBytes } from './storage.ts';
+import type { Storage } from './storage.ts';
+
+/** `checked`: every call is validated. `fast`: the process asked Dawn to skip that (see src/node/adapter.ts). */
+export type Profile = 'checked' | 'fast';
+
+/** 1 prints the adapter and each program, 2 each kernel with its time, 3 its bindings, 4 its WGSL. */
+export type DebugLevel = 0 | 1 | 2 | 3 | 4;
+
+export interface GpuOptions {
+  readonly profile?: Profile;
+  readonly debug?: DebugLevel;
+  readonly log?: (line: string) => void;
+  /** Fills new storage with NaN, so that tests see what was never written. */
+  readonly poison?: boolean;
+  /** Parameters of kernels as WGSL constants; by default on hardware, where compiling is cheap and constants pay. */
+  readonly bakeParams?: boolean;
+}
+
+export interface Description {
+  /** Like "NVIDIA H100 80GB HBM3" or "llvmpipe (LLVM 19)"; never empty. */
+  readonly name: string;
+  readonly vendor: string;
+  readonly architecture: string;
+  readonly kind: Geometry['kind'];
+}
+
+const FEATURES = [
+  'shader-f16',
+  'subgroups',
+  'subgroup-size-control',
+  'chromium-experimental-subgroup-matrix',
+  'timestamp-query',
+];
+
+const LIMITS = [
+  'maxBufferSize',
+  'maxStorageBufferBindingSize',
+  'maxStorageBuffersPerShaderStage',
+  'maxComputeWorkgroupStorageSize',
+  'maxComputeInvocationsPerWorkgroup',
+  'maxComputeWorkgroupSizeX',
+  'maxComputeWorkgroupSizeY',
+  'maxComputeWorkgroupSizeZ',
+  'maxComputeWorkgroupsPerDimension',
+] as const;
+
+/** A device with what the engine keeps beside it: counters, compiled pipelines, staging buffers, errors. */
+export class Gpu {
+  readonly device: GPUDevice;
+  readonly description: Description;
+  readonly geometry: Geometry;
+  readonly limits: GPUSupportedLimits;
+  readonly profile: Profile;
+  readonly debug: DebugLevel;
+  readonly poison: boolean;
+  readonly log: (line: string) => void;
+  readonly counters = new Counters();
+  readonly pipelines: Pipelines;
+  /** What went wrong on the device since the last look; see throwIfFailed. */
+  readonly errors: string[] = [];
+  /** Bytes that one storage can have. */
+  readonly maxStorageBytes: number;
+  readonly #staging: StagingRing;
+  readonly #owned: boolean;
+  readonly #buffers = new Set<GPUBuffer>();
+  #lost: string | null = null;
+  #destroyed = false;
+
+  private constructor(device: GPUDevice, description: Description, owned: boolean, options: GpuOptions) {
+    this.device = device;
+    this.description = description;
+    this.limits = device.limits;
+    this.profile = options.profile ?? 'checked';
+    this.debug = options.debug ?? 0;
+    this.log = options.log ?? ((line) => console.log(line));
+    this.poison = options.poison ?? false;
+    this.#owned = owned;
+    this.geometry = geometryOf(device.limits, description.kind);
+    const limit = Math.min(this.limits.maxBufferSize, this.limits.maxStorageBufferBindingSize);
+    this.maxStorageBytes = Math.floor(limit / ALIGNMENT) * ALIGNMENT;
+    this.pipelines = new Pipelines(device, this.counters, options.bakeParams ?? description.kind === 'gpu');
+    this.#staging = new StagingRing(this);
+    device.addEventListener('uncapturederror', this.#onError);
+    void device.lost.then(({ reason, message }) => {
+      if (!this.#destroyed) this.#lost = `the device was lost (${reason}): ${message}`;
+    });
+    if (this.debug >= 1)
+      this.log(`adapter: ${description.name} (${description.kind}, ${this.profile} profile)`);
+  }
+
+  /** Asks the adapter for a device with every feature the engine can use and the adapter's limits. */
+  static async fromAdapter(adapter: GPUAdapter, options: GpuOptions = {}): Promise<Gpu> {
+    const device = await adapter.requestDevice({
+      requiredFeatures: FEATURES.filter((name) => adapter.features.has(name)) as GPUFeatureName[],
+      requiredLimits: Object.fromEntries(LIMITS.map((name) => [name, adapter.limits[name]])),
+    });
+    return new Gpu(device, describeAdapter(adapter.info), true, options);
+  }
+
+  /** Works on a device of the caller's, which stays the caller's: destroy() leaves it alive. */
+  static fromDevice(device: GPUDevice, options: GpuOptions = {}): Gpu {
+    return new Gpu(device, describeAdapter(device.adapterInfo), false, options);
+  }
+
+  createBuffer(label: string, bytes: number, usage: GPUBufferUsageFlags): GPUBuffer {
+    this.throwIfFailed();
+    this.device.pushErrorScope('out-of-memory');
+    const buffer = this.device.createBuffer({ label, size: bytes, usage });
+    void this.device.popErrorScope().then((error) => {
+      if (error === null) return;
+      this.errors.push(
+        `the device has no memory left for ${formatBytes(bytes)} of ${label} beside the ` +
+          `${formatBytes(this.counters.bytesHeld - bytes)} held: use a smaller batch`,
+      );
+    });
+    this.#buffers.add(buffer);
+    this.counters.addBuffer(bytes);
+    return buffer;
+  }
+
+  destroyBuffer(buffer: GPUBuffer): void {
+    if (!this.#buffers.delete(buffer)) return;
+    this.counters.removeBuffer(buffer.size);
+    buffer.destroy();
+  }
+
+  /** Copies the array to the start of the storage, after all work submitted so far. */
+  upload(storage: Storage, data: ArrayBufferView<ArrayBuffer>): void {
+    if (data.byteLength > storage.bytes) {
+      throw new RangeError(`${data.byteLength} bytes do not fit into storage of ${storage.bytes}`);
+    }
+    this.device.queue.writeBuffer(
+      storage.buffer,
+      storage.offset,
+      data.buffer,
+      data.byteOffset,
+      data.byteLength,
+    );
+  }
+
+  /** Reads the first `bytes` of the storage back; rejects with what failed on the device before. */
+  async read(storage: Storage, bytes: number): Promise<ArrayBuffer> {
+    this.throwIfFailed();
+    const result = await this.#staging.read(storage, bytes).catch((cause: unknown) => {
+      this.throwIfFailed();
+      throw cause;
+    });
+    this.throwIfFailed();
+    return result;
+  }
+
+  /** Encodes and submits one command buffer. */
+  submit(encode: (encoder: GPUCommandEncoder) => void): void {
+    const encoder = this.device.createCommandEncoder();
+    encode(encoder);
+    this.device.queue.submit([encoder.finish()]);
+    this.counters.submits++;
+  }
+
+  /** Resolves when all submitted work is done; rejects with what failed. */
+  async idle(): Promise<void> {
+    await this.device.queue.onSubmittedWorkDone();
+    this.throwIfFailed();
+  }
+
+  /** Throws an Error with what failed on the device since the last look, if anything did. */
+  throwIfFailed(): void {
+    if (this.#destroyed) throw new Error('this device was destroyed');
+    if (this.#lost !== null) throw new Error(this.#lost);
+    const failed = this.errors.splice(0);
+    if (failed.length > 0) throw new Error(failed.join('\n'));
+  }
+
+  fillNaN(storage: Storage): void {
+    const step = 1024 * 1024;
+    const nan = new Uint32Array(Math.min(step, storage.bytes / 4)).fill(0xffffffff);
+    for (let at = 0; at < storage.bytes; at += 4 * step) {
+      const bytes = Math.min(4 * step, storage.bytes - at);
+      this.device.queue.writeBuffer(storage.buffer, storage.offset + at, nan.buffer, 0, bytes);
+    }
+  }
+
+  /** Releases every buffer, and the device if it is ours. */
+  destroy(): void {
+    if (this.#destroyed) return;
+    this.#destroyed = true;
+    this.device.removeEventListener('uncapturederror', this.#onError);
+    for (const buffer of [...this.#buffers]) this.destroyBuffer(buffer);
+    if (this.#owned) this.device.destroy();
+  }
+
+  readonly #onError = (event: GPUUncapturedErrorEvent): void => {
+    this.errors.push(event.error.message);
+  };
+}
+
+/** Software adapters: SwiftShader and Mesa's lavapipe say so in one way or another. */
+export function describeAdapter(info: GPUAdapterInfo): Description {
+  const text = [info.vendor, info.architecture, info.device, info.description].join(' ');
+  const software = info.isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|software/i.test(text);
+  return {
+    name:
+      info.description ||
+      [info.vendor, info.device || info.architecture].filter(Boolean).join(' ') ||
+      'unnamed adapter',
+    vendor: info.vendor,
+    architecture: info.architecture,
+    kind: software ? 'cpu' : 'gpu',
+  };
+}
+
+function geometryOf(limits: GPUSupportedLimits, kind: Geometry['kind']): Geometry {
+  return {
+    kind,
+    maxWorkgroupsPerDimension: limits.maxComputeWorkgroupsPerDimension,
+    maxInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
+    maxWorkgroupStorageBytes: limits.maxComputeWorkgroupStorageSize,
+    maxBindingBytes: limits.maxStorageBufferBindingSize,
+  };
+}

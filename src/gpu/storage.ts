@@ -1,0 +1,20 @@
+/** Offsets and sizes of storage are multiples of this: what every device accepts as a binding's offset. */
+export const ALIGNMENT = 256;
+
+/** A place in device memory. */
+export interface Storage {
+  readonly buffer: GPUBuffer;
+  /** Bytes from the buffer's start, a multiple of ALIGNMENT. */
+  readonly offset: number;
+  /** Bytes reserved, a multiple of ALIGNMENT, so at least what was asked for. */
+  readonly bytes: number;
+}
+
+export const alignUp = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+
+/** Like "308.3 MiB". */
+export function formatBytes(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  const power = bytes < 1 ? 0 : Math.min(Math.floor(Math.log2(bytes) / 10), units.length - 1);
+  return `${(bytes / 1024 ** power).toFixed(power === 0 ? 0 : 1)} ${units[power] ?? ''}`;
+}
