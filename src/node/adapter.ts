@@ -33,37 +33,48 @@ const CHECKED = [
  * Throws an Error that says what was found and what to do.
  */
 export async function openNodeGpu({ adapter: choice, profile }: NodeGpuOptions): Promise<NodeGpu> {
-  const system = await openSystem(choice, profile);
-  if (system !== null && (choice !== 'gpu' || describeAdapter(system.adapter.info).kind === 'gpu'))
-    return system;
-  if (choice === 'gpu') {
-    const found =
-      system === null ? 'none' : `only ${describeAdapter(system.adapter.info).name}, which is software`;
-    throw new Error(
-      `adapter 'gpu' needs a hardware adapter, found ${found}: install its driver, or choose 'auto' or 'software'`,
-    );
-  }
-  return openSwiftShader(profile);
+  if (choice === 'software') return (await openSystemSoftware(profile)) ?? openSwiftShader(profile);
+  const system = await openSystem(profile);
+  const found = system === null ? null : describeAdapter(system.adapter.info);
+  if (system !== null && (choice === 'auto' || found?.kind === 'gpu')) return system;
+  if (choice === 'auto') return openSwiftShader(profile);
+  throw new Error(
+    `adapter 'gpu' needs a hardware adapter, found ${found === null ? 'none' : `only ${found.name}, which is software`}: ` +
+      `install the GPU's Vulkan driver, or choose 'auto' or 'software'`,
+  );
 }
 
-/** What the machine's own drivers offer; null where Dawn accepts none. */
-async function openSystem(choice: AdapterChoice, profile: Profile): Promise<NodeGpu | null> {
+/** The best of the machine's own adapters, hardware before software; null where Dawn accepts none. */
+export async function openSystem(profile: Profile): Promise<NodeGpu | null> {
   const gpu = await createInstance(profile);
-  const adapter = await gpu.requestAdapter(
-    choice === 'software' ? { forceFallbackAdapter: true } : { powerPreference: 'high-performance' },
-  );
+  const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
   return adapter === null ? null : { gpu, adapter };
 }
 
-async function openSwiftShader(profile: Profile): Promise<NodeGpu> {
+/** The machine's own software adapter, whether or not it also has hardware; null where Dawn accepts none. */
+export async function openSystemSoftware(profile: Profile): Promise<NodeGpu | null> {
+  // Dawn's forceFallbackAdapter knows SwiftShader and WARP but not lavapipe, which is asked for by its name.
+  const byName = process.platform === 'linux';
+  try {
+    const gpu = await createInstance(profile, byName ? ['adapter=llvmpipe'] : []);
+    const adapter = await gpu.requestAdapter({ forceFallbackAdapter: !byName });
+    return adapter === null ? null : { gpu, adapter };
+  } catch (cause) {
+    if (String(cause).includes('no adapter')) return null;
+    throw cause;
+  }
+}
+
+/** SwiftShader from npm. Throws an Error where it cannot be unpacked or Dawn refuses it. */
+export async function openSwiftShader(profile: Profile): Promise<NodeGpu> {
   const { manifest, loader } = unpackSwiftShader();
   const { default: koffi } = await import('koffi');
-  // A loader by this name that is in the process already satisfies Dawn's dlopen, and nothing else needs a Vulkan installation.
+  // A library by this name in the process satisfies Dawn's dlopen, so that no Vulkan need be installed.
   koffi.load(loader);
   const restore = setEnvironment({ VK_DRIVER_FILES: manifest, VK_ICD_FILENAMES: manifest });
   try {
     const gpu = await createInstance(profile);
-    const adapter = await gpu.requestAdapter({ forceFallbackAdapter: true });
+    const adapter = await gpu.requestAdapter();
     if (adapter === null)
       throw new Error(`Dawn does not accept SwiftShader (${manifest}): delete its folder and try again`);
     return { gpu, adapter };
@@ -72,18 +83,16 @@ async function openSwiftShader(profile: Profile): Promise<NodeGpu> {
   }
 }
 
-async function createInstance(profile: Profile): Promise<GPU> {
+async function createInstance(profile: Profile, options: readonly string[] = []): Promise<GPU> {
   const { create } = await import('webgpu').catch((cause: unknown) => {
-    throw new Error(
-      `the package webgpu does not load on ${process.platform} ${process.arch}: npm install webgpu`,
-      { cause },
-    );
+    const message = `the package webgpu does not load on ${process.platform} ${process.arch}: npm install webgpu`;
+    throw new Error(message, { cause });
   });
   const backend = process.platform === 'linux' ? ['backend=vulkan'] : [];
-  return create([...backend, ...(profile === 'fast' ? FAST : CHECKED)]);
+  return create([...backend, ...options, ...(profile === 'fast' ? FAST : CHECKED)]);
 }
 
-/** The Vulkan loader reads these from the process while an instance is made. */
+/** The Vulkan loader reads these from the process whenever an instance is made. */
 function setEnvironment(values: Readonly<Record<string, string>>): () => void {
   const before = Object.keys(values).map((name) => [name, process.env[name]] as const);
   Object.assign(process.env, values);
