@@ -1,0 +1,56 @@
+// One pass of max or min with its place: value[o, s, i] = the extreme x[o, r, i] over s * chunk <= r < (s + 1) * chunk
+// and index[o, s, i] = the first r that has it. A NaN counts as the extreme, as in PyTorch.
+//
+// x [outer, reduce, inner]; value, index [outer, splits, inner]. One thread makes one output. In later passes (LATER)
+// x holds the values of the splits before and `place` their indices.
+//#include nan
+struct Params { outputs: u32, splits: u32, reduce: u32, inner: u32, chunk: u32 }
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read_write> value: array<f32>;
+@group(0) @binding(2) var<storage, read_write> index: array<i32>;
+//#if LATER
+@group(0) @binding(3) var<storage, read> place: array<i32>;
+@group(0) @binding(4) var<uniform> params: Params;
+//#else
+@group(0) @binding(3) var<uniform> params: Params;
+//#endif
+
+fn beats(candidate: f32, best: f32) -> bool {
+  return !is_nan(best) && (is_nan(candidate) || BEATS_);
+}
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) workgroups: vec3u,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let row = (workgroup.x + workgroup.y * workgroups.x) * 64u + local;
+  if (row >= params.outputs) {
+    return;
+  }
+  let rest = row / params.inner;
+  let outer = rest / params.splits;
+  let start = (rest - outer * params.splits) * params.chunk;
+  let end = min(start + params.chunk, params.reduce);
+  var at = (outer * params.reduce + start) * params.inner + (row - rest * params.inner);
+  var best = x[at];
+  var best_r = start;
+  var best_at = at;
+  for (var r = start + 1u; r < end; r++) {
+    at += params.inner;
+    let candidate = x[at];
+    if (beats(candidate, best)) {
+      best = candidate;
+      best_r = r;
+      best_at = at;
+    }
+  }
+  value[row] = best;
+//#if LATER
+  index[row] = place[best_at];
+//#else
+  index[row] = i32(best_r);
+//#endif
+}

@@ -1,0 +1,160 @@
+import source from '../../shaders/reduce.wgsl';
+import nan from '../../shaders/lib_nan.wgsl';
+import row from '../../shaders/lib_row.wgsl';
+import { BYTES_PER_ELEMENT, f32, u32, type BufferRef, type Dispatch } from '../gpu/dispatch.ts';
+import type { Geometry } from '../gpu/geometry.ts';
+import { spread, type KernelContext } from './context.ts';
+import { expandTemplate } from './template.ts';
+
+export type Reduction = 'sum' | 'max' | 'min';
+
+/** Neighbouring dimensions that are all reduced or all kept, seen as one. Outermost first. */
+export interface Block {
+  readonly size: number;
+  readonly reduced: boolean;
+}
+
+/** A reduction over the middle of three dimensions. */
+export interface Extent {
+  readonly outer: number;
+  readonly reduce: number;
+  readonly inner: number;
+}
+
+/** Merges dimensions of one kind and drops those of size 1. `dims` counts from the front. */
+export function blocksOf(shape: readonly number[], dims: readonly number[]): Block[] {
+  const blocks: Block[] = [];
+  shape.forEach((size, dim) => {
+    if (size === 1) return;
+    const reduced = dims.includes(dim);
+    const last = blocks.at(-1);
+    if (last?.reduced === reduced) blocks[blocks.length - 1] = { size: last.size * size, reduced };
+    else blocks.push({ size, reduced });
+  });
+  return blocks;
+}
+
+const product = (blocks: readonly Block[]): number => blocks.reduce((count, { size }) => count * size, 1);
+
+/** One extent for each reduced block, innermost first: each works on what the one before left. */
+export function extentsOf(blocks: readonly Block[]): Extent[] {
+  const extents: Extent[] = [];
+  let rest = blocks;
+  for (;;) {
+    const at = rest.findLastIndex(({ reduced }) => reduced);
+    const block = rest[at];
+    if (block === undefined) break;
+    const before = rest.slice(0, at);
+    const after = rest.slice(at + 1);
+    extents.push({ outer: product(before), reduce: block.size, inner: product(after) });
+    rest = [...before, ...after];
+  }
+  // Nothing to reduce still means y = scale * x.
+  return extents.length > 0 ? extents : [{ outer: product(blocks), reduce: 1, inner: 1 }];
+}
+
+/** y = scale * reduction of x over the reduced blocks; every order of additions is fixed. */
+export function reduce(
+  context: KernelContext,
+  kind: Reduction,
+  x: BufferRef,
+  y: BufferRef,
+  blocks: readonly Block[],
+  scale = 1,
+): Dispatch[] {
+  const extents = extentsOf(blocks);
+  let from = x;
+  return extents.flatMap((extent, i) => {
+    const last = i === extents.length - 1;
+    const to = last ? y : context.temporary(extent.outer * extent.inner);
+    const dispatches = reduceExtent(context, kind, from, to, extent, last ? scale : 1);
+    from = to;
+    return dispatches;
+  });
+}
+
+function reduceExtent(
+  context: KernelContext,
+  kind: Reduction,
+  x: BufferRef,
+  y: BufferRef,
+  extent: Extent,
+  scale: number,
+): Dispatch[] {
+  const plan = planReduction(context.geometry, extent);
+  if (plan.splits === 1) return [pass(context, kind, x, y, extent, plan, scale)];
+  const { outer, inner } = extent;
+  const partial = context.temporary(outer * plan.splits * inner);
+  return [
+    pass(context, kind, x, partial, extent, plan, 1),
+    ...reduceExtent(context, kind, partial, y, { outer, reduce: plan.splits, inner }, scale),
+  ];
+}
+
+interface ReductionPlan {
+  /** A workgroup for each output rather than a thread. */
+  readonly team: boolean;
+  readonly lanes: number;
+  /** Elements of the reduced dimension that one row takes. */
+  readonly chunk: number;
+  readonly splits: number;
+}
+
+/** Sums are cut at this length, which bounds both rounding and the time of the slowest thread. */
+const LONGEST_CHUNK = { thread: 4096, team: 65536 };
+
+export function planReduction(geometry: Geometry, { outer, reduce, inner }: Extent): ReductionPlan {
+  const outputs = outer * inner;
+  const team = geometry.kind === 'gpu' && inner === 1 && reduce >= 64;
+  const rows = team ? 1024 : geometry.kind === 'gpu' ? 16384 : 256;
+  const shortest = team ? 4096 : 64;
+  const longest = team ? LONGEST_CHUNK.team : LONGEST_CHUNK.thread;
+  const wanted = Math.ceil((reduce * outputs) / rows);
+  const chunk = Math.ceil(Math.min(longest, Math.max(shortest, wanted), reduce) / 4) * 4;
+  const lanes = team && Math.min(chunk, reduce) >= 1024 ? 256 : 64;
+  return { team, lanes, chunk, splits: Math.ceil(reduce / chunk) };
+}
+
+const COMBINE = {
+  sum: { combine: 'a + b', start: '0.0' },
+  // A NaN, once met, stays: as in PyTorch.
+  max: { combine: 'select(a, b, (is_nan4(b) | (b > a)) & !is_nan4(a))', start: 'first' },
+  min: { combine: 'select(a, b, (is_nan4(b) | (b < a)) & !is_nan4(a))', start: 'first' },
+} as const;
+
+function pass(
+  { geometry }: KernelContext,
+  kind: Reduction,
+  x: BufferRef,
+  y: BufferRef,
+  { outer, reduce, inner }: Extent,
+  { team, lanes, chunk, splits }: ReductionPlan,
+  scale: number,
+): Dispatch {
+  const outputs = outer * splits * inner;
+  const vector = inner === 1 && reduce % 4 === 0;
+  const { combine, start } = COMBINE[kind];
+  return {
+    label: `${kind} [${outer}, ${reduce}, ${inner}]`,
+    code: expandTemplate('reduce', source, {
+      include: { row, nan },
+      when: { TEAM: team, VECTOR: vector },
+      substitute: { LANES_: lanes, ELEMENT_: vector ? 'vec4f' : 'f32', COMBINE_: combine, START_: start },
+    }),
+    params: {
+      outputs: u32(outputs),
+      splits: u32(splits),
+      reduce: u32(reduce),
+      inner: u32(inner),
+      chunk: u32(chunk),
+      scale: f32(scale),
+    },
+    operands: [
+      { buffer: x, access: 'read' },
+      { buffer: y, access: 'write' },
+    ],
+    workgroups: spread(geometry, team ? outputs : Math.ceil(outputs / lanes)),
+    flops: outer * reduce * inner,
+    bytes: (outer * reduce * inner + outputs) * BYTES_PER_ELEMENT,
+  };
+}
