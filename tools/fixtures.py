@@ -1,0 +1,11 @@
+"""Remakes every fixture that PyTorch or numpy gives: `npm run fixtures`, with a Python that has torch, torchvision and scipy."""
+import os
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+if __name__ == '__main__':
+    for script in ('hash_samples.py', 'features_reference.py', 'op_cases.py', 'model_cases.py'):
+        print(f'{script}:', flush=True)
+        subprocess.run([sys.executable, os.path.join(HERE, script)], check=True)

@@ -1,0 +1,114 @@
+"""Whole nets with hash weights (hash_weights.py) in PyTorch f64 and f32. Writes test/fixtures/models.
+
+NAME.safetensors holds, for the input `NAME/x` (uniform) and the upstream gradient `NAME/dy` (uniform):
+  eval/out                 in eval mode
+  train/out                in train mode, dropout off
+  grad/KEY, grad/input     gradients of sum(train/out * dy)
+  stat/KEY                 running statistics after the train pass
+and NAME.json the shapes and PyTorch f32's own distance from f64 of each, the worse of two orders of summation.
+joint.json: losses of 20 training steps.
+"""
+import os
+import sys
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from hash import values, words
+from hash_weights import load_hash_weights
+from nets import FCNN, JointNet, densenet161_extractor, small_densenet_extractor
+from oracle import relative, stored, write_json, write_safetensors
+
+FOLDER = os.path.join(os.path.dirname(__file__), '..', 'test', 'fixtures', 'models')
+
+
+def run_net(make, name, shape, dtype):
+    x = torch.from_numpy(values(f'{name}/x', shape, 'uniform')).to(dtype)
+    net = load_hash_weights(make().to(dtype))
+    results = {}
+    with torch.no_grad():
+        results['eval/out'] = net.eval()(x)
+    net.train()
+    x.requires_grad_()
+    out = net(x)
+    out.backward(torch.from_numpy(values(f'{name}/dy', tuple(out.shape), 'uniform')).to(dtype))
+    results['train/out'] = out
+    results['grad/input'] = x.grad
+    results.update({f'grad/{key}': p.grad for key, p in net.named_parameters()})
+    results.update({f'stat/{key}': b for key, b in net.named_buffers() if b.is_floating_point()})
+    return {key: value.detach().numpy() for key, value in results.items()}
+
+
+def in_two_orders(compute):
+    """The same in oneDNN's and in PyTorch's own order of summation: what f32 gives depends on luck, the worse one less so."""
+    with torch.backends.mkldnn.flags(enabled=False):
+        plain = compute()
+    return [compute(), plain]
+
+
+def write_net(name, make, shape):
+    exact = run_net(make, name, shape, torch.float64)
+    singles = in_two_orders(lambda: run_net(make, name, shape, torch.float32))
+    rows = [{'name': key, 'shape': list(value.shape),
+             'f32': float(f'{max(relative(single[key], value) for single in singles):.3g}')}
+            for key, value in exact.items()]
+    write_json(os.path.join(FOLDER, f'{name}.json'), {'torch': torch.__version__, 'input': list(shape)}, 'tensors', rows)
+    write_safetensors(os.path.join(FOLDER, f'{name}.safetensors'), {key: stored(value) for key, value in exact.items()})
+    for kind in ('eval', 'train', 'grad', 'stat'):
+        distances = [row['f32'] for row in rows if row['name'].startswith(kind)]
+        print(f'{name} {kind}: f32 distance median {np.median(distances):.2g}, worst {max(distances):.2g}')
+
+
+JOINT = dict(steps=20, batches=4, batch=8, audio=[8, 6, 64, 24], frames=[8, 2, 3, 32, 32], classes=10,
+             learningRate=1e-4, weightDecay=1e-5)
+
+
+def soft_labels(name, rows, classes):
+    """Mixup labels: ratio `unit` for class one, the rest for class two."""
+    ratio = values(f'{name}/ratio', (rows,), 'unit')
+    one = words(f'{name}/one', rows) % np.uint32(classes)
+    two = words(f'{name}/two', rows) % np.uint32(classes)
+    labels = np.zeros((rows, classes), np.float32)
+    for i in range(rows):
+        labels[i, one[i]] += ratio[i]
+        labels[i, two[i]] += np.float32(1) - ratio[i]
+    return labels
+
+
+def joint_losses(dtype):
+    video = small_densenet_extractor()
+    net = JointNet(FCNN(512, dropout=0.0), 512, video, video.out_features, JOINT['classes'])
+    net = load_hash_weights(net.to(dtype)).train()
+    adam = torch.optim.Adam(net.parameters(), lr=JOINT['learningRate'], weight_decay=JOINT['weightDecay'])
+    losses = []
+    for step in range(JOINT['steps']):
+        name = f'joint/batch{step % JOINT["batches"]}'
+        audio, frames = (torch.from_numpy(values(f'{name}/{part}', JOINT[part], 'uniform')).to(dtype)
+                         for part in ('audio', 'frames'))
+        labels = torch.from_numpy(soft_labels(name, JOINT['batch'], JOINT['classes'])).to(dtype)
+        loss = F.cross_entropy(net(audio, frames), labels)
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+        losses.append(loss.item())
+    return losses
+
+
+def write_joint():
+    exact, singles = joint_losses(torch.float64), in_two_orders(lambda: joint_losses(torch.float32))
+    rows = [{'loss': loss, 'f32': float(f'{max(abs(other - loss) for other in others) / loss:.3g}')}
+            for loss, *others in zip(exact, *singles)]
+    write_json(os.path.join(FOLDER, 'joint.json'), {'torch': torch.__version__, **JOINT}, 'losses', rows)
+    print(f'joint: loss {exact[0]:.4f} to {exact[-1]:.4f}, worst f32 distance {max(row["f32"] for row in rows):.2g}')
+
+
+MODELS = {
+    'fcnn': lambda: write_net('fcnn', lambda: FCNN(512, dropout=0.0), (2, 6, 128, 39)),
+    'densenet_small': lambda: write_net('densenet_small', small_densenet_extractor, (3, 3, 32, 32)),
+    'densenet161': lambda: write_net('densenet161', densenet161_extractor, (2, 3, 224, 224)),
+    'joint': write_joint,
+}
+
+if __name__ == '__main__':
+    for model in sys.argv[1:] or MODELS:
+        MODELS[model]()
