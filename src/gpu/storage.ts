@@ -1,6 +1,9 @@
 /** Offsets and sizes of storage are multiples of this: what every device accepts as a binding's offset. */
 export const ALIGNMENT = 256;
 
+/** GPUBufferUsage of what tensors lie in: STORAGE, COPY_SRC and COPY_DST. */
+export const STORAGE_USAGE = 0x80 | 0x04 | 0x08;
+
 /** A place in device memory. */
 export interface Storage {
   readonly buffer: GPUBuffer;

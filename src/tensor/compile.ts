@@ -1,0 +1,283 @@
+import type { DType } from '../gpu/dispatch.ts';
+import { alignUp, type Storage } from '../gpu/storage.ts';
+import { Heap } from '../gpu/heap.ts';
+import { Program } from '../gpu/program.ts';
+import { releaseHistory } from './autograd.ts';
+import type { Device } from './device.ts';
+import { dtypeOfArray } from './dtype.ts';
+import { planNodes, type Plan } from './plan/plan.ts';
+import type { RunHook } from './recording.ts';
+import { tensorsIn } from './scope.ts';
+import { elementCount, formatShape, type Shape } from './shape.ts';
+import { Tensor, type TypedArray } from './tensor.ts';
+import { Value, type Place } from './value.ts';
+
+/** What a compiled function may return: a tensor, or tensors in an array or an object, or nothing. */
+export type StepResult = Tensor | readonly Tensor[] | Readonly<Record<string, Tensor>> | undefined | void;
+
+/** What it takes: tensors, or plain data that is uploaded to where the plan wants it. */
+export type StepInput = Tensor | { readonly data: TypedArray; readonly shape: Shape };
+
+/** Results of this many calls stay readable; older ones are overwritten. */
+export const RESULTS_KEPT = 4;
+
+/** Sizes of what a compiled function's plan does, for reports. */
+export interface PlanStatistics {
+  readonly dispatches: number;
+  readonly flops: number;
+  readonly bytesMoved: number;
+  readonly arenaBytes: number;
+}
+
+/**
+ * A recorded step. The first call for each set of input shapes traces and plans it; later calls replay the plan:
+ * no buffer, bind group or pipeline is made, and there is one submit. Host code inside the function, conditions and
+ * `train()` or `eval()` included, runs at tracing only. Results stay valid for the next `RESULTS_KEPT - 1` calls.
+ */
+export interface CompiledFunction<Result extends StepResult> {
+  (...inputs: StepInput[]): Promise<Result>;
+  /** Of the plan that ran last. Throws an Error before the first call. */
+  statistics(): PlanStatistics;
+  /** How often the function was traced, that is planned anew. */
+  readonly traces: number;
+  dispose(): void;
+}
+
+interface OutputSlot {
+  readonly source: Value;
+  readonly shape: Shape;
+  /** Ring of places that results are copied to, so that a late reader finds them. */
+  readonly ring: readonly Place[];
+  readonly handedOut: (Tensor | undefined)[];
+}
+
+interface CompiledPlan {
+  readonly plan: Plan;
+  readonly compiling: Promise<Program>;
+  /** Null until the first replay has awaited it. */
+  program: Program | null;
+  readonly hooks: readonly RunHook[];
+  readonly inputs: readonly Tensor[];
+  readonly result: StepResult;
+  readonly outputs: ReadonlyMap<Tensor, OutputSlot>;
+  readonly entry: ReadonlyMap<Tensor, Value | null>;
+  readonly exit: ReadonlyMap<Tensor, { value: Value; shape: Shape } | null>;
+  /** Places that the bind groups were made for; a parameter that moved since makes them stale. */
+  readonly boundPlaces: Map<Value, Storage>;
+  boundGeneration: number;
+  turn: number;
+}
+
+export function compileFunction<Result extends StepResult>(
+  device: Device,
+  fn: (...inputs: Tensor[]) => Result,
+): CompiledFunction<Result> {
+  const plans = new Map<string, CompiledPlan[]>();
+  const heaps = {
+    inputs: new Heap(device.gpu, 'inputs of a compiled step', 64 * 1024),
+    results: new Heap(device.gpu, 'results of a compiled step', 64 * 1024),
+  };
+  let last: CompiledPlan | undefined;
+  let traces = 0;
+
+  // Not async: everything up to the device's queue happens before the call returns, so calls keep their order.
+  const call = (...inputs: StepInput[]): Promise<Result> => {
+    try {
+      // A failure marks the tensors it concerns, whose readers see it.
+      device.flush().catch(() => undefined);
+      const key = inputs.map((input) => `${dtypeOf(input)}${formatShape(input.shape)}`).join();
+      let found = plans.get(key)?.find(entryMatches);
+      if (found === undefined) {
+        found = trace(device, heaps, fn, inputs);
+        traces++;
+        plans.set(key, [...(plans.get(key) ?? []), found]);
+      }
+      last = found;
+      return replay(device, found, inputs) as Promise<Result>;
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
+  };
+
+  return Object.assign(call, {
+    statistics: () => {
+      if (last === undefined) throw new Error('this compiled function has not been called, so it has no plan');
+      return statisticsOf(last.plan);
+    },
+    get traces() {
+      return traces;
+    },
+    dispose: () => {
+      for (const compiled of [...plans.values()].flat()) release(device, compiled);
+      plans.clear();
+      void device.queue.run(() => {
+        heaps.inputs.destroy();
+        heaps.results.destroy();
+      });
+    },
+  });
+}
+
+const dtypeOf = (input: StepInput): DType => (input instanceof Tensor ? input.dtype : dtypeOfArray(input.data));
+
+/** Traces `fn` on tensors of the inputs' shapes and plans it; its pipelines begin to compile. */
+function trace(
+  device: Device,
+  heaps: { readonly inputs: Heap; readonly results: Heap },
+  fn: (...inputs: Tensor[]) => StepResult,
+  inputs: readonly StepInput[],
+): CompiledPlan {
+  const placeholders = inputs.map((input) => {
+    const value = new Value(dtypeOf(input), elementCount(input.shape), `input ${formatShape(input.shape)}`);
+    value.place = { storage: heaps.inputs.allocate(value.bytes, value.label), heap: heaps.inputs };
+    return new Tensor(device, value, input.shape);
+  });
+  const { result, recording } = device.trace(() => device.scope(() => fn(...placeholders)));
+  for (const tensor of tensorsIn(result)) releaseHistory(tensor);
+  const plan = planNodes(device.gpu, recording.nodes, device.keptHeaps);
+  // What the plan touches must stay where it is for as long as the plan lives.
+  for (const value of [...plan.captured, ...plan.kept]) value.handles++;
+  device.finishUses(recording.nodes);
+  const exit = new Map(
+    [...recording.gradientsAtEntry.keys()].map((leaf) => {
+      const { grad } = leaf;
+      return [leaf, grad === null ? null : { value: grad.value, shape: grad.shape }] as const;
+    }),
+  );
+  const outputs = new Map(
+    tensorsIn(result).map((tensor): [Tensor, OutputSlot] => {
+      const source = tensor.value;
+      const ring = Array.from({ length: RESULTS_KEPT }, () => ({
+        storage: heaps.results.allocate(source.bytes, source.label),
+        heap: null,
+      }));
+      return [tensor, { source, shape: tensor.shape, ring, handedOut: [] }];
+    }),
+  );
+  const compiling = Program.compile(device.gpu, plan.dispatches);
+  compiling.catch(() => undefined); // the first replay awaits it and reports
+  return {
+    plan,
+    compiling,
+    program: null,
+    hooks: recording.hooks,
+    inputs: placeholders,
+    result,
+    outputs,
+    entry: recording.gradientsAtEntry,
+    exit,
+    boundPlaces: new Map(),
+    boundGeneration: -1,
+    turn: 0,
+  };
+}
+
+/** True where each leaf's gradient is the one (or none, as) the plan was traced with. */
+function entryMatches({ entry }: CompiledPlan): boolean {
+  for (const [leaf, value] of entry) if ((leaf.grad?.value ?? null) !== value) return false;
+  return true;
+}
+
+function replay(device: Device, compiled: CompiledPlan, inputs: readonly StepInput[]): Promise<StepResult> {
+  const scalars = device.prepareRun(compiled.hooks);
+  setGradients(device, compiled);
+  const turn = compiled.turn++ % RESULTS_KEPT;
+  const result = handOut(device, compiled, turn);
+  const sources = inputs.map((input) => (input instanceof Tensor ? input.detach() : input));
+  const run = (program: Program): StepResult => {
+    bindIfMoved(device, compiled, program);
+    device.scalars.upload(device.gpu, scalars);
+    device.gpu.submit((encoder) => {
+      sources.forEach((source, i) => feed(device, encoder, source, compiled.inputs[i]));
+      program.encode(encoder);
+      for (const { source, ring } of compiled.outputs.values()) {
+        const from = source.place?.storage;
+        const to = ring[turn]?.storage;
+        if (from && to) encoder.copyBufferToBuffer(from.buffer, from.offset, to.buffer, to.offset, alignUp(source.bytes));
+      }
+    });
+    for (const source of sources) if (source instanceof Tensor) source.dispose();
+    return result;
+  };
+  return device.queue.run(() => {
+    if (compiled.program !== null) return run(compiled.program);
+    return compiled.compiling.then((program) => run((compiled.program = program)));
+  });
+}
+
+/** Leaves the leaves' gradients as tracing did. */
+function setGradients(device: Device, { exit }: CompiledPlan): void {
+  for (const [leaf, gradient] of exit) {
+    if ((leaf.grad?.value ?? null) === (gradient?.value ?? null)) continue;
+    leaf.grad?.dispose();
+    leaf.grad = gradient === null ? null : new Tensor(device, gradient.value, gradient.shape);
+  }
+}
+
+/** New tensors for the results of this turn; those of RESULTS_KEPT turns ago become unreadable. */
+function handOut(device: Device, { result, outputs }: CompiledPlan, turn: number): StepResult {
+  const fresh = new Map<Tensor, Tensor>();
+  for (const [traced, { shape, ring, handedOut }] of outputs) {
+    handedOut[turn]?.dispose(`was overwritten ${RESULTS_KEPT} calls of its compiled function later; read it sooner or clone it`);
+    const value = new Value(traced.dtype, elementCount(shape), `result ${formatShape(shape)}`);
+    value.place = ring[turn] ?? null;
+    const tensor = new Tensor(device, value, shape);
+    handedOut[turn] = tensor;
+    fresh.set(traced, tensor);
+  }
+  return substitute(result, fresh) as StepResult;
+}
+
+function substitute(value: unknown, fresh: ReadonlyMap<Tensor, Tensor>): unknown {
+  if (value instanceof Tensor) return fresh.get(value);
+  if (Array.isArray(value)) return value.map((item) => substitute(item, fresh));
+  if (value !== null && typeof value === 'object') {
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, substitute(item, fresh)]));
+  }
+  return value;
+}
+
+function bindIfMoved(device: Device, compiled: CompiledPlan, program: Program): void {
+  const { plan, boundPlaces } = compiled;
+  device.arenas.reserve(plan);
+  let moved = compiled.boundGeneration !== device.arenas.generation;
+  for (const value of plan.captured) moved ||= boundPlaces.get(value) !== value.place?.storage;
+  if (!moved) return;
+  program.bind((ref) => device.arenas.place(plan, ref), device.scalars.storage);
+  for (const value of plan.captured) if (value.place !== null) boundPlaces.set(value, value.place.storage);
+  compiled.boundGeneration = device.arenas.generation;
+}
+
+function feed(
+  device: Device,
+  encoder: GPUCommandEncoder,
+  source: StepInput,
+  placeholder: Tensor | undefined,
+): void {
+  const to = placeholder?.value.place?.storage;
+  if (to === undefined) throw new Error('a compiled function got more inputs than it was traced with');
+  if (!(source instanceof Tensor)) {
+    device.gpu.upload(to, source.data as TypedArray & ArrayBufferView<ArrayBuffer>);
+    return;
+  }
+  const from = source.value.place?.storage;
+  if (from === undefined) throw new Error(`input ${source.value.label} was never computed`);
+  encoder.copyBufferToBuffer(from.buffer, from.offset, to.buffer, to.offset, alignUp(source.value.bytes));
+}
+
+function statisticsOf({ dispatches, arenaBytes }: Plan): PlanStatistics {
+  return {
+    dispatches: dispatches.length,
+    flops: dispatches.reduce((sum, { flops }) => sum + flops, 0),
+    bytesMoved: dispatches.reduce((sum, { bytes }) => sum + bytes, 0),
+    arenaBytes: arenaBytes.flat().reduce((sum, bytes) => sum + bytes, 0),
+  };
+}
+
+function release(device: Device, compiled: CompiledPlan): void {
+  for (const tensor of compiled.inputs) tensor.dispose();
+  for (const value of [...compiled.plan.captured, ...compiled.plan.kept]) device.release(value);
+  for (const { handedOut } of compiled.outputs.values()) for (const tensor of handedOut) tensor?.dispose();
+  for (const tensor of compiled.outputs.keys()) tensor.dispose();
+  void device.queue.run(() => compiled.program?.destroy());
+}

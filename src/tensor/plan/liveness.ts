@@ -1,0 +1,43 @@
+import type { BufferRef, Dispatch } from '../../gpu/dispatch.ts';
+import type { RecordedNode } from '../recording.ts';
+import type { Value } from '../value.ts';
+
+/** The nodes that something asks for: kept values, values with a place, or in-place changes of such values. */
+export function liveNodes(nodes: readonly RecordedNode[], isKept: (value: Value) => boolean): RecordedNode[] {
+  const needed = new Set<Value>();
+  const wanted = (value: Value | undefined): boolean =>
+    value !== undefined && (value.place !== null || isKept(value) || needed.has(value));
+  const live: RecordedNode[] = [];
+  for (const node of nodes.toReversed()) {
+    const mutated = (node.op.mutates ?? []).map((index) => node.inputs[index]);
+    if (!node.outputs.some(wanted) && !mutated.some(wanted)) continue;
+    for (const input of node.inputs) needed.add(input);
+    live.push(node);
+  }
+  return live.reverse();
+}
+
+/** First and last dispatch that touch a buffer. */
+export interface Lifetime {
+  readonly buffer: BufferRef;
+  readonly first: number;
+  last: number;
+}
+
+/** Lifetimes of all buffers that need a place in an arena, in order of first use. */
+export function lifetimes(dispatches: readonly Dispatch[], isPlaced: (buffer: BufferRef) => boolean): Lifetime[] {
+  const found = new Map<BufferRef, Lifetime>();
+  dispatches.forEach((dispatch, index) => {
+    for (const { buffer, access } of dispatch.operands) {
+      if (isPlaced(buffer)) continue;
+      const lifetime = found.get(buffer);
+      if (lifetime !== undefined) {
+        lifetime.last = index;
+        continue;
+      }
+      if (access !== 'write') throw new Error(`${dispatch.label} reads a buffer that nothing has written`);
+      found.set(buffer, { buffer, first: index, last: index });
+    }
+  });
+  return [...found.values()];
+}
