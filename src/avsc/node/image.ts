@@ -1,6 +1,6 @@
 // Pictures as the networks see them: square RGB bytes, channel by channel.
 
-import sharp from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 
 /** How any picture becomes a square of `size` pixels. */
 export interface PictureOptions {
@@ -39,7 +39,7 @@ export function resizePicture(
   return toSquare(sharp(rgba, { raw: { width, height, channels: 4 } }), options);
 }
 
-async function toSquare(image: sharp.Sharp, options: PictureOptions): Promise<Uint8Array<ArrayBuffer>> {
+async function toSquare(image: Sharp, options: PictureOptions): Promise<Uint8Array<ArrayBuffer>> {
   const { size } = options;
   if (!Number.isInteger(size) || size < 1 || size > 4096) {
     throw new Error(`the picture's size must be an integer from 1 to 4096, got ${size}`);
