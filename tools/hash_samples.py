@@ -1,10 +1,10 @@
-"""Samples of hash.py and hash_weights.py as f32 bits. Writes test/fixtures/hash.json."""
+"""Samples of hash.py and hash_weights.py as f32 bits, and of a sketch of oracle.py. Writes test/fixtures/hash.json."""
 import os
 
 import numpy as np
-from hash import values, words
+from hash import normal, values, words
 from hash_weights import hash_weight
-from oracle import write_json
+from oracle import sketch, write_json
 
 PATH = os.path.join(os.path.dirname(__file__), '..', 'test', 'fixtures', 'hash.json')
 KINDS = ['uniform', 'normal', 'unit', 'positive', 'halfZero', 'mask', 'index:10', 'index:365']
@@ -21,4 +21,6 @@ if __name__ == '__main__':
     rows += [{'name': f'{kind}/x', 'kind': kind, 'scale': scale, 'bits': bits(values(f'{kind}/x', (40,), kind, scale))}
              for kind in KINDS for scale in (1.0, 0.3)]
     rows += [{'key': key, 'shape': shape, 'bits': bits(hash_weight(key, shape))} for key, shape in KEYS.items()]
-    write_json(PATH, {}, 'samples', rows)
+    name, count = 'sketch/x', 100_000
+    sketched = {'name': name, 'count': count, 'values': sketch(normal(name, count)).tolist()}
+    write_json(PATH, {'sketch': sketched}, 'samples', rows)
