@@ -44,7 +44,8 @@ export function messageOf(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).replace(/\s*\n\s*/g, '; ');
 }
 
-function storageError(error: unknown, path: string): StorageError {
+/** A failed write in one sentence that says what to do. */
+export function storageError(error: unknown, path: string): StorageError {
   const code = errorCode(error);
   const reason =
     code === 'ENOSPC' || code === 'EDQUOT'
