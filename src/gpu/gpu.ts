@@ -83,11 +83,14 @@ export class Gpu {
     this.geometry = geometryOf(device.limits, description.kind);
     const limit = Math.min(this.limits.maxBufferSize, this.limits.maxStorageBufferBindingSize);
     this.maxStorageBytes = Math.floor(limit / ALIGNMENT) * ALIGNMENT;
-    this.pipelines = new Pipelines(device, this.counters, options.bakeParams ?? description.kind === 'gpu');
+    this.pipelines = new Pipelines(device, this.counters, {
+      bake: options.bakeParams ?? description.kind === 'gpu',
+      ...(this.debug >= 4 && { onCompile: (label, code) => this.log(`--- ${label}\n${code}`) }),
+    });
     this.#staging = new StagingRing(this);
     device.addEventListener('uncapturederror', this.#onError);
     void device.lost.then(({ reason, message }) => {
-      if (!this.#destroyed) this.#lost = `the device was lost (${reason}): ${message}`;
+      this.#lost = `the device was lost (${reason}): ${message.trim()}; open a new one and load the last checkpoint`;
     });
     if (this.debug >= 1)
       this.log(`adapter: ${description.name} (${description.kind}, ${this.profile} profile)`);
@@ -107,8 +110,12 @@ export class Gpu {
     return new Gpu(device, describeAdapter(device.adapterInfo), false, options);
   }
 
+  /**
+   * A buffer that counts and that destroy() releases. That the device has no memory for it is known later: the next
+   * awaited operation rejects.
+   */
   createBuffer(label: string, bytes: number, usage: GPUBufferUsageFlags): GPUBuffer {
-    this.throwIfFailed();
+    this.#throwIfDestroyed();
     this.device.pushErrorScope('out-of-memory');
     const buffer = this.device.createBuffer({ label, size: bytes, usage });
     void this.device.popErrorScope().then((error) => {
@@ -129,10 +136,12 @@ export class Gpu {
     buffer.destroy();
   }
 
-  /** Copies the array to the start of the storage, after all work submitted so far. */
+  /** Copies the array (a multiple of 4 bytes) to the start of the storage, after all work submitted so far. */
   upload(storage: Storage, data: ArrayBufferView<ArrayBuffer>): void {
-    if (data.byteLength > storage.bytes) {
-      throw new RangeError(`${data.byteLength} bytes do not fit into storage of ${storage.bytes}`);
+    if (data.byteLength > storage.bytes || data.byteLength % 4 !== 0) {
+      throw new RangeError(
+        `cannot upload ${data.byteLength} bytes: a multiple of 4 up to ${storage.bytes} is needed`,
+      );
     }
     this.device.queue.writeBuffer(
       storage.buffer,
@@ -146,12 +155,12 @@ export class Gpu {
   /** Reads the first `bytes` of the storage back; rejects with what failed on the device before. */
   async read(storage: Storage, bytes: number): Promise<ArrayBuffer> {
     this.throwIfFailed();
-    const result = await this.#staging.read(storage, bytes).catch((cause: unknown) => {
+    try {
+      return await this.#staging.read(storage, bytes);
+    } finally {
+      // The reason why mapping failed, or an earlier failure that makes these bytes worthless, is what the caller needs.
       this.throwIfFailed();
-      throw cause;
-    });
-    this.throwIfFailed();
-    return result;
+    }
   }
 
   /** Encodes and submits one command buffer. */
@@ -170,10 +179,12 @@ export class Gpu {
 
   /** Throws an Error with what failed on the device since the last look, if anything did. */
   throwIfFailed(): void {
-    if (this.#destroyed) throw new Error('this device was destroyed');
+    this.#throwIfDestroyed();
     if (this.#lost !== null) throw new Error(this.#lost);
-    const failed = this.errors.splice(0);
-    if (failed.length > 0) throw new Error(failed.join('\n'));
+    const [first, ...others] = this.errors.splice(0);
+    // What follows the first failure is most often its consequence.
+    if (first !== undefined)
+      throw new Error(others.length > 0 ? `${first} (and ${others.length} more errors)` : first);
   }
 
   fillNaN(storage: Storage): void {
@@ -194,6 +205,10 @@ export class Gpu {
     if (this.#owned) this.device.destroy();
   }
 
+  #throwIfDestroyed(): void {
+    if (this.#destroyed) throw new Error('this Gpu was destroyed');
+  }
+
   readonly #onError = (event: GPUUncapturedErrorEvent): void => {
     this.errors.push(event.error.message);
   };
@@ -202,7 +217,8 @@ export class Gpu {
 /** Software adapters: SwiftShader and Mesa's lavapipe say so in one way or another. */
 export function describeAdapter(info: GPUAdapterInfo): Description {
   const text = [info.vendor, info.architecture, info.device, info.description].join(' ');
-  const software = info.isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|software/i.test(text);
+  const software =
+    info.isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|software|basic render/i.test(text);
   return {
     name:
       info.description ||

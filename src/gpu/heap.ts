@@ -1,9 +1,10 @@
+import { BufferUsage } from './flags.ts';
 import type { Gpu } from './gpu.ts';
 import { alignUp, formatBytes } from './storage.ts';
 import type { Storage } from './storage.ts';
 
 const DEFAULT_CHUNK_BYTES = 16 * 1024 * 1024;
-const USAGE = 0x80 | 0x04 | 0x08; // STORAGE | COPY_SRC | COPY_DST
+const USAGE = BufferUsage.STORAGE | BufferUsage.COPY_SRC | BufferUsage.COPY_DST;
 
 interface Span {
   offset: number;

@@ -5,51 +5,60 @@ const FIELD = /(\w+)[ \t]*:[ \t]*(\w+)/g;
 const DECLARATION =
   /^[ \t]*@group\(0\)[ \t]*@binding\(\d+\)[ \t]*var<uniform>[ \t]*params[ \t]*:[ \t]*Params[ \t]*;/m;
 
-type Params = NonNullable<Dispatch['params']>;
+export const hasParams = ({ params }: Dispatch): boolean =>
+  params !== undefined && Object.keys(params).length > 0;
 
-/** Values in the order of the WGSL's `struct Params`. Throws an Error naming the field that does not match. */
-export function orderParams(dispatch: Dispatch): readonly ParamValue[] {
-  const params: Params = dispatch.params ?? {};
-  const body = STRUCT.exec(dispatch.code)?.[1];
-  if (body === undefined)
-    throw new Error(`${dispatch.label}: the WGSL declares no struct Params for its parameters`);
-  const fields = [...body.replace(/\/\/.*$/gm, '').matchAll(FIELD)];
-  const values = fields.map(([, name = '', type = '']) => {
-    const value = params[name];
-    if (value === undefined) throw new Error(`${dispatch.label}: no value for parameter ${name}`);
-    if (value.type !== type)
-      throw new Error(`${dispatch.label}: parameter ${name} is ${type} in WGSL, ${value.type} given`);
-    checkValue(dispatch.label, name, value);
-    return value;
-  });
-  const known = new Set(fields.map(([, name]) => name));
-  const extra = Object.keys(params).filter((name) => !known.has(name));
-  if (extra.length > 0) throw new Error(`${dispatch.label}: struct Params has no field ${extra.join(', ')}`);
-  return values;
+/** A field of the WGSL's `struct Params`. */
+export interface ParamField {
+  readonly name: string;
+  readonly type: string;
 }
 
-/** The WGSL with `params` as a constant instead of a uniform; null where a value has no literal (infinity, NaN). */
+/** The fields in the order in which the WGSL declares them. Throws an Error where there is no struct. */
+export function paramFields({ label, code }: Dispatch): ParamField[] {
+  const body = STRUCT.exec(code)?.[1];
+  if (body === undefined) throw new Error(`${label}: the WGSL declares no struct Params for its parameters`);
+  return [...body.replace(/\/\/.*$/gm, '').matchAll(FIELD)].map(([, name = '', type = '']) => ({
+    name,
+    type,
+  }));
+}
+
+/** The WGSL with `params` as a constant, not a uniform; null where a value has no literal (infinity, NaN). */
 export function bakeParams(dispatch: Dispatch): string | null {
-  const values = orderParams(dispatch);
+  const { label, code } = dispatch;
+  const values = orderParams(dispatch, paramFields(dispatch));
   if (!values.every(({ value }) => Number.isFinite(Math.fround(value)))) return null;
-  if (!DECLARATION.test(dispatch.code)) {
-    throw new Error(
-      `${dispatch.label}: the WGSL has no line "@group(0) @binding(N) var<uniform> params: Params;"`,
-    );
+  if (!DECLARATION.test(code)) {
+    throw new Error(`${label}: the WGSL has no line "@group(0) @binding(N) var<uniform> params: Params;"`);
   }
-  return dispatch.code.replace(DECLARATION, `const params = Params(${values.map(literal).join(', ')});`);
+  return code.replace(DECLARATION, `const params = Params(${values.map(literal).join(', ')});`);
 }
 
-/** Bytes of the uniform: four per field, padded to 16. */
-export function packParams(dispatch: Dispatch): Uint8Array<ArrayBuffer> {
-  const values = orderParams(dispatch);
-  const view = new DataView(new ArrayBuffer(Math.ceil(values.length / 4) * 16));
-  values.forEach(({ type, value }, i) => {
+/** The uniform's bytes: four a field, padded to 16. */
+export function packParams(dispatch: Dispatch, fields: readonly ParamField[]): Uint8Array<ArrayBuffer> {
+  const view = new DataView(new ArrayBuffer(Math.ceil(fields.length / 4) * 16));
+  orderParams(dispatch, fields).forEach(({ type, value }, i) => {
     if (type === 'u32') view.setUint32(4 * i, value, true);
     else if (type === 'i32') view.setInt32(4 * i, value, true);
     else view.setFloat32(4 * i, value, true);
   });
   return new Uint8Array(view.buffer);
+}
+
+/** Values in the struct's order, by name. Throws an Error naming the parameter that does not match. */
+function orderParams({ label, params = {} }: Dispatch, fields: readonly ParamField[]): ParamValue[] {
+  const extra = Object.keys(params).filter((name) => !fields.some((field) => field.name === name));
+  if (extra.length > 0) throw new Error(`${label}: struct Params has no field ${extra.join(', ')}`);
+  return fields.map(({ name, type }) => {
+    const value = params[name];
+    if (value === undefined) throw new Error(`${label}: no value for parameter ${name}`);
+    if (value.type !== type) {
+      throw new Error(`${label}: parameter ${name} is ${type} in the WGSL, but ${value.type} was given`);
+    }
+    checkRange(label, name, value);
+    return value;
+  });
 }
 
 function literal({ type, value }: ParamValue): string {
@@ -59,10 +68,10 @@ function literal({ type, value }: ParamValue): string {
   return `${Object.is(value, -0) ? '-0.0' : String(Math.fround(value))}f`;
 }
 
-function checkValue(label: string, name: string, { type, value }: ParamValue): void {
+function checkRange(label: string, name: string, { type, value }: ParamValue): void {
   if (type === 'f32') return;
   const [low, high] = type === 'u32' ? [0, 2 ** 32 - 1] : [-(2 ** 31), 2 ** 31 - 1];
   if (!Number.isInteger(value) || value < low || value > high) {
-    throw new RangeError(`${label}: parameter ${name} = ${value} is no ${type}`);
+    throw new RangeError(`${label}: parameter ${name} = ${value} is not a ${type}`);
   }
 }

@@ -1,20 +1,15 @@
 import type { Counters } from './counters.ts';
-import type { Access, Dispatch } from './dispatch.ts';
-import { bakeParams } from './params.ts';
+import type { Dispatch } from './dispatch.ts';
+import { SHADER_STAGE_COMPUTE } from './flags.ts';
+import { bakeParams, hasParams, paramFields } from './params.ts';
+import type { ParamField } from './params.ts';
 
-/** A dispatch made ready for a device. */
+/** A dispatch's WGSL made ready for a device. */
 export interface Compiled {
   readonly pipeline: GPUComputePipeline;
   readonly layout: GPUBindGroupLayout;
-  /** True where the parameters are a uniform at binding `operands.length`, false where baked or absent. */
-  readonly bindsParams: boolean;
-}
-
-interface Variant {
-  readonly key: string;
-  readonly code: string;
-  readonly signature: string;
-  readonly bindsParams: boolean;
+  /** Fields of the uniform at binding `operands.length`; null where the parameters are baked in or absent. */
+  readonly uniform: readonly ParamField[] | null;
 }
 
 interface Layout {
@@ -22,110 +17,125 @@ interface Layout {
   readonly pipeline: GPUPipelineLayout;
 }
 
+export interface PipelineOptions {
+  /** Parameters as WGSL constants: faster kernels, but a pipeline per shape. Otherwise they are uniforms. */
+  readonly bake: boolean;
+  /** Is shown the WGSL of everything compiled. */
+  readonly onCompile?: (label: string, code: string) => void;
+}
+
 /** Compiles WGSL once per (code, constants, bindings) and keeps the result for the device's life. */
 export class Pipelines {
   readonly #device: GPUDevice;
   readonly #counters: Counters;
-  readonly #bake: boolean;
+  readonly #options: PipelineOptions;
   readonly #compiled = new Map<string, Promise<Compiled>>();
   readonly #layouts = new Map<string, Layout>();
 
-  /** @param bake put parameters into the WGSL as constants (fast kernels, a pipeline per shape) instead of uniforms. */
-  constructor(device: GPUDevice, counters: Counters, bake: boolean) {
+  constructor(device: GPUDevice, counters: Counters, options: PipelineOptions) {
     this.#device = device;
     this.#counters = counters;
-    this.#bake = bake;
+    this.#options = options;
   }
 
-  /** Compiles what is not yet known, all in parallel; gives one entry per dispatch. Throws an Error that shows the WGSL line. */
+  /**
+   * One entry per dispatch; what is not yet known compiles in parallel. Throws an Error that shows the WGSL line,
+   * or names the parameter that does not match the WGSL's struct.
+   */
   async prepare(dispatches: readonly Dispatch[]): Promise<Compiled[]> {
     return Promise.all(dispatches.map((dispatch) => this.#get(dispatch)));
   }
 
   #get(dispatch: Dispatch): Promise<Compiled> {
-    const variant = variantOf(dispatch, this.#bake);
-    const known = this.#compiled.get(variant.key);
+    const key = keyOf(dispatch, this.#options.bake);
+    const known = this.#compiled.get(key);
     if (known !== undefined) return known;
-    const compiled = this.#compile(dispatch, variant);
-    this.#compiled.set(variant.key, compiled);
+    const compiled = this.#compile(dispatch);
+    this.#compiled.set(key, compiled);
     return compiled;
   }
 
-  async #compile(dispatch: Dispatch, { code, signature, bindsParams }: Variant): Promise<Compiled> {
-    const { label } = dispatch;
-    const layout = this.#layout(signature);
-    this.#device.pushErrorScope('validation');
-    const module = this.#device.createShaderModule({ label, code });
-    this.#counters.shaderModulesCreated++;
-    const scope = this.#device.popErrorScope();
-    // Looked at even without validation: there, a pipeline of an invalid shader ends the process.
-    const info = await module.getCompilationInfo();
-    const error = info.messages.find(({ type }) => type === 'error');
-    const invalid = await scope;
-    if (error !== undefined) throw new Error(describeError(label, code, error));
-    if (invalid !== null) throw new Error(`${label}: ${invalid.message}`);
+  async #compile(dispatch: Dispatch): Promise<Compiled> {
+    const { label, constants } = dispatch;
+    const baked = hasParams(dispatch) && this.#options.bake ? bakeParams(dispatch) : null;
+    const uniform = hasParams(dispatch) && baked === null ? paramFields(dispatch) : null;
+    const code = baked ?? dispatch.code;
+    this.#options.onCompile?.(label, code);
+    const layout = this.#layout(label, bindingsOf(dispatch, uniform !== null));
+    const module = await this.#module(label, code);
     try {
       const pipeline = await this.#device.createComputePipelineAsync({
         label,
         layout: layout.pipeline,
-        compute: { module, entryPoint: 'main', ...(dispatch.constants && { constants: dispatch.constants }) },
+        compute: { module, entryPoint: 'main', ...(constants && { constants }) },
       });
       this.#counters.pipelinesCreated++;
-      return { pipeline, layout: layout.group, bindsParams };
+      return { pipeline, layout: layout.group, uniform };
     } catch (cause) {
       throw new Error(`${label} does not compile: ${messageOf(cause)}`, { cause });
     }
   }
 
-  #layout(signature: string): Layout {
-    const known = this.#layouts.get(signature);
+  async #module(label: string, code: string): Promise<GPUShaderModule> {
+    this.#device.pushErrorScope('validation');
+    const module = this.#device.createShaderModule({ label, code });
+    this.#counters.shaderModulesCreated++;
+    const [invalid, info] = await Promise.all([this.#device.popErrorScope(), module.getCompilationInfo()]);
+    // Looked at in every profile: without validation, a pipeline of an invalid shader ends the process.
+    const error = info.messages.find(({ type }) => type === 'error');
+    if (error !== undefined) throw new Error(describeError(label, code, error));
+    if (invalid !== null) throw new Error(`${label} does not compile: ${invalid.message}`);
+    return module;
+  }
+
+  /** Explicit rather than 'auto', so that a binding the WGSL happens not to use does no harm. */
+  #layout(label: string, bindings: string): Layout {
+    const known = this.#layouts.get(bindings);
     if (known !== undefined) return known;
-    const entries = [...signature].flatMap((kind, binding): GPUBindGroupLayoutEntry[] =>
-      kind === ' ' ? [] : [{ binding, visibility: 0x4, buffer: { type: bindingType(kind) } }],
+    const limit = this.#device.limits.maxStorageBuffersPerShaderStage;
+    const count = bindings.replace(/[ u]/g, '').length;
+    if (count > limit) throw new RangeError(`${label} binds ${count} buffers, this device at most ${limit}`);
+    const entries = [...bindings].flatMap((kind, binding): GPUBindGroupLayoutEntry[] =>
+      kind === ' ' ? [] : [{ binding, visibility: SHADER_STAGE_COMPUTE, buffer: { type: bufferType(kind) } }],
     );
-    const group = this.#device.createBindGroupLayout({ label: signature, entries });
-    const pipeline = this.#device.createPipelineLayout({ label: signature, bindGroupLayouts: [group] });
+    const group = this.#device.createBindGroupLayout({ label: bindings, entries });
+    const pipeline = this.#device.createPipelineLayout({ label: bindings, bindGroupLayouts: [group] });
     const layout = { group, pipeline };
-    this.#layouts.set(signature, layout);
+    this.#layouts.set(bindings, layout);
     return layout;
   }
 }
 
-function variantOf(dispatch: Dispatch, bake: boolean): Variant {
-  const hasParams = dispatch.params !== undefined && Object.keys(dispatch.params).length > 0;
-  const baked = hasParams && bake ? bakeParams(dispatch) : null;
-  const bindsParams = hasParams && baked === null;
-  const code = baked ?? dispatch.code;
-  // One letter a binding: r storage read, w storage written, u uniform; a space where nothing is bound.
-  const operands = dispatch.operands.map(({ access }) => letterOf(access)).join('');
-  const params = bindsParams ? 'u' : hasParams && dispatch.usesScalars ? ' ' : '';
-  const signature = operands + params + (dispatch.usesScalars ? 'r' : '');
+/** Says which dispatches share a pipeline, without work on the WGSL: this runs for every dispatch of every plan. */
+function keyOf(dispatch: Dispatch, bake: boolean): string {
   const constants = Object.entries(dispatch.constants ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
-  return { key: JSON.stringify([signature, constants, code]), code, signature, bindsParams };
+  const params = Object.entries(dispatch.params ?? {}).map(([name, { type, value }]) =>
+    bake ? `${name}:${type}:${Object.is(value, -0) ? '-0' : value}` : `${name}:${type}`,
+  );
+  return `${bindingsOf(dispatch, !bake)}\n${constants.join(' ')}\n${params.join(' ')}\n${dispatch.code}`;
 }
 
-const letterOf = (access: Access): string => (access === 'read' ? 'r' : 'w');
+/** One letter a binding: r for storage read, w written, u for the uniform, a space where nothing is bound. */
+function bindingsOf(dispatch: Dispatch, bindsParams: boolean): string {
+  const operands = dispatch.operands.map(({ access }) => (access === 'read' ? 'r' : 'w')).join('');
+  const params = hasParams(dispatch) ? (bindsParams ? 'u' : ' ') : '';
+  return operands + params + (dispatch.usesScalars ? 'r' : '');
+}
 
-function bindingType(kind: string): GPUBufferBindingType {
+function bufferType(kind: string): GPUBufferBindingType {
   if (kind === 'u') return 'uniform';
   return kind === 'r' ? 'read-only-storage' : 'storage';
 }
 
-/** The message with the offending line and two lines on either side. */
-function describeError(
-  label: string,
-  code: string,
-  { lineNum, linePos, message }: GPUCompilationMessage,
-): string {
-  const lines = code.split('\n');
-  const shown = lines
-    .slice(Math.max(0, lineNum - 3), lineNum + 2)
-    .map((line, i) => {
-      const number = Math.max(0, lineNum - 3) + i + 1;
-      return `${number === lineNum ? '>' : ' '} ${String(number).padStart(4)} | ${line}`;
-    })
-    .join('\n');
-  return `${label} does not compile: line ${lineNum}:${linePos}: ${message}\n${shown}`;
+/** The compiler's message with the offending line and two lines on either side. */
+function describeError(label: string, code: string, error: GPUCompilationMessage): string {
+  const first = Math.max(1, error.lineNum - 2);
+  const lines = code.split('\n').slice(first - 1, error.lineNum + 2);
+  const shown = lines.map((line, i) => {
+    const number = first + i;
+    return `${number === error.lineNum ? '>' : ' '} ${String(number).padStart(4)} | ${line}`;
+  });
+  return `${label} does not compile: line ${error.lineNum}:${error.linePos}: ${error.message}\n${shown.join('\n')}`;
 }
 
 const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));

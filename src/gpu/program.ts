@@ -1,12 +1,12 @@
 import type { BufferRef, Dispatch } from './dispatch.ts';
 import { BYTES_PER_ELEMENT } from './dispatch.ts';
+import { BufferUsage } from './flags.ts';
 import type { Gpu } from './gpu.ts';
-import { packParams } from './params.ts';
+import { hasParams, packParams } from './params.ts';
 import type { Compiled } from './pipelines.ts';
-import { alignUp } from './storage.ts';
+import { Profiler, formatProfile } from './profiler.ts';
+import { alignUp, formatBytes } from './storage.ts';
 import type { Storage } from './storage.ts';
-
-const UNIFORM_USAGE = 0x40 | 0x08; // UNIFORM | COPY_DST
 
 interface Step {
   readonly dispatch: Dispatch;
@@ -27,10 +27,9 @@ export class Program {
 
   static async compile(gpu: Gpu, dispatches: readonly Dispatch[]): Promise<Program> {
     const compiled = await gpu.pipelines.prepare(dispatches);
-    return new Program(
-      gpu,
-      dispatches.map((dispatch, i) => ({ dispatch, compiled: compiled[i] as Compiled })),
-    );
+    if (gpu.debug >= 1) gpu.log(describeProgram(dispatches));
+    const steps = compiled.map((one, i) => ({ dispatch: dispatches[i] as Dispatch, compiled: one }));
+    return new Program(gpu, steps);
   }
 
   /**
@@ -40,44 +39,65 @@ export class Program {
   bind(place: (ref: BufferRef) => Storage, scalars: Storage | null = null): void {
     this.destroy();
     const groups = new Map<string, GPUBindGroup>();
-    const number = numberer();
+    const numberOf = numberer();
     const offsets = this.#bindUniforms();
     this.#groups = this.#steps.map((step, i) => {
-      const resources = resourcesOf(step, place, scalars, this.#uniforms, offsets[i] ?? 0);
-      const key = [
-        number(step.compiled.layout),
-        ...resources.map(([at, r]) => `${at}:${number(r.buffer)}:${r.offset}:${r.size}`),
-      ].join(' ');
+      const uniform = this.#uniforms && { buffer: this.#uniforms, offset: offsets[i] ?? 0 };
+      const bound = bindingsOf(step, place, scalars, uniform);
+      if (this.#gpu.debug >= 3) this.#gpu.log(describeBindings(step.dispatch, bound));
+      const identity = bound.map(({ binding, resource: { buffer, offset, size } }) => [
+        binding,
+        numberOf(buffer),
+        offset,
+        size,
+      ]);
+      const key = `${numberOf(step.compiled.layout)} ${identity.join(' ')}`;
       const known = groups.get(key);
       if (known !== undefined) return known;
-      const group = this.#gpu.device.createBindGroup({
-        label: step.dispatch.label,
-        layout: step.compiled.layout,
-        entries: resources.map(([binding, resource]) => ({ binding, resource })),
-      });
+      const { label } = step.dispatch;
+      const group = this.#gpu.device.createBindGroup({ label, layout: step.compiled.layout, entries: bound });
       this.#gpu.counters.bindGroupsCreated++;
       groups.set(key, group);
       return group;
     });
   }
 
-  /** Appends the dispatches as one compute pass. */
-  encode(encoder: GPUCommandEncoder): void {
+  /** Appends the dispatches as one compute pass; with a profiler, as one pass each, timed. */
+  encode(encoder: GPUCommandEncoder, profiler?: Profiler): void {
     const groups = this.#groups;
     if (groups === null) throw new Error('a program must be bound before it is encoded');
-    const pass = encoder.beginComputePass();
-    this.#steps.forEach(({ dispatch, compiled }, i) => {
+    const encodeOne = (pass: GPUComputePassEncoder, { dispatch, compiled }: Step, i: number): void => {
       pass.setPipeline(compiled.pipeline);
-      pass.setBindGroup(0, groups[i] as GPUBindGroup);
+      pass.setBindGroup(0, groups[i] ?? null);
       pass.dispatchWorkgroups(...dispatch.workgroups);
-    });
-    pass.end();
+    };
+    if (profiler === undefined) {
+      const pass = encoder.beginComputePass();
+      this.#steps.forEach((step, i) => encodeOne(pass, step, i));
+      pass.end();
+    } else {
+      profiler.encode(encoder, this.#steps, encodeOne);
+    }
     this.#gpu.counters.dispatches += this.#steps.length;
   }
 
-  /** Encodes and submits the program alone. */
+  /** Encodes and submits the program alone. At debug level 2 its kernels' times are logged when they are known. */
   run(): void {
-    this.#gpu.submit((encoder) => this.encode(encoder));
+    if (this.#gpu.debug >= 2 && Profiler.supports(this.#gpu)) void this.#runTimed();
+    else this.#gpu.submit((encoder) => this.encode(encoder));
+  }
+
+  async #runTimed(): Promise<void> {
+    const profiler = new Profiler(this.#gpu);
+    this.#gpu.submit((encoder) => this.encode(encoder, profiler));
+    try {
+      this.#gpu.log(formatProfile(await profiler.report()));
+    } catch (cause) {
+      // Nobody waits for this promise: the next awaited operation tells.
+      this.#gpu.errors.push(cause instanceof Error ? cause.message : String(cause));
+    } finally {
+      profiler.destroy();
+    }
   }
 
   /** Releases the uniform buffer; bind() makes the program usable again. */
@@ -89,76 +109,99 @@ export class Program {
 
   /** One uniform buffer for all parameters, equal ones shared; gives each step's offset into it. */
   #bindUniforms(): number[] {
-    const slices: { offset: number; bytes: Uint8Array<ArrayBuffer> }[] = [];
-    const known = new Map<string, number>();
+    const slices = new Map<string, { offset: number; bytes: Uint8Array }>();
     let end = 0;
     const offsets = this.#steps.map(({ dispatch, compiled }) => {
-      if (!compiled.bindsParams) return 0;
-      const bytes = packParams(dispatch);
+      if (compiled.uniform === null) return 0;
+      const bytes = packParams(dispatch, compiled.uniform);
       const key = bytes.join(',');
-      const offset = known.get(key) ?? end;
-      if (offset === end) {
-        known.set(key, offset);
-        slices.push({ offset, bytes });
-        end += alignUp(bytes.length);
-      }
+      const known = slices.get(key);
+      if (known !== undefined) return known.offset;
+      const offset = end;
+      slices.set(key, { offset, bytes });
+      end += alignUp(bytes.length);
       return offset;
     });
     if (end === 0) return offsets;
     const all = new Uint8Array(end);
-    for (const { offset, bytes } of slices) all.set(bytes, offset);
-    this.#uniforms = this.#gpu.createBuffer('params', end, UNIFORM_USAGE);
+    for (const { offset, bytes } of slices.values()) all.set(bytes, offset);
+    this.#uniforms = this.#gpu.createBuffer('params', end, BufferUsage.UNIFORM | BufferUsage.COPY_DST);
     this.#gpu.device.queue.writeBuffer(this.#uniforms, 0, all);
     return offsets;
   }
 }
 
-type Bound = readonly [binding: number, resource: { buffer: GPUBuffer; offset: number; size: number }];
+interface Bound {
+  readonly binding: number;
+  readonly resource: { readonly buffer: GPUBuffer; readonly offset: number; readonly size: number };
+}
 
-function resourcesOf(
+/** Operands, then the parameters' uniform, then the step's scalars: see Dispatch. */
+function bindingsOf(
   { dispatch, compiled }: Step,
   place: (ref: BufferRef) => Storage,
   scalars: Storage | null,
-  uniforms: GPUBuffer | null,
-  uniformOffset: number,
+  uniform: { readonly buffer: GPUBuffer; readonly offset: number } | null,
 ): Bound[] {
   const { operands, label } = dispatch;
-  const bound = operands.map(({ buffer: ref }, i): Bound => {
-    const storage = place(ref);
+  const bound = operands.map(({ buffer: ref }, binding): Bound => {
+    const { buffer, offset, bytes } = place(ref);
     const size = alignUp(ref.length * BYTES_PER_ELEMENT);
-    if (size > storage.bytes) {
-      throw new RangeError(
-        `${label}: operand ${i} has ${ref.length} elements, its storage only ${storage.bytes} bytes`,
-      );
+    if (size > bytes) {
+      throw new RangeError(`${label}: operand ${binding} takes ${size} bytes, but was placed into ${bytes}`);
     }
-    return [i, { buffer: storage.buffer, offset: storage.offset, size }];
+    return { binding, resource: { buffer, offset, size } };
   });
   checkConflicts(dispatch, bound);
-  const hasParams = Object.keys(dispatch.params ?? {}).length > 0;
-  if (compiled.bindsParams && uniforms !== null) {
-    const size = packParams(dispatch).length;
-    bound.push([operands.length, { buffer: uniforms, offset: uniformOffset, size }]);
+  if (compiled.uniform !== null && uniform !== null) {
+    const size = Math.ceil(compiled.uniform.length / 4) * 16;
+    bound.push({ binding: operands.length, resource: { ...uniform, size } });
   }
   if (dispatch.usesScalars) {
-    if (scalars === null) throw new Error(`${label} reads the step's scalars, but none were bound`);
-    const at = operands.length + (hasParams ? 1 : 0);
-    bound.push([at, { buffer: scalars.buffer, offset: scalars.offset, size: scalars.bytes }]);
+    if (scalars === null)
+      throw new Error(`${label} reads the step's scalars, but the program was bound without`);
+    const { buffer, offset, bytes: size } = scalars;
+    bound.push({
+      binding: operands.length + (hasParams(dispatch) ? 1 : 0),
+      resource: { buffer, offset, size },
+    });
   }
   return bound;
 }
 
-/** WebGPU forbids one buffer in two roles within a dispatch, even where the ranges are apart. */
+/** WebGPU forbids one buffer in two roles within a dispatch, even where the ranges are apart, and writing twice. */
 function checkConflicts({ label, operands }: Dispatch, bound: readonly Bound[]): void {
-  operands.forEach(({ access }, i) => {
-    operands.slice(0, i).forEach((other, j) => {
-      const shared = bound[i]?.[1].buffer === bound[j]?.[1].buffer;
-      if (shared && (access === 'read') !== (other.access === 'read')) {
-        throw new Error(`${label}: operands ${j} (${other.access}) and ${i} (${access}) lie in one buffer`);
+  bound.forEach(({ binding: i, resource: a }) => {
+    bound.slice(0, i).forEach(({ binding: j, resource: b }) => {
+      if (a.buffer !== b.buffer) return;
+      const [first, second] = [operands[j]?.access, operands[i]?.access];
+      const mixed = (first === 'read') !== (second === 'read');
+      const overlap = a.offset < b.offset + b.size && b.offset < a.offset + a.size;
+      if (mixed || (first !== 'read' && overlap)) {
+        throw new Error(`${label}: operands ${j} (${first}) and ${i} (${second}) cannot lie in one buffer`);
       }
     });
   });
 }
 
+function describeProgram(dispatches: readonly Dispatch[]): string {
+  const flops = dispatches.reduce((sum, dispatch) => sum + dispatch.flops, 0);
+  const bytes = dispatches.reduce((sum, dispatch) => sum + dispatch.bytes, 0);
+  return `program: ${dispatches.length} dispatches, ${(flops / 1e6).toFixed(3)} MFLOP, ${formatBytes(bytes)} to move`;
+}
+
+function describeBindings({ label, operands, workgroups }: Dispatch, bound: readonly Bound[]): string {
+  const parts = bound.map(({ binding, resource: { buffer, offset, size } }) => {
+    const operand = operands[binding];
+    const role = operand
+      ? `${operand.access} ${operand.buffer.dtype}[${operand.buffer.length}]`
+      : `${size} B`;
+    return `${binding}: ${role} in ${buffer.label}+${offset}`;
+  });
+  return `${label} <${workgroups.join(', ')}>  ${parts.join('  ')}`;
+}
+
+/** Small numbers for objects, so that a string can name them. */
 function numberer(): (object: object) => number {
   const numbers = new Map<object, number>();
   return (object) => {
