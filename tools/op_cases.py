@@ -241,6 +241,7 @@ def write_family(family, make):
         upstream = lambda shape, name=case['name']: values(f'{name}/dy', shape, 'uniform')
         exact = evaluate(case, made, upstream, torch.float64)
         single = evaluate(case, made, upstream, torch.float32)
+        case['shape'] = list(exact['out'].shape)
         # PyTorch f32's own distance from f64, per result.
         case['f32'] = {name: float(f'{relative(single[name], exact[name]):.3g}') for name in exact}
         rows.append(case)
