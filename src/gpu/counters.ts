@@ -33,7 +33,16 @@ export class Counters implements Counts {
   }
 
   snapshot(): Counts {
-    return { ...this };
+    return {
+      buffersCreated: this.buffersCreated,
+      bindGroupsCreated: this.bindGroupsCreated,
+      pipelinesCreated: this.pipelinesCreated,
+      shaderModulesCreated: this.shaderModulesCreated,
+      submits: this.submits,
+      dispatches: this.dispatches,
+      bytesHeld: this.bytesHeld,
+      bytesPeak: this.bytesPeak,
+    };
   }
 
   /** What happened since `before` (bytesPeak: how much the peak rose). */

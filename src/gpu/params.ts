@@ -64,8 +64,8 @@ function orderParams({ label, params = {} }: Dispatch, fields: readonly ParamFie
 function literal({ type, value }: ParamValue): string {
   if (type === 'u32') return `${value}u`;
   if (type === 'i32') return `i32(${value})`;
-  // The decimal of a double that is an f32 names that f32 exactly.
-  return `${Object.is(value, -0) ? '-0.0' : String(Math.fround(value))}f`;
+  // The decimal of a double that is an f32 names that f32 exactly. WGSL may lose the sign of a zero, this does too.
+  return `${Math.fround(value)}f`;
 }
 
 function checkRange(label: string, name: string, { type, value }: ParamValue): void {

@@ -95,9 +95,13 @@ export class Pipelines {
     const limit = this.#device.limits.maxStorageBuffersPerShaderStage;
     const count = bindings.replace(/[ u]/g, '').length;
     if (count > limit) throw new RangeError(`${label} binds ${count} buffers, this device at most ${limit}`);
-    const entries = [...bindings].flatMap((kind, binding): GPUBindGroupLayoutEntry[] =>
-      kind === ' ' ? [] : [{ binding, visibility: SHADER_STAGE_COMPUTE, buffer: { type: bufferType(kind) } }],
-    );
+    const entries = bindings
+      .split('')
+      .flatMap((kind, binding): GPUBindGroupLayoutEntry[] =>
+        kind === ' '
+          ? []
+          : [{ binding, visibility: SHADER_STAGE_COMPUTE, buffer: { type: bufferType(kind) } }],
+      );
     const group = this.#device.createBindGroupLayout({ label: bindings, entries });
     const pipeline = this.#device.createPipelineLayout({ label: bindings, bindGroupLayouts: [group] });
     const layout = { group, pipeline };
@@ -110,7 +114,7 @@ export class Pipelines {
 function keyOf(dispatch: Dispatch, bake: boolean): string {
   const constants = Object.entries(dispatch.constants ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
   const params = Object.entries(dispatch.params ?? {}).map(([name, { type, value }]) =>
-    bake ? `${name}:${type}:${Object.is(value, -0) ? '-0' : value}` : `${name}:${type}`,
+    bake ? `${name}:${type}:${value}` : `${name}:${type}`,
   );
   return `${bindingsOf(dispatch, !bake)}\n${constants.join(' ')}\n${params.join(' ')}\n${dispatch.code}`;
 }

@@ -71,16 +71,26 @@ export async function openSwiftShader(profile: Profile): Promise<NodeGpu> {
   const { default: koffi } = await import('koffi');
   // A library by this name in the process satisfies Dawn's dlopen, so that no Vulkan need be installed.
   koffi.load(loader);
-  const restore = setEnvironment({ VK_DRIVER_FILES: manifest, VK_ICD_FILENAMES: manifest });
+  const { VK_DRIVER_FILES, VK_ICD_FILENAMES } = process.env;
+  // The Vulkan loader reads these whenever an instance is made; only this one is to see them.
+  setEnvironment(manifest, manifest);
   try {
     const gpu = await createInstance(profile);
     const adapter = await gpu.requestAdapter();
-    if (adapter === null)
+    if (adapter === null) {
       throw new Error(`Dawn does not accept SwiftShader (${manifest}): delete its folder and try again`);
+    }
     return { gpu, adapter };
   } finally {
-    restore();
+    setEnvironment(VK_DRIVER_FILES, VK_ICD_FILENAMES);
   }
+}
+
+function setEnvironment(driverFiles: string | undefined, icdFilenames: string | undefined): void {
+  if (driverFiles === undefined) delete process.env['VK_DRIVER_FILES'];
+  else process.env['VK_DRIVER_FILES'] = driverFiles;
+  if (icdFilenames === undefined) delete process.env['VK_ICD_FILENAMES'];
+  else process.env['VK_ICD_FILENAMES'] = icdFilenames;
 }
 
 async function createInstance(profile: Profile, options: readonly string[] = []): Promise<GPU> {
@@ -90,16 +100,4 @@ async function createInstance(profile: Profile, options: readonly string[] = [])
   });
   const backend = process.platform === 'linux' ? ['backend=vulkan'] : [];
   return create([...backend, ...options, ...(profile === 'fast' ? FAST : CHECKED)]);
-}
-
-/** The Vulkan loader reads these from the process whenever an instance is made. */
-function setEnvironment(values: Readonly<Record<string, string>>): () => void {
-  const before = Object.keys(values).map((name) => [name, process.env[name]] as const);
-  Object.assign(process.env, values);
-  return () => {
-    for (const [name, value] of before) {
-      if (value === undefined) delete process.env[name];
-      else process.env[name] = value;
-    }
-  };
 }
