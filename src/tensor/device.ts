@@ -1,6 +1,6 @@
 import type { DType } from '../gpu/dispatch.ts';
 import type { Counts } from '../gpu/counters.ts';
-import { Gpu, type Description, type GpuOptions } from '../gpu/gpu.ts';
+import { describeAdapter, Gpu, type Description, type GpuOptions } from '../gpu/gpu.ts';
 import { Heap } from '../gpu/heap.ts';
 import { Program } from '../gpu/program.ts';
 import { Arenas } from './arenas.ts';
@@ -23,6 +23,13 @@ export interface TensorOptions {
   readonly requiresGrad?: boolean;
   /** By default that of the array: f32 for Float32Array and number[], i32 for Int32Array, u32 for Uint32Array. */
   readonly dtype?: DType;
+}
+
+export interface DeviceOptions extends GpuOptions {
+  /** `gpu` refuses software adapters, `software` wants one; `auto` takes the best there is. */
+  readonly adapter?: 'auto' | 'gpu' | 'software';
+  /** The caller's own device, which `destroy` leaves alive. */
+  readonly gpuDevice?: GPUDevice;
 }
 
 /** Makes tensors, records what is done with them, and runs it. */
@@ -48,9 +55,23 @@ export class Device {
     this.scalars = new Scalars(new Heap(gpu, 'scalars', 4096));
   }
 
-  /** Works on a GPUDevice of the caller's, which is left alive by `destroy`. */
-  static fromGpuDevice(gpuDevice: GPUDevice, options: GpuOptions = {}): Device {
-    return new Device(Gpu.fromDevice(gpuDevice, options));
+  /**
+   * Opens a device through the page's (or Deno's) `navigator.gpu`; the Node entry finds one without. Throws an Error
+   * where there is no WebGPU, or no adapter of the kind asked for.
+   */
+  static async create(options: DeviceOptions = {}): Promise<Device> {
+    if (options.gpuDevice !== undefined) return new Device(Gpu.fromDevice(options.gpuDevice, options));
+    const choice = options.adapter ?? 'auto';
+    // Typed as always there, but absent in older browsers and in pages without https.
+    const gpu = (globalThis.navigator as Partial<Navigator> | undefined)?.gpu;
+    if (gpu === undefined) throw new Error('this page has no WebGPU: use https and a browser that has it');
+    const adapter = await gpu.requestAdapter(
+      choice === 'software' ? { forceFallbackAdapter: true } : { powerPreference: 'high-performance' },
+    );
+    if (adapter === null) throw new Error(`the browser has no WebGPU adapter of kind '${choice}'`);
+    const { name, kind } = describeAdapter(adapter.info);
+    if (choice === 'gpu' && kind !== 'gpu') throw new Error(`adapter 'gpu' refuses ${name}, which is software`);
+    return new Device(await Gpu.fromAdapter(adapter, options));
   }
 
   /** Which adapter this is, and whether it is a real GPU. */

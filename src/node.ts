@@ -1,0 +1,3 @@
+/** The entry in Node: everything of the browser's, with a `Device` that finds an adapter by itself, and files. */
+export * from './index.ts';
+export { NodeDevice as Device } from './node/device.ts';
