@@ -1,0 +1,58 @@
+// Mean and centred sum of squares of each part of each channel. The second pass over a part finds it in cache, so
+// that x moves once and no variance is a difference of large numbers.
+//
+// x [batch, channels, length]; partial [2, parts, channels]: means, then sums of (x - mean of the part)^2.
+//#include row
+//#include parts
+struct Params {
+  rows: u32, channels: u32, batch: u32, length: u32,
+  planes: u32, piece: u32, pieces: u32, width: u32, element_size: u32,
+}
+
+@group(0) @binding(0) var<storage, read> x: array<ELEMENT_>;
+@group(0) @binding(1) var<storage, read_write> partial: array<f32>;
+@group(0) @binding(2) var<uniform> params: Params;
+
+@compute @workgroup_size(LANES_)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) workgroups: vec3u,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let row = row_number(workgroup, workgroups, local);
+  if (row >= params.rows) {
+    return;
+  }
+  let lane = lane_number(local);
+  let part = part_of(row);
+  let count = (part.end_plane - part.first_plane) * (part.end - part.first) * params.element_size;
+  let plane_lane = lane / params.width;
+  let lane_in_plane = lane - plane_lane * params.width;
+
+  var total = 0.0;
+  for (var n = part.first_plane + plane_lane; n < part.end_plane; n += STEP / params.width) {
+    let base = (n * params.channels + part.channel) * params.length;
+    var sum = ELEMENT_();
+    for (var l = part.first + lane_in_plane; l < part.end; l += params.width) {
+      sum += x[base + l];
+    }
+    total += fold(sum);
+  }
+  let mean = sum_lanes(total, lane) / f32(count);
+
+  var squares = 0.0;
+  for (var n = part.first_plane + plane_lane; n < part.end_plane; n += STEP / params.width) {
+    let base = (n * params.channels + part.channel) * params.length;
+    var sum = ELEMENT_();
+    for (var l = part.first + lane_in_plane; l < part.end; l += params.width) {
+      let centred = x[base + l] - ELEMENT_(mean);
+      sum += centred * centred;
+    }
+    squares += fold(sum);
+  }
+  let centred_squares = sum_lanes(squares, lane);
+  if (lane == 0u) {
+    partial[row] = mean;
+    partial[params.rows + row] = centred_squares;
+  }
+}
