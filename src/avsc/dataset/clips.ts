@@ -46,7 +46,8 @@ export function parseIdentity(path: string): ClipIdentity | undefined {
 export function parseSplit(text: string, file: string, labels: 'required' | 'optional'): Clip[] {
   const required = ['filename_audio', 'filename_video', ...(labels === 'required' ? ['scene_label'] : [])];
   const clips = parseTable(text, file, required).map((row) => parseClip(row, file));
-  if (clips.length === 0) throw new Error(`${file} lists no clip: it needs at least one row after the header`);
+  if (clips.length === 0)
+    throw new Error(`${file} lists no clip: it needs at least one row after the header`);
   const seen = new Map<string, number>();
   for (const clip of clips) {
     const before = seen.get(clip.audio);

@@ -5,7 +5,14 @@ import { stat } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import { SAMPLE_RATE, secondsOf, type Stereo } from '../audio/clip.ts';
 import { LogMelExtractor, type Scaling } from '../features/logmel.ts';
-import { frameBytes, openClipFile, verifyClipFile, writeClipFile, type ClipFile, type Second } from './clip-file.ts';
+import {
+  frameBytes,
+  openClipFile,
+  verifyClipFile,
+  writeClipFile,
+  type ClipFile,
+  type Second,
+} from './clip-file.ts';
 import { errorCode } from './files.ts';
 import type { PictureOptions } from './image.ts';
 import { decodeFrames, decodeSound } from './media.ts';
@@ -56,7 +63,9 @@ async function decodeSeconds({ audio, video, options }: DecodeJob): Promise<Seco
   const sound = await readStereo(audio);
   const count = secondsOf(sound).length;
   if (count === 0) {
-    throw new Error(`${audio} lasts ${(sound[0].length / SAMPLE_RATE).toFixed(2)} s, at least one second is needed`);
+    throw new Error(
+      `${audio} lasts ${(sound[0].length / SAMPLE_RATE).toFixed(2)} s, at least one second is needed`,
+    );
   }
   const { data } = await decodeFrames(video, options, count);
   const bytes = frameBytes(options.size);
@@ -69,7 +78,9 @@ async function readStereo(path: string): Promise<Stereo> {
   const { sampleRate, channels } = await decodeSound(path);
   const [left, right] = channels;
   if (sampleRate !== SAMPLE_RATE || channels.length !== 2 || !left || !right) {
-    throw new Error(`${path} has ${channels.length} channels at ${sampleRate} Hz, the data set needs 2 at ${SAMPLE_RATE} Hz`);
+    throw new Error(
+      `${path} has ${channels.length} channels at ${sampleRate} Hz, the data set needs 2 at ${SAMPLE_RATE} Hz`,
+    );
   }
   return [left, right];
 }
@@ -89,7 +100,9 @@ async function cachePath({ audio, video, cache, options }: DecodeJob): Promise<s
   const files = await Promise.all([identify(audio), identify(video)]);
   const key = { version: CACHE_VERSION, files, ...options };
   const hash = createHash('sha256').update(JSON.stringify(key)).digest('hex').slice(0, 20);
-  const name = basename(audio, extname(audio)).replaceAll(/[^\w.-]/g, '_').slice(0, 80);
+  const name = basename(audio, extname(audio))
+    .replaceAll(/[^\w.-]/g, '_')
+    .slice(0, 80);
   return join(cache, `${name}-${hash}.clip`);
 }
 
@@ -98,6 +111,8 @@ async function identify(path: string): Promise<{ name: string; size: number; tim
     const { size, mtimeMs } = await stat(path);
     return { name: basename(path), size, time: mtimeMs };
   } catch (error) {
-    throw new Error(`${path} ${errorCode(error) === 'ENOENT' ? 'does not exist' : 'cannot be read'}`, { cause: error });
+    throw new Error(`${path} ${errorCode(error) === 'ENOENT' ? 'does not exist' : 'cannot be read'}`, {
+      cause: error,
+    });
   }
 }

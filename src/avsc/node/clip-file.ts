@@ -128,7 +128,9 @@ async function readBytes(
 }
 
 function damaged(path: string, reason: string): Error {
-  return new Error(`the decoded clip ${path} is damaged (${reason}): run "wavelight prepare" again to remake it`);
+  return new Error(
+    `the decoded clip ${path} is damaged (${reason}): run "wavelight prepare" again to remake it`,
+  );
 }
 
 function checksum({ audio, frames }: Second): number {

@@ -68,7 +68,8 @@ async function readTable(root: string, split: SplitName): Promise<{ file: string
       }
       return { file, text: await readFile(file, 'utf8') };
     } catch (error) {
-      if (errorCode(error) !== 'ENOENT') throw new Error(`cannot read ${file}: ${messageOf(error)}`, { cause: error });
+      if (errorCode(error) !== 'ENOENT')
+        throw new Error(`cannot read ${file}: ${messageOf(error)}`, { cause: error });
     }
   }
   throw new Error(

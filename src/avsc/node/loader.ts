@@ -68,10 +68,7 @@ export interface Loader {
  * Opens every clip once to check its header. Throws if a clip is missing, damaged or of another size,
  * if the set is empty, or if it has fewer samples than one batch needs.
  */
-export async function createLoader(
-  clips: readonly PreparedClip[],
-  options: LoaderOptions,
-): Promise<Loader> {
+export async function createLoader(clips: readonly PreparedClip[], options: LoaderOptions): Promise<Loader> {
   const { batchSize, shuffle, dropLast = shuffle !== undefined, readAhead = 2 } = options;
   if (!Number.isInteger(batchSize) || batchSize < 1) {
     throw new Error(`the batch size must be an integer of at least 1, got ${batchSize}`);
@@ -89,7 +86,12 @@ export async function createLoader(
   }
   const fileOf = new Map(clips.map((clip, i) => [clip, files[i] as ClipFile]));
 
-  const fill = async (batch: MutableBatch, order: Uint32Array, epoch: number, step: number): Promise<Batch> => {
+  const fill = async (
+    batch: MutableBatch,
+    order: Uint32Array,
+    epoch: number,
+    step: number,
+  ): Promise<Batch> => {
     const picked = [...order.subarray(step * batchSize, (step + 1) * batchSize)];
     clear(batch, picked.length);
     await Promise.all(

@@ -163,7 +163,8 @@ async function withInput<T>(path: string, use: (input: Input) => Promise<T>): Pr
   await checkFile(path);
   const input = new Input({ source: new FilePathSource(path), formats: ALL_FORMATS });
   try {
-    if (!(await input.canRead())) throw new Error('is not a media file this program reads (mp4, mkv, webm, wav, ...)');
+    if (!(await input.canRead()))
+      throw new Error('is not a media file this program reads (mp4, mkv, webm, wav, ...)');
     return await use(input);
   } catch (error) {
     throw new Error(`${path} ${withVerb(messageOf(error))}`, { cause: error });
@@ -201,7 +202,8 @@ async function isWav(path: string): Promise<boolean> {
 async function readWav(path: string): Promise<Wav> {
   const { size } = await stat(path);
   // 48 kHz, 24 bit, stereo is 288 kB a second; eight times as much allows for any usual format.
-  if (size > MAX_SECONDS * 288_000 * 8) throw new Error(`${path} is too large: ${size} bytes; cut it into parts`);
+  if (size > MAX_SECONDS * 288_000 * 8)
+    throw new Error(`${path} is too large: ${size} bytes; cut it into parts`);
   try {
     return decodeWav(await readFile(path));
   } catch (error) {

@@ -2,7 +2,15 @@
 
 import { join } from 'node:path';
 import { registerMediabunnyServer } from '@mediabunny/server';
-import { BufferTarget, canEncodeVideo, Mp4OutputFormat, Output, Quality, VideoSample, VideoSampleSource } from 'mediabunny';
+import {
+  BufferTarget,
+  canEncodeVideo,
+  Mp4OutputFormat,
+  Output,
+  Quality,
+  VideoSample,
+  VideoSampleSource,
+} from 'mediabunny';
 import { SAMPLE_RATE } from '../audio/clip.ts';
 import { encodeWav } from '../audio/wav.ts';
 import { makeCamera, type Camera } from '../synth/picture.ts';
@@ -71,5 +79,7 @@ async function findCodec(): Promise<'avc' | 'vp9' | 'av1'> {
   for (const codec of ['avc', 'vp9', 'av1'] as const) {
     if (await canEncodeVideo(codec, { width: MADE_SIZE, height: MADE_SIZE })) return codec;
   }
-  throw new Error('no encoder for H.264, VP9 or AV1 was found: is the package node-av installed for this machine?');
+  throw new Error(
+    'no encoder for H.264, VP9 or AV1 was found: is the package node-av installed for this machine?',
+  );
 }
