@@ -1,0 +1,76 @@
+import type { TypedArray } from '../../tensor/tensor.ts';
+
+/** Element types of the files that are read, with their size in bytes. */
+export const ELEMENT_BYTES = {
+  F64: 8,
+  F32: 4,
+  F16: 2,
+  BF16: 2,
+  I64: 8,
+  I32: 4,
+  I16: 2,
+  I8: 1,
+  U32: 4,
+  U16: 2,
+  U8: 1,
+  BOOL: 1,
+} as const;
+
+export type FileDType = keyof typeof ELEMENT_BYTES;
+
+export const isFileDType = (name: string): name is FileDType => Object.hasOwn(ELEMENT_BYTES, name);
+
+/**
+ * Little-endian elements as the engine stores them: floats as f32, integers and BOOL as i32, U32 as u32. The buffer
+ * may become the result's own. Throws a RangeError, which names the tensor, where an I64 does not fit into i32.
+ */
+export function decodeElements(dtype: FileDType, buffer: ArrayBuffer, name: string): TypedArray {
+  switch (dtype) {
+    case 'F32':
+      return new Float32Array(buffer);
+    case 'F64':
+      return Float32Array.from(new Float64Array(buffer));
+    case 'F16':
+      return Float32Array.from(new Uint16Array(buffer), halfToNumber);
+    case 'BF16':
+      return bfloatsToFloats(new Uint16Array(buffer));
+    case 'I64':
+      return longsToInts(new BigInt64Array(buffer), name);
+    case 'I32':
+      return new Int32Array(buffer);
+    case 'I16':
+      return Int32Array.from(new Int16Array(buffer));
+    case 'I8':
+      return Int32Array.from(new Int8Array(buffer));
+    case 'U32':
+      return new Uint32Array(buffer);
+    case 'U16':
+      return Int32Array.from(new Uint16Array(buffer));
+    case 'U8':
+    case 'BOOL':
+      return Int32Array.from(new Uint8Array(buffer));
+  }
+}
+
+/** IEEE 754 binary16: 1 sign bit, 5 exponent bits (bias 15), 10 fraction bits. */
+function halfToNumber(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 0x1f;
+  const fraction = bits & 0x3ff;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent === 0x1f) return fraction === 0 ? sign * Infinity : NaN;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}
+
+/** bfloat16 is the upper half of an f32. */
+function bfloatsToFloats(halves: Uint16Array): Float32Array {
+  return new Float32Array(Uint32Array.from(halves, (half) => half << 16).buffer);
+}
+
+function longsToInts(longs: BigInt64Array, name: string): Int32Array {
+  return Int32Array.from(longs, (long) => {
+    if (BigInt.asIntN(32, long) !== long)
+      throw new RangeError(`tensor ${name}: ${long} does not fit into 32 bits`);
+    return Number(long);
+  });
+}
