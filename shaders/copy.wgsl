@@ -1,0 +1,20 @@
+// y_i = x_i, converted where the types differ. Between equal types the words are copied as u32, so every NaN stays.
+//
+// x and y are dense [count] of FROM_ and TO_, four elements each where the length is a multiple of 4.
+struct Params { count: u32 }
+
+@group(0) @binding(0) var<storage, read> x: array<FROM_>;
+@group(0) @binding(1) var<storage, read_write> y: array<TO_>;
+@group(0) @binding(2) var<uniform> params: Params;
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) workgroups: vec3u,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let i = (workgroup.x + workgroup.y * workgroups.x) * 64u + local;
+  if (i < params.count) {
+    y[i] = TO_(x[i]);
+  }
+}

@@ -1,0 +1,19 @@
+// y_i = a constant, given by its 32 bits, which no float literal could say for infinity and NaN.
+//
+// y is dense [count] of TYPE_ = u32 or vec4u.
+struct Params { count: u32, bits: u32 }
+
+@group(0) @binding(0) var<storage, read_write> y: array<TYPE_>;
+@group(0) @binding(1) var<uniform> params: Params;
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) workgroups: vec3u,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let i = (workgroup.x + workgroup.y * workgroups.x) * 64u + local;
+  if (i < params.count) {
+    y[i] = TYPE_(params.bits);
+  }
+}

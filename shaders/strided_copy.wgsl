@@ -1,0 +1,33 @@
+// b[position] = a[position] over an index space that a and b see by strides of their own (see lib_strided): slices,
+// permutations, concatenation, expansion and padding are all this copy.
+//
+// A thread moves ITEMS_ neighbours along the innermost dimension, each of TYPE_ = u32 or vec4u. A_ELEMENT_ is TYPE_,
+// or u32 where a repeats along the innermost dimension. Words are copied as they are, whatever their type.
+//#include strided
+struct Params {
+  count: u32,
+  a_base: u32, b_base: u32, a_step: u32, b_step: u32,
+  size0: u32, size1: u32, size2: u32, size3: u32, size4: u32,
+  a0: u32, a1: u32, a2: u32, a3: u32, a4: u32, a_last: u32,
+  b0: u32, b1: u32, b2: u32, b3: u32, b4: u32, b_last: u32,
+}
+
+@group(0) @binding(0) var<storage, read> a: array<A_ELEMENT_>;
+@group(0) @binding(1) var<storage, read_write> b: array<TYPE_>;
+@group(0) @binding(2) var<uniform> params: Params;
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) workgroups: vec3u,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let thread = (workgroup.x + workgroup.y * workgroups.x) * 64u + local;
+  if (thread >= params.count) {
+    return;
+  }
+  let at = positions(thread);
+  for (var item = 0u; item < ITEMS_; item++) {
+    b[at.y + item * params.b_step] = TYPE_(a[at.x + item * params.a_step]);
+  }
+}

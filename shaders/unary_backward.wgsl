@@ -1,0 +1,78 @@
+// dx_i = dy_i f'(x_i): FUNCTION_ is one of the functions below, which tell f' by what forward saved, x_i or y_i.
+// params.p and params.q are the constants of f.
+//
+// dy, saved and dx are dense [count] of TYPE_, which is vec4f where the length is a multiple of 4, else f32; one TYPE_
+// a thread.
+struct Params { count: u32, p: f32, q: f32 }
+
+@group(0) @binding(0) var<storage, read> dy_values: array<TYPE_>;
+@group(0) @binding(1) var<storage, read> saved_values: array<TYPE_>;
+@group(0) @binding(2) var<storage, read_write> dx_values: array<TYPE_>;
+@group(0) @binding(3) var<uniform> params: Params;
+
+const ZERO = TYPE_(0.0);
+
+fn relu(dy: TYPE_, y: TYPE_) -> TYPE_ {
+  return select(dy, ZERO, y <= ZERO);
+}
+
+fn leaky_relu(dy: TYPE_, x: TYPE_) -> TYPE_ {
+  return select(dy, dy * params.p, x <= ZERO);
+}
+
+fn sigmoid(dy: TYPE_, y: TYPE_) -> TYPE_ {
+  return dy * y * (1.0 - y);
+}
+
+fn stable_tanh(dy: TYPE_, y: TYPE_) -> TYPE_ {
+  return dy * (1.0 - y * y);
+}
+
+fn exponential(dy: TYPE_, y: TYPE_) -> TYPE_ {
+  return dy * y;
+}
+
+fn logarithm(dy: TYPE_, x: TYPE_) -> TYPE_ {
+  return dy / x;
+}
+
+fn square_root(dy: TYPE_, y: TYPE_) -> TYPE_ {
+  return 0.5 * dy / y;
+}
+
+fn absolute(dy: TYPE_, x: TYPE_) -> TYPE_ {
+  return dy * sign(x);
+}
+
+fn square(dy: TYPE_, x: TYPE_) -> TYPE_ {
+  return 2.0 * dy * x;
+}
+
+fn reciprocal(dy: TYPE_, y: TYPE_) -> TYPE_ {
+  return -dy * y * y;
+}
+
+// The limits themselves belong to the range, as in PyTorch.
+fn clamp_both(dy: TYPE_, x: TYPE_) -> TYPE_ {
+  return clamp_max(clamp_min(dy, x), x);
+}
+
+fn clamp_min(dy: TYPE_, x: TYPE_) -> TYPE_ {
+  return select(dy, ZERO, x < TYPE_(params.p));
+}
+
+fn clamp_max(dy: TYPE_, x: TYPE_) -> TYPE_ {
+  return select(dy, ZERO, x > TYPE_(params.q));
+}
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) workgroups: vec3u,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let i = (workgroup.x + workgroup.y * workgroups.x) * 64u + local;
+  if (i < params.count) {
+    dx_values[i] = FUNCTION_(dy_values[i], saved_values[i]);
+  }
+}

@@ -1,0 +1,86 @@
+import source from '../../shaders/binary.wgsl';
+import strided from '../../shaders/lib_strided.wgsl';
+import { BYTES_PER_ELEMENT, type BufferRef, type Dispatch } from '../gpu/dispatch.ts';
+import type { Geometry } from '../gpu/geometry.ts';
+import { spread } from './context.ts';
+import { planWalk, type View } from './strided.ts';
+import { expandTemplate } from './template.ts';
+
+/** Functions in shaders/binary.wgsl whose result has the type of the operands. */
+export type Arithmetic =
+  'add' | 'subtract' | 'subtract_from' | 'multiply' | 'divide' | 'divide_into' | 'maximum' | 'minimum';
+
+/** Functions in shaders/binary.wgsl that give f32 0 or 1 (or 0.5, for share_of_greater). */
+export type Comparison =
+  'equal' | 'not_equal' | 'less' | 'less_equal' | 'greater' | 'greater_equal' | 'share_of_greater';
+
+const COMPARISONS: readonly string[] = [
+  'equal',
+  'not_equal',
+  'less',
+  'less_equal',
+  'greater',
+  'greater_equal',
+  'share_of_greater',
+] satisfies Comparison[];
+
+export interface BinaryOperand {
+  readonly buffer: BufferRef;
+  readonly shape: readonly number[];
+}
+
+/** y = f(a, b) in `shape`, to which a and b broadcast; b may be a number. */
+export function binary(
+  geometry: Geometry,
+  name: Arithmetic | Comparison,
+  a: BinaryOperand,
+  b: BinaryOperand | number,
+  y: BufferRef,
+  shape: readonly number[],
+): Dispatch {
+  const viewA = broadcastView(a.shape, shape);
+  const viewB =
+    typeof b === 'number' ? { offset: 0, strides: shape.map(() => 0) } : broadcastView(b.shape, shape);
+  // A number has no strides that could keep dimensions from merging.
+  const walk = planWalk(geometry, shape, viewA, typeof b === 'number' ? viewA : viewB, true);
+  const { dtype } = a.buffer;
+  const wide = (type: string): string => (walk.vector ? `vec4<${type}>` : type);
+  const inputs = [a.buffer, ...(typeof b === 'number' ? [] : [b.buffer])];
+  const isComparison = COMPARISONS.includes(name);
+  return {
+    label: `${name} [${shape.join(', ')}]`,
+    code: expandTemplate('binary', source, {
+      include: { strided },
+      when: { ...walk.when, NUMBER: typeof b === 'number', ARITHMETIC: !isComparison },
+      substitute: {
+        FUNCTION_: name,
+        TYPE_: wide(dtype),
+        RESULT_: wide(isComparison ? 'f32' : dtype),
+        A_ELEMENT_: walk.repeats[0] ? dtype : wide(dtype),
+        B_ELEMENT_: walk.repeats[1] ? dtype : wide(dtype),
+        NUMBER_TYPE_: dtype,
+        ITEMS_: `${walk.items}u`,
+      },
+    }),
+    params: { ...walk.params, number: { type: dtype, value: typeof b === 'number' ? b : 0 } },
+    operands: [
+      ...inputs.map((buffer) => ({ buffer, access: 'read' as const })),
+      { buffer: y, access: 'write' },
+    ],
+    workgroups: spread(geometry, Math.ceil(walk.threads / 64)),
+    flops: y.length,
+    bytes: (inputs.reduce((sum, { length }) => sum + length, 0) + y.length) * BYTES_PER_ELEMENT,
+  };
+}
+
+/** A dense array as its broadcast to `shape` sees it: aligned at the right, stride 0 where it repeats. */
+export function broadcastView(from: readonly number[], shape: readonly number[]): View {
+  const strides = new Array<number>(shape.length).fill(0);
+  let stride = 1;
+  for (let i = 1; i <= from.length; i++) {
+    const size = from.at(-i) ?? 1;
+    if (size !== 1) strides[shape.length - i] = stride;
+    stride *= size;
+  }
+  return { offset: 0, strides };
+}

@@ -1,0 +1,205 @@
+import accumulateSource from '../../shaders/accumulate.wgsl';
+import copySource from '../../shaders/copy.wgsl';
+import fillSource from '../../shaders/fill.wgsl';
+import unarySource from '../../shaders/unary.wgsl';
+import unaryBackwardSource from '../../shaders/unary_backward.wgsl';
+import whereSource from '../../shaders/where.wgsl';
+import { BYTES_PER_ELEMENT, f32, u32, type BufferRef, type Dispatch, type DType } from '../gpu/dispatch.ts';
+import type { Geometry } from '../gpu/geometry.ts';
+import { spread } from './context.ts';
+import { expandTemplate } from './template.ts';
+
+/** Functions in shaders/unary.wgsl with the operations they count as. */
+const UNARY_FLOPS = {
+  relu: 1,
+  leaky_relu: 2,
+  sigmoid: 4,
+  stable_tanh: 6,
+  exponential: 1,
+  logarithm: 1,
+  square_root: 1,
+  negative: 1,
+  absolute: 1,
+  square: 1,
+  reciprocal: 1,
+  whole_power: 8,
+  power: 1,
+  clamp_both: 2,
+  clamp_min: 1,
+  clamp_max: 1,
+};
+
+export type UnaryFunction = keyof typeof UNARY_FLOPS;
+
+/** Functions in shaders/unary_backward.wgsl. */
+export type UnaryBackwardFunction = Exclude<UnaryFunction, 'negative' | 'whole_power' | 'power'>;
+
+/** Constants of a unary function; what they mean stands beside it in the shader. */
+export interface UnaryConstants {
+  readonly p?: number;
+  readonly q?: number;
+}
+
+/** y = f(x). */
+export function unary(
+  geometry: Geometry,
+  name: UnaryFunction,
+  x: BufferRef,
+  y: BufferRef,
+  { p = 0, q = 0 }: UnaryConstants = {},
+): Dispatch {
+  const { length } = y;
+  return {
+    label: `${name} [${length}]`,
+    code: expandTemplate('unary', unarySource, {
+      substitute: { TYPE_: vectorOf('f32', length), FUNCTION_: name },
+    }),
+    params: { count: u32(vectorCount(length)), p: f32(p), q: f32(q) },
+    operands: [
+      { buffer: x, access: 'read' },
+      { buffer: y, access: 'write' },
+    ],
+    workgroups: threads(geometry, length),
+    flops: length * UNARY_FLOPS[name],
+    bytes: 2 * length * BYTES_PER_ELEMENT,
+  };
+}
+
+/** dx = dy f'(x), where `saved` is f's x or y, as the function in the shader says. */
+export function unaryBackward(
+  geometry: Geometry,
+  name: UnaryBackwardFunction,
+  dy: BufferRef,
+  saved: BufferRef,
+  dx: BufferRef,
+  { p = 0, q = 0 }: UnaryConstants = {},
+): Dispatch {
+  const { length } = dx;
+  return {
+    label: `${name} backward [${length}]`,
+    code: expandTemplate('unary_backward', unaryBackwardSource, {
+      substitute: { TYPE_: vectorOf('f32', length), FUNCTION_: name },
+    }),
+    params: { count: u32(vectorCount(length)), p: f32(p), q: f32(q) },
+    operands: [
+      { buffer: dy, access: 'read' },
+      { buffer: saved, access: 'read' },
+      { buffer: dx, access: 'write' },
+    ],
+    workgroups: threads(geometry, length),
+    flops: 2 * length,
+    bytes: 3 * length * BYTES_PER_ELEMENT,
+  };
+}
+
+/** y = x, converted where the element types differ (towards zero from f32, saturated). */
+export function copy(geometry: Geometry, x: BufferRef, y: BufferRef): Dispatch {
+  const { length } = y;
+  const same = x.dtype === y.dtype;
+  return {
+    label: same ? `copy [${length}]` : `${x.dtype} to ${y.dtype} [${length}]`,
+    code: expandTemplate('copy', copySource, {
+      substitute: {
+        FROM_: vectorOf(same ? 'u32' : x.dtype, length),
+        TO_: vectorOf(same ? 'u32' : y.dtype, length),
+      },
+    }),
+    params: { count: u32(vectorCount(length)) },
+    operands: [
+      { buffer: x, access: 'read' },
+      { buffer: y, access: 'write' },
+    ],
+    workgroups: threads(geometry, length),
+    flops: 0,
+    bytes: 2 * length * BYTES_PER_ELEMENT,
+  };
+}
+
+/** Every element of y becomes `value`, rounded to y's type. */
+export function fill(geometry: Geometry, y: BufferRef, value: number): Dispatch {
+  const { length } = y;
+  return {
+    label: `fill [${length}]`,
+    code: expandTemplate('fill', fillSource, { substitute: { TYPE_: vectorOf('u32', length) } }),
+    params: { count: u32(vectorCount(length)), bits: u32(bitsOf(value, y.dtype)) },
+    operands: [{ buffer: y, access: 'write' }],
+    workgroups: threads(geometry, length),
+    flops: 0,
+    bytes: length * BYTES_PER_ELEMENT,
+  };
+}
+
+/** y += x, in place. */
+export function accumulate(geometry: Geometry, y: BufferRef, x: BufferRef): Dispatch {
+  const { length } = y;
+  return {
+    label: `accumulate [${length}]`,
+    code: expandTemplate('accumulate', accumulateSource, {
+      substitute: { TYPE_: vectorOf('f32', length) },
+    }),
+    params: { count: u32(vectorCount(length)) },
+    operands: [
+      { buffer: y, access: 'readwrite' },
+      { buffer: x, access: 'read' },
+    ],
+    workgroups: threads(geometry, length),
+    flops: length,
+    bytes: 3 * length * BYTES_PER_ELEMENT,
+  };
+}
+
+/** y = a where the condition is not 0, else b; all of one length, a and b of y's type or numbers. */
+export function where(
+  geometry: Geometry,
+  condition: BufferRef,
+  a: BufferRef | number,
+  b: BufferRef | number,
+  y: BufferRef,
+): Dispatch {
+  const { length } = y;
+  const arrays = [a, b].filter((side) => typeof side !== 'number');
+  const type = vectorOf('u32', length);
+  const bits = (side: BufferRef | number): number => (typeof side === 'number' ? bitsOf(side, y.dtype) : 0);
+  return {
+    label: `where [${length}]`,
+    code: expandTemplate('where', whereSource, {
+      when: { A_ARRAY: typeof a !== 'number', B_ARRAY: typeof b !== 'number' },
+      substitute: {
+        TYPE_: type,
+        CONDITION_: vectorOf(condition.dtype, length),
+        A_VALUE_: typeof a === 'number' ? `${type}(params.a_bits)` : 'a[i]',
+        B_VALUE_: typeof b === 'number' ? `${type}(params.b_bits)` : 'b[i]',
+        B_BINDING_: arrays.length,
+        Y_BINDING_: arrays.length + 1,
+        PARAMS_BINDING_: arrays.length + 2,
+      },
+    }),
+    params: { count: u32(vectorCount(length)), a_bits: u32(bits(a)), b_bits: u32(bits(b)) },
+    operands: [
+      ...[condition, ...arrays].map((buffer) => ({ buffer, access: 'read' as const })),
+      { buffer: y, access: 'write' },
+    ],
+    workgroups: threads(geometry, length),
+    flops: 0,
+    bytes: (2 + arrays.length) * length * BYTES_PER_ELEMENT,
+  };
+}
+
+/** Four elements at a time where the length allows it. */
+export const vectorOf = (dtype: DType, length: number): string =>
+  length % 4 === 0 ? `vec4<${dtype}>` : dtype;
+
+/** How many of `vectorOf` an array holds. */
+export const vectorCount = (length: number): number => (length % 4 === 0 ? length / 4 : length);
+
+/** Workgroups of 64 threads, one `vectorOf` each. */
+export const threads = (geometry: Geometry, length: number): readonly [number, number, number] =>
+  spread(geometry, Math.ceil(vectorCount(length) / 64));
+
+function bitsOf(value: number, dtype: DType): number {
+  const view = new DataView(new ArrayBuffer(4));
+  if (dtype === 'f32') view.setFloat32(0, value);
+  else if (dtype === 'i32') view.setInt32(0, value);
+  else view.setUint32(0, value);
+  return view.getUint32(0);
+}

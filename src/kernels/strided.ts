@@ -1,0 +1,121 @@
+import { u32, type ParamValue } from '../gpu/dispatch.ts';
+import type { Geometry } from '../gpu/geometry.ts';
+
+/** An array as an index space sees it: where it starts, and how far one step along each dimension goes. */
+export interface View {
+  readonly offset: number;
+  /** In elements, outermost first; 0 repeats. */
+  readonly strides: readonly number[];
+}
+
+/** How the threads of a kernel walk two arrays over one index space; see shaders/lib_strided.wgsl. */
+export interface Walk {
+  /** Four elements at a time along the innermost dimension. */
+  readonly vector: boolean;
+  /** Neighbours along the innermost dimension that one thread takes. */
+  readonly items: number;
+  readonly threads: number;
+  readonly params: Readonly<Record<string, ParamValue>>;
+  /** Options of the shader template. */
+  readonly when: Readonly<Record<string, boolean>>;
+  /** Whether the array repeats along the innermost dimension. */
+  readonly repeats: readonly [boolean, boolean];
+}
+
+/** Merged dimensions, innermost first. */
+interface Dimension {
+  readonly size: number;
+  readonly a: number;
+  readonly b: number;
+}
+
+const MAX_RANK = 6;
+
+/** Drops dimensions of size 1 and merges neighbours that both views step through without a jump. */
+function mergeDimensions(shape: readonly number[], a: View, b: View): Dimension[] {
+  const merged: Dimension[] = [];
+  for (let i = shape.length - 1; i >= 0; i--) {
+    const size = shape[i] ?? 1;
+    if (size === 1) continue;
+    const next = { size, a: a.strides[i] ?? 0, b: b.strides[i] ?? 0 };
+    const last = merged.at(-1);
+    if (last !== undefined && next.a === last.a * last.size && next.b === last.b * last.size) {
+      merged[merged.length - 1] = { ...last, size: last.size * size };
+    } else {
+      merged.push(next);
+    }
+  }
+  return merged.length > 0 ? merged : [{ size: 1, a: 1, b: 1 }];
+}
+
+/**
+ * Plans the walk. `denseOutput` says that neither array is written, but a third that is dense in this space; without it
+ * b is written, and vectors need it dense along the innermost dimension.
+ * Throws a RangeError if more than six dimensions remain after merging.
+ */
+export function planWalk(
+  geometry: Geometry,
+  shape: readonly number[],
+  a: View,
+  b: View,
+  denseOutput: boolean,
+): Walk {
+  const dims = mergeDimensions(shape, a, b);
+  if (dims.length > MAX_RANK) {
+    throw new RangeError(
+      `[${shape.join(', ')}] has ${dims.length} dimensions that do not merge; kernels take ${MAX_RANK}`,
+    );
+  }
+  const [inner, ...outer] = dims;
+  if (inner === undefined) throw new RangeError('a walk needs a dimension');
+  const vector =
+    inner.size % 4 === 0 &&
+    (denseOutput || inner.b === 1) &&
+    fitsVectors(
+      a.offset,
+      inner.a,
+      outer.map((dim) => dim.a),
+    ) &&
+    fitsVectors(
+      b.offset,
+      inner.b,
+      outer.map((dim) => dim.b),
+    );
+  const width = vector ? 4 : 1;
+  const length = inner.size / width;
+  // Fat threads on software adapters, where a thread costs and neighbours need not lie in neighbouring threads.
+  const items = geometry.kind === 'cpu' ? ([8, 4, 2].find((count) => length % count === 0) ?? 1) : 1;
+  // An array that repeats is read element by element, so its strides stay in elements.
+  const widthA = inner.a === 1 ? width : 1;
+  const widthB = inner.b === 1 ? width : 1;
+  const steps: Dimension[] = [
+    { size: length / items, a: inner.a * items, b: inner.b * items },
+    ...outer.map((dim) => ({ size: dim.size, a: dim.a / widthA, b: dim.b / widthB })),
+  ];
+  const last = steps.at(-1) ?? { size: 1, a: 0, b: 0 };
+  const threads = steps.reduce((count, { size }) => count * size, 1);
+  const params: Record<string, ParamValue> = {
+    count: u32(threads),
+    a_base: u32(a.offset / widthA),
+    b_base: u32(b.offset / widthB),
+    a_step: u32(inner.a),
+    b_step: u32(inner.b),
+    a_last: u32(last.a),
+    b_last: u32(last.b),
+  };
+  const when: Record<string, boolean> = {};
+  for (let i = 0; i < MAX_RANK - 1; i++) {
+    const used = i < steps.length - 1;
+    params[`size${i}`] = u32(used ? (steps[i]?.size ?? 1) : 1);
+    params[`a${i}`] = u32(used ? (steps[i]?.a ?? 0) : 0);
+    params[`b${i}`] = u32(used ? (steps[i]?.b ?? 0) : 0);
+    when[`RANK${i + 2}`] = used;
+  }
+  return { vector, items, threads, params, when, repeats: [inner.a === 0, inner.b === 0] };
+}
+
+/** Whether every row starts at a multiple of four elements and lies dense, or repeats one element. */
+function fitsVectors(offset: number, inner: number, outer: readonly number[]): boolean {
+  if (inner === 0) return true;
+  return inner === 1 && offset % 4 === 0 && outer.every((stride) => stride % 4 === 0);
+}
