@@ -3,24 +3,12 @@ import { accumulate, copy, fill } from '../kernels/elementwise.ts';
 import { one, two } from '../kernels/tuple.ts';
 import type { Op } from './op.ts';
 
-/*
- * The ops that autograd itself needs. They have no gradients, and import nothing that has.
- *
- *   fill         y = a number                 add     y = a + b, of one shape
- *   clone        y = x                        copy    target = x, in place
- *   accumulate   target += x, in place
- */
+/** The ops that autograd itself records. */
 
-/** Gives an output filled with the number. */
-export const fillOp: Op<number> = {
-  name: 'fill',
-  lower: ({ geometry }, { outputs, attrs }) => [fill(geometry, one(outputs), attrs)],
-};
-
-/** Gives the sum of two inputs of one shape. */
+/** y = a + b for tensors of one shape. */
 export const addOp: Op<null> = {
   name: 'add',
-  lower: ({ geometry }, { inputs, outputs }) => {
+  lower({ geometry }, { inputs, outputs }) {
     const [a, b] = two(inputs);
     const y = one(outputs);
     const shape = [y.length];
@@ -28,28 +16,31 @@ export const addOp: Op<null> = {
   },
 };
 
-/** Gives a copy of its input, converted where the output's type is another. */
+/** y += x; inputs y, x. */
+export const accumulateOp: Op<null> = {
+  name: 'accumulate',
+  mutates: [0],
+  lower: ({ geometry }, { inputs }) => [accumulate(geometry, ...two(inputs))],
+};
+
+/** y = x into a tensor that exists; inputs y, x. */
+export const copyOp: Op<null> = {
+  name: 'copy',
+  mutates: [0],
+  lower({ geometry }, { inputs }) {
+    const [y, x] = two(inputs);
+    return [copy(geometry, x, y)];
+  },
+};
+
+/** y = x as a new tensor. */
 export const cloneOp: Op<null> = {
   name: 'clone',
   lower: ({ geometry }, { inputs, outputs }) => [copy(geometry, one(inputs), one(outputs))],
 };
 
-/** Inputs [target, x] of one length: target = x, converted where the types differ. */
-export const copyOp: Op<null> = {
-  name: 'copy',
-  mutates: [0],
-  lower: ({ geometry }, { inputs }) => {
-    const [target, x] = two(inputs);
-    return [copy(geometry, x, target)];
-  },
-};
-
-/** Inputs [target, x] of one length: target += x. */
-export const accumulateOp: Op<null> = {
-  name: 'accumulate',
-  mutates: [0],
-  lower: ({ geometry }, { inputs }) => {
-    const [target, x] = two(inputs);
-    return [accumulate(geometry, target, x)];
-  },
+/** Every element is the attribute. */
+export const fillOp: Op<number> = {
+  name: 'fill',
+  lower: ({ geometry }, { outputs, attrs }) => [fill(geometry, one(outputs), attrs)],
 };

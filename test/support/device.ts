@@ -1,5 +1,7 @@
 import { Gpu } from '../../src/gpu/gpu.ts';
 import type { GpuOptions, Profile } from '../../src/gpu/gpu.ts';
+import { Device } from '../../src/node.ts';
+import type { DeviceOptions } from '../../src/tensor/device.ts';
 import { openNodeGpu } from '../../src/node/adapter.ts';
 import type { AdapterChoice, NodeGpu } from '../../src/node/adapter.ts';
 
@@ -14,4 +16,9 @@ export async function testGpu(options: GpuOptions = {}): Promise<Gpu> {
   const node = await openNodeGpu({ adapter: testAdapter, profile: testProfile });
   opened.push(node);
   return Gpu.fromAdapter(node.adapter, { profile: testProfile, poison: true, ...options });
+}
+
+/** A Device on the tests' adapter; destroy() it in afterAll. New memory is poisoned with NaN. */
+export function testDevice(options: DeviceOptions = {}): Promise<Device> {
+  return Device.create({ adapter: testAdapter, profile: testProfile, poison: true, ...options });
 }

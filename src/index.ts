@@ -1,0 +1,10 @@
+/** The engine: tensors, operations, modules, optimisers. Runs wherever there is a GPUDevice. */
+export { Device, type DeviceOptions, type TensorOptions } from './tensor/device.ts';
+export type { CompiledFunction, PlanStatistics, StepInput, StepResult } from './tensor/compile.ts';
+export { Tensor, type TypedArray } from './tensor/tensor.ts';
+export type { Shape } from './tensor/shape.ts';
+export type { DType } from './gpu/dispatch.ts';
+export { noGrad, type BackwardOptions } from './tensor/autograd.ts';
+export { gradcheck, type GradcheckOptions, type GradcheckResult } from './tensor/gradcheck.ts';
+export { manualSeed } from './tensor/random.ts';
+export * from './tensor/ops/index.ts';
