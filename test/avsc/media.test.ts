@@ -94,22 +94,24 @@ describe('sound', () => {
 
 describe.skipIf(!withMedia)(`real media (needs ${media})`, () => {
   it.each([
-    ['bento.mp4', 44_100, 1, 0.998, 1],
-    ['dc_pancake.mkv', 48_000, 1, 10.361, 10],
-    ['ff_in.mp4', 44_100, 2, 7.036, 6],
-    ['mp_chaplin.mp4', 44_100, 2, 9.614, 9],
-  ])('%s gives sound and pictures', async (name, rate, count, length, seconds) => {
+    ['bento.mp4', 44_100, 1, 0.998, 1, [0.01, 0.5]],
+    ['dc_pancake.mkv', 48_000, 1, 10.361, 10, [0.01, 0.5]],
+    // Its 303 AAC packets hold nothing but padding.
+    ['ff_in.mp4', 44_100, 2, 7.036, 6, [0, 0]],
+    ['mp_chaplin.mp4', 44_100, 2, 9.614, 9, [0.01, 0.5]],
+  ])('%s gives sound and pictures', async (name, rate, count, length, seconds, [quiet, strong]) => {
     const path = join(media, name);
     const { sampleRate, channels } = await decodeSound(path);
     expect([sampleRate, channels.length]).toEqual([rate, count]);
-    expect((channels[0]?.length ?? 0) / rate).toBeCloseTo(length, 2);
-    const loud = Math.sqrt((channels[0] ?? []).reduce((sum, x) => sum + x * x, 0) / (length * rate));
+    const [first = new Float32Array()] = channels;
+    const loud = Math.sqrt(first.reduce((sum, x) => sum + x * x, 0) / first.length);
+    expect(first.length / rate).toBeCloseTo(length, 2);
     const video = await decodeFrames(path, { size: 32 });
     expect(video.seconds).toBe(seconds);
     const mean = video.data.reduce((a, b) => a + b) / video.data.length;
     console.log(`${name}: root mean square ${loud.toFixed(4)}, mean brightness ${mean.toFixed(1)}`);
-    expect(loud).toBeGreaterThan(1e-3);
-    expect(loud).toBeLessThan(0.7);
+    expect(loud).toBeGreaterThanOrEqual(quiet ?? 0);
+    expect(loud).toBeLessThanOrEqual(strong ?? 0);
     expect(mean).toBeGreaterThan(10);
     expect(mean).toBeLessThan(245);
   });

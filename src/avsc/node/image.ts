@@ -1,6 +1,7 @@
 // Pictures as the networks see them: square RGB bytes, channel by channel.
 
 import sharp, { type Sharp } from 'sharp';
+import { messageOf } from './files.ts';
 
 /** How any picture becomes a square of `size` pixels. */
 export interface PictureOptions {
@@ -23,9 +24,7 @@ export async function decodeImage(path: string, options: PictureOptions): Promis
   try {
     return await toSquare(sharp(path, { limitInputPixels: MAX_PIXELS }).rotate(), options);
   } catch (error) {
-    throw new Error(`${path} cannot be read as an image: ${error instanceof Error ? error.message : error}`, {
-      cause: error,
-    });
+    throw new Error(`${path} cannot be read as an image: ${messageOf(error)}`, { cause: error });
   }
 }
 

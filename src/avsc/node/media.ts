@@ -24,6 +24,8 @@ export const FRAME_TIMES = [0, 14 / 30] as const;
 /** One hour of sound or pictures: more is refused before memory is asked for. */
 const MAX_SECONDS = 3600;
 const MAX_SIDE = 8192;
+/** Samples of all channels: an hour of 48 kHz stereo fits, 2 GB as floats. */
+const MAX_SAMPLES = 2 ** 29;
 /** A picture that stood longer than this is taken for a hole in the video. */
 const MAX_GAP = 1;
 
@@ -93,6 +95,11 @@ export async function decodeSound(path: string): Promise<Wav> {
     const duration = await track.computeDuration();
     checkLength(duration);
     const length = Math.round(Math.max(0, duration) * sampleRate);
+    if (!(length * count <= MAX_SAMPLES)) {
+      throw new Error(
+        `has ${count} channels of ${length} samples, more than fit into memory: cut it into parts`,
+      );
+    }
     const channels = Array.from({ length: count }, () => new Float32Array(length));
     let end = 0;
     for await (const sample of new AudioSampleSink(track).samples()) {
@@ -163,8 +170,10 @@ async function withInput<T>(path: string, use: (input: Input) => Promise<T>): Pr
   await checkFile(path);
   const input = new Input({ source: new FilePathSource(path), formats: ALL_FORMATS });
   try {
-    if (!(await input.canRead()))
+    // The format readers may stumble over foreign bytes; that too means that it is none of theirs.
+    if (!(await input.canRead().catch(() => false))) {
       throw new Error('is not a media file this program reads (mp4, mkv, webm, wav, ...)');
+    }
     return await use(input);
   } catch (error) {
     throw new Error(`${path} ${withVerb(messageOf(error))}`, { cause: error });
@@ -175,7 +184,9 @@ async function withInput<T>(path: string, use: (input: Input) => Promise<T>): Pr
 
 /** Our own messages go on after the file's name; those of the libraries get a beginning. */
 function withVerb(message: string): string {
-  return /^(has|is|lasts|ends|changes) /.test(message) ? message : `cannot be decoded: ${message}`;
+  return /^(has|is|lasts|ends|changes) /.test(message)
+    ? message
+    : `cannot be decoded (broken or truncated?): ${message}`;
 }
 
 async function checkFile(path: string): Promise<void> {

@@ -1,6 +1,6 @@
 // Decodes all clips of a data set once, on all cores, and keeps them for training.
 
-import { readdir, rm, stat } from 'node:fs/promises';
+import { lstat, readdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Clip } from '../dataset/clips.ts';
 import type { DecodeOptions } from './cache.ts';
@@ -77,7 +77,7 @@ async function removeStale(cache: string): Promise<void> {
   const names = await readdir(cache).catch(() => []);
   for (const name of names.filter((entry) => entry.endsWith('.tmp'))) {
     const path = join(cache, name);
-    const found = await stat(path).catch(() => undefined);
+    const found = await lstat(path).catch(() => undefined);
     if (found && Date.now() - found.mtimeMs > STALE_MS) await rm(path, { force: true });
   }
 }
