@@ -23,7 +23,9 @@ export class LineLog {
     const found = fstatSync(file).size;
     if (bytes !== undefined && found < bytes) {
       closeSync(file);
-      throw new Error(`${path} has ${found} bytes, its checkpoint says ${bytes}: it was changed, start the run anew`);
+      throw new Error(
+        `${path} has ${found} bytes, its checkpoint says ${bytes}: it was changed, start the run anew`,
+      );
     }
     if (bytes !== undefined) ftruncateSync(file, bytes);
     this.#file = file;

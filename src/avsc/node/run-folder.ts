@@ -35,7 +35,8 @@ export const runFiles = (path: string) => ({
   /** The three models on the evaluation split. */
   results: join(path, 'metrics.json'),
   /** The weights a stage ended with; model.safetensors is the joint model. */
-  weights: (stage: Stage): string => join(path, stage === 'joint' ? 'model.safetensors' : `${stage}.safetensors`),
+  weights: (stage: Stage): string =>
+    join(path, stage === 'joint' ? 'model.safetensors' : `${stage}.safetensors`),
   /** Weights, optimiser, counters: what a killed run goes on from. */
   checkpoint: join(path, 'last.safetensors'),
   report: join(path, 'report.html'),
@@ -45,7 +46,9 @@ export const runFiles = (path: string) => ({
 export async function createRun(path: string, config: Omit<RunConfig, 'version'>): Promise<RunFolder> {
   const files = runFiles(path);
   if (await exists(files.config)) {
-    throw new Error(`${path} already holds a run: choose another folder with --out, or go on with it by --resume`);
+    throw new Error(
+      `${path} already holds a run: choose another folder with --out, or go on with it by --resume`,
+    );
   }
   await mkdir(path, { recursive: true }).catch((error: unknown) => {
     throw new Error(`cannot make the run's folder ${path}: ${messageOf(error)}`, { cause: error });
@@ -69,7 +72,8 @@ export async function openRun(path: string): Promise<RunFolder> {
   }
   try {
     const { version, data, recipe } = JSON.parse(text) as Record<string, unknown>;
-    if (version !== VERSION) throw new Error(`version is ${JSON.stringify(version)}, this program reads ${VERSION}`);
+    if (version !== VERSION)
+      throw new Error(`version is ${JSON.stringify(version)}, this program reads ${VERSION}`);
     if (typeof data !== 'string') throw new Error('data is missing');
     return { path, config: { version: VERSION, data, recipe: checkRecipe(recipe) } };
   } catch (error) {
@@ -89,7 +93,9 @@ export async function newestRun(parent = RUNS): Promise<RunFolder> {
   );
   const newest = found.filter((run) => run !== undefined).sort((a, b) => b.time - a.time)[0];
   if (!newest) {
-    throw new Error(`there is no finished run under ${parent}/: train one first (wavelight train), or name one with --run`);
+    throw new Error(
+      `there is no finished run under ${parent}/: train one first (wavelight train), or name one with --run`,
+    );
   }
   return openRun(newest.path);
 }
@@ -110,7 +116,9 @@ export async function readRecords(path: string): Promise<RunRecord[]> {
     try {
       return JSON.parse(line) as RunRecord;
     } catch (error) {
-      throw new Error(`${file}, line ${i + 1} is not JSON: the file was changed or its disk was full`, { cause: error });
+      throw new Error(`${file}, line ${i + 1} is not JSON: the file was changed or its disk was full`, {
+        cause: error,
+      });
     }
   });
 }
