@@ -6,7 +6,7 @@ import { releaseHistory } from './autograd.ts';
 import type { Device } from './device.ts';
 import { dtypeOfArray } from './dtype.ts';
 import { planNodes, type Plan } from './plan/plan.ts';
-import type { RunHook } from './recording.ts';
+import type { GradientAtEntry, RunHook } from './recording.ts';
 import { tensorsIn } from './scope.ts';
 import { elementCount, formatShape, type Shape } from './shape.ts';
 import { Tensor, type TypedArray } from './tensor.ts';
@@ -60,7 +60,7 @@ interface CompiledPlan {
   readonly inputs: readonly Tensor[];
   readonly result: StepResult;
   readonly outputs: ReadonlyMap<Tensor, OutputSlot>;
-  readonly entry: ReadonlyMap<Tensor, Value | null>;
+  readonly entry: ReadonlyMap<Tensor, GradientAtEntry>;
   readonly exit: ReadonlyMap<Tensor, { value: Value; shape: Shape } | null>;
   /** Places that the bind groups were made for; a parameter that moved since makes them stale. */
   readonly boundPlaces: Map<Value, Storage>;
@@ -99,13 +99,10 @@ export function compileFunction<Result extends StepResult>(
     }
   };
 
-  return Object.assign(call, {
+  const members = {
     statistics: () => {
       if (last === undefined) throw new Error('this compiled function has not been called, so it has no plan');
       return statisticsOf(last.plan);
-    },
-    get traces() {
-      return traces;
     },
     dispose: () => {
       for (const compiled of [...plans.values()].flat()) release(device, compiled);
@@ -115,7 +112,8 @@ export function compileFunction<Result extends StepResult>(
         heaps.results.destroy();
       });
     },
-  });
+  };
+  return Object.defineProperty(Object.assign(call, members), 'traces', { get: () => traces }) as CompiledFunction<Result>;
 }
 
 const dtypeOf = (input: StepInput): DType => (input instanceof Tensor ? input.dtype : dtypeOfArray(input.data));
@@ -172,9 +170,11 @@ function trace(
   };
 }
 
-/** True where each leaf's gradient is the one (or none, as) the plan was traced with. */
+/** True where each leaf's gradient lies where it lay when the plan was traced, as far as the plan depends on it. */
 function entryMatches({ entry }: CompiledPlan): boolean {
-  for (const [leaf, value] of entry) if ((leaf.grad?.value ?? null) !== value) return false;
+  for (const [leaf, value] of entry) {
+    if (value !== 'any' && leaf.grad?.value.place?.storage !== value?.place?.storage) return false;
+  }
   return true;
 }
 

@@ -233,10 +233,10 @@ export class Device {
     this.#scopes.at(-1)?.gradNodes.push(node);
   }
 
-  /** To be called before a leaf's gradient is read or changed by anything recorded. */
-  noteGradient(leaf: Tensor): void {
+  /** To be called before a leaf's gradient is read, added to or cleared by anything recorded. */
+  noteGradient(leaf: Tensor, use: 'needed' | 'cleared' = 'needed'): void {
     const { gradientsAtEntry } = this.#recording;
-    if (!gradientsAtEntry.has(leaf)) gradientsAtEntry.set(leaf, leaf.grad?.value ?? null);
+    if (!gradientsAtEntry.has(leaf)) gradientsAtEntry.set(leaf, use === 'cleared' ? 'any' : (leaf.grad?.value ?? null));
   }
 
   /** A number for a random op, unique within the recording and the same each time it is made. */

@@ -29,7 +29,7 @@ export async function gradcheck(
   if (device === undefined || !inputs.some((input) => input.requiresGrad)) {
     throw new Error('gradcheck needs an input with requiresGrad');
   }
-  for (const input of inputs) input.grad = null;
+  for (const input of inputs) input.clearGrad();
   const output = fn(...inputs);
   const weights = projection(output.numel);
   const weightTensor = device.tensor(weights, output.shape);

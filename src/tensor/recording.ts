@@ -10,6 +10,9 @@ export interface RecordedNode {
   readonly attrs: unknown;
 }
 
+/** The gradient that a leaf had when a recording began; `any` where the recording clears it first. */
+export type GradientAtEntry = Value | null | 'any';
+
 /** Called on the host before each run of a recording, to set per-step scalars such as the learning rate. */
 export type RunHook = () => void;
 
@@ -17,8 +20,8 @@ export type RunHook = () => void;
 export class Recording {
   readonly nodes: RecordedNode[] = [];
   readonly hooks: RunHook[] = [];
-  /** Leaves whose gradient was read or written here, with the gradient they came in with. */
-  readonly gradientsAtEntry = new Map<Tensor, Value | null>();
+  /** Leaves whose gradient was read or changed here, with what they came in with. */
+  readonly gradientsAtEntry = new Map<Tensor, GradientAtEntry>();
   /** Values with a place in `nodes` that do not have their elements yet. */
   readonly pending = new Set<Value>();
   /** Numbers the random ops, so that each draws from a stream of its own. */

@@ -88,6 +88,13 @@ export class Tensor {
     return element ?? Number.NaN;
   }
 
+  /** Forgets the gradient, so that the next backward starts a new one. */
+  clearGrad(): void {
+    this.device.noteGradient(this, 'cleared');
+    this.grad?.dispose();
+    this.grad = null;
+  }
+
   /** The same elements without gradient history. */
   detach(): Tensor {
     return this.device.adopt(new Tensor(this.device, this.value, this.shape));

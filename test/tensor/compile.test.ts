@@ -31,8 +31,7 @@ describe('compile', () => {
     const w = device.tensor(ramp(64), [8, 8], { requiresGrad: true });
     packParameters([w]);
     const step = device.compile((x: Tensor) => {
-      w.grad = null;
-      device.noteGradient(w);
+      w.clearGrad();
       const loss = mean(relu(matmul(x, w)));
       loss.backward();
       return loss;
