@@ -24,6 +24,8 @@ export const FRAME_TIMES = [0, 14 / 30] as const;
 /** One hour of sound or pictures: more is refused before memory is asked for. */
 const MAX_SECONDS = 3600;
 const MAX_SIDE = 8192;
+/** A last second that lacks up to 10 ms counts, as in `secondsOf`. */
+const SHORTFALL = 0.01;
 /** Samples of all channels: an hour of 48 kHz stereo fits, 2 GB as floats. */
 const MAX_SAMPLES = 2 ** 29;
 /** A picture that stood longer than this is taken for a hole in the video. */
@@ -46,7 +48,7 @@ export function decodeFrames(path: string, options: PictureOptions, seconds?: nu
     const track = await input.getPrimaryVideoTrack();
     if (!track) throw new Error('has no video track');
     const duration = await track.computeDuration();
-    const wanted = seconds ?? Math.floor(duration + 1e-3);
+    const wanted = seconds ?? Math.floor(duration + SHORTFALL);
     const needed = wanted - 1 + FRAME_TIMES[1];
     if (duration <= needed) {
       throw new Error(
@@ -127,9 +129,30 @@ export async function decodeSound(path: string): Promise<Wav> {
   });
 }
 
-/** True if FFmpeg finds a video track, so that `decodeFrames` has something to decode. */
-export function hasVideo(path: string): Promise<boolean> {
-  return withInput(path, async (input) => (await input.getPrimaryVideoTrack()) !== null);
+export interface MediaJob {
+  readonly path: string;
+  readonly options: PictureOptions;
+}
+
+/** What a file holds; at least one of the two. */
+export interface Media {
+  readonly sound: Wav | undefined;
+  /** As many seconds as the sound has in full, or as the video has where there is no sound. */
+  readonly frames: VideoFrames | undefined;
+}
+
+/** Decodes sound and pictures of one file. Throws, naming the file, as `decodeSound` and `decodeFrames` do. */
+export async function decodeMedia({ path, options }: MediaJob): Promise<Media> {
+  const { hasSound, hasVideo } = await withInput(path, async (input) => ({
+    hasSound: (await input.getPrimaryAudioTrack()) !== null,
+    hasVideo: (await input.getPrimaryVideoTrack()) !== null,
+  }));
+  if (!hasSound && !hasVideo) throw new Error(`${path} has neither sound nor pictures`);
+  const sound = hasSound ? await decodeSound(path) : undefined;
+  const seconds = sound && Math.floor((sound.channels[0]?.length ?? 0) / sound.sampleRate + SHORTFALL);
+  if (seconds === 0) throw new Error(`${path} lasts less than a second`);
+  const frames = hasVideo ? await decodeFrames(path, options, seconds) : undefined;
+  return { sound, frames };
 }
 
 /** Asks for the moment half a frame later, because the sink returns the last frame that began before. */

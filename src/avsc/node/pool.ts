@@ -35,6 +35,7 @@ export async function runJobs<J extends Job>(
   let stopped = false;
   const runThread = async (): Promise<void> => {
     const worker = new Worker(workerUrl);
+    const ended = new Promise((resolve) => worker.once('exit', resolve));
     try {
       while (next < jobs.length && !stopped && !signal?.aborted) {
         const index = next++;
@@ -48,7 +49,9 @@ export async function runJobs<J extends Job>(
       stopped = true;
       throw error;
     } finally {
-      await worker.terminate();
+      // Not terminate(): FFmpeg may still be at work in the background, and being cut off there aborts the process.
+      worker.postMessage(null);
+      await ended;
     }
   };
   const count = Math.max(1, Math.min(workers, jobs.length));

@@ -3,28 +3,46 @@
 import { parentPort } from 'node:worker_threads';
 import { decodeClip, type DecodedClip, type DecodeJob } from './cache.ts';
 import { messageOf, StorageError } from './files.ts';
+import { decodeMedia, type Media, type MediaJob } from './media.ts';
 import { writeMadeClip, type MakeJob } from './synth-clip.ts';
 
-export type Job = ({ readonly kind: 'decode' } & DecodeJob) | ({ readonly kind: 'make' } & MakeJob);
-export type JobResult<J extends Job> = J extends { readonly kind: 'decode' } ? DecodedClip : null;
+/** What each kind of job is given and gives back. */
+interface Jobs {
+  readonly decode: { readonly job: DecodeJob; readonly result: DecodedClip };
+  readonly media: { readonly job: MediaJob; readonly result: Media };
+  readonly make: { readonly job: MakeJob; readonly result: null };
+}
+
+export type Job = { [K in keyof Jobs]: { readonly kind: K } & Jobs[K]['job'] }[keyof Jobs];
+export type JobResult<J extends Job> = Jobs[J['kind']]['result'];
 
 /** What the thread answers: the result, what is wrong with the job's input, or that the disk refuses. */
 export type Reply =
-  | { readonly kind: 'value'; readonly value: DecodedClip | null }
+  | { readonly kind: 'value'; readonly value: JobResult<Job> }
   | { readonly kind: 'problem'; readonly message: string }
   | { readonly kind: 'storage'; readonly message: string };
 
-async function run(job: Job): Promise<DecodedClip | null> {
+async function run(job: Job): Promise<JobResult<Job>> {
   switch (job.kind) {
     case 'decode':
       return decodeClip(job);
+    case 'media':
+      return decodeMedia(job);
     case 'make':
       await writeMadeClip(job);
       return null;
   }
 }
 
-parentPort?.on('message', (job: Job) => {
+// When FFmpeg refuses a packet, mediabunny 1.61 reports it to the caller and rejects a second, unawaited promise
+// (its decoder's close); in a thread of our own that can be passed over without hiding anything of the program's.
+process.on('unhandledRejection', (reason) => {
+  if (!(reason instanceof Error && reason.constructor.name === 'FFmpegError')) throw reason;
+});
+
+parentPort?.on('message', (job: Job | null) => {
+  // The end: the thread ends by itself as soon as nothing is under way.
+  if (job === null) return void parentPort?.close();
   const answer = (reply: Reply): void => parentPort?.postMessage(reply);
   run(job).then(
     (value) => answer({ kind: 'value', value }),
