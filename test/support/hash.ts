@@ -54,7 +54,12 @@ export function hashIndices(name: string, count: number, below: number): Int32Ar
 }
 
 /** Values of an input of a case, times `scale`; integers for `index:N`. */
-export function hashValues(name: string, count: number, kind: HashKind, scale = 1): Float32Array | Int32Array {
+export function hashValues(
+  name: string,
+  count: number,
+  kind: HashKind,
+  scale = 1,
+): Float32Array | Int32Array {
   switch (kind) {
     case 'uniform':
       return uniform(name, count).map((u) => scale * u);

@@ -26,10 +26,19 @@ export function readExpected(path: string): Map<string, Expected> {
     { dtype: string; shape: number[]; data_offsets: [number, number] }
   >;
   return new Map(
-    Object.entries(header).map(([name, { dtype, shape, data_offsets: [from, to] }]) => {
-      const bytes = new Uint8Array(file.subarray(start + from, start + to)).buffer;
-      return [name, { shape, values: viewAs(dtype, bytes) }];
-    }),
+    Object.entries(header).map(
+      ([
+        name,
+        {
+          dtype,
+          shape,
+          data_offsets: [from, to],
+        },
+      ]) => {
+        const bytes = new Uint8Array(file.subarray(start + from, start + to)).buffer;
+        return [name, { shape, values: viewAs(dtype, bytes) }];
+      },
+    ),
   );
 }
 
