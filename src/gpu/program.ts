@@ -13,6 +13,13 @@ interface Step {
   readonly compiled: Compiled;
 }
 
+/** What goes into a program's submit beside it. */
+export interface RunParts {
+  readonly before?: (encoder: GPUCommandEncoder) => void;
+  readonly after?: (encoder: GPUCommandEncoder) => void;
+  readonly profiler?: Profiler | undefined;
+}
+
 /** A list of dispatches compiled for a device; bind it to memory once, then encode it as often as wanted. */
 export class Program {
   readonly #gpu: Gpu;
@@ -81,15 +88,22 @@ export class Program {
     this.#gpu.counters.dispatches += this.#steps.length;
   }
 
-  /** Encodes and submits the program alone. At debug level 2 its kernels' times are logged when they are known. */
-  run(): void {
-    if (this.#gpu.debug >= 2 && Profiler.supports(this.#gpu)) void this.#runTimed();
-    else this.#gpu.submit((encoder) => this.encode(encoder));
+  /**
+   * Encodes and submits the program in one submit, between copies that belong to it. At debug level 2 its kernels'
+   * times are logged when they are known; with a profiler of the caller's they go there.
+   */
+  run({ before, after, profiler }: RunParts = {}): void {
+    const logged = profiler === undefined && this.#gpu.debug >= 2 && Profiler.supports(this.#gpu);
+    const timer = logged ? new Profiler(this.#gpu) : profiler;
+    this.#gpu.submit((encoder) => {
+      before?.(encoder);
+      this.encode(encoder, timer);
+      after?.(encoder);
+    });
+    if (logged && timer !== undefined) void this.#log(timer);
   }
 
-  async #runTimed(): Promise<void> {
-    const profiler = new Profiler(this.#gpu);
-    this.#gpu.submit((encoder) => this.encode(encoder, profiler));
+  async #log(profiler: Profiler): Promise<void> {
     try {
       this.#gpu.log(formatProfile(await profiler.report()));
     } catch (cause) {

@@ -1,6 +1,7 @@
 import type { DType } from '../gpu/dispatch.ts';
 import { alignUp, type Storage } from '../gpu/storage.ts';
 import { Heap } from '../gpu/heap.ts';
+import type { Profiler } from '../gpu/profiler.ts';
 import { Program } from '../gpu/program.ts';
 import { releaseHistory } from './autograd.ts';
 import type { Device } from './device.ts';
@@ -38,6 +39,8 @@ export interface CompiledFunction<Result extends StepResult> {
   (...inputs: StepInput[]): Promise<Result>;
   /** Of the plan that ran last. Throws an Error before the first call. */
   statistics(): PlanStatistics;
+  /** Times the dispatches of the calls that follow, until it is called with undefined. */
+  profile(profiler: Profiler | undefined): void;
   /** How often the function was traced, that is planned anew. */
   readonly traces: number;
   dispose(): void;
@@ -78,6 +81,7 @@ export function compileFunction<Result extends StepResult>(
     results: new Heap(device.gpu, 'results of a compiled step', 64 * 1024),
   };
   let last: CompiledPlan | undefined;
+  let profiler: Profiler | undefined;
   let traces = 0;
 
   // Not async: everything up to the device's queue happens before the call returns, so calls keep their order.
@@ -93,13 +97,16 @@ export function compileFunction<Result extends StepResult>(
         plans.set(key, [...(plans.get(key) ?? []), found]);
       }
       last = found;
-      return replay(device, found, inputs) as Promise<Result>;
+      return replay(device, found, inputs, profiler) as Promise<Result>;
     } catch (error) {
       return Promise.reject(error as Error);
     }
   };
 
   const members = {
+    profile: (timer: Profiler | undefined) => {
+      profiler = timer;
+    },
     statistics: () => {
       if (last === undefined) throw new Error('this compiled function has not been called, so it has no plan');
       return statisticsOf(last.plan);
@@ -178,7 +185,12 @@ function entryMatches({ entry }: CompiledPlan): boolean {
   return true;
 }
 
-function replay(device: Device, compiled: CompiledPlan, inputs: readonly StepInput[]): Promise<StepResult> {
+function replay(
+  device: Device,
+  compiled: CompiledPlan,
+  inputs: readonly StepInput[],
+  profiler: Profiler | undefined,
+): Promise<StepResult> {
   const scalars = device.prepareRun(compiled.hooks);
   setGradients(device, compiled);
   const turn = compiled.turn++ % RESULTS_KEPT;
@@ -187,14 +199,14 @@ function replay(device: Device, compiled: CompiledPlan, inputs: readonly StepInp
   const run = (program: Program): StepResult => {
     bindIfMoved(device, compiled, program);
     device.scalars.upload(device.gpu, scalars);
-    device.gpu.submit((encoder) => {
-      sources.forEach((source, i) => feed(device, encoder, source, compiled.inputs[i]));
-      program.encode(encoder);
-      for (const { source, ring } of compiled.outputs.values()) {
-        const from = source.place?.storage;
-        const to = ring[turn]?.storage;
-        if (from && to) encoder.copyBufferToBuffer(from.buffer, from.offset, to.buffer, to.offset, alignUp(source.bytes));
-      }
+    program.run({
+      before: (encoder) => sources.forEach((source, i) => feed(device, encoder, source, compiled.inputs[i])),
+      after: (encoder) => {
+        for (const { source, ring } of compiled.outputs.values()) {
+          if (source.place && ring[turn]) copyStorage(encoder, source.place.storage, ring[turn].storage, source);
+        }
+      },
+      profiler,
     });
     for (const source of sources) if (source instanceof Tensor) source.dispose();
     return result;
@@ -260,9 +272,13 @@ function feed(
     device.gpu.upload(to, source.data as TypedArray & ArrayBufferView<ArrayBuffer>);
     return;
   }
-  const from = source.value.place?.storage;
-  if (from === undefined) throw new Error(`input ${source.value.label} was never computed`);
-  encoder.copyBufferToBuffer(from.buffer, from.offset, to.buffer, to.offset, alignUp(source.value.bytes));
+  const { value } = source;
+  if (value.place === null) throw value.failure ?? new Error(`input ${value.label} was never computed`);
+  copyStorage(encoder, value.place.storage, to, value);
+}
+
+function copyStorage(encoder: GPUCommandEncoder, from: Storage, to: Storage, { bytes }: Value): void {
+  encoder.copyBufferToBuffer(from.buffer, from.offset, to.buffer, to.offset, alignUp(bytes));
 }
 
 function statisticsOf({ dispatches, arenaBytes }: Plan): PlanStatistics {
