@@ -1,0 +1,81 @@
+// What both GEMM skeletons share. For every group g:
+//
+//   C[row, column] = bias + sum over outer and inner of A[row, (outer, inner)] * B[(outer, inner), column]
+//
+// The included loader says where the operands lie. Along `inner` both are affine; at each outer index B's columns begin
+// anew and may be valid for part of the inner axis only (zero elsewhere: a convolution's padding). Four rows or
+// columns are walked at a time, as a vec4i of element indices:
+//   a_rows(row, group), a_outer(outer)             index in A at inner 0 is their sum
+//   b_columns(column, group), b_walk(columns, outer)   index in B at inner 0, and the valid inner indices
+//   c_columns(column, group)                       index in C of row 0
+// A long sum may be split over workgroups: split s writes its part to C + s * c_length, gemm_sum_splits adds them.
+//
+// Bindings: a, b: operands in whatever layout the loader reads; c: result, or partial results [splits][c_length].
+
+@group(0) @binding(0) var<storage, read> a: array<f32>;
+@group(0) @binding(1) var<storage, read> b: array<f32>;
+@group(0) @binding(2) var<storage, read_write> c: array<f32>;
+//#if BIAS
+@group(0) @binding(3) var<storage, read> bias: array<f32>;
+//#endif
+@group(0) @binding(PARAMS_BINDING_) var<uniform> params: Params;
+
+// B's elements at inner index k lie at start + k * b_inner; they count as zero outside first <= k < end.
+struct Walk {
+  start: vec4i,
+  first: vec4i,
+  end: vec4i,
+}
+
+//#include loader
+
+struct Tile {
+  group: i32,
+  split: i32,
+  row: i32,
+  column: i32,
+}
+
+// Neighbouring workgroups share columns of B, so that these stay in the cache.
+fn tile_of(workgroup: u32) -> Tile {
+  var rest = i32(workgroup);
+  let row = rest % params.row_tiles;
+  rest /= params.row_tiles;
+  let column = rest % params.column_tiles;
+  rest /= params.column_tiles;
+  return Tile(rest / params.splits, rest % params.splits, row, column);
+}
+
+fn load_a(index: vec4i) -> vec4f {
+  return vec4f(a[index.x], a[index.y], a[index.z], a[index.w]);
+}
+
+// B at inner index k of four columns.
+fn load_b(walk: Walk, k: i32) -> vec4f {
+  let index = walk.start + k * params.b_inner;
+  //#if MASKED
+  let valid = (vec4i(k) >= walk.first) & (vec4i(k) < walk.end);
+  let safe = select(vec4i(0), index, valid);
+  return select(vec4f(0), vec4f(b[safe.x], b[safe.y], b[safe.z], b[safe.w]), valid);
+  //#else
+  return vec4f(b[index.x], b[index.y], b[index.z], b[index.w]);
+  //#endif
+}
+
+// Writes four columns of one row; `start` is the index of row 0 in C for each of them.
+fn store(tile: Tile, row: i32, column: vec4i, start: vec4i, sum: vec4f) {
+  if (row >= params.rows) {
+    return;
+  }
+  let index = start + (row * params.c_row + tile.split * params.c_length);
+  for (var i = 0; i < 4; i++) {
+    if (column[i] < params.columns) {
+      //#if BIAS
+      let at = tile.group * params.bias_group + row * params.bias_row + column[i] * params.bias_column;
+      c[index[i]] = sum[i] + select(0.0, bias[at], tile.split == 0);
+      //#else
+      c[index[i]] = sum[i];
+      //#endif
+    }
+  }
+}

@@ -1,0 +1,74 @@
+// GEMM loader for the gradient of conv2d with respect to its input:
+//
+//   dx[n, ci, y, x] = sum over taps (ky, kx) and co of w[co, ci, ky, kx] * dy[n, co, (y + p - ky * d) / s, (x + p - kx * d) / s]
+//
+// over those taps whose divisions leave no remainder and land inside dy. row = input channel of the group,
+// column = input pixel (n, y, x), outer = tap, inner = output channel of the group.
+// A: weight [groups * inner][rows][kernel_height][kernel_width]; B: dy [N][groups * inner][out_height][out_width];
+// C: dx [N][groups * rows][height][width].
+
+struct Params {
+  //#include fields
+  pixels: i32,
+  width: i32,
+  out_height: i32,
+  out_width: i32,
+  taps: i32,
+  kernel_width: i32,
+  stride_y: i32,
+  stride_x: i32,
+  pad_y: i32,
+  pad_x: i32,
+  dilation_y: i32,
+  dilation_x: i32,
+}
+
+// Of a column: the index in dy of the first channel, and the input pixel in padded coordinates.
+struct Columns {
+  start: vec4i,
+  y: vec4i,
+  x: vec4i,
+}
+
+fn a_rows(row: vec4i, group: i32) -> vec4i {
+  return (group * params.inner * params.rows + row) * params.taps;
+}
+
+fn a_outer(outer: i32) -> i32 {
+  return outer;
+}
+
+fn b_columns(column: vec4i, group: i32) -> Columns {
+  let image = column / params.pixels;
+  let pixel = column - image * params.pixels;
+  let y = pixel / params.width;
+  let channel = (image * params.groups + group) * params.inner;
+  let x = pixel - y * params.width;
+  return Columns(channel * (params.out_height * params.out_width), y + params.pad_y, x + params.pad_x);
+}
+
+// Division that costs nothing in the usual case, a stride of 1.
+fn divided(value: vec4i, divisor: i32) -> vec4i {
+  if (divisor == 1) {
+    return value;
+  }
+  return value / divisor;
+}
+
+fn b_walk(columns: Columns, outer: i32) -> Walk {
+  let kernel_y = outer / params.kernel_width;
+  let y = columns.y - kernel_y * params.dilation_y;
+  let x = columns.x - (outer - kernel_y * params.kernel_width) * params.dilation_x;
+  let out_y = divided(y, params.stride_y);
+  let out_x = divided(x, params.stride_x);
+  let inside_y = (y >= vec4i(0)) & (out_y * params.stride_y == y) & (out_y < vec4i(params.out_height));
+  let inside_x = (x >= vec4i(0)) & (out_x * params.stride_x == x) & (out_x < vec4i(params.out_width));
+  let end = select(vec4i(0), vec4i(params.inner), inside_y & inside_x);
+  return Walk(columns.start + out_y * params.out_width + out_x, vec4i(0), end);
+}
+
+fn c_columns(column: vec4i, group: i32) -> vec4i {
+  let image = column / params.pixels;
+  let pixel = column - image * params.pixels;
+  return (image * params.groups + group) * (params.rows * params.pixels) + pixel;
+}

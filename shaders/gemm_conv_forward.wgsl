@@ -1,0 +1,67 @@
+// GEMM loader for conv2d (implicit GEMM):
+//
+//   y[n, co, oy, ox] = sum over taps (ky, kx) and ci of w[co, ci, ky, kx] * x[n, ci, oy * s - p + ky * d, ox * s - p + kx * d]
+//
+// row = output channel of the group, column = output pixel (n, oy, ox), outer = tap (ky, kx), inner = input channel of
+// the group.  A: weight [groups * rows][inner][kernel_height][kernel_width]; B: x [N][channels][height][width];
+// C: y [N][groups * rows][out_height][out_width].
+
+struct Params {
+  //#include fields
+  channels: i32,
+  height: i32,
+  width: i32,
+  out_pixels: i32,
+  out_width: i32,
+  taps: i32,
+  kernel_width: i32,
+  stride_y: i32,
+  stride_x: i32,
+  pad_y: i32,
+  pad_x: i32,
+  dilation_y: i32,
+  dilation_x: i32,
+}
+
+// Of a column: the index and the place in the input image of tap (0, 0), which may lie in the padding.
+struct Columns {
+  start: vec4i,
+  y: vec4i,
+  x: vec4i,
+}
+
+fn a_rows(row: vec4i, group: i32) -> vec4i {
+  return (group * params.rows + row) * (params.inner * params.taps);
+}
+
+fn a_outer(outer: i32) -> i32 {
+  return outer;
+}
+
+fn b_columns(column: vec4i, group: i32) -> Columns {
+  let image = column / params.out_pixels;
+  let pixel = column - image * params.out_pixels;
+  let out_y = pixel / params.out_width;
+  let y = out_y * params.stride_y - params.pad_y;
+  let x = (pixel - out_y * params.out_width) * params.stride_x - params.pad_x;
+  let channel = image * params.channels + group * params.inner;
+  return Columns((channel * params.height + y) * params.width + x, y, x);
+}
+
+fn b_walk(columns: Columns, outer: i32) -> Walk {
+  let kernel_y = outer / params.kernel_width;
+  let dy = kernel_y * params.dilation_y;
+  let dx = (outer - kernel_y * params.kernel_width) * params.dilation_x;
+  let y = columns.y + dy;
+  let x = columns.x + dx;
+  let inside_y = (y >= vec4i(0)) & (y < vec4i(params.height));
+  let inside_x = (x >= vec4i(0)) & (x < vec4i(params.width));
+  let end = select(vec4i(0), vec4i(params.inner), inside_y & inside_x);
+  return Walk(columns.start + (dy * params.width + dx), vec4i(0), end);
+}
+
+fn c_columns(column: vec4i, group: i32) -> vec4i {
+  let image = column / params.out_pixels;
+  let pixel = column - image * params.out_pixels;
+  return (image * params.groups + group) * (params.rows * params.out_pixels) + pixel;
+}

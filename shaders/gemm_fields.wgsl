@@ -1,0 +1,23 @@
+  // Fields with which every GEMM's Params begins; see gemm_common.wgsl.
+  groups: i32,
+  rows: i32,
+  columns: i32,
+  outer: i32,
+  inner: i32,
+  row_tiles: i32,
+  column_tiles: i32,
+  // The inner axis is cut into chunks; a segment is one chunk of one outer index, chunks varying slowest.
+  chunk: i32,
+  segments: i32,
+  splits: i32,
+  segments_per_split: i32,
+  // Elements between one split's partial result and the next.
+  c_length: i32,
+  // Elements from one inner index to the next in A and in B, from one row to the next in C.
+  a_inner: i32,
+  b_inner: i32,
+  c_row: i32,
+  // bias[group * bias_group + row * bias_row + column * bias_column]
+  bias_group: i32,
+  bias_row: i32,
+  bias_column: i32,

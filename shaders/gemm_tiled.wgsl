@@ -1,0 +1,168 @@
+// GEMM for GPUs: a workgroup of 16 x 16 invocations makes 128 rows x 64 columns of C (64 x 64 without EIGHT_ROWS),
+// each invocation 8 x 4 (4 x 4), from tiles of A and B with 16 inner indices in workgroup memory.
+//
+// Vector i of a tile holds rows i, i + TILE_ROWS / 4, ... (columns i, i + 16, ...): neighbouring invocations then read
+// neighbouring elements, every write to workgroup memory is a whole vec4f, and stores to C are coalesced. Each
+// invocation loads one inner index per tile (two of A's with EIGHT_ROWS and A_ALONG_ROWS); A_ALONG_ROWS and B_ALONG_COLUMNS
+// let neighbours run over rows or columns where these are the operand's shortest stride, else over inner indices.
+//
+// With FLAT the tiles of 16 run over outer and inner together, so that a short inner axis wastes nothing. With
+// MASKED, B may be padded and the inner axis need not be a multiple of 16.
+
+//#include common
+
+const TILE_INNER = 16;
+const TILE_COLUMNS = 64;
+//#if EIGHT_ROWS
+const TILE_ROWS = 128;
+//#else
+const TILE_ROWS = 64;
+//#endif
+const ROW_VECTORS = TILE_ROWS / 4;
+const COLUMN_VECTORS = TILE_COLUMNS / 4;
+// One vector more per inner index keeps writes along the inner axis off the same memory bank.
+const A_STRIDE = ROW_VECTORS + 1;
+const B_STRIDE = COLUMN_VECTORS + 1;
+
+var<workgroup> a_tile: array<vec4f, TILE_INNER * A_STRIDE>;
+var<workgroup> b_tile: array<vec4f, TILE_INNER * B_STRIDE>;
+
+fn a_element(rows: vec4i, outer: i32, k: i32) -> vec4f {
+  //#if MASKED
+  // B is zero beyond the inner axis.
+  return load_a(rows + (a_outer(outer) + min(k, params.inner - 1) * params.a_inner));
+  //#else
+  return load_a(rows + (a_outer(outer) + k * params.a_inner));
+  //#endif
+}
+
+@compute @workgroup_size(256)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) workgroups: vec3u,
+  @builtin(local_invocation_index) invocation: u32,
+) {
+  let tile = tile_of(workgroup.x + workgroup.y * workgroups.x);
+  if (tile.group >= params.groups) {
+    return;
+  }
+  let thread = i32(invocation);
+  let x = thread % 16;
+  let y = thread / 16;
+  let row = tile.row * TILE_ROWS;
+  let column = tile.column * TILE_COLUMNS;
+  let row_spread = ROW_VECTORS * vec4i(0, 1, 2, 3);
+  let column_spread = COLUMN_VECTORS * vec4i(0, 1, 2, 3);
+  let last_row = vec4i(params.rows - 1);
+  let last_column = vec4i(params.columns - 1);
+
+  //#if A_ALONG_ROWS
+  let a_vector = thread % ROW_VECTORS;
+  let a_k = thread / ROW_VECTORS;
+  //#else
+  let a_vector = y;
+  let a_k = x;
+  //#endif
+  let rows = a_rows(min(row + a_vector + row_spread, last_row), tile.group);
+  //#if EIGHT_ROWS
+  //#if A_ALONG_ROWS
+  let rows_2 = rows;
+  let a_vector_2 = a_vector;
+  let a_k_2 = a_k + TILE_INNER / 2;
+  //#else
+  let a_vector_2 = a_vector + 16;
+  let rows_2 = a_rows(min(row + a_vector_2 + row_spread, last_row), tile.group);
+  let a_k_2 = a_k;
+  //#endif
+  //#endif
+  //#if B_ALONG_COLUMNS
+  let b_vector = x;
+  let b_k = y;
+  //#else
+  let b_vector = y;
+  let b_k = x;
+  //#endif
+  let columns = b_columns(min(column + b_vector + column_spread, last_column), tile.group);
+
+  var c0 = vec4f();
+  var c1 = vec4f();
+  var c2 = vec4f();
+  var c3 = vec4f();
+  //#if EIGHT_ROWS
+  var c4 = vec4f();
+  var c5 = vec4f();
+  var c6 = vec4f();
+  var c7 = vec4f();
+  //#endif
+
+  let first_segment = tile.split * params.segments_per_split;
+  let end_segment = min(first_segment + params.segments_per_split, params.segments);
+  for (var segment = first_segment; segment < end_segment; segment++) {
+    //#if FLAT
+    let first = segment * params.chunk;
+    let end = min(first + params.chunk, params.outer * params.inner);
+    //#else
+    let outer = segment % params.outer;
+    let first = segment / params.outer * params.chunk;
+    let end = min(first + params.chunk, params.inner);
+    let walk = b_walk(columns, outer);
+    //#endif
+    for (var k = first; k < end; k += TILE_INNER) {
+      //#if FLAT
+      // Past the end, outer is clamped for A, and inner is out of every walk's range for B.
+      let a_flat = min(k + a_k, params.outer * params.inner - 1);
+      let a_outer_1 = a_flat / params.inner;
+      let a_new = a_element(rows, a_outer_1, a_flat - a_outer_1 * params.inner);
+      //#if EIGHT_ROWS
+      let a_flat_2 = min(k + a_k_2, params.outer * params.inner - 1);
+      let a_outer_2 = a_flat_2 / params.inner;
+      let a_new_2 = a_element(rows_2, a_outer_2, a_flat_2 - a_outer_2 * params.inner);
+      //#endif
+      let b_outer = min((k + b_k) / params.inner, params.outer - 1);
+      let b_new = load_b(b_walk(columns, b_outer), k + b_k - b_outer * params.inner);
+      //#else
+      let a_new = a_element(rows, outer, k + a_k);
+      //#if EIGHT_ROWS
+      let a_new_2 = a_element(rows_2, outer, k + a_k_2);
+      //#endif
+      let b_new = load_b(walk, k + b_k);
+      //#endif
+      workgroupBarrier();
+      a_tile[a_k * A_STRIDE + a_vector] = a_new;
+      //#if EIGHT_ROWS
+      a_tile[a_k_2 * A_STRIDE + a_vector_2] = a_new_2;
+      //#endif
+      b_tile[b_k * B_STRIDE + b_vector] = b_new;
+      workgroupBarrier();
+      for (var q = 0; q < TILE_INNER; q++) {
+        let b_row = b_tile[q * B_STRIDE + x];
+        let a_low = a_tile[q * A_STRIDE + y];
+        c0 = fma(vec4f(a_low.x), b_row, c0);
+        c1 = fma(vec4f(a_low.y), b_row, c1);
+        c2 = fma(vec4f(a_low.z), b_row, c2);
+        c3 = fma(vec4f(a_low.w), b_row, c3);
+        //#if EIGHT_ROWS
+        let a_high = a_tile[q * A_STRIDE + y + 16];
+        c4 = fma(vec4f(a_high.x), b_row, c4);
+        c5 = fma(vec4f(a_high.y), b_row, c5);
+        c6 = fma(vec4f(a_high.z), b_row, c6);
+        c7 = fma(vec4f(a_high.w), b_row, c7);
+        //#endif
+      }
+    }
+  }
+
+  let out_column = column + x + column_spread;
+  let out_row = row + y + row_spread;
+  let start = c_columns(min(out_column, last_column), tile.group);
+  store(tile, out_row.x, out_column, start, c0);
+  store(tile, out_row.y, out_column, start, c1);
+  store(tile, out_row.z, out_column, start, c2);
+  store(tile, out_row.w, out_column, start, c3);
+  //#if EIGHT_ROWS
+  store(tile, out_row.x + 16, out_column, start, c4);
+  store(tile, out_row.y + 16, out_column, start, c5);
+  store(tile, out_row.z + 16, out_column, start, c6);
+  store(tile, out_row.w + 16, out_column, start, c7);
+  //#endif
+}

@@ -1,0 +1,230 @@
+import biasGradientSource from '../../shaders/bias_gradient.wgsl';
+import dataSource from '../../shaders/gemm_conv_data.wgsl';
+import forwardSource from '../../shaders/gemm_conv_forward.wgsl';
+import weightSource from '../../shaders/gemm_conv_weight.wgsl';
+import { BYTES_PER_ELEMENT, u32 } from '../gpu/dispatch.ts';
+import type { BufferRef, Dispatch } from '../gpu/dispatch.ts';
+import { spread } from './context.ts';
+import type { KernelContext } from './context.ts';
+import { gemm } from './gemm.ts';
+import type { GemmChoice } from './gemm_choice.ts';
+
+/** Height (y) and width (x) of one of a convolution's settings. */
+export interface Pair {
+  readonly y: number;
+  readonly x: number;
+}
+
+/** Everything that a conv2d's kernels need to know, checked before. */
+export interface Conv2dExtent {
+  readonly images: number;
+  readonly inChannels: number;
+  readonly outChannels: number;
+  readonly groups: number;
+  readonly input: Pair;
+  readonly output: Pair;
+  readonly kernel: Pair;
+  readonly stride: Pair;
+  readonly padding: Pair;
+  readonly dilation: Pair;
+}
+
+/**
+ * y = conv2d(x, weight) + bias. x [images, inChannels, input], weight [outChannels, inChannels / groups, kernel],
+ * bias [outChannels] or null, y [images, outChannels, output].
+ */
+export function convForward(
+  context: KernelContext,
+  extent: Conv2dExtent,
+  x: BufferRef,
+  weight: BufferRef,
+  bias: BufferRef | null,
+  y: BufferRef,
+  choice?: Partial<GemmChoice>,
+): Dispatch[] {
+  const conv = flattened(extent);
+  const rows = conv.outChannels / conv.groups;
+  const taps = area(conv.kernel);
+  return gemm(
+    context,
+    {
+      label: label('forward', extent),
+      loader: {
+        name: 'gemm_conv_forward',
+        source: forwardSource,
+        params: {
+          channels: conv.inChannels,
+          height: conv.input.y,
+          width: conv.input.x,
+          out_pixels: area(conv.output),
+          out_width: conv.output.x,
+          taps,
+          ...windowParams(conv),
+        },
+      },
+      groups: conv.groups,
+      rows,
+      columns: conv.images * area(conv.output),
+      outer: taps,
+      inner: conv.inChannels / conv.groups,
+      a: weight,
+      b: x,
+      c: y,
+      ...(bias === null ? {} : { bias: { buffer: bias, group: rows, row: 1, column: 0 } }),
+      aInner: taps,
+      bInner: area(conv.input),
+      cRow: area(conv.output),
+      aAlongRows: false,
+      bAlongColumns: true,
+      padded: !insideAlways(conv),
+    },
+    choice,
+  );
+}
+
+/** dx, the gradient of conv2d's input, from dy and weight. */
+export function convBackwardData(
+  context: KernelContext,
+  extent: Conv2dExtent,
+  dy: BufferRef,
+  weight: BufferRef,
+  dx: BufferRef,
+  choice?: Partial<GemmChoice>,
+): Dispatch[] {
+  const conv = flattened(extent);
+  const rows = conv.inChannels / conv.groups;
+  const taps = area(conv.kernel);
+  return gemm(
+    context,
+    {
+      label: label('backward data', extent),
+      loader: {
+        name: 'gemm_conv_data',
+        source: dataSource,
+        params: {
+          pixels: area(conv.input),
+          width: conv.input.x,
+          out_height: conv.output.y,
+          out_width: conv.output.x,
+          taps,
+          ...windowParams(conv),
+        },
+      },
+      groups: conv.groups,
+      rows,
+      columns: conv.images * area(conv.input),
+      outer: taps,
+      inner: conv.outChannels / conv.groups,
+      a: weight,
+      b: dy,
+      c: dx,
+      aInner: rows * taps,
+      bInner: area(conv.output),
+      cRow: area(conv.input),
+      aAlongRows: true,
+      bAlongColumns: true,
+      padded: !(taps === 1 && insideAlways(conv) && area(conv.input) === area(conv.output)),
+    },
+    choice,
+  );
+}
+
+/** dw, the gradient of conv2d's weight, from dy and x. */
+export function convBackwardWeight(
+  context: KernelContext,
+  extent: Conv2dExtent,
+  dy: BufferRef,
+  x: BufferRef,
+  dw: BufferRef,
+  choice?: Partial<GemmChoice>,
+): Dispatch[] {
+  const conv = flattened(extent);
+  const taps = area(conv.kernel);
+  const columns = (conv.inChannels / conv.groups) * taps;
+  return gemm(
+    context,
+    {
+      label: label('backward weight', extent),
+      loader: {
+        name: 'gemm_conv_weight',
+        source: weightSource,
+        params: {
+          channels: conv.inChannels,
+          height: conv.input.y,
+          width: conv.input.x,
+          out_height: conv.output.y,
+          taps,
+          ...windowParams(conv),
+        },
+      },
+      groups: conv.groups,
+      rows: conv.outChannels / conv.groups,
+      columns,
+      outer: conv.images * conv.output.y,
+      inner: conv.output.x,
+      a: dy,
+      b: x,
+      c: dw,
+      aInner: 1,
+      bInner: conv.stride.x,
+      cRow: columns,
+      aAlongRows: false,
+      bAlongColumns: false,
+      padded: !insideAlways(conv),
+    },
+    choice,
+  );
+}
+
+/** db[channel] = sum over images and pixels of dy [images, channels, pixels]. */
+export function biasGradient(
+  context: KernelContext,
+  images: number,
+  channels: number,
+  pixels: number,
+  dy: BufferRef,
+  db: BufferRef,
+): Dispatch {
+  return {
+    label: 'bias gradient',
+    code: biasGradientSource,
+    params: { images: u32(images), channels: u32(channels), pixels: u32(pixels) },
+    operands: [
+      { buffer: dy, access: 'read' },
+      { buffer: db, access: 'write' },
+    ],
+    workgroups: spread(context.geometry, channels),
+    flops: images * channels * pixels,
+    bytes: (dy.length + db.length) * BYTES_PER_ELEMENT,
+  };
+}
+
+const area = ({ y, x }: Pair): number => y * x;
+
+/** A 1x1 convolution that visits every pixel is the same on an image of one row, whose inner axis is long. */
+function flattened(conv: Conv2dExtent): Conv2dExtent {
+  const { kernel, stride, padding, input } = conv;
+  if (area(kernel) !== 1 || area(stride) !== 1 || padding.y + padding.x > 0) return conv;
+  const row = { y: 1, x: area(input) };
+  return { ...conv, input: row, output: row };
+}
+
+/** True where no tap of any output pixel falls into the padding. */
+const insideAlways = ({ padding }: Conv2dExtent): boolean => padding.y === 0 && padding.x === 0;
+
+function windowParams({ kernel, stride, padding, dilation }: Conv2dExtent): Record<string, number> {
+  return {
+    kernel_width: kernel.x,
+    stride_y: stride.y,
+    stride_x: stride.x,
+    pad_y: padding.y,
+    pad_x: padding.x,
+    dilation_y: dilation.y,
+    dilation_x: dilation.x,
+  };
+}
+
+function label(direction: string, { kernel, stride, groups }: Conv2dExtent): string {
+  const grouped = groups > 1 ? ` g${groups}` : '';
+  return `conv2d ${direction} ${kernel.y}x${kernel.x} s${stride.y}${grouped}`;
+}

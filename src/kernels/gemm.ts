@@ -1,0 +1,155 @@
+import common from '../../shaders/gemm_common.wgsl';
+import fields from '../../shaders/gemm_fields.wgsl';
+import registers from '../../shaders/gemm_registers.wgsl';
+import sumSplits from '../../shaders/gemm_sum_splits.wgsl';
+import tiled from '../../shaders/gemm_tiled.wgsl';
+import { BYTES_PER_ELEMENT, i32, u32 } from '../gpu/dispatch.ts';
+import type { BufferRef, Dispatch, Operand, ParamValue } from '../gpu/dispatch.ts';
+import { spread } from './context.ts';
+import type { KernelContext } from './context.ts';
+import { chooseGemm, segmentsOf, TILES } from './gemm_choice.ts';
+import type { GemmChoice } from './gemm_choice.ts';
+import { expandTemplate } from './template.ts';
+
+/** Says in WGSL where A, B and C lie; see shaders/gemm_common.wgsl. */
+export interface GemmLoader {
+  readonly name: string;
+  readonly source: string;
+  /** The fields that the loader's Params has after the common ones, in order. */
+  readonly params: Readonly<Record<string, number>>;
+}
+
+/** bias[group * groupStride + row * rowStride + column * columnStride] is added to C. */
+export interface GemmBias {
+  readonly buffer: BufferRef;
+  readonly group: number;
+  readonly row: number;
+  readonly column: number;
+}
+
+/** For each group, C[rows, columns] = A[rows, outer x inner] B[outer x inner, columns]. */
+export interface GemmProblem {
+  readonly label: string;
+  readonly loader: GemmLoader;
+  readonly groups: number;
+  readonly rows: number;
+  readonly columns: number;
+  readonly outer: number;
+  readonly inner: number;
+  readonly a: BufferRef;
+  readonly b: BufferRef;
+  readonly c: BufferRef;
+  readonly bias?: GemmBias;
+  /** Elements from one inner index to the next in A and B, from one row to the next in C. */
+  readonly aInner: number;
+  readonly bInner: number;
+  readonly cRow: number;
+  /** Whether neighbouring rows of A (columns of B) are closer in memory than neighbouring inner indices. */
+  readonly aAlongRows: boolean;
+  readonly bAlongColumns: boolean;
+  /** True where some of B's walks cover a part of the inner axis only. */
+  readonly padded: boolean;
+}
+
+/** Dispatches that compute C. `choice` overrides what would be chosen for the adapter, for tests and tuning. */
+export function gemm(
+  context: KernelContext,
+  problem: GemmProblem,
+  choice: Partial<GemmChoice> = {},
+): Dispatch[] {
+  const chosen = chooseGemm(context.geometry, problem, choice);
+  if (chosen.splits === 1) return [product(context, problem, chosen, problem.c)];
+  const partial = context.temporary(problem.c.length * chosen.splits);
+  return [product(context, problem, chosen, partial), sumOfSplits(context, problem, partial, chosen.splits)];
+}
+
+function product(context: KernelContext, problem: GemmProblem, choice: GemmChoice, c: BufferRef): Dispatch {
+  const { groups, rows, columns, outer, inner, bias, loader } = problem;
+  const tile = TILES[choice.tile];
+  const segments = segmentsOf(problem, choice);
+  const rowTiles = Math.ceil(rows / tile.rows);
+  const columnTiles = Math.ceil(columns / tile.columns);
+  const params: Record<string, ParamValue> = {};
+  const values = {
+    groups,
+    rows,
+    columns,
+    outer,
+    inner,
+    row_tiles: rowTiles,
+    column_tiles: columnTiles,
+    chunk: choice.chunk,
+    segments,
+    splits: choice.splits,
+    segments_per_split: Math.ceil(segments / choice.splits),
+    c_length: problem.c.length,
+    a_inner: problem.aInner,
+    b_inner: problem.bInner,
+    c_row: problem.cRow,
+    bias_group: bias?.group ?? 0,
+    bias_row: bias?.row ?? 0,
+    bias_column: bias?.column ?? 0,
+    ...loader.params,
+  };
+  for (const [name, value] of Object.entries(values)) params[name] = i32(value);
+  const operands: Operand[] = [
+    { buffer: problem.a, access: 'read' },
+    { buffer: problem.b, access: 'read' },
+    { buffer: c, access: 'write' },
+  ];
+  if (bias !== undefined) operands.push({ buffer: bias.buffer, access: 'read' });
+  return {
+    label: problem.label,
+    code: gemmCode(problem, choice),
+    params,
+    operands,
+    workgroups: spread(context.geometry, groups * choice.splits * rowTiles * columnTiles),
+    flops: 2 * groups * rows * columns * outer * inner,
+    bytes: bytesOf(operands.map((operand) => operand.buffer)),
+  };
+}
+
+/** The WGSL of a GEMM: few distinct ones, since shapes are parameters. */
+function gemmCode(problem: GemmProblem, choice: GemmChoice): string {
+  const { loader, bias } = problem;
+  const tile = TILES[choice.tile];
+  const step = choice.flat ? problem.outer * problem.inner : problem.inner;
+  const shared = {
+    include: { common, fields, loader: loader.source },
+    substitute: { PARAMS_BINDING_: bias === undefined ? 3 : 4 },
+  };
+  const flags = {
+    BIAS: bias !== undefined,
+    MASKED: problem.padded || step % tile.inner !== 0,
+    EIGHT_ROWS: tile.rowsPerInvocation === 8,
+  };
+  if (tile.skeleton === 'registers') {
+    return expandTemplate(`gemm_registers with ${loader.name}`, registers, { ...shared, when: flags });
+  }
+  const along = { A_ALONG_ROWS: problem.aAlongRows, B_ALONG_COLUMNS: problem.bAlongColumns };
+  const when = { ...flags, ...along, FLAT: choice.flat };
+  return expandTemplate(`gemm_tiled with ${loader.name}`, tiled, { ...shared, when });
+}
+
+function sumOfSplits(
+  context: KernelContext,
+  { label, c }: GemmProblem,
+  partial: BufferRef,
+  splits: number,
+): Dispatch {
+  return {
+    label: `${label}, sum of splits`,
+    code: sumSplits,
+    params: { length: u32(c.length), splits: u32(splits) },
+    operands: [
+      { buffer: partial, access: 'read' },
+      { buffer: c, access: 'write' },
+    ],
+    workgroups: spread(context.geometry, Math.ceil(c.length / 256)),
+    flops: c.length * (splits - 1),
+    bytes: bytesOf([partial, c]),
+  };
+}
+
+const bytesOf = (buffers: readonly BufferRef[]): number =>
+  buffers.reduce((sum, { length }) => sum + length * BYTES_PER_ELEMENT, 0);

@@ -1,0 +1,109 @@
+import { BYTES_PER_ELEMENT } from '../gpu/dispatch.ts';
+import type { Geometry } from '../gpu/geometry.ts';
+
+export interface GemmTile {
+  readonly skeleton: 'registers' | 'tiled';
+  /** Rows and columns of C that a workgroup makes, and inner indices that it takes at a time. */
+  readonly rows: number;
+  readonly columns: number;
+  readonly inner: number;
+  readonly rowsPerInvocation: 4 | 8;
+}
+
+export type TileName = keyof typeof TILES;
+
+export const TILES = {
+  registers8: { skeleton: 'registers', rows: 8, columns: 64, inner: 4, rowsPerInvocation: 8 },
+  registers4: { skeleton: 'registers', rows: 4, columns: 64, inner: 4, rowsPerInvocation: 4 },
+  tiled128: { skeleton: 'tiled', rows: 128, columns: 64, inner: 16, rowsPerInvocation: 8 },
+  tiled64: { skeleton: 'tiled', rows: 64, columns: 64, inner: 16, rowsPerInvocation: 4 },
+} as const satisfies Record<string, GemmTile>;
+
+/** How a GEMM is computed: its geometry, chosen by adapter and shape. */
+export interface GemmChoice {
+  readonly tile: TileName;
+  /** Inner indices taken at one outer index before the next outer index follows; a multiple of the tile's. */
+  readonly chunk: number;
+  /** Tiles run over outer and inner axis as one (tiled skeleton only). */
+  readonly flat: boolean;
+  /** Number of workgroups that share one tile's sum. */
+  readonly splits: number;
+}
+
+/** What the choice depends on. */
+export interface GemmExtent {
+  readonly groups: number;
+  readonly rows: number;
+  readonly columns: number;
+  readonly outer: number;
+  readonly inner: number;
+  readonly c: { readonly length: number };
+}
+
+/** Workgroups that keep every unit of the adapter busy: 132 multiprocessors hold two each on a large GPU. */
+const ENOUGH_WORKGROUPS = { gpu: 264, cpu: 8 } as const;
+/** A split should be worth its share of the second stage. */
+const LEAST_INNER_PER_SPLIT = 128;
+/** One f32 accumulator does not add up more products than this, for accuracy. */
+const MOST_INNER_PER_SPLIT = 32768;
+/** Partial results beyond this size cost more memory than the parallelism is worth. */
+const MOST_PARTIAL_BYTES = 64 * 2 ** 20;
+
+export function chooseGemm(
+  geometry: Geometry,
+  extent: GemmExtent,
+  choice: Partial<GemmChoice> = {},
+): GemmChoice {
+  const tile = choice.tile ?? chooseTile(geometry, extent);
+  const flat = choice.flat ?? chooseFlat(tile, extent);
+  const chunk = choice.chunk ?? chooseChunk(tile, flat, extent);
+  const one = { tile, chunk, flat, splits: 1 };
+  const wanted = choice.splits ?? chooseSplits(geometry, extent, one);
+  // Whole segments go to each split: give none to nobody.
+  const segments = segmentsOf(extent, one);
+  return { ...one, splits: Math.ceil(segments / Math.ceil(segments / Math.min(wanted, segments))) };
+}
+
+/** Number of segments that the sum consists of; see shaders/gemm_fields.wgsl. */
+export function segmentsOf({ outer, inner }: GemmExtent, { chunk, flat }: GemmChoice): number {
+  return flat ? Math.ceil((outer * inner) / chunk) : outer * Math.ceil(inner / chunk);
+}
+
+function tilesOf({ groups, rows, columns }: GemmExtent, name: TileName): number {
+  const tile = TILES[name];
+  return groups * Math.ceil(rows / tile.rows) * Math.ceil(columns / tile.columns);
+}
+
+function chooseTile(geometry: Geometry, extent: GemmExtent): TileName {
+  if (geometry.kind === 'cpu') return extent.rows <= 4 ? 'registers4' : 'registers8';
+  const wide = Math.ceil(extent.rows / 128) * 128;
+  const narrow = Math.ceil(extent.rows / 64) * 64;
+  // The larger tile reads less, unless it idles on missing rows or leaves multiprocessors without work.
+  const fits = wide === narrow && tilesOf(extent, 'tiled128') >= ENOUGH_WORKGROUPS.gpu / 2;
+  return fits ? 'tiled128' : 'tiled64';
+}
+
+function chooseFlat(name: TileName, { outer, inner }: GemmExtent): boolean {
+  const tile = TILES[name];
+  if (tile.skeleton === 'registers' || outer === 1) return false;
+  // A tile that ends with the inner axis wastes the rest of it; one that does not pays for divisions.
+  const padded = Math.ceil(inner / tile.inner) * tile.inner;
+  return padded > 1.1 * inner;
+}
+
+function chooseChunk(name: TileName, flat: boolean, { inner }: GemmExtent): number {
+  const { skeleton, inner: step } = TILES[name];
+  // Short enough that the operands' lines stay in the cache while outer goes around, long enough to share its costs.
+  const most = skeleton === 'registers' ? 256 : flat ? 128 : 32;
+  return Math.min(most, Math.ceil(inner / step) * step);
+}
+
+function chooseSplits(geometry: Geometry, extent: GemmExtent, one: GemmChoice): number {
+  const sum = extent.outer * extent.inner;
+  const idle = Math.floor(ENOUGH_WORKGROUPS[geometry.kind] / tilesOf(extent, one.tile));
+  const forSpeed = Math.min(idle, Math.floor(sum / LEAST_INNER_PER_SPLIT));
+  const forAccuracy = Math.ceil(sum / MOST_INNER_PER_SPLIT);
+  const bytes = Math.min(MOST_PARTIAL_BYTES, geometry.maxBindingBytes);
+  const most = Math.max(1, Math.floor(bytes / (extent.c.length * BYTES_PER_ELEMENT)));
+  return Math.max(1, Math.min(most, Math.max(forSpeed, forAccuracy)));
+}

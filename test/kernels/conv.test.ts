@@ -1,0 +1,200 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Gpu } from '../../src/gpu/gpu.ts';
+import { biasGradient, convBackwardData, convBackwardWeight, convForward } from '../../src/kernels/conv.ts';
+import type { Conv2dExtent } from '../../src/kernels/conv.ts';
+import type { GemmChoice } from '../../src/kernels/gemm_choice.ts';
+import { testGpu } from '../support/device.ts';
+import { normal } from '../support/hash.ts';
+import { relativeError } from './compare.ts';
+import { buffer, runDispatches, testContext } from './run.ts';
+
+type Sizes = [
+  images: number,
+  channels: [number, number],
+  input: [number, number],
+  kernel: [number, number],
+  options?: { s?: [number, number]; p?: [number, number]; d?: [number, number]; g?: number },
+];
+
+const CASES: Record<string, Sizes> = {
+  '1x1': [2, [12, 20], [7, 5], [1, 1]],
+  '1x1 of even sizes': [4, [16, 64], [8, 8], [1, 1]],
+  '1x1 stride 2': [3, [5, 9], [7, 8], [1, 1], { s: [2, 2] }],
+  '1x1 padded': [1, [3, 4], [5, 5], [1, 1], { p: [1, 2] }],
+  '3x3 same': [2, [19, 33], [9, 6], [3, 3], { p: [1, 1] }],
+  '3x3 same of even sizes': [2, [16, 16], [16, 20], [3, 3], { p: [1, 1] }],
+  '3x3 of many rows': [1, [6, 150], [5, 5], [3, 3], { p: [1, 1] }],
+  '3x3 valid': [2, [8, 8], [8, 6], [3, 3]],
+  '3x3 stride 2': [2, [7, 5], [9, 10], [3, 3], { s: [2, 2], p: [1, 1] }],
+  '3x3 dilated': [2, [4, 6], [11, 9], [3, 3], { p: [2, 2], d: [2, 2] }],
+  '7x7 stem': [2, [3, 16], [20, 22], [7, 7], { s: [2, 2], p: [3, 3] }],
+  '5x5 stride 2 of 6 channels': [1, [6, 24], [16, 9], [5, 5], { s: [2, 2], p: [2, 2] }],
+  '3x5 uneven in everything': [2, [3, 5], [13, 17], [3, 5], { s: [3, 2], p: [2, 1], d: [1, 3] }],
+  'size 1': [1, [1, 1], [1, 1], [1, 1]],
+  'kernel as large as the input': [3, [2, 3], [4, 5], [4, 5]],
+  grouped: [2, [12, 18], [6, 7], [3, 3], { p: [1, 1], g: 3 }],
+  depthwise: [2, [10, 10], [6, 7], [3, 3], { p: [1, 1], g: 10, s: [1, 2] }],
+  'stride beyond the kernel': [1, [2, 2], [10, 11], [2, 2], { s: [3, 4] }],
+};
+
+/** f32 sums of some hundred products; PyTorch's own are no closer. */
+const TOLERANCE = 2e-6;
+
+interface Variant {
+  readonly bakeParams: boolean;
+  readonly choice: Partial<GemmChoice>;
+}
+
+const VARIANTS: Record<string, Variant> = {
+  'chosen for the adapter': { bakeParams: false, choice: {} },
+  'registers 8': { bakeParams: false, choice: { tile: 'registers8' } },
+  'registers 4, short chunks, 3 splits': {
+    bakeParams: false,
+    choice: { tile: 'registers4', chunk: 8, splits: 3 },
+  },
+  'tiled 128': { bakeParams: true, choice: { tile: 'tiled128', flat: false } },
+  'tiled 64, 2 splits': { bakeParams: false, choice: { tile: 'tiled64', flat: false, chunk: 16, splits: 2 } },
+  'tiled 128 flat': { bakeParams: false, choice: { tile: 'tiled128', flat: true, chunk: 16 } },
+  'tiled 64 flat, 5 splits': { bakeParams: true, choice: { tile: 'tiled64', flat: true, splits: 5 } },
+};
+
+describe.each(Object.entries(VARIANTS))('conv2d, %s', (title, { bakeParams, choice }) => {
+  let gpu: Gpu;
+  let worst = 0;
+  beforeAll(async () => {
+    gpu = await testGpu({ bakeParams });
+  });
+  afterAll(() => {
+    console.log(`conv2d, ${title}: largest relative error ${worst.toExponential(1)}`);
+    gpu.destroy();
+  });
+
+  it.each(Object.entries(CASES))('%s equals the sums in f64', async (name, sizes) => {
+    const conv = extentOf(sizes);
+    const values = (what: string, length: number): Float32Array<ArrayBuffer> =>
+      new Float32Array(normal(`${name} ${what}`, length));
+    const x = values('x', xLength(conv));
+    const w = values('w', wLength(conv));
+    const bias = values('bias', conv.outChannels);
+    const dy = values('dy', yLength(conv));
+    const expected = reference(conv, x, w, bias, dy);
+    const refs = {
+      x: buffer(x.length),
+      w: buffer(w.length),
+      bias: buffer(bias.length),
+      dy: buffer(dy.length),
+      y: buffer(dy.length),
+      plain: buffer(dy.length),
+      dx: buffer(x.length),
+      dw: buffer(w.length),
+      db: buffer(bias.length),
+    };
+    const context = testContext(gpu);
+    const results = await runDispatches(
+      gpu,
+      [
+        ...convForward(context, conv, refs.x, refs.w, refs.bias, refs.y, choice),
+        ...convForward(context, conv, refs.x, refs.w, null, refs.plain, choice),
+        ...convBackwardData(context, conv, refs.dy, refs.w, refs.dx, choice),
+        ...convBackwardWeight(context, conv, refs.dy, refs.x, refs.dw, choice),
+        biasGradient(context, conv.images, conv.outChannels, conv.output.y * conv.output.x, refs.dy, refs.db),
+      ],
+      new Map([
+        [refs.x, x],
+        [refs.w, w],
+        [refs.bias, bias],
+        [refs.dy, dy],
+      ]),
+    );
+    const plain = expected.y.map(
+      (value, i) => value - (bias[Math.floor(i / (conv.output.y * conv.output.x)) % conv.outChannels] ?? 0),
+    );
+    const errors = {
+      y: relativeError(results.get(refs.y), expected.y),
+      plain: relativeError(results.get(refs.plain), plain),
+      dx: relativeError(results.get(refs.dx), expected.dx),
+      dw: relativeError(results.get(refs.dw), expected.dw),
+      db: relativeError(results.get(refs.db), expected.db),
+    };
+    worst = Math.max(worst, ...Object.values(errors));
+    for (const [what, error] of Object.entries(errors)) expect(error, what).toBeLessThan(TOLERANCE);
+  });
+});
+
+function extentOf([
+  images,
+  [inChannels, outChannels],
+  [height, width],
+  [ky, kx],
+  options = {},
+]: Sizes): Conv2dExtent {
+  const { s = [1, 1], p = [0, 0], d = [1, 1], g = 1 } = options;
+  return {
+    images,
+    inChannels,
+    outChannels,
+    groups: g,
+    input: { y: height, x: width },
+    output: {
+      y: Math.floor((height + 2 * p[0] - d[0] * (ky - 1) - 1) / s[0]) + 1,
+      x: Math.floor((width + 2 * p[1] - d[1] * (kx - 1) - 1) / s[1]) + 1,
+    },
+    kernel: { y: ky, x: kx },
+    stride: { y: s[0], x: s[1] },
+    padding: { y: p[0], x: p[1] },
+    dilation: { y: d[0], x: d[1] },
+  };
+}
+
+const xLength = ({ images, inChannels, input }: Conv2dExtent): number =>
+  images * inChannels * input.y * input.x;
+const yLength = ({ images, outChannels, output }: Conv2dExtent): number =>
+  images * outChannels * output.y * output.x;
+const wLength = ({ inChannels, outChannels, groups, kernel }: Conv2dExtent): number =>
+  ((outChannels * inChannels) / groups) * kernel.y * kernel.x;
+
+/** conv2d and its gradients by definition: every product once, in f64. */
+function reference(
+  conv: Conv2dExtent,
+  x: Float32Array,
+  w: Float32Array,
+  bias: Float32Array,
+  dy: Float32Array,
+) {
+  const y = new Float64Array(yLength(conv));
+  const dx = new Float64Array(x.length);
+  const dw = new Float64Array(w.length);
+  const db = new Float64Array(bias.length);
+  const { input, output, kernel, stride, padding, dilation } = conv;
+  const inOf = conv.inChannels / conv.groups;
+  const outOf = conv.outChannels / conv.groups;
+  let at = 0;
+  for (let n = 0; n < conv.images; n++) {
+    for (let co = 0; co < conv.outChannels; co++) {
+      for (let oy = 0; oy < output.y; oy++) {
+        for (let ox = 0; ox < output.x; ox++, at++) {
+          let sum = bias[co] ?? 0;
+          const gradient = dy[at] ?? 0;
+          db[co] = (db[co] ?? 0) + gradient;
+          for (let ci = 0; ci < inOf; ci++) {
+            for (let ky = 0; ky < kernel.y; ky++) {
+              for (let kx = 0; kx < kernel.x; kx++) {
+                const iy = oy * stride.y - padding.y + ky * dilation.y;
+                const ix = ox * stride.x - padding.x + kx * dilation.x;
+                if (iy < 0 || iy >= input.y || ix < 0 || ix >= input.x) continue;
+                const channel = n * conv.inChannels + Math.floor(co / outOf) * inOf + ci;
+                const i = (channel * input.y + iy) * input.x + ix;
+                const j = ((co * inOf + ci) * kernel.y + ky) * kernel.x + kx;
+                sum += (x[i] ?? 0) * (w[j] ?? 0);
+                dx[i] = (dx[i] ?? 0) + gradient * (w[j] ?? 0);
+                dw[j] = (dw[j] ?? 0) + gradient * (x[i] ?? 0);
+              }
+            }
+          }
+          y[at] = sum;
+        }
+      }
+    }
+  }
+  return { y, dx, dw, db };
+}
