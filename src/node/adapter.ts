@@ -46,7 +46,7 @@ export async function openNodeGpu({ adapter: choice, profile }: NodeGpuOptions):
 
 /** The best of the machine's own adapters, hardware before software; null where Dawn accepts none. */
 export async function openSystem(profile: Profile): Promise<NodeGpu | null> {
-  const gpu = await createInstance(profile);
+  const gpu = (await loadDawn())(dawnOptions(profile));
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
   return adapter === null ? null : { gpu, adapter };
 }
@@ -55,8 +55,9 @@ export async function openSystem(profile: Profile): Promise<NodeGpu | null> {
 export async function openSystemSoftware(profile: Profile): Promise<NodeGpu | null> {
   // Dawn's forceFallbackAdapter knows SwiftShader and WARP but not lavapipe, which is asked for by its name.
   const byName = process.platform === 'linux';
+  const create = await loadDawn();
   try {
-    const gpu = await createInstance(profile, byName ? ['adapter=llvmpipe'] : []);
+    const gpu = create([...dawnOptions(profile), ...(byName ? ['adapter=llvmpipe'] : [])]);
     const adapter = await gpu.requestAdapter({ forceFallbackAdapter: !byName });
     return adapter === null ? null : { gpu, adapter };
   } catch (cause) {
@@ -71,19 +72,18 @@ export async function openSwiftShader(profile: Profile): Promise<NodeGpu> {
   const { default: koffi } = await import('koffi');
   // A library by this name in the process satisfies Dawn's dlopen, so that no Vulkan need be installed.
   koffi.load(loader);
+  const create = await loadDawn();
+  // The Vulkan loader reads these while Dawn looks for adapters. Nothing is awaited between, so that nobody else sees them.
   const { VK_DRIVER_FILES, VK_ICD_FILENAMES } = process.env;
-  // The Vulkan loader reads these whenever an instance is made; only this one is to see them.
   setEnvironment(manifest, manifest);
-  try {
-    const gpu = await createInstance(profile);
-    const adapter = await gpu.requestAdapter();
-    if (adapter === null) {
-      throw new Error(`Dawn does not accept SwiftShader (${manifest}): delete its folder and try again`);
-    }
-    return { gpu, adapter };
-  } finally {
-    setEnvironment(VK_DRIVER_FILES, VK_ICD_FILENAMES);
+  const gpu = create(dawnOptions(profile));
+  const found = gpu.requestAdapter();
+  setEnvironment(VK_DRIVER_FILES, VK_ICD_FILENAMES);
+  const adapter = await found;
+  if (adapter === null) {
+    throw new Error(`Dawn does not accept SwiftShader (${manifest}): delete its folder and try again`);
   }
+  return { gpu, adapter };
 }
 
 function setEnvironment(driverFiles: string | undefined, icdFilenames: string | undefined): void {
@@ -93,11 +93,16 @@ function setEnvironment(driverFiles: string | undefined, icdFilenames: string | 
   else process.env['VK_ICD_FILENAMES'] = icdFilenames;
 }
 
-async function createInstance(profile: Profile, options: readonly string[] = []): Promise<GPU> {
-  const { create } = await import('webgpu').catch((cause: unknown) => {
-    const message = `the package webgpu does not load on ${process.platform} ${process.arch}: npm install webgpu`;
-    throw new Error(message, { cause });
-  });
+async function loadDawn(): Promise<(options: string[]) => GPU> {
+  try {
+    return (await import('webgpu')).create;
+  } catch (cause) {
+    const machine = `${process.platform} ${process.arch}`;
+    throw new Error(`the package webgpu does not load on ${machine}: npm install webgpu`, { cause });
+  }
+}
+
+function dawnOptions(profile: Profile): string[] {
   const backend = process.platform === 'linux' ? ['backend=vulkan'] : [];
-  return create([...backend, ...options, ...(profile === 'fast' ? FAST : CHECKED)]);
+  return [...backend, ...(profile === 'fast' ? FAST : CHECKED)];
 }

@@ -1,7 +1,6 @@
 import { Gpu } from '../../src/gpu/gpu.ts';
 import type { GpuOptions, Profile } from '../../src/gpu/gpu.ts';
-import { Device } from '../../src/node.ts';
-import type { DeviceOptions } from '../../src/tensor/device.ts';
+import type { Device, DeviceOptions } from '../../src/tensor/device.ts';
 import { openNodeGpu } from '../../src/node/adapter.ts';
 import type { AdapterChoice, NodeGpu } from '../../src/node/adapter.ts';
 
@@ -19,6 +18,8 @@ export async function testGpu(options: GpuOptions = {}): Promise<Gpu> {
 }
 
 /** A Device on the tests' adapter; destroy() it in afterAll. New memory is poisoned with NaN. */
-export function testDevice(options: DeviceOptions = {}): Promise<Device> {
+export async function testDevice(options: DeviceOptions = {}): Promise<Device> {
+  // Loaded here, so that tests of kernels alone need no more than they test.
+  const { Device } = await import('../../src/node.ts');
   return Device.create({ adapter: testAdapter, profile: testProfile, poison: true, ...options });
 }
