@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { decodeImage } from '../../src/avsc/node/image.ts';
 import { decodeFrames, decodeSound } from '../../src/avsc/node/media.ts';
+import { readMedia } from '../../src/avsc/node/read-media.ts';
 import { SHARED, temporaryFolder, writeTone, writeVideo } from './media-files.ts';
 
 const folder = temporaryFolder();
@@ -89,6 +90,51 @@ describe('sound', () => {
     await expect(decodeSound(path)).rejects.toThrow(/mono.wav: truncated WAV file/);
     await expect(decodeSound(join(folder, 'red.mp4'))).rejects.toThrow(/red.mp4 has no sound/);
   });
+});
+
+describe('one media file read in a thread', () => {
+  const good = join(folder, 'good.mp4');
+  /** A copy of the good video whose bytes `change` may change. */
+  const damage = (name: string, change: (bytes: Buffer) => void): string => {
+    const bytes = readFileSync(good);
+    change(bytes);
+    writeFileSync(join(folder, name), bytes);
+    return join(folder, name);
+  };
+
+  it('gives what the file has', async () => {
+    await writeVideo(good, { rate: 30, frames: 60, colour: (i) => [3 * i, 255 - i, 99] });
+    const video = await readMedia(good, { size: 8 });
+    expect(video.sound).toBeUndefined();
+    expect(video.frames).toEqual(await decodeFrames(good, { size: 8 }));
+    const tone = join(folder, 'tone.wav');
+    writeTone(tone, 1.5);
+    const sound = await readMedia(tone, { size: 8 });
+    expect(sound.frames).toBeUndefined();
+    expect(sound.sound).toEqual(await decodeSound(tone));
+    writeTone(tone, 0.5);
+    await expect(readMedia(tone, { size: 8 })).rejects.toThrow(/tone.wav lasts less than a second/);
+  });
+
+  it('fails in one sentence where FFmpeg refuses the data', async () => {
+    const path = damage('noise.mp4', (bytes) => {
+      const start = bytes.indexOf('mdat') + 4;
+      bytes.fill(0xa5, start, start + 2000);
+    });
+    await expect(readMedia(path, { size: 8 })).rejects.toThrow(
+      /noise.mp4 cannot be decoded \(broken or truncated\?\)/,
+    );
+  });
+
+  it('fails in one sentence where the container sends its reader round in circles', async () => {
+    const path = damage('endless.mp4', (bytes) => {
+      // stts: size, name, version and flags, number of entries, then (samples, duration): 4 bytes each.
+      bytes.writeUInt32BE(0xffffffff, bytes.indexOf('stts') + 12);
+    });
+    await expect(readMedia(path, { size: 8 }, { patience: 3000 })).rejects.toThrow(
+      /endless.mp4 keeps the decoder busy without end/,
+    );
+  }, 20_000);
 });
 
 describe.skipIf(!withMedia)(`real media (needs ${media})`, () => {

@@ -1,10 +1,9 @@
 // Runs jobs on worker threads, one job per thread at a time.
 
-import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { StorageError } from './files.ts';
-import type { Job, JobResult, Reply } from './worker.ts';
+import type { Alive, Job, JobResult, Reply } from './worker.ts';
 
 export interface PoolOptions {
   /** Threads; by default one per core. */
@@ -13,6 +12,8 @@ export interface PoolOptions {
   readonly onProgress?: (done: number, total: number) => void;
   /** Stops before the next jobs; those begun are finished, so nothing is left half done. */
   readonly signal?: AbortSignal;
+  /** Time in ms after which a thread that shows no life is given up, with the job it has; a minute by default. */
+  readonly patience?: number;
 }
 
 /** The outcome of one job: its value, or the sentence that says what is wrong with its input. */
@@ -21,28 +22,48 @@ export type Outcome<T> = { readonly value: T } | { readonly problem: string };
 // Sources run as they are; after a build the worker lies beside the module that starts it.
 const workerUrl = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url);
 
+const PATIENCE_MS = 60_000;
+
+interface Thread {
+  readonly worker: Worker;
+  readonly ended: Promise<unknown>;
+}
+
+function startThread(): Thread {
+  const worker = new Worker(workerUrl);
+  return { worker, ended: new Promise((resolve) => worker.once('exit', resolve)) };
+}
+
 /**
  * Runs all jobs and returns their outcomes in order. A bad input is an outcome;
  * a StorageError, a dead worker and the signal's reason are thrown once the jobs in work are over.
  */
 export async function runJobs<J extends Job>(
   jobs: readonly J[],
-  { workers = availableParallelism(), onProgress, signal }: PoolOptions = {},
+  { workers = availableParallelism(), onProgress, signal, patience = PATIENCE_MS }: PoolOptions = {},
 ): Promise<Outcome<JobResult<J>>[]> {
   const outcomes: Outcome<JobResult<J>>[] = [];
   let next = 0;
   let done = 0;
   let stopped = false;
   const runThread = async (): Promise<void> => {
-    const worker = new Worker(workerUrl);
-    const ended = new Promise((resolve) => worker.once('exit', resolve));
+    let thread = startThread();
     try {
       while (next < jobs.length && !stopped && !signal?.aborted) {
         const index = next++;
-        const reply = await ask(worker, jobs[index] as J);
-        if (reply.kind === 'storage') throw new StorageError(reply.message);
-        outcomes[index] =
-          reply.kind === 'value' ? { value: reply.value as JobResult<J> } : { problem: reply.message };
+        const job = jobs[index] as J;
+        const reply = await ask(thread.worker, job, patience);
+        if (reply === undefined) {
+          await thread.worker.terminate();
+          thread = startThread();
+          outcomes[index] = { problem: `${inputOf(job)} keeps the decoder busy without end (broken file?)` };
+        } else if (reply.kind === 'storage') {
+          throw new StorageError(reply.message);
+        } else if (reply.kind === 'problem') {
+          outcomes[index] = { problem: reply.message };
+        } else {
+          outcomes[index] = { value: reply.value as JobResult<J> };
+        }
         onProgress?.(++done, jobs.length);
       }
     } catch (error) {
@@ -50,8 +71,8 @@ export async function runJobs<J extends Job>(
       throw error;
     } finally {
       // Not terminate(): FFmpeg may still be at work in the background, and being cut off there aborts the process.
-      worker.postMessage(null);
-      await ended;
+      thread.worker.postMessage(null);
+      await thread.ended;
     }
   };
   const count = Math.max(1, Math.min(workers, jobs.length));
@@ -61,16 +82,42 @@ export async function runJobs<J extends Job>(
   return outcomes;
 }
 
-async function ask(worker: Worker, job: Job): Promise<Reply> {
-  const over = new AbortController();
-  try {
-    const answered = once(worker, 'message', { signal: over.signal }).then(([reply]) => reply as Reply);
-    const ended = once(worker, 'exit', { signal: over.signal }).then(([code]) => {
-      throw new Error(`a worker thread ended with code ${code} while it had a job (out of memory?)`);
-    });
+/** The worker's answer; undefined if its event loop stood still for `patience` ms. */
+function ask(worker: Worker, job: Job, patience: number): Promise<Reply | undefined> {
+  return new Promise((resolve, reject) => {
+    const onMessage = (reply: Reply | Alive): void => {
+      if (reply.kind === 'alive') return void timer.refresh();
+      settle();
+      resolve(reply);
+    };
+    const onError = (error: Error): void => {
+      settle();
+      reject(error);
+    };
+    const onExit = (code: number): void => {
+      settle();
+      reject(new Error(`a worker thread ended with code ${code} while it had a job (out of memory?)`));
+    };
+    const timer = setTimeout(() => {
+      settle();
+      resolve(undefined);
+    }, patience);
+    const settle = (): void => {
+      clearTimeout(timer);
+      worker.off('message', onMessage).off('error', onError).off('exit', onExit);
+    };
+    worker.on('message', onMessage).on('error', onError).on('exit', onExit);
     worker.postMessage(job);
-    return await Promise.race([answered, ended]);
-  } finally {
-    over.abort();
+  });
+}
+
+function inputOf(job: Job): string {
+  switch (job.kind) {
+    case 'decode':
+      return `${job.audio} or ${job.video}`;
+    case 'media':
+      return job.path;
+    case 'make':
+      return job.clip.name;
   }
 }

@@ -72,7 +72,18 @@ async function encodeVideo(camera: Camera, seconds: number): Promise<Uint8Array>
   }
   await output.finalize();
   if (!target.buffer) throw new Error('the video encoder gave no file');
-  return new Uint8Array(target.buffer);
+  return withoutTimes(new Uint8Array(target.buffer));
+}
+
+/** The container notes when it was written, in three boxes; zeros there make files repeatable. */
+function withoutTimes(mp4: Uint8Array): Uint8Array {
+  const bytes = Buffer.from(mp4.buffer, mp4.byteOffset, mp4.byteLength);
+  for (const box of ['mvhd', 'tkhd', 'mdhd']) {
+    // After the name: version and flags, then times of creation and change, 4 bytes each in version 0 and 8 in 1.
+    const at = bytes.indexOf(box) + box.length;
+    bytes.fill(0, at + 4, at + 4 + (bytes[at] === 0 ? 8 : 16));
+  }
+  return mp4;
 }
 
 async function findCodec(): Promise<'avc' | 'vp9' | 'av1'> {

@@ -22,6 +22,11 @@ export type Reply =
   | { readonly kind: 'problem'; readonly message: string }
   | { readonly kind: 'storage'; readonly message: string };
 
+/** Sent every second while the thread's event loop turns: some broken files send their reader round in circles. */
+export interface Alive {
+  readonly kind: 'alive';
+}
+
 async function run(job: Job): Promise<JobResult<Job>> {
   switch (job.kind) {
     case 'decode':
@@ -42,8 +47,16 @@ process.on('unhandledRejection', (reason) => {
 
 parentPort?.on('message', (job: Job | null) => {
   // The end: the thread ends by itself as soon as nothing is under way.
-  if (job === null) return void parentPort?.close();
-  const answer = (reply: Reply): void => parentPort?.postMessage(reply);
+  if (job === null) {
+    parentPort?.close();
+    return;
+  }
+  const alive: Alive = { kind: 'alive' };
+  const beat = setInterval(() => parentPort?.postMessage(alive), 1000);
+  const answer = (reply: Reply): void => {
+    clearInterval(beat);
+    parentPort?.postMessage(reply);
+  };
   run(job).then(
     (value) => answer({ kind: 'value', value }),
     (error: unknown) =>
