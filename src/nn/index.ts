@@ -1,0 +1,13 @@
+/** Modules, as `nn` of the engine: `import { nn } from 'wavelight'`. */
+export { Layer, Module } from './module.ts';
+export { Parameter, Statistic, type Init, type ModuleTensor } from './parameter.ts';
+export type { HostTensor, LoadReport, StateDict } from './state.ts';
+export { Conv2d, type Conv2dLayerOptions } from './layers/conv.ts';
+export { Linear, type LinearOptions } from './layers/linear.ts';
+export { BatchNorm2d, type BatchNorm2dOptions } from './layers/norm.ts';
+export { AdaptiveAvgPool2d, AvgPool2d, MaxPool2d } from './layers/pool.ts';
+export { Sequential } from './layers/sequential.ts';
+export { Dropout, Flatten, Identity, LeakyReLU, ReLU } from './layers/simple.ts';
+export * as init from './init.ts';
+export { readSafetensors, readSafetensorsHeader, writeSafetensors } from './checkpoint/safetensors.ts';
+export type { Safetensors, SafetensorsEntry, SafetensorsHeader } from './checkpoint/safetensors.ts';

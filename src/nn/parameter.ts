@@ -1,0 +1,98 @@
+import type { Device } from '../tensor/device.ts';
+import { defaultGenerator } from '../tensor/random.ts';
+import { elementCount, formatShape, type Shape } from '../tensor/shape.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { createFrom, upload } from './transfer.ts';
+
+/** Makes a tensor's elements, row-major; all that is random in them comes from the seed, a u32. */
+export type Init = (shape: Shape, seed: number) => Float32Array<ArrayBuffer>;
+
+/**
+ * A tensor that belongs to a module: in host memory until the module is moved to a device, there afterwards. Its seed
+ * is drawn when it is constructed, so that `manualSeed` decides all initial weights; the elements are made when they are first
+ * needed, so that weights that are loaded anyway cost nothing.
+ */
+export class ModuleTensor {
+  readonly shape: Shape;
+  /** Makes the elements; null on a device. */
+  #make: (() => Float32Array<ArrayBuffer>) | null;
+  #tensor: Tensor | null = null;
+  #requiresGrad: boolean;
+
+  constructor(shape: Shape, init: Init, requiresGrad: boolean) {
+    const seed = defaultGenerator.bits();
+    this.shape = shape;
+    this.#make = () => init(shape, seed);
+    this.#requiresGrad = requiresGrad;
+  }
+
+  /** The tensor on the device. Throws an Error if the module has not been moved to one. */
+  get tensor(): Tensor {
+    if (this.#tensor === null) {
+      throw new Error(
+        `a module's tensor of shape ${formatShape(this.shape)} is on no device: call model.to(device) before use`,
+      );
+    }
+    return this.#tensor;
+  }
+
+  get requiresGrad(): boolean {
+    return this.#requiresGrad;
+  }
+
+  set requiresGrad(flag: boolean) {
+    this.#requiresGrad = flag;
+    if (this.#tensor !== null) this.#tensor.requiresGrad = flag;
+  }
+
+  get numel(): number {
+    return elementCount(this.shape);
+  }
+
+  /** Replaces the elements, wherever they are; `data` must not be changed afterwards. */
+  set(data: Float32Array<ArrayBuffer>): void {
+    if (this.#tensor === null) this.#make = () => data;
+    else upload(this.#tensor, data);
+  }
+
+  /** Moves the elements to a device. Throws an Error if they are on another one. */
+  to(device: Device): void {
+    if (this.#tensor !== null) {
+      if (this.#tensor.device === device) return;
+      throw new Error('a module cannot move between devices: load its state dict into a new one');
+    }
+    if (this.#make === null) throw new Error('this module was disposed');
+    this.#tensor = createFrom(device, this.shape, this.#make());
+    this.#tensor.requiresGrad = this.#requiresGrad;
+    this.#make = null;
+  }
+
+  /** A copy of the elements. */
+  async read(): Promise<Float32Array> {
+    if (this.#make !== null) return this.#make().slice();
+    const data = await this.tensor.data();
+    if (!(data instanceof Float32Array)) throw new TypeError('a module holds f32 tensors only');
+    return data;
+  }
+
+  /** Gives the memory back; the module can no longer be used. */
+  dispose(): void {
+    this.#tensor?.grad?.dispose();
+    this.#tensor?.dispose();
+    this.#make = null;
+  }
+}
+
+/** A tensor that is trained. */
+export class Parameter extends ModuleTensor {
+  constructor(shape: Shape, init: Init) {
+    super(shape, init, true);
+  }
+}
+
+/** A tensor that is kept with the parameters but not trained, as running statistics are (PyTorch: a buffer). */
+export class Statistic extends ModuleTensor {
+  constructor(shape: Shape, init: Init) {
+    super(shape, init, false);
+  }
+}
