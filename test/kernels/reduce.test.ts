@@ -6,7 +6,7 @@ import { selectGradient, shareGradient, spreadGradient } from '../../src/kernels
 import { testGpu } from '../support/device.ts';
 import { hashIndices, normal } from '../support/hash.ts';
 import { contextOf, relativeError, VARIANTS } from './compare.ts';
-import { buffer, runDispatches } from './run.ts';
+import { buffer, runDispatches, type Values } from './run.ts';
 
 /** Output place of every element of x. */
 function places(shape: readonly number[], dims: readonly number[]): { to: number[]; outputs: number } {
@@ -85,7 +85,7 @@ describe.each(VARIANTS)('reductions, $kind kernels', ({ kind, bakeParams }) => {
           blocks,
           reduction === 'sum' ? 0.5 : 1,
         );
-        const result = (await runDispatches(gpu, dispatches, new Map([[x, values]]))).get(y);
+        const result = (await runDispatches(gpu, dispatches, new Map([[x, values as Values]]))).get(y);
         const expected = expectedReduction(reduction, values, to, outputs);
         if (reduction === 'sum') expected.forEach((v, i) => (expected[i] = v / 2));
         const error = relativeError(result, expected);
@@ -99,7 +99,7 @@ describe.each(VARIANTS)('reductions, $kind kernels', ({ kind, bakeParams }) => {
 
   it('keeps a NaN that max or min meets, and lets infinities through', async () => {
     for (const length of [6, 300, 9000]) {
-      const values = normal('nan', 3 * length);
+      const values = Float32Array.from(normal('nan', 3 * length));
       values[length + 4] = Number.NaN;
       values[2 * length + 5] = Number.POSITIVE_INFINITY;
       values[2 * length + 1] = Number.NEGATIVE_INFINITY;
@@ -176,7 +176,7 @@ describe.each(VARIANTS)('reductions, $kind kernels', ({ kind, bakeParams }) => {
         spreadGradient(context, dy, spreadTo, blocks, 0.25),
         ...shareGradient(context, x, y, dy, shareTo, blocks),
       ];
-      const bindings = new Map([[x, values], [y, top], [dy, gradient]]); // prettier-ignore
+      const bindings = new Map([[x, values as Values], [y, top], [dy, gradient as Values]]); // prettier-ignore
       const results = await runDispatches(gpu, dispatches, bindings);
       expect([...(results.get(spreadTo) ?? [])]).toEqual(to.map((j) => (gradient[j] ?? 0) / 4));
       const shared = to.map((j, e) => (values[e] === top[j] ? (gradient[j] ?? 0) / (ties[j] ?? 0) : 0));

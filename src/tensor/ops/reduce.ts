@@ -63,7 +63,8 @@ function planOf(x: Tensor, { dim, keepDim }: ReduceOptions, what: string): Plan 
   };
 }
 
-function extentAt(shape: Shape, dim: number): Extent {
+/** x seen with three dimensions, the middle one being `dim`. Throws a RangeError where there is none. */
+export function extentAt(shape: Shape, dim: number): Extent {
   const at = normalizeDim(shape, dim);
   return {
     outer: elementCount(shape.slice(0, at)),

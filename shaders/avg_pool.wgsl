@@ -1,0 +1,34 @@
+// y[p, oy, ox] = mean of x[p, iy, ix] over the window of (oy, ox); with COUNT_PADDING zeros of the padding count.
+//
+// x [planes, in_height, in_width]; y [planes, out_height, out_width].
+//#include window
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+@group(0) @binding(2) var<uniform> params: Params;
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) workgroups: vec3u,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let thread = (workgroup.x + workgroup.y * workgroups.x) * 64u + local;
+  if (thread >= params.threads) {
+    return;
+  }
+  let row = i32(thread / params.runs);
+  let first = (i32(thread) - row * i32(params.runs)) * params.run;
+  let plane = row / params.out_height;
+  let rows = window_y(row - plane * params.out_height);
+  for (var ox = first; ox < min(first + params.run, params.out_width); ox++) {
+    let columns = window_x(ox);
+    var sum = 0.0;
+    for (var iy = rows.start; iy < rows.end; iy++) {
+      let base = (plane * params.in_height + iy) * params.in_width;
+      for (var ix = columns.start; ix < columns.end; ix++) {
+        sum += x[base + ix];
+      }
+    }
+    y[row * params.out_width + ox] = sum / f32(rows.divisor * columns.divisor);
+  }
+}

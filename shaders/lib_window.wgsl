@@ -1,0 +1,64 @@
+// Windows of a pooling along one axis: those of adaptive pooling with ADAPTIVE, else kernel, stride, padding, dilation.
+// Every kernel of the family has these parameters, and gives a thread `run` neighbours of a row.
+struct Params {
+  threads: u32, runs: u32, run: i32, in_height: i32, in_width: i32, out_height: i32, out_width: i32,
+  kernel_y: i32, kernel_x: i32, stride_y: i32, stride_x: i32,
+  padding_y: i32, padding_x: i32, dilation_y: i32, dilation_x: i32,
+}
+
+// Positions start, start + dilation, ... below end, all inside the input; an average divides by `divisor`.
+struct Window { start: i32, end: i32, divisor: i32 }
+
+fn window(o: i32, size: i32, outputs: i32, kernel: i32, stride: i32, padding: i32, dilation: i32) -> Window {
+//#if ADAPTIVE
+  let start = o * size / outputs;
+  let end = ((o + 1) * size + outputs - 1) / outputs;
+  return Window(start, end, end - start);
+//#else
+  let origin = o * stride - padding;
+  // With ceil mode a window may reach beyond the padding; what lies there never counts.
+  let limit = min(origin + (kernel - 1) * dilation + 1, size + padding);
+  let outside = max(-origin, 0);
+  let start = origin + (outside + dilation - 1) / dilation * dilation;
+  let end = min(limit, size);
+//#if COUNT_PADDING
+  return Window(start, end, limit - origin);
+//#else
+  return Window(start, end, end - start);
+//#endif
+//#endif
+}
+
+fn window_y(o: i32) -> Window {
+  return window(
+    o, params.in_height, params.out_height, params.kernel_y, params.stride_y, params.padding_y, params.dilation_y,
+  );
+}
+
+fn window_x(o: i32) -> Window {
+  return window(
+    o, params.in_width, params.out_width, params.kernel_x, params.stride_x, params.padding_x, params.dilation_x,
+  );
+}
+
+// Outputs x <= o < y whose window reaches over position i.
+fn readers(i: i32, size: i32, outputs: i32, kernel: i32, stride: i32, padding: i32, dilation: i32) -> vec2i {
+//#if ADAPTIVE
+  return vec2i(i * outputs / size, ((i + 1) * outputs + size - 1) / size);
+//#else
+  let behind = max(i + padding - (kernel - 1) * dilation, 0);
+  return vec2i((behind + stride - 1) / stride, min(outputs, (i + padding) / stride + 1));
+//#endif
+}
+
+fn readers_y(i: i32) -> vec2i {
+  return readers(
+    i, params.in_height, params.out_height, params.kernel_y, params.stride_y, params.padding_y, params.dilation_y,
+  );
+}
+
+fn readers_x(i: i32) -> vec2i {
+  return readers(
+    i, params.in_width, params.out_width, params.kernel_x, params.stride_x, params.padding_x, params.dilation_x,
+  );
+}

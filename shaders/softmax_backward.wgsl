@@ -1,0 +1,43 @@
+// dx = y * (dy - sum dy * y) along the middle dimension; with LOG dx = dy - exp(y) * sum dy.
+//
+// dy, y, dx [outer, size, inner]; rows as in softmax.wgsl.
+//#include row
+struct Params { rows: u32, size: u32, inner: u32 }
+
+@group(0) @binding(0) var<storage, read> dy: array<f32>;
+@group(0) @binding(1) var<storage, read> y: array<f32>;
+@group(0) @binding(2) var<storage, read_write> dx: array<f32>;
+@group(0) @binding(3) var<uniform> params: Params;
+
+@compute @workgroup_size(LANES_)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) workgroups: vec3u,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let row = row_number(workgroup, workgroups, local);
+  if (row >= params.rows) {
+    return;
+  }
+  let lane = lane_number(local);
+  let outer = row / params.inner;
+  let base = outer * params.size * params.inner + (row - outer * params.inner);
+  var sum = 0.0;
+  for (var r = lane; r < params.size; r += STEP) {
+    let at = base + r * params.inner;
+//#if LOG
+    sum += dy[at];
+//#else
+    sum += dy[at] * y[at];
+//#endif
+  }
+  let total = sum_lanes(sum, lane);
+  for (var r = lane; r < params.size; r += STEP) {
+    let at = base + r * params.inner;
+//#if LOG
+    dx[at] = dy[at] - exp(y[at]) * total;
+//#else
+    dx[at] = y[at] * (dy[at] - total);
+//#endif
+  }
+}

@@ -1,0 +1,206 @@
+import type { DType } from '../../gpu/dispatch.ts';
+import {
+  avgPool,
+  avgPoolGradient,
+  maxPool,
+  maxPoolGradient,
+  type PoolShape,
+  type PoolWindow,
+  type Size2d,
+} from '../../kernels/pool.ts';
+import { one, two } from '../../kernels/tuple.ts';
+import { differentiable, isGradEnabled } from '../autograd.ts';
+import { record, recordOne, type Op } from '../op.ts';
+import { formatShape, type Shape } from '../shape.ts';
+import type { Tensor } from '../tensor.ts';
+import { extremeAlong, mean } from './reduce.ts';
+
+/*
+ * Pooling of the planes of x [N, C, H, W]. Along each axis output o has the window
+ *
+ *   o * stride - padding + k * dilation, 0 <= k < kernel        max and average pooling
+ *   floor(o * in / out) <= i < ceil((o + 1) * in / out)         adaptive pooling
+ *
+ *   maximum  y_o = max x_i, the first one's place is kept;   dx_i = sum of dy_o over o whose place is i
+ *   average  y_o = sum x_i / d_o;                            dx_i = sum of dy_o / d_o over o whose window holds i
+ *
+ * d_o is the size of the window, with the padding in it or without.
+ */
+
+/** One number for both axes, or [height, width]. */
+export type PerAxis = number | Size2d;
+
+export interface PoolOptions {
+  readonly kernelSize: PerAxis;
+  /** Default: the kernel's size. */
+  readonly stride?: PerAxis;
+  /** At most half of the kernel's size. Default 0. */
+  readonly padding?: PerAxis;
+  /** Round the output's size up, so that a last window may reach over the edge. Default false. */
+  readonly ceilMode?: boolean;
+}
+
+export interface MaxPoolOptions extends PoolOptions {
+  /** Default 1. */
+  readonly dilation?: PerAxis;
+}
+
+export interface AvgPoolOptions extends PoolOptions {
+  /** Whether zeros of the padding count in the mean. Default true, as in PyTorch. */
+  readonly countIncludePad?: boolean;
+}
+
+// Shape rule
+
+interface Plan {
+  readonly pool: PoolShape;
+  readonly shape: Shape;
+}
+
+const both = (value: PerAxis): Size2d => (typeof value === 'number' ? [value, value] : value);
+
+function imageOf(x: Tensor, what: string): { images: number; channels: number; input: Size2d } {
+  const [images, channels, height, width] = x.shape;
+  if (x.shape.length !== 4 || !images || !channels || !height || !width) {
+    throw new RangeError(`${what} needs [N, C, H, W], got ${formatShape(x.shape)}`);
+  }
+  return { images, channels, input: [height, width] };
+}
+
+function checkAtLeast(least: number, values: Readonly<Record<string, Size2d>>, what: string): void {
+  for (const [name, sizes] of Object.entries(values)) {
+    if (sizes.some((size) => !Number.isInteger(size) || size < least)) {
+      throw new RangeError(
+        `${what}: ${name} must be integers of at least ${least}, got ${sizes.join(' x ')}`,
+      );
+    }
+  }
+}
+
+function planOf(x: Tensor, options: MaxPoolOptions, what: string): Plan {
+  const { images, channels, input } = imageOf(x, what);
+  const kernel = both(options.kernelSize);
+  const stride = both(options.stride ?? kernel);
+  const padding = both(options.padding ?? 0);
+  const dilation = both(options.dilation ?? 1);
+  checkAtLeast(1, { kernelSize: kernel, stride, dilation }, what);
+  checkAtLeast(0, { padding }, what);
+  const window = { kernel, stride, padding, dilation };
+  const ceil = options.ceilMode ?? false;
+  const output = [
+    outputSize(input, window, 0, ceil, what),
+    outputSize(input, window, 1, ceil, what),
+  ] as const;
+  const pool = { planes: images * channels, input, output, window };
+  return { pool, shape: [images, channels, ...output] };
+}
+
+/** PyTorch's rule; in ceil mode the last window must start inside the input or its left padding. */
+function outputSize(input: Size2d, window: PoolWindow, axis: 0 | 1, ceil: boolean, what: string): number {
+  const [size, kernel, stride] = [input[axis], window.kernel[axis], window.stride[axis]];
+  const [padding, dilation] = [window.padding[axis], window.dilation[axis]];
+  if (padding > kernel / 2) {
+    throw new RangeError(`${what}: padding ${padding} is more than half of the kernel's ${kernel}`);
+  }
+  const room = size + 2 * padding - dilation * (kernel - 1) - 1;
+  const last = ceil ? Math.ceil(room / stride) : Math.floor(room / stride);
+  const count = ceil && last * stride >= size + padding ? last : last + 1;
+  if (count < 1) {
+    throw new RangeError(
+      `${what}: kernel ${kernel} with dilation ${dilation} and padding ${padding} does not fit into size ${size}`,
+    );
+  }
+  return count;
+}
+
+function planAdaptive(x: Tensor, size: PerAxis, what: string): Plan {
+  const { images, channels, input } = imageOf(x, what);
+  const output = both(size);
+  checkAtLeast(1, { 'the output size': output }, what);
+  return {
+    pool: { planes: images * channels, input, output, window: null },
+    shape: [images, channels, ...output],
+  };
+}
+
+// Maximum
+
+/** x -> y, and the places of the maxima if a second output is asked for. */
+const maxPoolOp: Op<PoolShape> = {
+  name: 'maxPool2d',
+  lower: (context, { inputs, outputs: [y, indices], attrs }) => {
+    if (y === undefined) throw new Error('maxPool2d has an output');
+    return [maxPool(context, one(inputs), y, indices ?? null, attrs)];
+  },
+};
+
+const maxPoolBackwardOp: Op<PoolShape> = {
+  name: 'maxPool2d backward',
+  lower: (context, { inputs, outputs, attrs }) => {
+    const [dy, indices] = two(inputs);
+    return [maxPoolGradient(context, dy, indices, one(outputs), attrs)];
+  },
+};
+
+/** Largest value of each window; a NaN is the largest. Throws a RangeError where no window fits. */
+export function maxPool2d(x: Tensor, options: MaxPoolOptions): Tensor {
+  return maxPooled(x, planOf(x, options, 'maxPool2d'));
+}
+
+/** Maxima of `size` windows that cover x evenly. */
+export function adaptiveMaxPool2d(x: Tensor, size: PerAxis): Tensor {
+  const plan = planAdaptive(x, size, 'adaptiveMaxPool2d');
+  const { planes, input, output } = plan.pool;
+  if (output[0] * output[1] > 1) return maxPooled(x, plan);
+  return extremeAlong('max', x, { outer: planes, reduce: input[0] * input[1], inner: 1 }, plan.shape).values;
+}
+
+function maxPooled(x: Tensor, { pool, shape }: Plan): Tensor {
+  if (!isGradEnabled() || !x.requiresGrad) return recordOne(maxPoolOp, [x], { shape }, pool);
+  const outputs = [{ shape }, { shape, dtype: 'i32' as DType }];
+  const [y, indices] = two(record(maxPoolOp, [x], outputs, pool));
+  const xShape = x.shape;
+  return differentiable(y, [x], [indices], (dy, saved) => [
+    recordOne(maxPoolBackwardOp, [dy, one(saved)], { shape: xShape }, pool),
+  ]);
+}
+
+// Average
+
+interface AverageAttrs {
+  readonly pool: PoolShape;
+  readonly countPadding: boolean;
+}
+
+const avgPoolOp: Op<AverageAttrs> = {
+  name: 'avgPool2d',
+  lower: (context, { inputs, outputs, attrs: { pool, countPadding } }) => [
+    avgPool(context, one(inputs), one(outputs), pool, countPadding),
+  ],
+};
+
+const avgPoolBackwardOp: Op<AverageAttrs> = {
+  name: 'avgPool2d backward',
+  lower: (context, { inputs, outputs, attrs: { pool, countPadding } }) => [
+    avgPoolGradient(context, one(inputs), one(outputs), pool, countPadding),
+  ],
+};
+
+/** Mean of each window. Throws a RangeError where no window fits. */
+export function avgPool2d(x: Tensor, options: AvgPoolOptions): Tensor {
+  const { pool, shape } = planOf(x, options, 'avgPool2d');
+  return averaged(x, shape, { pool, countPadding: options.countIncludePad ?? true });
+}
+
+/** Means of `size` windows that cover x evenly. */
+export function adaptiveAvgPool2d(x: Tensor, size: PerAxis): Tensor {
+  const { pool, shape } = planAdaptive(x, size, 'adaptiveAvgPool2d');
+  if (pool.output[0] * pool.output[1] === 1) return mean(x, { dim: [2, 3], keepDim: true });
+  return averaged(x, shape, { pool, countPadding: false });
+}
+
+function averaged(x: Tensor, shape: Shape, attrs: AverageAttrs): Tensor {
+  const y = recordOne(avgPoolOp, [x], { shape }, attrs);
+  const xShape = x.shape;
+  return differentiable(y, [x], [], (dy) => [recordOne(avgPoolBackwardOp, [dy], { shape: xShape }, attrs)]);
+}
