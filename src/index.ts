@@ -1,4 +1,6 @@
 /** The engine: tensors, operations, modules, optimisers. Runs wherever there is a GPUDevice. */
+import './tensor/methods.ts';
+
 export { Device, type DeviceOptions, type TensorOptions } from './tensor/device.ts';
 export type { CompiledFunction, PlanStatistics, StepInput, StepResult } from './tensor/compile.ts';
 export { Tensor, type TypedArray } from './tensor/tensor.ts';

@@ -16,10 +16,3 @@ export async function testGpu(options: GpuOptions = {}): Promise<Gpu> {
   opened.push(node);
   return Gpu.fromAdapter(node.adapter, { profile: testProfile, poison: true, ...options });
 }
-
-/** A Device on the tests' adapter; destroy() it in afterAll. New memory is poisoned with NaN. */
-export async function testDevice(options: DeviceOptions = {}): Promise<Device> {
-  // Loaded here, so that tests of kernels alone need no more than they test.
-  const { Device } = await import('../../src/node.ts');
-  return Device.create({ adapter: testAdapter, profile: testProfile, poison: true, ...options });
-}

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { manualSeed, matmul, mean, noGrad, relu, dropout, type Device, type Tensor } from '../../src/node.ts';
 import { packParameters } from '../../src/tensor/flat.ts';
-import { testDevice } from '../support/device.ts';
+import { testDevice } from '../support/engine.ts';
 
 let device: Device;
 beforeAll(async () => (device = await testDevice()));

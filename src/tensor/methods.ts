@@ -1,0 +1,82 @@
+/**
+ * Tensor's methods: the functions of ops/, with the tensor first. They are put on the prototype here, so that
+ * tensor.ts need not import every op, and ops can import tensor.ts.
+ */
+import { backward, type BackwardOptions } from './autograd.ts';
+import { cloneOp } from './basic_ops.ts';
+import { recordOne } from './op.ts';
+import * as ops from './ops/index.ts';
+import { Tensor } from './tensor.ts';
+
+type Method<F> = F extends (x: Tensor, ...rest: infer Rest) => infer Result ? (...rest: Rest) => Result : never;
+
+const METHODS = {
+  abs: ops.abs,
+  add: ops.add,
+  amax: ops.amax,
+  amin: ops.amin,
+  argmax: ops.argmax,
+  clamp: ops.clamp,
+  div: ops.div,
+  exp: ops.exp,
+  expand: ops.expand,
+  flatten: ops.flatten,
+  indexSelect: ops.indexSelect,
+  log: ops.log,
+  logSoftmax: ops.logSoftmax,
+  matmul: ops.matmul,
+  mean: ops.mean,
+  mul: ops.mul,
+  neg: ops.neg,
+  permute: ops.permute,
+  pow: ops.pow,
+  relu: ops.relu,
+  reshape: ops.reshape,
+  sigmoid: ops.sigmoid,
+  softmax: ops.softmax,
+  sqrt: ops.sqrt,
+  square: ops.square,
+  sub: ops.sub,
+  sum: ops.sum,
+  tanh: ops.tanh,
+  transpose: ops.transpose,
+};
+
+type OpMethods = { [Name in keyof typeof METHODS]: Method<(typeof METHODS)[Name]> };
+
+declare module './tensor.ts' {
+  interface Tensor extends OpMethods {
+    /**
+     * Gradients of this tensor with respect to every leaf that requires one, added to the leaves' `grad`. `gradient`
+     * is the one that flows in, of this tensor's shape; a scalar's defaults to 1.
+     */
+    backward(gradient?: Tensor, options?: BackwardOptions): void;
+    /** A copy of the elements, without gradient history. */
+    clone(): Tensor;
+    /** Largest element, or along a dimension the largest elements with their places. */
+    max: {
+      (): Tensor;
+      (options: ops.AlongOptions): ops.ValuesAndIndices;
+    };
+    min: {
+      (): Tensor;
+      (options: ops.AlongOptions): ops.ValuesAndIndices;
+    };
+  }
+}
+
+function define(name: string, fn: (x: Tensor, ...rest: never[]) => unknown): void {
+  Object.defineProperty(Tensor.prototype, name, {
+    value(this: Tensor, ...rest: never[]) {
+      return fn(this, ...rest);
+    },
+    configurable: true,
+    writable: true,
+  });
+}
+
+for (const [name, fn] of Object.entries(METHODS)) define(name, fn as (x: Tensor, ...rest: never[]) => unknown);
+define('max', ops.max as (x: Tensor, ...rest: never[]) => unknown);
+define('min', ops.min as (x: Tensor, ...rest: never[]) => unknown);
+define('backward', backward);
+define('clone', (x) => recordOne(cloneOp, [x], { shape: x.shape, dtype: x.dtype }, null));
