@@ -18,6 +18,13 @@ import { resizePicture, type PictureOptions } from './image.ts';
 // No hardware decoding: results must not depend on the machine's video chip, and probing for one prints warnings.
 registerMediabunnyServer({ hardwareContext: null });
 
+// When FFmpeg refuses a packet, mediabunny 1.61 reports that to its caller and rejects a second promise nobody awaits
+// (its decoder's close), which would end the process. Any other such rejection still does, unless the host listens.
+process.on('unhandledRejection', (reason) => {
+  const reported = reason instanceof Error && reason.constructor.name === 'FFmpegError';
+  if (!reported && process.listenerCount('unhandledRejection') === 1) throw reason;
+});
+
 /** Times of the pictures within each second, in s: the 1st and the 15th frame at 30 frames per second. */
 export const FRAME_TIMES = [0, 14 / 30] as const;
 
@@ -129,6 +136,11 @@ export async function decodeSound(path: string): Promise<Wav> {
   });
 }
 
+/** True if the file has a video track, so that `decodeFrames` has something to decode. */
+export function hasVideo(path: string): Promise<boolean> {
+  return withInput(path, async (input) => (await input.getPrimaryVideoTrack()) !== null);
+}
+
 export interface MediaJob {
   readonly path: string;
   readonly options: PictureOptions;
@@ -143,15 +155,13 @@ export interface Media {
 
 /** Decodes sound and pictures of one file. Throws, naming the file, as `decodeSound` and `decodeFrames` do. */
 export async function decodeMedia({ path, options }: MediaJob): Promise<Media> {
-  const { hasSound, hasVideo } = await withInput(path, async (input) => ({
-    hasSound: (await input.getPrimaryAudioTrack()) !== null,
-    hasVideo: (await input.getPrimaryVideoTrack()) !== null,
-  }));
-  if (!hasSound && !hasVideo) throw new Error(`${path} has neither sound nor pictures`);
-  const sound = hasSound ? await decodeSound(path) : undefined;
+  const pictured = await hasVideo(path);
+  const sounding = await withInput(path, async (input) => (await input.getPrimaryAudioTrack()) !== null);
+  if (!sounding && !pictured) throw new Error(`${path} has neither sound nor pictures`);
+  const sound = sounding ? await decodeSound(path) : undefined;
   const seconds = sound && Math.floor((sound.channels[0]?.length ?? 0) / sound.sampleRate + SHORTFALL);
   if (seconds === 0) throw new Error(`${path} lasts less than a second`);
-  const frames = hasVideo ? await decodeFrames(path, options, seconds) : undefined;
+  const frames = pictured ? await decodeFrames(path, options, seconds) : undefined;
   return { sound, frames };
 }
 

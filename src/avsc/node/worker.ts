@@ -39,12 +39,6 @@ async function run(job: Job): Promise<JobResult<Job>> {
   }
 }
 
-// When FFmpeg refuses a packet, mediabunny 1.61 reports it to the caller and rejects a second, unawaited promise
-// (its decoder's close); in a thread of our own that can be passed over without hiding anything of the program's.
-process.on('unhandledRejection', (reason) => {
-  if (!(reason instanceof Error && reason.constructor.name === 'FFmpegError')) throw reason;
-});
-
 parentPort?.on('message', (job: Job | null) => {
   // The end: the thread ends by itself as soon as nothing is under way.
   if (job === null) {
