@@ -28,7 +28,7 @@ const MOST_BATCH_DIMS = 4;
 
 /**
  * C = A B, every batch of it, plus an optional bias [columns] on every row. C is contiguous.
- * Throws a RangeError where the leading dimensions, neighbours merged, are more than four.
+ * Throws a RangeError where there are more than four leading dimensions: see mergeBatch.
  */
 export function matmulKernel(
   context: KernelContext,
@@ -39,9 +39,9 @@ export function matmulKernel(
   c: BufferRef,
   choice?: Partial<GemmChoice>,
 ): Dispatch[] {
-  const { batch, rows, columns, inner, transposeA, transposeB } = mergedRows(extent);
+  const { batch, rows, columns, inner, transposeA, transposeB } = extent;
   if (batch.length > MOST_BATCH_DIMS) {
-    const sizes = extent.batch.map(({ size }) => size).join(', ');
+    const sizes = batch.map(({ size }) => size).join(', ');
     throw new RangeError(
       `matmul broadcasts leading dimensions [${sizes}] in more than ${MOST_BATCH_DIMS} alternations`,
     );
@@ -101,15 +101,4 @@ export function mergeBatch(batch: readonly MatmulBatch[]): MatmulBatch[] {
     }
   }
   return merged;
-}
-
-/** A batch of A's against one B is one A with more rows. */
-function mergedRows(extent: MatmulExtent): MatmulExtent {
-  const batch = mergeBatch(extent.batch);
-  const [only] = batch;
-  const { rows, inner, transposeA } = extent;
-  if (batch.length !== 1 || only === undefined || only.bStride !== 0 || transposeA)
-    return { ...extent, batch };
-  if (only.aStride !== rows * inner) return { ...extent, batch };
-  return { ...extent, batch: [], rows: rows * only.size };
 }

@@ -1,0 +1,168 @@
+import { biasGradient, convBackwardData, convBackwardWeight, convForward } from '../../kernels/conv.ts';
+import type { Conv2dExtent, Pair } from '../../kernels/conv.ts';
+import { one, two } from '../../kernels/tuple.ts';
+import { differentiable } from '../autograd.ts';
+import { recordOne } from '../op.ts';
+import type { Op } from '../op.ts';
+import { formatShape, sameShape } from '../shape.ts';
+import type { Shape } from '../shape.ts';
+import type { Tensor } from '../tensor.ts';
+
+/*
+ * Two-dimensional cross-correlation with stride s, padding p, dilation d (indices outside x count as zero; with groups,
+ * ci runs over the channels of co's group):
+ *
+ *   y[n, co, oy, ox]    = b[co] + sum over ci, ky, kx of w[co, ci, ky, kx] x[n, ci, oy s - p + ky d, ox s - p + kx d]
+ *   dx[n, ci, iy, ix]   = sum over co, ky, kx of w[co, ci, ky, kx] dy[n, co, (iy + p - ky d) / s, (ix + p - kx d) / s]
+ *   dw[co, ci, ky, kx]  = sum over n, oy, ox of dy[n, co, oy, ox] x[n, ci, oy s - p + ky d, ox s - p + kx d]
+ *   db[co]              = sum over n, oy, ox of dy[n, co, oy, ox]
+ *
+ * dx takes those terms whose divisions leave no remainder.
+ */
+
+/** A number for both, or [height, width]. */
+export type PairLike = number | readonly [number, number];
+
+export interface Conv2dOptions {
+  /** Default 1. */
+  readonly stride?: PairLike;
+  /** Zeros on every side, default 0. */
+  readonly padding?: PairLike;
+  /** Distance between neighbouring taps of the kernel, default 1. */
+  readonly dilation?: PairLike;
+  /** Default 1. */
+  readonly groups?: number;
+}
+
+// Shape rule
+
+function extentOf(x: Shape, weight: Shape, bias: Shape | null, options: Conv2dOptions): Conv2dExtent {
+  const [images, inChannels, height, width] = four(x, 'the input', '[N, C, H, W]');
+  const [outChannels, perGroup, kernelY, kernelX] = four(weight, 'the weight', '[outC, C / groups, kH, kW]');
+  const groups = options.groups ?? 1;
+  if (!Number.isInteger(groups) || groups < 1 || inChannels % groups > 0 || outChannels % groups > 0) {
+    throw new RangeError(
+      `conv2d: ${groups} groups do not divide ${inChannels} input and ${outChannels} output channels`,
+    );
+  }
+  if (perGroup !== inChannels / groups) {
+    const all = `an input of ${formatShape(x)} in ${groups} groups has ${inChannels / groups} channels a group`;
+    throw new RangeError(`conv2d: ${all}, the weight ${formatShape(weight)} expects ${perGroup}`);
+  }
+  if (bias !== null && !sameShape(bias, [outChannels])) {
+    throw new RangeError(`conv2d: the bias is ${formatShape(bias)}, expected [${outChannels}]`);
+  }
+  const kernel = { y: kernelY, x: kernelX };
+  const stride = pair(options.stride ?? 1, 'stride', 1);
+  const padding = pair(options.padding ?? 0, 'padding', 0);
+  const dilation = pair(options.dilation ?? 1, 'dilation', 1);
+  const along = (axis: 'y' | 'x', size: number): number => {
+    const room = size + 2 * padding[axis] - dilation[axis] * (kernel[axis] - 1) - 1;
+    if (room >= 0) return Math.floor(room / stride[axis]) + 1;
+    const reach = dilation[axis] * (kernel[axis] - 1) + 1;
+    throw new RangeError(
+      `conv2d: the kernel reaches over ${reach} elements, the input ${formatShape(x)} with its padding has ${size + 2 * padding[axis]}`,
+    );
+  };
+  return {
+    images,
+    inChannels,
+    outChannels,
+    groups,
+    input: { y: height, x: width },
+    output: { y: along('y', height), x: along('x', width) },
+    kernel,
+    stride,
+    padding,
+    dilation,
+  };
+}
+
+function four(shape: Shape, what: string, expected: string): [number, number, number, number] {
+  const [a, b, c, d] = shape;
+  if (a === undefined || b === undefined || c === undefined || d === undefined || shape.length !== 4) {
+    throw new RangeError(`conv2d: ${what} must be ${expected}, got ${formatShape(shape)}`);
+  }
+  return [a, b, c, d];
+}
+
+function pair(value: PairLike, what: string, least: number): Pair {
+  const [y, x] = typeof value === 'number' ? [value, value] : value;
+  if (![y, x].every((size) => Number.isInteger(size) && size >= least)) {
+    throw new RangeError(`conv2d: ${what} must be integers of at least ${least}, got ${y} and ${x}`);
+  }
+  return { y, x };
+}
+
+// Forward
+
+const conv2dOp: Op<Conv2dExtent> = {
+  name: 'conv2d',
+  lower: (context, { inputs, outputs, attrs }) => {
+    const [x, weight] = two(inputs.slice(0, 2));
+    return convForward(context, attrs, x, weight, inputs[2] ?? null, one(outputs));
+  },
+};
+
+/**
+ * Convolution (cross-correlation, as in PyTorch) of x [N, C, H, W] with weight [outC, C / groups, kH, kW] and bias
+ * [outC], giving [N, outC, OH, OW] with OH = floor((H + 2 padding - dilation (kH - 1) - 1) / stride) + 1.
+ * Throws a RangeError where channels and groups do not fit, or the kernel is larger than the padded input.
+ */
+export function conv2d(
+  x: Tensor,
+  weight: Tensor,
+  bias: Tensor | null = null,
+  options: Conv2dOptions = {},
+): Tensor {
+  const extent = extentOf(x.shape, weight.shape, bias?.shape ?? null, options);
+  const shape = [extent.images, extent.outChannels, extent.output.y, extent.output.x];
+  const inputs = bias === null ? [x, weight] : [x, weight, bias];
+  const y = recordOne(conv2dOp, inputs, { shape }, extent);
+  return differentiable(y, inputs, [x, weight], (dy, saved, [needsX, needsWeight, needsBias]) => {
+    const [x, weight] = two(saved);
+    return [
+      needsX === true ? recordOne(conv2dDataOp, [dy, weight], { shape: x.shape }, extent) : null,
+      needsWeight === true ? recordOne(conv2dWeightOp, [dy, x], { shape: weight.shape }, extent) : null,
+      needsBias === true ? channelSums(dy) : null,
+    ];
+  });
+}
+
+// Backward
+
+const conv2dDataOp: Op<Conv2dExtent> = {
+  name: 'conv2d backward data',
+  lower: (context, { inputs, outputs, attrs }) => {
+    const [dy, weight] = two(inputs);
+    return convBackwardData(context, attrs, dy, weight, one(outputs));
+  },
+};
+
+const conv2dWeightOp: Op<Conv2dExtent> = {
+  name: 'conv2d backward weight',
+  lower: (context, { inputs, outputs, attrs }) => {
+    const [dy, x] = two(inputs);
+    return convBackwardWeight(context, attrs, dy, x, one(outputs));
+  },
+};
+
+interface ChannelExtent {
+  readonly images: number;
+  readonly channels: number;
+  readonly pixels: number;
+}
+
+const channelSumsOp: Op<ChannelExtent> = {
+  name: 'bias gradient',
+  lower: (context, { inputs, outputs, attrs: { images, channels, pixels } }) => [
+    biasGradient(context, images, channels, pixels, one(inputs), one(outputs)),
+  ],
+};
+
+/** Sums dy [N, C, ...] over all but its channels: the gradient of a bias [C]. Has no gradient itself. */
+export function channelSums(dy: Tensor): Tensor {
+  const [images = 1, channels = 1] = dy.shape;
+  const pixels = dy.numel / (images * channels);
+  return recordOne(channelSumsOp, [dy], { shape: [channels] }, { images, channels, pixels });
+}
