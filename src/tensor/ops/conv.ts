@@ -1,4 +1,4 @@
-import { biasGradient, convBackwardData, convBackwardWeight, convForward } from '../../kernels/conv.ts';
+import { convBackwardData, convBackwardWeight, convForward } from '../../kernels/conv.ts';
 import type { Conv2dExtent, Pair } from '../../kernels/conv.ts';
 import { one, two } from '../../kernels/tuple.ts';
 import { differentiable } from '../autograd.ts';
@@ -7,6 +7,7 @@ import type { Op } from '../op.ts';
 import { formatShape, sameShape } from '../shape.ts';
 import type { Shape } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
+import { channelSums } from './channel_sums.ts';
 
 /*
  * Two-dimensional cross-correlation with stride s, padding p, dilation d (indices outside x count as zero; with groups,
@@ -146,23 +147,3 @@ const conv2dWeightOp: Op<Conv2dExtent> = {
     return convBackwardWeight(context, attrs, dy, x, one(outputs));
   },
 };
-
-interface ChannelExtent {
-  readonly images: number;
-  readonly channels: number;
-  readonly pixels: number;
-}
-
-const channelSumsOp: Op<ChannelExtent> = {
-  name: 'bias gradient',
-  lower: (context, { inputs, outputs, attrs: { images, channels, pixels } }) => [
-    biasGradient(context, images, channels, pixels, one(inputs), one(outputs)),
-  ],
-};
-
-/** Sums dy [N, C, ...] over all but its channels: the gradient of a bias [C]. Has no gradient itself. */
-export function channelSums(dy: Tensor): Tensor {
-  const [images = 1, channels = 1] = dy.shape;
-  const pixels = dy.numel / (images * channels);
-  return recordOne(channelSumsOp, [dy], { shape: [channels] }, { images, channels, pixels });
-}

@@ -7,7 +7,7 @@ import type { Op } from '../op.ts';
 import { broadcastShapes, contiguousStrides, elementCount, formatShape, sameShape } from '../shape.ts';
 import type { Shape } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
-import { channelSums } from './conv.ts';
+import { channelSums } from './channel_sums.ts';
 import { sumToShape } from './reduce.ts';
 import { reshape } from './reshape.ts';
 

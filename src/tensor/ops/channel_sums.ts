@@ -1,0 +1,25 @@
+import { biasGradient } from '../../kernels/conv.ts';
+import { one } from '../../kernels/tuple.ts';
+import { recordOne } from '../op.ts';
+import type { Op } from '../op.ts';
+import type { Tensor } from '../tensor.ts';
+
+interface ChannelExtent {
+  readonly images: number;
+  readonly channels: number;
+  readonly pixels: number;
+}
+
+const channelSumsOp: Op<ChannelExtent> = {
+  name: 'bias gradient',
+  lower: (context, { inputs, outputs, attrs: { images, channels, pixels } }) => [
+    biasGradient(context, images, channels, pixels, one(inputs), one(outputs)),
+  ],
+};
+
+/** Sums dy [N, C, ...] over all but its channels: the gradient of a bias [C]. Has no gradient itself. */
+export function channelSums(dy: Tensor): Tensor {
+  const [images = 1, channels = 1] = dy.shape;
+  const pixels = dy.numel / (images * channels);
+  return recordOne(channelSumsOp, [dy], { shape: [channels] }, { images, channels, pixels });
+}
