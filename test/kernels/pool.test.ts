@@ -112,8 +112,8 @@ describe.each(VARIANTS)('pooling, $kind kernels', ({ kind, bakeParams }) => {
     'maximum, $name',
     async ({ shape }) => {
       const { inputs, outputs, plane } = sizesOf(shape);
-      // Rounded, so that there are ties: the first of them counts.
-      const values = normal('max pool', inputs).map((v) => Math.round(v * 4) / 4);
+      // Rounded, so that there are ties: the first of them counts. No -0, which is a tie with 0.
+      const values = normal('max pool', inputs).map((v) => Math.round(v * 4) / 4 + 0);
       const gradient = uniform('max pool dy', outputs);
       const [x, dy, y, dx] = [buffer(inputs), buffer(outputs), buffer(outputs), buffer(inputs)];
       const [places, alone] = [buffer(outputs, 'i32'), buffer(outputs)];

@@ -41,9 +41,10 @@ describe.each(VARIANTS)('softmax and cross entropy, $kind kernels', ({ kind, bak
   });
   afterAll(() => gpu.destroy());
 
+  // Softmax of larger logits is one-hot in f32, and dy - sum dy y then cancels whatever the kernel does.
   it.each([
     { log: false, scale: 1, offset: 0 },
-    { log: false, scale: 40, offset: 1000 },
+    { log: false, scale: 5, offset: 1000 },
     { log: true, scale: 1, offset: 0 },
     { log: true, scale: 40, offset: -1000 },
   ])('equals f64: log $log, logits of size $scale around $offset', async ({ log, scale, offset }) => {

@@ -1,4 +1,3 @@
-import type { DType } from '../../gpu/dispatch.ts';
 import {
   avgPool,
   avgPoolGradient,
@@ -10,10 +9,11 @@ import {
 } from '../../kernels/pool.ts';
 import { one, two } from '../../kernels/tuple.ts';
 import { differentiable, isGradEnabled } from '../autograd.ts';
-import { record, recordOne, type Op } from '../op.ts';
+import { record, recordOne, type Op, type OutputSpec } from '../op.ts';
 import { formatShape, type Shape } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
-import { extremeAlong, mean } from './reduce.ts';
+import { extremeAlong } from './extreme.ts';
+import { mean } from './reduce.ts';
 
 /*
  * Pooling of the planes of x [N, C, H, W]. Along each axis output o has the window
@@ -157,7 +157,7 @@ export function adaptiveMaxPool2d(x: Tensor, size: PerAxis): Tensor {
 
 function maxPooled(x: Tensor, { pool, shape }: Plan): Tensor {
   if (!isGradEnabled() || !x.requiresGrad) return recordOne(maxPoolOp, [x], { shape }, pool);
-  const outputs = [{ shape }, { shape, dtype: 'i32' as DType }];
+  const outputs: OutputSpec[] = [{ shape }, { shape, dtype: 'i32' }];
   const [y, indices] = two(record(maxPoolOp, [x], outputs, pool));
   const xShape = x.shape;
   return differentiable(y, [x], [indices], (dy, saved) => [

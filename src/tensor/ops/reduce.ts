@@ -1,12 +1,12 @@
-import type { DType } from '../../gpu/dispatch.ts';
 import { argExtreme, type Extreme } from '../../kernels/argmax.ts';
 import { blocksOf, reduce, type Block, type Extent } from '../../kernels/reduce.ts';
-import { selectGradient, shareGradient, spreadGradient } from '../../kernels/reduce_backward.ts';
+import { shareGradient, spreadGradient } from '../../kernels/reduce_backward.ts';
 import { one, three, two } from '../../kernels/tuple.ts';
 import { differentiable } from '../autograd.ts';
-import { record, recordOne, type Op } from '../op.ts';
-import { elementCount, formatShape, normalizeDim, sameShape, sizeAt, type Shape } from '../shape.ts';
+import { recordOne, type Op } from '../op.ts';
+import { elementCount, formatShape, normalizeDim, sameShape, type Shape } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
+import { extentAt, extremeAlong, type ValuesAndIndices } from './extreme.ts';
 
 /*
  * Reductions over a set of dimensions, y_j = f(x_e for all e that reduce to j).
@@ -14,9 +14,8 @@ import type { Tensor } from '../tensor.ts';
  *   sum       y = sum x                dx_e = dy_j
  *   mean      y = sum x / n            dx_e = dy_j / n
  *   amax      y = max x                dx_e = dy_j / ties where x_e = y_j, else 0 (amin alike)
- *   max(dim)  y = max x, its place r   dx_e = dy_j at r, else 0: the first of equal maxima (min alike)
  *
- * max(x) and min(x) without a dimension are amax and amin over all, as in PyTorch.
+ * max(x) and min(x) without a dimension are amax and amin over all, as in PyTorch; with one see extreme.ts.
  */
 
 export interface ReduceOptions {
@@ -28,13 +27,6 @@ export interface ReduceOptions {
 
 export interface AlongOptions extends ReduceOptions {
   readonly dim: number;
-}
-
-/** What max and min along a dimension give. */
-export interface ValuesAndIndices {
-  readonly values: Tensor;
-  /** i32, places along the dimension. */
-  readonly indices: Tensor;
 }
 
 // Shape rule
@@ -60,16 +52,6 @@ function planOf(x: Tensor, { dim, keepDim }: ReduceOptions, what: string): Plan 
     shape,
     blocks: blocksOf(x.shape, reduced),
     count: elementCount(x.shape) / elementCount(shape),
-  };
-}
-
-/** x seen with three dimensions, the middle one being `dim`. Throws a RangeError where there is none. */
-export function extentAt(shape: Shape, dim: number): Extent {
-  const at = normalizeDim(shape, dim);
-  return {
-    outer: elementCount(shape.slice(0, at)),
-    reduce: sizeAt(shape, at),
-    inner: elementCount(shape.slice(at + 1)),
   };
 }
 
@@ -167,34 +149,13 @@ function extreme(kind: Extreme, x: Tensor, options: ReduceOptions): Tensor {
   });
 }
 
-// max and min along a dimension, argmax
-
-interface AlongAttrs {
-  readonly kind: Extreme;
-  readonly extent: Extent;
-}
-
-const alongOp: Op<AlongAttrs> = {
-  name: 'max along a dimension',
-  lower: (context, { inputs, outputs, attrs }) => {
-    const [value, index] = two(outputs);
-    return argExtreme(context, attrs.kind, one(inputs), { value, index }, attrs.extent);
-  },
-};
+// max, min, argmax
 
 const argmaxOp: Op<Extent> = {
   name: 'argmax',
   lower: (context, { inputs, outputs, attrs }) => {
     const index = one(outputs);
     return argExtreme(context, 'max', one(inputs), { value: context.temporary(index.length), index }, attrs);
-  },
-};
-
-const selectOp: Op<Extent> = {
-  name: 'max along a dimension backward',
-  lower: (context, { inputs, outputs, attrs }) => {
-    const [index, dy] = two(inputs);
-    return [selectGradient(context, index, dy, one(outputs), attrs)];
   },
 };
 
@@ -215,17 +176,6 @@ export function min(x: Tensor, options?: AlongOptions): Tensor | ValuesAndIndice
 function along(kind: Extreme, x: Tensor, options: AlongOptions): ValuesAndIndices {
   const { shape } = planOf(x, options, kind);
   return extremeAlong(kind, x, extentAt(x.shape, options.dim), shape);
-}
-
-/** max or min over the middle of three dimensions as which x is seen; for poolings that are one. */
-export function extremeAlong(kind: Extreme, x: Tensor, extent: Extent, shape: Shape): ValuesAndIndices {
-  const outputs = [{ shape }, { shape, dtype: 'i32' as DType }];
-  const [values, indices] = two(record(alongOp, [x], outputs, { kind, extent }));
-  const xShape = x.shape;
-  differentiable(values, [x], [indices], (dy, saved) => [
-    recordOne(selectOp, [one(saved), dy], { shape: xShape }, extent),
-  ]);
-  return { values, indices };
 }
 
 /** Place (i32) of the first maximum along `dim`, or in the row-major order of all elements. */

@@ -4,7 +4,7 @@ import { one, two } from '../../kernels/tuple.ts';
 import { differentiable } from '../autograd.ts';
 import { recordOne, type Op } from '../op.ts';
 import type { Tensor } from '../tensor.ts';
-import { extentAt } from './reduce.ts';
+import { extentAt } from './extreme.ts';
 
 /*
  * Along one dimension, with m = max x:
