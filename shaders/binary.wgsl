@@ -83,9 +83,13 @@ fn greater_equal(a: TYPE_, b: TYPE_) -> RESULT_ {
   return select(NO, YES, a >= b);
 }
 
-// The part of the gradient of maximum(a, b) that is a's: equals share it, as in PyTorch.
+// The part of the gradient of maximum(a, b), and of minimum(a, b), that is a's: equals share it, as in PyTorch.
 fn share_of_greater(a: TYPE_, b: TYPE_) -> RESULT_ {
   return select(select(NO, YES, a > b), RESULT_(0.5), a == b);
+}
+
+fn share_of_less(a: TYPE_, b: TYPE_) -> RESULT_ {
+  return share_of_greater(b, a);
 }
 //#endif
 

@@ -10,11 +10,8 @@ import { expandTemplate } from './template.ts';
 export type Arithmetic =
   'add' | 'subtract' | 'subtract_from' | 'multiply' | 'divide' | 'divide_into' | 'maximum' | 'minimum';
 
-/** Functions in shaders/binary.wgsl that give f32 0 or 1 (or 0.5, for share_of_greater). */
-export type Comparison =
-  'equal' | 'not_equal' | 'less' | 'less_equal' | 'greater' | 'greater_equal' | 'share_of_greater';
-
-const COMPARISONS: readonly string[] = [
+/** Functions in shaders/binary.wgsl that give f32 0 or 1 (or 0.5, for the shares). */
+const COMPARISONS = [
   'equal',
   'not_equal',
   'less',
@@ -22,7 +19,10 @@ const COMPARISONS: readonly string[] = [
   'greater',
   'greater_equal',
   'share_of_greater',
-] satisfies Comparison[];
+  'share_of_less',
+] as const;
+
+export type Comparison = (typeof COMPARISONS)[number];
 
 export interface BinaryOperand {
   readonly buffer: BufferRef;
@@ -39,14 +39,13 @@ export function binary(
   shape: readonly number[],
 ): Dispatch {
   const viewA = broadcastView(a.shape, shape);
-  const viewB =
-    typeof b === 'number' ? { offset: 0, strides: shape.map(() => 0) } : broadcastView(b.shape, shape);
   // A number has no strides that could keep dimensions from merging.
-  const walk = planWalk(geometry, shape, viewA, typeof b === 'number' ? viewA : viewB, true);
+  const viewB = typeof b === 'number' ? viewA : broadcastView(b.shape, shape);
+  const walk = planWalk(geometry, shape, viewA, viewB, true);
   const { dtype } = a.buffer;
   const wide = (type: string): string => (walk.vector ? `vec4<${type}>` : type);
   const inputs = [a.buffer, ...(typeof b === 'number' ? [] : [b.buffer])];
-  const isComparison = COMPARISONS.includes(name);
+  const isComparison = COMPARISONS.some((comparison) => comparison === name);
   return {
     label: `${name} [${shape.join(', ')}]`,
     code: expandTemplate('binary', source, {

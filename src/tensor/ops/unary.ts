@@ -1,0 +1,170 @@
+import type { DType } from '../../gpu/dispatch.ts';
+import {
+  unary,
+  unaryBackward,
+  type UnaryBackwardFunction,
+  type UnaryConstants,
+  type UnaryFunction,
+} from '../../kernels/elementwise.ts';
+import { one, two } from '../../kernels/tuple.ts';
+import { differentiable } from '../autograd.ts';
+import { cloneOp } from '../basic_ops.ts';
+import { recordOne, type Op } from '../op.ts';
+import type { Tensor } from '../tensor.ts';
+import { mul } from './binary.ts';
+
+/*
+ * Functions of one variable, y_i = f(x_i), dx_i = dy_i f'(x_i).
+ *
+ *   relu        max(x, 0)                       dy where y > 0
+ *   leakyRelu   x where x > 0, else s x         dy where x > 0, else s dy
+ *   sigmoid     1 / (1 + e^-x)                  dy y (1 - y)
+ *   tanh        (e^x - e^-x) / (e^x + e^-x)     dy (1 - y^2)
+ *   exp         e^x                             dy y
+ *   log         ln x                            dy / x
+ *   sqrt        x^(1/2)                         dy / (2 y)
+ *   neg         -x                              -dy
+ *   abs         |x|                             dy sign(x), 0 at 0
+ *   square      x^2                             2 dy x
+ *   reciprocal  1 / x                           -dy y^2
+ *   clamp       min(max(x, low), high)          dy where low <= x <= high
+ *   pow         x^n                             dy n x^(n-1)
+ *
+ * The shape stays. All of them take f32. A NaN in x stays one in y.
+ */
+
+interface UnaryAttrs {
+  readonly constants: UnaryConstants;
+}
+
+interface UnaryOps {
+  readonly forward: Op<UnaryAttrs>;
+  readonly backward: Op<UnaryAttrs>;
+  readonly saves: 'x' | 'y';
+}
+
+function unaryOps(name: string, wgsl: UnaryBackwardFunction, saves: 'x' | 'y'): UnaryOps {
+  return {
+    forward: forwardOp(name, wgsl),
+    backward: {
+      name: `${name} backward`,
+      lower: ({ geometry }, { inputs, outputs, attrs }) => {
+        const [dy, saved] = two(inputs);
+        return [unaryBackward(geometry, wgsl, dy, saved, one(outputs), attrs.constants)];
+      },
+    },
+    saves,
+  };
+}
+
+function forwardOp(name: string, wgsl: UnaryFunction): Op<UnaryAttrs> {
+  return {
+    name,
+    lower: ({ geometry }, { inputs, outputs, attrs }) => [
+      unary(geometry, wgsl, one(inputs), one(outputs), attrs.constants),
+    ],
+  };
+}
+
+function apply({ forward, backward, saves }: UnaryOps, x: Tensor, constants: UnaryConstants = {}): Tensor {
+  checkFloat(x, forward.name);
+  const attrs = { constants };
+  const y = recordOne(forward, [x], { shape: x.shape }, attrs);
+  return differentiable(y, [x], [saves === 'x' ? x : y], (dy, saved) => [
+    recordOne(backward, [dy, one(saved)], { shape: dy.shape }, attrs),
+  ]);
+}
+
+const relus = unaryOps('relu', 'relu', 'y');
+const leakyRelus = unaryOps('leakyRelu', 'leaky_relu', 'x');
+const sigmoids = unaryOps('sigmoid', 'sigmoid', 'y');
+const tanhs = unaryOps('tanh', 'stable_tanh', 'y');
+const exps = unaryOps('exp', 'exponential', 'y');
+const logs = unaryOps('log', 'logarithm', 'x');
+const sqrts = unaryOps('sqrt', 'square_root', 'y');
+const abses = unaryOps('abs', 'absolute', 'x');
+const squares = unaryOps('square', 'square', 'x');
+const reciprocals = unaryOps('reciprocal', 'reciprocal', 'y');
+const clamps = unaryOps('clamp', 'clamp_both', 'x');
+const clampMins = unaryOps('clamp', 'clamp_min', 'x');
+const clampMaxs = unaryOps('clamp', 'clamp_max', 'x');
+const negOp = forwardOp('neg', 'negative');
+const wholePowOp = forwardOp('pow', 'whole_power');
+const powOp = forwardOp('pow', 'power');
+
+export const relu = (x: Tensor): Tensor => apply(relus, x);
+
+export interface LeakyReluOptions {
+  /** Slope below 0, by default 0.01. */
+  readonly negativeSlope?: number;
+}
+
+export const leakyRelu = (x: Tensor, { negativeSlope = 0.01 }: LeakyReluOptions = {}): Tensor =>
+  apply(leakyRelus, x, { p: negativeSlope });
+
+export const sigmoid = (x: Tensor): Tensor => apply(sigmoids, x);
+
+export const tanh = (x: Tensor): Tensor => apply(tanhs, x);
+
+export const exp = (x: Tensor): Tensor => apply(exps, x);
+
+/** Natural logarithm. */
+export const log = (x: Tensor): Tensor => apply(logs, x);
+
+export const sqrt = (x: Tensor): Tensor => apply(sqrts, x);
+
+export const abs = (x: Tensor): Tensor => apply(abses, x);
+
+export const square = (x: Tensor): Tensor => apply(squares, x);
+
+export const reciprocal = (x: Tensor): Tensor => apply(reciprocals, x);
+
+export function neg(x: Tensor): Tensor {
+  checkFloat(x, 'neg');
+  const y = recordOne(negOp, [x], { shape: x.shape }, { constants: {} });
+  return differentiable(y, [x], [], (dy) => [neg(dy)]);
+}
+
+export interface ClampOptions {
+  readonly min?: number;
+  readonly max?: number;
+}
+
+/** Limits x from below, above or both. Throws a RangeError without a limit, or with min above max. */
+export function clamp(x: Tensor, { min, max }: ClampOptions): Tensor {
+  if (min === undefined) {
+    if (max === undefined) throw new RangeError('clamp needs a min or a max');
+    return apply(clampMaxs, x, { q: max });
+  }
+  if (max === undefined) return apply(clampMins, x, { p: min });
+  if (!(min <= max)) throw new RangeError(`clamp: min ${min} is above max ${max}`);
+  return apply(clamps, x, { p: min, q: max });
+}
+
+/** The largest exponent that is multiplied out rather than given to WGSL's pow. */
+const LARGEST_WHOLE_POWER = 64;
+
+/** x to a constant power. Where the exponent is not whole, x must not be negative (the result is NaN). */
+export function pow(x: Tensor, exponent: number): Tensor {
+  checkFloat(x, 'pow');
+  if (Number.isInteger(exponent) && exponent < 0 && exponent >= -LARGEST_WHOLE_POWER) {
+    return reciprocal(pow(x, -exponent));
+  }
+  const whole = Number.isInteger(exponent) && exponent >= 0 && exponent <= LARGEST_WHOLE_POWER;
+  const constants = { p: exponent, q: 0 ** exponent };
+  const y = recordOne(whole ? wholePowOp : powOp, [x], { shape: x.shape }, { constants });
+  return differentiable(y, [x], [x], (dy, saved) => [
+    exponent === 0 ? mul(dy, 0) : mul(dy, mul(pow(one(saved), exponent - 1), exponent)),
+  ]);
+}
+
+/** The elements as another type: towards zero from f32, and saturated. No gradient flows to or from integers. */
+export function cast(x: Tensor, dtype: DType): Tensor {
+  const y = recordOne(cloneOp, [x], { shape: x.shape, dtype }, null);
+  if (x.dtype !== 'f32' || dtype !== 'f32') return y;
+  return differentiable(y, [x], [], (dy) => [dy]);
+}
+
+function checkFloat(x: Tensor, name: string): void {
+  if (x.dtype !== 'f32') throw new TypeError(`${name} takes f32, got ${x.dtype}: cast it first`);
+}
