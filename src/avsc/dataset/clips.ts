@@ -19,7 +19,7 @@ export interface Clip {
   readonly source: { readonly file: string; readonly line: number };
 }
 
-export interface ClipIdentity {
+interface ClipIdentity {
   readonly scene: string;
   readonly city: string;
   /** `city-location`: what a validation split must not share with the training part. */

@@ -3,7 +3,7 @@
 import type { Clip } from './clips.ts';
 import { permutation, randomStream } from './random.ts';
 
-export interface ValidationSplit {
+interface ValidationSplit {
   readonly train: Clip[];
   readonly validation: Clip[];
 }

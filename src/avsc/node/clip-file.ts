@@ -12,7 +12,7 @@ import { FRAME_TIMES } from './media.ts';
 /** Values of the features of one second, [6, 128, 39]. */
 export const AUDIO_VALUES = FEATURE_CHANNELS * MELS * FRAMES_PER_SECOND;
 /** Pictures of one second. */
-export const FRAMES = FRAME_TIMES.length;
+const FRAMES = FRAME_TIMES.length;
 
 const MAGIC = 'WLCLIP01';
 const FIXED_BYTES = MAGIC.length + 8;

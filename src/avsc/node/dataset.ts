@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { parseSplit, type Clip } from '../dataset/clips.ts';
 import { errorCode, messageOf } from './files.ts';
 
-export type SplitName = 'train' | 'evaluate' | 'test';
+type SplitName = 'train' | 'evaluate' | 'test';
 
 /** Where a split is listed; the first that exists counts. The short names are those of sets without folds. */
 const SPLIT_FILES: Record<SplitName, readonly string[]> = {

@@ -36,13 +36,13 @@ export interface Batch {
 }
 
 /** Changes one sample in place, before its pictures are normalised: features [6, 128, 39], RGB bytes [2, 3, S, S]. */
-export type SampleTransform = (
+type SampleTransform = (
   audio: Float32Array,
   frames: Uint8Array,
   key: { readonly epoch: number; readonly index: number },
 ) => void;
 
-export interface LoaderOptions {
+interface LoaderOptions {
   readonly batchSize: number;
   /** Order of the samples: mixed anew each epoch from the seed, or as listed (for evaluation). */
   readonly shuffle?: { readonly seed: number };

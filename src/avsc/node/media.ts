@@ -38,7 +38,7 @@ const MAX_SAMPLES = 2 ** 29;
 /** A picture that stood longer than this is taken for a hole in the video. */
 const MAX_GAP = 1;
 
-export interface VideoFrames {
+interface VideoFrames {
   /** Whole seconds covered. */
   readonly seconds: number;
   /** RGB bytes [seconds, 2, 3, size, size]. */
@@ -137,7 +137,7 @@ export async function decodeSound(path: string): Promise<Wav> {
 }
 
 /** True if the file has a video track, so that `decodeFrames` has something to decode. */
-export function hasVideo(path: string): Promise<boolean> {
+function hasVideo(path: string): Promise<boolean> {
   return withInput(path, async (input) => (await input.getPrimaryVideoTrack()) !== null);
 }
 

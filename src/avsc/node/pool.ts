@@ -17,7 +17,7 @@ export interface PoolOptions {
 }
 
 /** The outcome of one job: its value, or the sentence that says what is wrong with its input. */
-export type Outcome<T> = { readonly value: T } | { readonly problem: string };
+type Outcome<T> = { readonly value: T } | { readonly problem: string };
 
 // Sources run as they are; after a build the worker lies beside the module that starts it.
 const workerUrl = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url);

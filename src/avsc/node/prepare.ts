@@ -7,7 +7,7 @@ import type { DecodeOptions } from './cache.ts';
 import { DatasetError } from './dataset.ts';
 import { runJobs, type PoolOptions } from './pool.ts';
 
-export interface PrepareOptions extends DecodeOptions, PoolOptions {
+interface PrepareOptions extends DecodeOptions, PoolOptions {
   /** Folder of the decoded clips: 120 kB of features and 6 * size^2 bytes of pictures per second of clip. */
   readonly cache: string;
   /** Whether clips found in the cache are read in full to check their checksums (default); the length always is. */

@@ -22,7 +22,7 @@ import { writeFileAtomic } from './files.ts';
 registerMediabunnyServer({ hardwareContext: null });
 
 /** Side of the videos in pixels. */
-export const MADE_SIZE = 96;
+const MADE_SIZE = 96;
 const FRAME_RATE = 30;
 /** A constant quantizer makes the encoder repeatable, which a bit rate does not; other codecs fall back to the rate. */
 const QUALITY = new Quality({ quantizer: 26, bitrate: 300_000 });
