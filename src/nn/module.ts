@@ -7,8 +7,8 @@ import { checkStateDict, type HostTensor, type LoadReport, type StateDict } from
 const IGNORED = 'num_batches_tracked';
 
 /**
- * Base of layers and nets. What a module holds is found by walking its own properties in the order in which they were
- * first set: a `Parameter`, a `Statistic`, a `Module`, or an array of modules (named 0, 1, ...). Private (#) fields are
+ * Base of layers and nets. What a module holds is found by walking its own properties in the order in which its class
+ * declares them: a `Parameter`, a `Statistic`, a `Module`, or an array of modules (named 0, 1, ...). Private (#) fields are
  * not found. Names in state dicts are the properties' with camelCase written as snake_case, as PyTorch has them:
  * `runningMean` of `norm1` is `norm1.running_mean`.
  *

@@ -5,7 +5,7 @@ import { Parameter, Statistic } from '../../src/nn/parameter.ts';
 import type { HostTensor } from '../../src/nn/state.ts';
 import { manualSeed } from '../../src/tensor/random.ts';
 import type { Device } from '../../src/tensor/device.ts';
-import { testDevice } from '../support/device.ts';
+import { testDevice } from '../support/engine.ts';
 
 class Leaf extends Module {
   readonly weight = new Parameter([2, 3], heNormal);

@@ -1,14 +1,13 @@
-import { BatchNorm2d } from '../../nn/layers/norm.ts';
+import { BatchNorm2d, type BatchNorm2dOptions } from '../../nn/layers/norm.ts';
 import { Conv2d } from '../../nn/layers/conv.ts';
 import { Linear } from '../../nn/layers/linear.ts';
 import { heNormal } from '../../nn/init.ts';
 import { Layer, type Module } from '../../nn/module.ts';
-import { mul } from '../../tensor/ops/binary.ts';
-import { reshape } from '../../tensor/ops/movement.ts';
+import { add, mul } from '../../tensor/ops/binary.ts';
+import { reshape } from '../../tensor/ops/reshape.ts';
 import { maxPool2d } from '../../tensor/ops/pool.ts';
 import { dropout } from '../../tensor/ops/random.ts';
 import { amax, mean } from '../../tensor/ops/reduce.ts';
-import { add } from '../../tensor/ops/binary.ts';
 import { relu, sigmoid } from '../../tensor/ops/unary.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 
@@ -25,10 +24,15 @@ export interface FcnnConfig {
   readonly block3LastPadding?: number;
   /** Probability with which block 3 drops after all its convolutions but the last. Default 0.3. */
   readonly dropout?: number;
+  /**
+   * Weight of a batch in the running statistics. Default 0.01, which is 0.99 as Keras counts; a training of a few
+   * hundred steps needs more, or the statistics are still the initial ones.
+   */
+  readonly normMomentum?: number;
 }
 
-/** Keras' batch norm defaults, which the net was published with: momentum 0.99 there is 0.01 here. */
-const KERAS_NORM = { eps: 1e-3, momentum: 0.01 };
+/** Keras' default, which the net was published with. */
+const NORM_EPS = 1e-3;
 
 interface ConvSpec {
   readonly inputs: number;
@@ -38,19 +42,21 @@ interface ConvSpec {
   readonly padding: number;
 }
 
+interface BlockOptions {
+  readonly norm: BatchNorm2dOptions;
+  readonly dropout?: number;
+}
+
 /** conv{i} without bias, norm{i}, ReLU for each spec; dropout after all but the last. */
 class ConvBlock extends Layer {
   readonly #stages: readonly { readonly conv: Conv2d; readonly norm: BatchNorm2d }[];
   readonly #dropout: number;
 
-  constructor(
-    specs: readonly ConvSpec[],
-    options: { readonly affine?: boolean; readonly dropout?: number } = {},
-  ) {
+  constructor(specs: readonly ConvSpec[], options: BlockOptions) {
     super();
     this.#stages = specs.map(({ inputs, outputs, kernelSize, stride = 1, padding }) => ({
       conv: new Conv2d(inputs, outputs, kernelSize, { stride, padding, bias: false, init: heNormal }),
-      norm: new BatchNorm2d(outputs, { ...KERAS_NORM, affine: options.affine ?? true }),
+      norm: new BatchNorm2d(outputs, options.norm),
     }));
     this.#dropout = options.dropout ?? 0;
   }
@@ -128,18 +134,17 @@ export class Fcnn extends Layer {
     const deep = Array.from({ length: block3Convs }, (_, i) =>
       conv(i === 0 ? b : c, c, i === block3Convs - 1 ? block3LastPadding : 1),
     );
+    const norm = { eps: NORM_EPS, momentum: config.normMomentum ?? 0.01 };
+    const plainNorm = { ...norm, affine: false };
+    const first = { inputs: channels, outputs: a, kernelSize: 5, stride: 2, padding: 2 };
+    const last = { inputs: c, outputs: features, kernelSize: 1, padding: 0 };
     this.outFeatures = features;
-    this.norm0 = new BatchNorm2d(channels, KERAS_NORM);
-    this.block1 = new ConvBlock([
-      { inputs: channels, outputs: a, kernelSize: 5, stride: 2, padding: 2 },
-      conv(a, a),
-    ]);
-    this.block2 = new ConvBlock([conv(a, b), conv(b, b)]);
-    this.block3 = new ConvBlock(deep, { dropout: config.dropout ?? 0.3 });
-    this.block4 = new ConvBlock([{ inputs: c, outputs: features, kernelSize: 1, padding: 0 }], {
-      affine: false,
-    });
-    this.normOut = new BatchNorm2d(features, { ...KERAS_NORM, affine: false });
+    this.norm0 = new BatchNorm2d(channels, norm);
+    this.block1 = new ConvBlock([first, conv(a, a)], { norm });
+    this.block2 = new ConvBlock([conv(a, b), conv(b, b)], { norm });
+    this.block3 = new ConvBlock(deep, { norm, dropout: config.dropout ?? 0.3 });
+    this.block4 = new ConvBlock([last], { norm: plainNorm });
+    this.normOut = new BatchNorm2d(features, plainNorm);
     this.attention = new ChannelAttention(features);
   }
 

@@ -1,6 +1,7 @@
 import { Linear } from '../../nn/layers/linear.ts';
 import { Module, type Layer } from '../../nn/module.ts';
-import { concat, reshape } from '../../tensor/ops/movement.ts';
+import { concat } from '../../tensor/ops/movement.ts';
+import { reshape } from '../../tensor/ops/reshape.ts';
 import { mean } from '../../tensor/ops/reduce.ts';
 import { formatShape } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';

@@ -20,7 +20,7 @@ export class LeakyReLU extends Layer {
   }
 
   forward(x: Tensor): Tensor {
-    return leakyRelu(x, this.negativeSlope);
+    return leakyRelu(x, { negativeSlope: this.negativeSlope });
   }
 }
 
