@@ -37,7 +37,8 @@ const FEATURES = [
   'timestamp-query',
 ];
 
-const LIMITS = [
+/** What a device is asked for: as much as the adapter has. */
+export const LIMITS = [
   'maxBufferSize',
   'maxStorageBufferBindingSize',
   'maxStorageBuffersPerShaderStage',
