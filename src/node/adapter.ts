@@ -9,7 +9,6 @@ export interface NodeGpuOptions {
   readonly profile: Profile;
 }
 
-/** Keep `gpu` referenced for as long as its devices are used: Dawn's event loop lives with it. */
 export interface NodeGpu {
   readonly gpu: GPU;
   readonly adapter: GPUAdapter;
@@ -46,7 +45,7 @@ export async function openNodeGpu({ adapter: choice, profile }: NodeGpuOptions):
 
 /** The best of the machine's own adapters, hardware before software; null where Dawn accepts none. */
 export async function openSystem(profile: Profile): Promise<NodeGpu | null> {
-  const gpu = (await loadDawn())(dawnOptions(profile));
+  const gpu = instance(await loadDawn(), dawnOptions(profile));
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
   return adapter === null ? null : { gpu, adapter };
 }
@@ -57,7 +56,7 @@ export async function openSystemSoftware(profile: Profile): Promise<NodeGpu | nu
   const byName = process.platform === 'linux';
   const create = await loadDawn();
   try {
-    const gpu = create([...dawnOptions(profile), ...(byName ? ['adapter=llvmpipe'] : [])]);
+    const gpu = instance(create, [...dawnOptions(profile), ...(byName ? ['adapter=llvmpipe'] : [])]);
     const adapter = await gpu.requestAdapter({ forceFallbackAdapter: !byName });
     return adapter === null ? null : { gpu, adapter };
   } catch (cause) {
@@ -76,7 +75,7 @@ export async function openSwiftShader(profile: Profile): Promise<NodeGpu> {
   // The Vulkan loader reads these while Dawn looks for adapters. Nothing is awaited between, so that nobody else sees them.
   const { VK_DRIVER_FILES, VK_ICD_FILENAMES } = process.env;
   setEnvironment(manifest, manifest);
-  const gpu = create(dawnOptions(profile));
+  const gpu = instance(create, dawnOptions(profile), 'swiftshader');
   const found = gpu.requestAdapter();
   setEnvironment(VK_DRIVER_FILES, VK_ICD_FILENAMES);
   const adapter = await found;
@@ -93,7 +92,24 @@ function setEnvironment(driverFiles: string | undefined, icdFilenames: string | 
   else process.env['VK_ICD_FILENAMES'] = icdFilenames;
 }
 
-async function loadDawn(): Promise<(options: string[]) => GPU> {
+type CreateGpu = (options: string[]) => GPU;
+
+/**
+ * Dawn's instances by their options. They live as long as the process: Dawn ends it when an instance is collected
+ * before the last of its devices.
+ */
+const instances = new Map<string, GPU>();
+
+function instance(create: CreateGpu, options: string[], environment = ''): GPU {
+  const key = [environment, ...options].join(' ');
+  const known = instances.get(key);
+  if (known !== undefined) return known;
+  const gpu = create(options);
+  instances.set(key, gpu);
+  return gpu;
+}
+
+async function loadDawn(): Promise<CreateGpu> {
   try {
     return (await import('webgpu')).create;
   } catch (cause) {

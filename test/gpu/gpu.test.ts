@@ -2,7 +2,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Gpu, describeAdapter } from '../../src/gpu/gpu.ts';
 import { Heap } from '../../src/gpu/heap.ts';
 import { openNodeGpu } from '../../src/node/adapter.ts';
-import type { NodeGpu } from '../../src/node/adapter.ts';
 import { testAdapter, testGpu, testProfile } from '../support/device.ts';
 
 describe('gpu', () => {
@@ -76,12 +75,8 @@ describe('gpu', () => {
 });
 
 describe('the life of a device', () => {
-  const nodes: NodeGpu[] = [];
-  const open = async (): Promise<GPUAdapter> => {
-    const node = await openNodeGpu({ adapter: testAdapter, profile: testProfile });
-    nodes.push(node);
-    return node.adapter;
-  };
+  const open = async (): Promise<GPUAdapter> =>
+    (await openNodeGpu({ adapter: testAdapter, profile: testProfile })).adapter;
 
   it("leaves a caller's device alive and releases what it made on it", async () => {
     const device = await (await open()).requestDevice();

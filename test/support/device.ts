@@ -1,18 +1,14 @@
 import { Gpu } from '../../src/gpu/gpu.ts';
 import type { GpuOptions, Profile } from '../../src/gpu/gpu.ts';
-import type { Device, DeviceOptions } from '../../src/tensor/device.ts';
 import { openNodeGpu } from '../../src/node/adapter.ts';
-import type { AdapterChoice, NodeGpu } from '../../src/node/adapter.ts';
+import type { AdapterChoice } from '../../src/node/adapter.ts';
 
 /** The adapter that tests run on: WAVELIGHT_TEST_ADAPTER (default software), WAVELIGHT_TEST_PROFILE (default checked). */
 export const testAdapter = (process.env['WAVELIGHT_TEST_ADAPTER'] ?? 'software') as AdapterChoice;
 export const testProfile = (process.env['WAVELIGHT_TEST_PROFILE'] ?? 'checked') as Profile;
 
-const opened: NodeGpu[] = [];
-
 /** A Gpu on the tests' adapter; destroy() it in afterAll. New storage is poisoned with NaN. */
 export async function testGpu(options: GpuOptions = {}): Promise<Gpu> {
   const node = await openNodeGpu({ adapter: testAdapter, profile: testProfile });
-  opened.push(node);
   return Gpu.fromAdapter(node.adapter, { profile: testProfile, poison: true, ...options });
 }
