@@ -193,7 +193,7 @@ export const vectorOf = (dtype: DType, length: number): string =>
 export const vectorCount = (length: number): number => (length % 4 === 0 ? length / 4 : length);
 
 /** Workgroups of 64 threads, one `vectorOf` each. */
-export const threads = (geometry: Geometry, length: number): readonly [number, number, number] =>
+const threads = (geometry: Geometry, length: number): readonly [number, number, number] =>
   spread(geometry, Math.ceil(vectorCount(length) / 64));
 
 function bitsOf(value: number, dtype: DType): number {

@@ -1,0 +1,114 @@
+import indexSelectSource from '../../shaders/index_select.wgsl';
+import indexSelectBackwardSource from '../../shaders/index_select_backward.wgsl';
+import strided from '../../shaders/lib_strided.wgsl';
+import stridedCopySource from '../../shaders/strided_copy.wgsl';
+import { BYTES_PER_ELEMENT, u32, type BufferRef, type Dispatch } from '../gpu/dispatch.ts';
+import type { Geometry } from '../gpu/geometry.ts';
+import { spread } from './context.ts';
+import { vectorCount, vectorOf } from './elementwise.ts';
+import { planWalk, type View } from './strided.ts';
+import { expandTemplate } from './template.ts';
+
+/** An array that takes part in a strided copy. */
+export interface ViewOf {
+  readonly buffer: BufferRef;
+  readonly view: View;
+}
+
+/**
+ * to[i] = from[i] for all i in `shape`. `covers` says that every element of `to` is written; without it the others
+ * stay as they are.
+ */
+export function stridedCopy(
+  geometry: Geometry,
+  shape: readonly number[],
+  from: ViewOf,
+  to: ViewOf,
+  covers: boolean,
+): Dispatch {
+  const walk = planWalk(geometry, shape, from.view, to.view, false);
+  const type = walk.vector ? 'vec4<u32>' : 'u32';
+  const length = shape.reduce((count, size) => count * size, 1);
+  return {
+    label: `move [${shape.join(', ')}]`,
+    code: expandTemplate('strided_copy', stridedCopySource, {
+      include: { strided },
+      when: walk.when,
+      substitute: { TYPE_: type, A_ELEMENT_: walk.repeats[0] ? 'u32' : type, ITEMS_: `${walk.items}u` },
+    }),
+    params: walk.params,
+    operands: [
+      { buffer: from.buffer, access: 'read' },
+      { buffer: to.buffer, access: covers ? 'write' : 'readwrite' },
+    ],
+    workgroups: spread(geometry, Math.ceil(walk.threads / 64)),
+    flops: 0,
+    bytes: (Math.min(length, from.buffer.length) + length) * BYTES_PER_ELEMENT,
+  };
+}
+
+/** Sizes of index selection along the middle of three dimensions. */
+export interface Selection {
+  readonly outer: number;
+  /** Rows there are. */
+  readonly rows: number;
+  /** Rows that are taken. */
+  readonly selected: number;
+  readonly inner: number;
+}
+
+/** y[o, j, i] = x[o, indices[j], i]; an index that is not a row gives NaN (0 for integers). */
+export function indexSelect(
+  geometry: Geometry,
+  x: BufferRef,
+  indices: BufferRef,
+  y: BufferRef,
+  { outer, rows, selected, inner }: Selection,
+): Dispatch {
+  return {
+    label: `indexSelect ${selected} of [${outer}, ${rows}, ${inner}]`,
+    code: expandTemplate('index_select', indexSelectSource, {
+      substitute: { TYPE_: vectorOf('u32', inner) },
+    }),
+    params: {
+      outer: u32(outer),
+      rows: u32(rows),
+      selected: u32(selected),
+      inner: u32(vectorCount(inner)),
+      missing: u32(x.dtype === 'f32' ? 0x7fc00000 : 0),
+    },
+    operands: [
+      { buffer: x, access: 'read' },
+      { buffer: indices, access: 'read' },
+      { buffer: y, access: 'write' },
+    ],
+    workgroups: spread(geometry, Math.ceil((outer * selected * vectorCount(inner)) / 64)),
+    flops: 0,
+    bytes: (2 * y.length + selected) * BYTES_PER_ELEMENT,
+  };
+}
+
+/** dx[o, r, i] = sum of dy[o, j, i] over the j with indices[j] = r, always in the same order. */
+export function indexSelectBackward(
+  geometry: Geometry,
+  dy: BufferRef,
+  indices: BufferRef,
+  dx: BufferRef,
+  { outer, rows, selected, inner }: Selection,
+): Dispatch {
+  return {
+    label: `indexSelect backward ${selected} of [${outer}, ${rows}, ${inner}]`,
+    code: expandTemplate('index_select_backward', indexSelectBackwardSource, {
+      substitute: { TYPE_: vectorOf('f32', inner) },
+    }),
+    params: { outer: u32(outer), rows: u32(rows), selected: u32(selected), inner: u32(vectorCount(inner)) },
+    operands: [
+      { buffer: dy, access: 'read' },
+      { buffer: indices, access: 'read' },
+      { buffer: dx, access: 'write' },
+    ],
+    workgroups: spread(geometry, Math.ceil((outer * rows * vectorCount(inner)) / 64)),
+    flops: dy.length,
+    bytes: (dx.length + dy.length + selected) * BYTES_PER_ELEMENT,
+  };
+}
