@@ -221,10 +221,13 @@ def movement_cases(r):
     for shape, new in [([1], [7]), ([3, 1], [3, 5]), ([1, 4, 1], [2, 4, 3]), ([5], [2, 3, 5]), ([], [2, 2]),
                        ([2, 1, 3, 1], [2, 4, 3, 5])]:
         yield 'expand', {'shape': new}, [take(shape)]
-    for _ in range(8):
-        rows = r.randint(1, 12)
-        yield 'indexSelect', {}, [take([rows, *shape_of(r, r.randint(0, 2), 8)]),
-                                  fixed([r.randint(1, 20)], f'index:{rows}')]
+    for i in range(10):
+        shape = shape_of(r, r.randint(1, 4), 8)
+        dim = 0 if i < 4 else r.randint(-len(shape), len(shape) - 1)
+        yield 'indexSelect', {'dim': dim}, [take(shape), fixed([r.randint(1, 20)], f'index:{shape[dim]}')]
+    for attrs in ({'dim': -1, 'start': -3}, {'dim': 1, 'end': -2}, {'dim': 2, 'start': 1, 'end': 99, 'step': 4}):
+        yield 'slice', attrs, [take([3, 4, 7])]
+
 
 
 FAMILIES = {'matmul': matmul_cases, 'linear': linear_cases, 'conv2d': conv_cases, 'batchNorm2d': norm_cases,

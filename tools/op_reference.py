@@ -58,7 +58,7 @@ def cross_entropy(t, a):
 
 def slicing(t, a):
     dim = a['dim'] % t[0].dim()
-    return t[0][(slice(None),) * dim + (slice(a['start'], a['end'], a.get('step', 1)),)]
+    return t[0][(slice(None),) * dim + (slice(a.get('start'), a.get('end'), a.get('step')),)]
 
 
 def pad(t, a):
@@ -114,7 +114,7 @@ OPS = {
     'permute': lambda t, a: t[0].permute(a['dims']),
     'pad': pad,
     'expand': lambda t, a: t[0].expand(a['shape']),
-    'indexSelect': lambda t, a: t[0].index_select(0, t[1]),
+    'indexSelect': lambda t, a: t[0].index_select(a['dim'], t[1]),
 }
 
 

@@ -41,7 +41,6 @@ import {
   sub,
   sum,
   tanh,
-  transpose,
   where,
 } from '../../src/index.ts';
 import type { Tensor } from '../../src/index.ts';
@@ -79,10 +78,7 @@ const binary =
 type AlongOptions = { dim: number; keepDim?: boolean };
 
 const RUNS: Readonly<Record<string, Run>> = {
-  matmul: (t, { transposeA, transposeB }) => {
-    const a = transposeA === true ? transpose(at(t, 0), -1, -2) : at(t, 0);
-    return matmul(a, transposeB === true ? transpose(at(t, 1), -1, -2) : at(t, 1));
-  },
+  matmul: (t, attrs) => matmul(at(t, 0), at(t, 1), attrs as Parameters<typeof matmul>[2]),
   linear: (t) => linear(at(t, 0), at(t, 1), t[2] ?? null),
   conv2d: (t, attrs) => conv2d(at(t, 0), at(t, 1), t[2] ?? null, attrs as Parameters<typeof conv2d>[3]),
   batchNorm2d: (t, attrs) => {
@@ -125,11 +121,10 @@ const RUNS: Readonly<Record<string, Run>> = {
   logSoftmax: (t, { dim }) => logSoftmax(at(t, 0), dim as number),
   crossEntropy: (t, attrs) => crossEntropy(at(t, 0), at(t, 1), attrs as Parameters<typeof crossEntropy>[2]),
   concat: (t, { dim }) => concat(t, dim as number),
-  slice: (t, { dim, start, end, step }) =>
-    slice(at(t, 0), dim as number, start as number, end as number, step as number),
+  slice: (t, attrs) => slice(at(t, 0), attrs as unknown as Parameters<typeof slice>[1]),
   reshape: (t, { shape }) => reshape(at(t, 0), shape as number[]),
   permute: (t, { dims }) => permute(at(t, 0), dims as number[]),
-  pad: (t, { padding, value }) => pad(at(t, 0), padding as [number, number][], value as number),
+  pad: (t, { padding, value }) => pad(at(t, 0), padding as [number, number][], { value: value as number }),
   expand: (t, { shape }) => expand(at(t, 0), shape as number[]),
-  indexSelect: (t) => indexSelect(at(t, 0), at(t, 1)),
+  indexSelect: (t, { dim }) => indexSelect(at(t, 0), dim as number, at(t, 1)),
 };

@@ -91,7 +91,7 @@ const CHECKS: Check[] = [
     [[[2, 3]]],
   ],
   ['expand', { shape: [2, 3, 2] }, [[[3, 1]]]],
-  ['indexSelect', {}, [[[4, 2]], [[5], { below: 4 }]]],
+  ['indexSelect', { dim: 0 }, [[[4, 2]], [[5], { below: 4 }]]],
 ];
 
 /** 0.15, 0.24, 0.33 ... in a random order, every other one negative if `kind` is signed. */

@@ -1,0 +1,155 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { DENSENET161, DenseNetExtractor } from '../../src/avsc/models/densenet.ts';
+import { Fcnn } from '../../src/avsc/models/fcnn.ts';
+import { JointNet } from '../../src/avsc/models/joint.ts';
+import { crossEntropy, noGrad, type Device } from '../../src/index.ts';
+import type { Layer, Module } from '../../src/nn/module.ts';
+import { Adam } from '../../src/nn/optim/adam.ts';
+import { hashIndices, hashValues, uniform } from '../support/hash.ts';
+import { hashWeight } from '../support/hash_weights.ts';
+import { readExpected, readJson, relativeError } from '../support/oracle.ts';
+import { testDevice } from '../support/engine.ts';
+
+/*
+ * Whole nets with weights from a hash against PyTorch in f64 (tools/model_cases.py): outputs within 1e-5, gradients
+ * within 1e-4 in the relative 2-norm, or three times PyTorch's own f32 distance where that is larger.
+ */
+interface NetFixture {
+  readonly input: readonly number[];
+  readonly tensors: readonly {
+    readonly name: string;
+    readonly shape: readonly number[];
+    readonly f32: number;
+  }[];
+}
+
+interface JointFixture {
+  readonly steps: number;
+  readonly batches: number;
+  readonly batch: number;
+  readonly audio: readonly number[];
+  readonly frames: readonly number[];
+  readonly classes: number;
+  readonly learningRate: number;
+  readonly weightDecay: number;
+  readonly losses: readonly { readonly loss: number; readonly f32: number }[];
+}
+
+const SMALL_DENSENET = { growthRate: 12, blocks: [2, 2], stem: 16 };
+
+const NETS: readonly [name: string, make: () => Layer][] = [
+  ['fcnn', () => new Fcnn({ features: 512, dropout: 0 })],
+  ['densenet_small', () => new DenseNetExtractor(SMALL_DENSENET)],
+  ['densenet161', () => new DenseNetExtractor(DENSENET161)],
+];
+
+let device: Device;
+beforeAll(async () => {
+  device = await testDevice();
+});
+afterAll(() => device.destroy());
+
+const count = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);
+
+function loadHashWeights<M extends Module>(net: M): M {
+  const entries = [...net.namedTensors()].map(([key, { shape }]) => {
+    return [key, { shape, data: hashWeight(key, shape) }] as const;
+  });
+  net.loadStateDict(new Map(entries));
+  return net.to(device);
+}
+
+const median = (values: readonly number[]): number =>
+  values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
+
+test.each(NETS)('%s: output, gradients and statistics', async (name, make) => {
+  const fixture = readJson<NetFixture>(`models/${name}.json`);
+  const expected = readExpected(`models/${name}.safetensors`);
+  const net = loadHashWeights(make());
+  const x = device.tensor(hashValues(`${name}/x`, count(fixture.input), 'uniform'), fixture.input, {
+    requiresGrad: true,
+  });
+  const results = new Map<string, ArrayLike<number>>();
+  const evaluated = noGrad(() => net.eval().forward(x));
+  results.set('eval/out', await evaluated.data());
+  const out = net.train().forward(x);
+  out.backward(device.tensor(hashValues(`${name}/dy`, out.numel, 'uniform'), out.shape));
+  results.set('train/out', await out.data());
+  results.set('grad/input', (await x.grad?.data()) ?? []);
+  for (const [key, { grad }] of net.namedParameters()) results.set(`grad/${key}`, (await grad?.data()) ?? []);
+  for (const [key, statistic] of net.namedBuffers()) results.set(`stat/${key}`, await statistic.data());
+  net.dispose();
+
+  expect([...results.keys()].sort()).toEqual(fixture.tensors.map((tensor) => tensor.name).sort());
+  const errors = fixture.tensors.map(({ name: key, f32 }) => {
+    const reference = expected.get(key);
+    if (reference === undefined) throw new Error(`the fixtures lack ${key} of ${name}`);
+    const error = relativeError(results.get(key) ?? [], reference);
+    return { key, error, f32, limit: Math.max(key.startsWith('grad/') ? 1e-4 : 1e-5, 3 * f32) };
+  });
+  for (const kind of ['eval', 'train', 'grad', 'stat']) {
+    const group = errors.filter(({ key }) => key.startsWith(kind));
+    const [ours, theirs] = [group.map(({ error }) => error), group.map(({ f32 }) => f32)];
+    const show = (values: number[]) =>
+      `${median(values).toExponential(1)} median, ${Math.max(...values).toExponential(1)} worst`;
+    console.log(`${name} ${kind}: error ${show(ours)} (PyTorch f32: ${show(theirs)})`);
+  }
+  expect(errors.filter(({ error, limit }) => !(error <= limit))).toEqual([]);
+});
+
+/** Mixup labels [rows, classes]: a ratio for one class, the rest for another. */
+function softLabels(name: string, rows: number, classes: number): Float32Array {
+  const ratios = hashValues(`${name}/ratio`, rows, 'unit');
+  const one = hashIndices(`${name}/one`, rows, classes);
+  const two = hashIndices(`${name}/two`, rows, classes);
+  const labels = new Float32Array(rows * classes);
+  ratios.forEach((ratio, i) => {
+    const [first, second] = [i * classes + (one[i] ?? 0), i * classes + (two[i] ?? 0)];
+    labels[first] = (labels[first] ?? 0) + ratio;
+    labels[second] = (labels[second] ?? 0) + 1 - ratio;
+  });
+  return labels;
+}
+
+describe('joint training', () => {
+  test('20 steps of Adam give PyTorch losses', async () => {
+    const fixture = readJson<JointFixture>('models/joint.json');
+    const { batch, classes } = fixture;
+    const net = loadHashWeights(
+      new JointNet(new Fcnn({ features: 512, dropout: 0 }), new DenseNetExtractor(SMALL_DENSENET), classes),
+    );
+    net.train();
+    const adam = new Adam(net.parameters(), { lr: fixture.learningRate, weightDecay: fixture.weightDecay });
+    const step = device.compile((audio, frames, labels) => {
+      adam.zeroGrad();
+      const loss = crossEntropy(net.forward(audio, frames), labels);
+      loss.backward();
+      adam.step();
+      return loss;
+    });
+    const losses: number[] = [];
+    for (let i = 0; i < fixture.steps; i++) {
+      const name = `joint/batch${i % fixture.batches}`;
+      const loss = await step(
+        { data: uniform(`${name}/audio`, count(fixture.audio)), shape: fixture.audio },
+        { data: uniform(`${name}/frames`, count(fixture.frames)), shape: fixture.frames },
+        { data: softLabels(name, batch, classes), shape: [batch, classes] },
+      );
+      losses.push(await loss.item());
+    }
+    // Rounding grows from step to step in f32, PyTorch's too: the bound grows with what PyTorch has shown so far.
+    let drift = 0;
+    const errors = fixture.losses.map(({ loss, f32 }, i) => {
+      drift = Math.max(drift, f32);
+      return {
+        step: i,
+        error: Math.abs((losses[i] ?? Number.NaN) - loss) / loss,
+        limit: Math.max(1e-5, 3 * drift),
+      };
+    });
+    console.log(
+      `joint: relative error of the loss ${errors.map(({ error }) => error.toExponential(1)).join(' ')}`,
+    );
+    expect(errors.filter(({ error, limit }) => !(error <= limit))).toEqual([]);
+  });
+});
