@@ -28,7 +28,7 @@ interface Affine {
 }
 
 /** How channels are cut into parts, a row of a workgroup or of a thread each. Positions count in elements. */
-export interface Parts {
+interface Parts {
   readonly team: boolean;
   readonly lanes: number;
   /** Lanes that lie along positions; the others lie along images. A power of two. */

@@ -37,7 +37,7 @@ export function blocksOf(shape: readonly number[], dims: readonly number[]): Blo
 const product = (blocks: readonly Block[]): number => blocks.reduce((count, { size }) => count * size, 1);
 
 /** One extent for each reduced block, innermost first: each works on what the one before left. */
-export function extentsOf(blocks: readonly Block[]): Extent[] {
+function extentsOf(blocks: readonly Block[]): Extent[] {
   const extents: Extent[] = [];
   let rest = blocks;
   for (;;) {
@@ -103,7 +103,7 @@ interface ReductionPlan {
 /** Sums are cut at this length, which bounds both rounding and the time of the slowest thread. */
 const LONGEST_CHUNK = { thread: 4096, team: 65536 };
 
-export function planReduction(geometry: Geometry, { outer, reduce, inner }: Extent): ReductionPlan {
+function planReduction(geometry: Geometry, { outer, reduce, inner }: Extent): ReductionPlan {
   const outputs = outer * inner;
   const team = geometry.kind === 'gpu' && inner === 1 && reduce >= 64;
   const rows = team ? 1024 : geometry.kind === 'gpu' ? 16384 : 256;

@@ -94,10 +94,10 @@ describe.each(VARIANTS)('batch normalisation, $kind kernels', ({ kind, bakeParam
         ),
       ];
       const bindings = new Map<typeof x, Values>([
-        [x, input as Values],
+        [x, input],
         [dy, gradient as Values],
         [mean, startMean as Values],
-        [variance, startVariance as Values],
+        [variance, startVariance],
       ]);
       if (affine) bindings.set(w, gamma as Values).set(b, beta as Values);
       const results = await runDispatches(gpu, dispatches, bindings);

@@ -85,7 +85,7 @@ describe.each(VARIANTS)('reductions, $kind kernels', ({ kind, bakeParams }) => {
           blocks,
           reduction === 'sum' ? 0.5 : 1,
         );
-        const result = (await runDispatches(gpu, dispatches, new Map([[x, values as Values]]))).get(y);
+        const result = (await runDispatches(gpu, dispatches, new Map([[x, values]]))).get(y);
         const expected = expectedReduction(reduction, values, to, outputs);
         if (reduction === 'sum') expected.forEach((v, i) => (expected[i] = v / 2));
         const error = relativeError(result, expected);
@@ -176,7 +176,7 @@ describe.each(VARIANTS)('reductions, $kind kernels', ({ kind, bakeParams }) => {
         spreadGradient(context, dy, spreadTo, blocks, 0.25),
         ...shareGradient(context, x, y, dy, shareTo, blocks),
       ];
-      const bindings = new Map([[x, values as Values], [y, top], [dy, gradient as Values]]); // prettier-ignore
+      const bindings = new Map([[x, values], [y, top], [dy, gradient as Values]]); // prettier-ignore
       const results = await runDispatches(gpu, dispatches, bindings);
       expect([...(results.get(spreadTo) ?? [])]).toEqual(to.map((j) => (gradient[j] ?? 0) / 4));
       const shared = to.map((j, e) => (values[e] === top[j] ? (gradient[j] ?? 0) / (ties[j] ?? 0) : 0));

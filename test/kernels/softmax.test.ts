@@ -74,7 +74,7 @@ describe.each(VARIANTS)('softmax and cross entropy, $kind kernels', ({ kind, bak
         softmaxForward(context, x, y, extent, log),
         softmaxGradient(context, dy, y, dx, extent, log),
       ];
-      const bindings = new Map([[x, values as Values], [dy, gradient as Values]]); // prettier-ignore
+      const bindings = new Map([[x, values], [dy, gradient as Values]]); // prettier-ignore
       const results = await runDispatches(gpu, dispatches, bindings);
       const error = relativeError(results.get(y), expected);
       const gradientError = relativeError(results.get(dx), expectedGradient);
@@ -120,7 +120,7 @@ describe.each(VARIANTS)('softmax and cross entropy, $kind kernels', ({ kind, bak
       crossEntropyGradient(context, { dy, logits, target, dlogits }, { rows, scale: 0.125, each }),
     ];
     const bindings = new Map<typeof dy, Values>([
-      [logits, values as Values],
+      [logits, values],
       [target, (soft ? weights : hits) as Values],
       [dy, gradient as Values],
     ]);

@@ -8,6 +8,8 @@ import { elementCount, formatShape, normalizeDim, sameShape, type Shape } from '
 import type { Tensor } from '../tensor.ts';
 import { extentAt, extremeAlong, type ValuesAndIndices } from './extreme.ts';
 
+export type { ValuesAndIndices } from './extreme.ts';
+
 /*
  * Reductions over a set of dimensions, y_j = f(x_e for all e that reduce to j).
  *
