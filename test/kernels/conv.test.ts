@@ -41,85 +41,104 @@ const CASES: Record<string, Sizes> = {
 const TOLERANCE = 2e-6;
 
 interface Variant {
-  readonly bakeParams: boolean;
   readonly choice: Partial<GemmChoice>;
+  /** Names of the cases to run, all by default. */
+  readonly cases?: readonly string[];
+  /** Compile sizes into the shaders, as on GPUs: every case then has pipelines of its own. */
+  readonly bakeParams?: boolean;
 }
 
 const VARIANTS: Record<string, Variant> = {
-  'chosen for the adapter': { bakeParams: false, choice: {} },
-  'registers 8': { bakeParams: false, choice: { tile: 'registers8' } },
-  'registers 4, short chunks, 3 splits': {
-    bakeParams: false,
-    choice: { tile: 'registers4', chunk: 8, splits: 3 },
+  'chosen for the adapter': { choice: {} },
+  'registers 8': { choice: { tile: 'registers8' } },
+  'registers 4, short chunks, 3 splits': { choice: { tile: 'registers4', chunk: 8, splits: 3 } },
+  'tiled 128': { choice: { tile: 'tiled128', flat: false } },
+  'tiled 64, 2 splits': { choice: { tile: 'tiled64', flat: false, chunk: 16, splits: 2 } },
+  'tiled 128 flat': { choice: { tile: 'tiled128', flat: true, chunk: 16 } },
+  'tiled 64 flat, 5 splits': { choice: { tile: 'tiled64', flat: true, splits: 5 } },
+  'tiled 128, sizes compiled in': {
+    choice: { tile: 'tiled128' },
+    cases: ['3x3 same of even sizes', '3x5 uneven in everything', 'size 1'],
+    bakeParams: true,
   },
-  'tiled 128': { bakeParams: true, choice: { tile: 'tiled128', flat: false } },
-  'tiled 64, 2 splits': { bakeParams: false, choice: { tile: 'tiled64', flat: false, chunk: 16, splits: 2 } },
-  'tiled 128 flat': { bakeParams: false, choice: { tile: 'tiled128', flat: true, chunk: 16 } },
-  'tiled 64 flat, 5 splits': { bakeParams: true, choice: { tile: 'tiled64', flat: true, splits: 5 } },
 };
 
-describe.each(Object.entries(VARIANTS))('conv2d, %s', (title, { bakeParams, choice }) => {
-  let gpu: Gpu;
-  let worst = 0;
-  beforeAll(async () => {
-    gpu = await testGpu({ bakeParams });
-  });
-  afterAll(() => {
-    console.log(`conv2d, ${title}: largest relative error ${worst.toExponential(1)}`);
-    gpu.destroy();
-  });
+describe.each(Object.entries(VARIANTS))(
+  'conv2d, %s',
+  (title, { choice, cases = Object.keys(CASES), bakeParams = false }) => {
+    let gpu: Gpu;
+    let worst = 0;
+    beforeAll(async () => {
+      gpu = await testGpu({ bakeParams });
+    });
+    afterAll(() => {
+      console.log(`conv2d, ${title}: largest relative error ${worst.toExponential(1)}`);
+      gpu.destroy();
+    });
 
-  it.each(Object.entries(CASES))('%s equals the sums in f64', async (name, sizes) => {
-    const conv = extentOf(sizes);
-    const values = (what: string, length: number): Float32Array<ArrayBuffer> =>
-      new Float32Array(normal(`${name} ${what}`, length));
-    const x = values('x', xLength(conv));
-    const w = values('w', wLength(conv));
-    const bias = values('bias', conv.outChannels);
-    const dy = values('dy', yLength(conv));
-    const expected = reference(conv, x, w, bias, dy);
-    const refs = {
-      x: buffer(x.length),
-      w: buffer(w.length),
-      bias: buffer(bias.length),
-      dy: buffer(dy.length),
-      y: buffer(dy.length),
-      plain: buffer(dy.length),
-      dx: buffer(x.length),
-      dw: buffer(w.length),
-      db: buffer(bias.length),
-    };
-    const context = testContext(gpu);
-    const results = await runDispatches(
-      gpu,
-      [
-        ...convForward(context, conv, refs.x, refs.w, refs.bias, refs.y, choice),
-        ...convForward(context, conv, refs.x, refs.w, null, refs.plain, choice),
-        ...convBackwardData(context, conv, refs.dy, refs.w, refs.dx, choice),
-        ...convBackwardWeight(context, conv, refs.dy, refs.x, refs.dw, choice),
-        biasGradient(context, conv.images, conv.outChannels, conv.output.y * conv.output.x, refs.dy, refs.db),
-      ],
-      new Map([
-        [refs.x, x],
-        [refs.w, w],
-        [refs.bias, bias],
-        [refs.dy, dy],
-      ]),
+    it.each(Object.entries(CASES).filter(([name]) => cases.includes(name)))(
+      '%s equals the sums in f64',
+      async (name, sizes) => {
+        const conv = extentOf(sizes);
+        const values = (what: string, length: number): Float32Array<ArrayBuffer> =>
+          new Float32Array(normal(`${name} ${what}`, length));
+        const x = values('x', xLength(conv));
+        const w = values('w', wLength(conv));
+        const bias = values('bias', conv.outChannels);
+        const dy = values('dy', yLength(conv));
+        const expected = reference(conv, x, w, bias, dy);
+        const refs = {
+          x: buffer(x.length),
+          w: buffer(w.length),
+          bias: buffer(bias.length),
+          dy: buffer(dy.length),
+          y: buffer(dy.length),
+          plain: buffer(dy.length),
+          dx: buffer(x.length),
+          dw: buffer(w.length),
+          db: buffer(bias.length),
+        };
+        const context = testContext(gpu);
+        const results = await runDispatches(
+          gpu,
+          [
+            ...convForward(context, conv, refs.x, refs.w, refs.bias, refs.y, choice),
+            ...convForward(context, conv, refs.x, refs.w, null, refs.plain, choice),
+            ...convBackwardData(context, conv, refs.dy, refs.w, refs.dx, choice),
+            ...convBackwardWeight(context, conv, refs.dy, refs.x, refs.dw, choice),
+            biasGradient(
+              context,
+              conv.images,
+              conv.outChannels,
+              conv.output.y * conv.output.x,
+              refs.dy,
+              refs.db,
+            ),
+          ],
+          new Map([
+            [refs.x, x],
+            [refs.w, w],
+            [refs.bias, bias],
+            [refs.dy, dy],
+          ]),
+        );
+        const plain = expected.y.map(
+          (value, i) =>
+            value - (bias[Math.floor(i / (conv.output.y * conv.output.x)) % conv.outChannels] ?? 0),
+        );
+        const errors = {
+          y: relativeError(results.get(refs.y), expected.y),
+          plain: relativeError(results.get(refs.plain), plain),
+          dx: relativeError(results.get(refs.dx), expected.dx),
+          dw: relativeError(results.get(refs.dw), expected.dw),
+          db: relativeError(results.get(refs.db), expected.db),
+        };
+        worst = Math.max(worst, ...Object.values(errors));
+        for (const [what, error] of Object.entries(errors)) expect(error, what).toBeLessThan(TOLERANCE);
+      },
     );
-    const plain = expected.y.map(
-      (value, i) => value - (bias[Math.floor(i / (conv.output.y * conv.output.x)) % conv.outChannels] ?? 0),
-    );
-    const errors = {
-      y: relativeError(results.get(refs.y), expected.y),
-      plain: relativeError(results.get(refs.plain), plain),
-      dx: relativeError(results.get(refs.dx), expected.dx),
-      dw: relativeError(results.get(refs.dw), expected.dw),
-      db: relativeError(results.get(refs.db), expected.db),
-    };
-    worst = Math.max(worst, ...Object.values(errors));
-    for (const [what, error] of Object.entries(errors)) expect(error, what).toBeLessThan(TOLERANCE);
-  });
-});
+  },
+);
 
 function extentOf([
   images,
