@@ -165,10 +165,11 @@ function accumulateLeaf(leaf: Tensor, gradient: Tensor): void {
     record(accumulateOp, [leaf.grad, gradient], [], null);
   } else if (gradient.value.handles === 1 && device.isPending(gradient.value)) {
     // Nobody else reads this value, so it can become the gradient, in the slot if there is one.
-    if (leaf.gradSlot !== null) gradient.value.place = leaf.gradSlot.place;
+    const slot = leaf.gradSlot?.value.place;
+    if (slot) gradient.value.place = { storage: slot.storage, heap: null };
     leaf.grad = new Tensor(device, gradient.value, leaf.shape);
   } else if (leaf.gradSlot !== null) {
-    leaf.grad = new Tensor(device, leaf.gradSlot, leaf.shape);
+    leaf.grad = new Tensor(device, leaf.gradSlot.value, leaf.shape);
     record(copyOp, [leaf.grad, gradient], [], null);
   } else {
     const copy = recordOne(cloneOp, [gradient], { shape: leaf.shape }, null);

@@ -86,8 +86,9 @@ function packGroup(device: Device, tensors: readonly Tensor[]): FlatGroup {
     moves.push({ from: old.storage, to, giveBack: () => old.heap?.free(old.storage) });
     value.place = { storage: to, heap: parameters.owner };
     const slot = new Value('f32', value.length, `gradient of ${value.label}`);
-    slot.place = { storage: { buffer: gradients.storage.buffer, offset: at, bytes }, heap: null };
-    tensor.gradSlot = slot;
+    slot.place = { storage: { buffer: gradients.storage.buffer, offset: at, bytes }, heap: gradients.owner };
+    tensor.gradSlot?.dispose();
+    tensor.gradSlot = new Tensor(device, slot, tensor.shape);
     const range = { tensor, offset: at / 4, length: value.length };
     at += bytes;
     return range;
@@ -107,7 +108,7 @@ function packGroup(device: Device, tensors: readonly Tensor[]): FlatGroup {
 function allocateFlat(device: Device, label: string, bytes: number, parts: number) {
   const heap = new Heap(device.gpu, label, bytes);
   const storage = heap.allocate(bytes, label);
-  const owner = new Shared(heap, storage, label === 'parameters' ? parts + 1 : 1);
+  const owner = new Shared(heap, storage, parts + 1);
   const value = new Value('f32', bytes / 4, `flat ${label}`);
   value.place = { storage, heap: owner };
   return { storage, owner, tensor: new Tensor(device, value, [value.length]) };

@@ -47,7 +47,7 @@ export async function gradcheck(
       return { data, shape: input.shape };
     });
     const result = await (await forward(...feeds)).data();
-    return result.reduce((sum, value, i) => sum + value * (weights[i] ?? 0), 0);
+    return weights.reduce((sum, weight, i) => sum + weight * (result[i] ?? 0), 0);
   };
   const errors: number[] = [];
   for (const [i, input] of inputs.entries()) {

@@ -25,7 +25,7 @@ export class Tensor {
   /** The op that made this tensor, where gradients flow through it. */
   gradNode: GradNode | null = null;
   /** Fixed place for this leaf's gradient, given by an optimiser; see `packParameters`. */
-  gradSlot: Value | null = null;
+  gradSlot: Tensor | null = null;
   #value: Value | null;
   #whyGone = 'was disposed';
 

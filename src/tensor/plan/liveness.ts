@@ -35,7 +35,8 @@ export function lifetimes(dispatches: readonly Dispatch[], isPlaced: (buffer: Bu
         lifetime.last = index;
         continue;
       }
-      if (access !== 'write') throw new Error(`${dispatch.label} reads a buffer that nothing has written`);
+      // `readwrite` may come first: several dispatches then write a part each, as in concat.
+      if (access === 'read') throw new Error(`${dispatch.label} reads a buffer that nothing has written`);
       found.set(buffer, { buffer, first: index, last: index });
     }
   });
