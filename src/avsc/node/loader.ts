@@ -170,8 +170,8 @@ async function openAll(clips: readonly PreparedClip[]): Promise<ClipFile[]> {
   return files;
 }
 
-/** (x / 255 - mean) / std of RGB bytes [2, 3, size, size]. */
-function normalise(frames: Uint8Array, size: number, out: Float32Array): void {
+/** (x / 255 - mean) / std of RGB bytes [..., 3, size, size]. */
+export function normalise(frames: Uint8Array, size: number, out: Float32Array): void {
   const area = size * size;
   for (let plane = 0; plane * area < frames.length; plane++) {
     const table = NORMALISED[plane % 3] as Float32Array;

@@ -81,23 +81,42 @@ export async function openRun(path: string): Promise<RunFolder> {
   }
 }
 
-/** The run under `parent` that has a model and was finished last. Throws if there is none. */
+/** The run under `parent` that was finished last. Throws if there is none. */
 export async function newestRun(parent = RUNS): Promise<RunFolder> {
+  const newest = await newestWith(parent, (path) => runFiles(path).weights('joint'));
+  if (newest !== undefined) return openRun(newest);
+  throw new Error(
+    `there is no finished run under ${parent}/: train one first (wavelight train), or name one with --run`,
+  );
+}
+
+/** The run under `parent` that was started last and has no results yet. Throws if there is none. */
+export async function newestUnfinishedRun(parent = RUNS): Promise<RunFolder> {
+  const newest = await newestWith(
+    parent,
+    (path) => runFiles(path).config,
+    (path) => runFiles(path).results,
+  );
+  if (newest !== undefined) return openRun(newest);
+  throw new Error(`there is no unfinished run under ${parent}/: name one with --out`);
+}
+
+/** The folder in `parent` whose file `has` changed last, among those without a file `lacks`. */
+async function newestWith(
+  parent: string,
+  has: (path: string) => string,
+  lacks?: (path: string) => string,
+): Promise<string | undefined> {
   const names = await readdir(parent).catch(() => []);
   const found = await Promise.all(
     names.map(async (name) => {
       const path = join(parent, name);
-      const model = await stat(runFiles(path).weights('joint')).catch(() => undefined);
-      return model && { path, time: model.mtimeMs };
+      if (lacks && (await exists(lacks(path)))) return undefined;
+      const file = await stat(has(path)).catch(() => undefined);
+      return file && { path, time: file.mtimeMs };
     }),
   );
-  const newest = found.filter((run) => run !== undefined).sort((a, b) => b.time - a.time)[0];
-  if (!newest) {
-    throw new Error(
-      `there is no finished run under ${parent}/: train one first (wavelight train), or name one with --run`,
-    );
-  }
-  return openRun(newest.path);
+  return found.filter((run) => run !== undefined).sort((a, b) => b.time - a.time)[0]?.path;
 }
 
 /** A name for a new run that does not exist yet: the first free number under `parent`. */

@@ -1,0 +1,39 @@
+// A trained run's models, ready to predict.
+
+import { readFile } from 'node:fs/promises';
+import { readSafetensors } from '../../nn/checkpoint/safetensors.ts';
+import type { StateDict } from '../../nn/state.ts';
+import type { Device } from '../../tensor/device.ts';
+import { createModels, type SceneModel } from '../training/model.ts';
+import type { Stage } from '../training/records.ts';
+import { messageOf } from './files.ts';
+import { runFiles, type RunFolder } from './run-folder.ts';
+
+/** The model that a stage of the run ended with, on the device. Throws, naming the file, if it is missing or damaged. */
+export async function loadModel(
+  { path, config }: RunFolder,
+  stage: Stage,
+  device: Device,
+): Promise<SceneModel> {
+  const model = createModels(config.recipe.preset)[stage];
+  const file = runFiles(path).weights(stage);
+  const weights = await readWeights(file);
+  try {
+    model.net.loadStateDict(weights);
+  } catch (error) {
+    throw new Error(`${file} does not hold the ${stage} model of this run: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+  model.net.to(device);
+  return model;
+}
+
+/** Tensors of a safetensors file. Throws, naming the file, if it is missing or damaged. */
+export async function readWeights(path: string): Promise<StateDict> {
+  try {
+    return readSafetensors(await readFile(path)).tensors;
+  } catch (error) {
+    throw new Error(`cannot read the weights ${path}: ${messageOf(error)}`, { cause: error });
+  }
+}

@@ -1,0 +1,15 @@
+import { NodeDevice } from '../node/device.ts';
+import type { AdapterChoice } from '../node/adapter.ts';
+import { say } from './progress.ts';
+
+/** Opens a device for a command and says which it is, and that a software one is slow. */
+export async function openDevice(choice: AdapterChoice): Promise<NodeDevice> {
+  const device = await NodeDevice.create({ adapter: choice, profile: 'fast' });
+  const { name, kind } = device.description;
+  say(
+    kind === 'gpu'
+      ? `device: ${name}`
+      : `device: ${name}, which is software on the CPU: expect it to be slow`,
+  );
+  return device;
+}

@@ -1,0 +1,57 @@
+// Values of options, and the errors of those who call a command wrongly.
+
+import { InvalidArgumentError, Option } from 'commander';
+import type { PresetName } from '../avsc/presets.ts';
+import { PRESET_NAMES } from '../avsc/training/recipe.ts';
+import type { AdapterChoice } from '../node/adapter.ts';
+
+/** The command line makes no sense (exit 2), as opposed to work that failed (exit 1). */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+/** A parser of whole numbers from `low` to `high`. */
+export function whole(low: number, high = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= low && value <= high) return value;
+    throw new InvalidArgumentError(
+      `It must be a whole number from ${low}${high < 2 ** 53 - 1 ? ` to ${high}` : ''}.`,
+    );
+  };
+}
+
+/** A parser of numbers from `low` (included or not) up to but not `high`. */
+export function numeric(low: number, high = Infinity, includeLow = false): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    const above = includeLow ? value >= low : value > low;
+    if (text.trim() !== '' && above && value < high) return value;
+    throw new InvalidArgumentError(
+      `It must be a number ${includeLow ? 'of at least' : 'above'} ${low}${high < Infinity ? ` and below ${high}` : ''}.`,
+    );
+  };
+}
+
+export const DEVICES: readonly AdapterChoice[] = ['auto', 'gpu', 'software'];
+
+export function deviceOption(): Option {
+  return new Option('--device <kind>', 'auto takes the best there is').choices([...DEVICES]).default('auto');
+}
+
+export function presetOption(preset: PresetName): Option {
+  return new Option('--preset <name>', "nets and recipe: the paper's, or small ones")
+    .choices([...PRESET_NAMES])
+    .default(preset);
+}
+
+export function dataOption(): Option {
+  return new Option('--data <dir>', 'data set in the layout of TAU Urban Audio-Visual Scenes 2021');
+}
+
+export function cacheOption(): Option {
+  return new Option(
+    '--cache <dir>',
+    'folder of the decoded clips (default: below the cache folder of the user)',
+  );
+}

@@ -1,0 +1,71 @@
+import { Command } from 'commander';
+import { SCENES } from '../avsc/dataset/scenes.ts';
+import { predictMedia, type MediaPredictor } from '../avsc/node/predict-media.ts';
+import { exists, newestRun, openRun, runFiles, type RunFolder } from '../avsc/node/run-folder.ts';
+import { argmaxRow } from '../avsc/training/metrics.ts';
+import type { AdapterChoice } from '../node/adapter.ts';
+import { openDevice } from './device.ts';
+import { withInterrupt } from './interrupt.ts';
+import { deviceOption, UsageError } from './options.ts';
+import { say } from './progress.ts';
+
+/** `predict [RUN] FILES...`: one JSON line per second of each file. */
+export function predictCommand(): Command {
+  return new Command('predict')
+    .description('the scene of each second of media files, one JSON line per second')
+    .argument('<paths...>', "media files; a run's folder may come first")
+    .option('--run <dir>', "the run's folder (default: the newest under runs/)")
+    .addOption(deviceOption())
+    .addHelpText(
+      'after',
+      '\nFiles without pictures are judged by the audio model, files without sound by the video model.',
+    )
+    .action(async (paths: string[], { run, device }: { run?: string; device: AdapterChoice }) => {
+      await withInterrupt((signal) => predict(paths, run, device, signal));
+    });
+}
+
+async function predict(
+  paths: string[],
+  run: string | undefined,
+  choice: AdapterChoice,
+  signal: AbortSignal,
+): Promise<void> {
+  const [first = '', ...rest] = paths;
+  const leading = run === undefined && (await exists(runFiles(first).config));
+  const files = leading ? rest : paths;
+  if (files.length === 0) throw new UsageError('name at least one media file after the run');
+  const folder = await findRun(leading ? first : run);
+  const device = await openDevice(choice);
+  const predictor: MediaPredictor = predictMedia(folder, device);
+  try {
+    for (const file of files) {
+      const { model, probabilities } = await predictor.predict(file, signal);
+      for (let second = 0; second * SCENES.length < probabilities.length; second++) {
+        const row = probabilities.subarray(second * SCENES.length, (second + 1) * SCENES.length);
+        const best = argmaxRow(row, 0, SCENES.length);
+        const named = Object.fromEntries(SCENES.map((scene, c) => [scene, rounded(row[c] ?? 0)]));
+        const line = {
+          file,
+          second,
+          scene: SCENES[best],
+          probability: rounded(row[best] ?? 0),
+          model,
+          probabilities: named,
+        };
+        console.log(JSON.stringify(line));
+      }
+    }
+  } finally {
+    predictor.dispose();
+  }
+}
+
+async function findRun(path: string | undefined): Promise<RunFolder> {
+  if (path !== undefined) return openRun(path);
+  const folder = await newestRun();
+  say(`run: ${folder.path}`);
+  return folder;
+}
+
+const rounded = (value: number): number => Number(value.toFixed(6));

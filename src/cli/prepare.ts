@@ -1,0 +1,81 @@
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { findCacheFolder } from '../avsc/node/cache-folder.ts';
+import { prepareSplits, type SplitName } from '../avsc/node/prepare-splits.ts';
+import type { PreparedClip } from '../avsc/node/prepare.ts';
+import { PRESETS, type PresetName } from '../avsc/presets.ts';
+import { withInterrupt } from './interrupt.ts';
+import { cacheOption, dataOption, presetOption } from './options.ts';
+import { say, showProgress } from './progress.ts';
+
+/** `prepare --data DIR`: decodes what training and evaluation need, once. */
+export function prepareCommand(): Command {
+  return new Command('prepare')
+    .description('decode sound and pictures of a data set into the cache; goes on where it was stopped')
+    .addOption(dataOption().makeOptionMandatory())
+    .addOption(presetOption('paper'))
+    .addOption(cacheOption())
+    .option('--json', 'print what was prepared as JSON')
+    .action(
+      async ({
+        data,
+        preset,
+        cache,
+        json,
+      }: {
+        data: string;
+        preset: PresetName;
+        cache?: string;
+        json?: true;
+      }) => {
+        const folder = await clipCache(cache);
+        const { splits, cached } = await withInterrupt((signal) =>
+          decode(data, ['train', 'evaluate'], { preset, cache: folder, signal }),
+        );
+        const [train = [], evaluate = []] = splits;
+        const summary = { cache: folder, cached, train: sizeOf(train), evaluate: sizeOf(evaluate) };
+        if (json) console.log(JSON.stringify(summary));
+        else {
+          console.log(
+            `train: ${train.length} clips, ${summary.train.seconds} s; evaluate: ${evaluate.length} clips, ` +
+              `${summary.evaluate.seconds} s; ${cached} were there already; in ${folder}`,
+          );
+        }
+      },
+    );
+}
+
+export interface DecodeSettings {
+  readonly preset: PresetName;
+  readonly cache: string;
+  readonly signal: AbortSignal;
+}
+
+/** Decodes splits for a preset's nets, showing progress. Throws as `prepareSplits` does. */
+export async function decode(
+  data: string,
+  names: readonly SplitName[],
+  { preset, cache, signal }: DecodeSettings,
+): Promise<{ readonly splits: readonly PreparedClip[][]; readonly cached: number }> {
+  let progress: ReturnType<typeof showProgress> | undefined;
+  const onProgress = (done: number, total: number): void => {
+    progress ??= showProgress('decoding', total, 'clips');
+    progress.update(done);
+  };
+  try {
+    return await prepareSplits(data, names, { cache, size: PRESETS[preset].imageSize, signal, onProgress });
+  } finally {
+    progress?.end();
+  }
+}
+
+/** The folder of decoded clips: the one named, or the user's. */
+export async function clipCache(named: string | undefined): Promise<string> {
+  const folder = named ?? join(await findCacheFolder(), 'clips');
+  if (named === undefined) say(`decoded clips are kept in ${folder}`);
+  return folder;
+}
+
+function sizeOf(clips: readonly PreparedClip[]): { clips: number; seconds: number } {
+  return { clips: clips.length, seconds: clips.reduce((sum, { seconds }) => sum + seconds, 0) };
+}

@@ -1,0 +1,77 @@
+// How far long work is: a bar on a terminal, plain lines now and then elsewhere. All of it goes to stderr.
+
+import { SingleBar } from 'cli-progress';
+
+export interface Progress {
+  /** `note` is what else changes, as the loss. */
+  update(done: number, note?: string): void;
+  /** Says something in between. */
+  line(text: string): void;
+  end(): void;
+}
+
+/** Seconds between two lines where there is no terminal. */
+const LINE_EVERY = 10;
+
+/** Starts to show progress from 0 to `total` of `unit`s, with their rate and the time left. */
+export function showProgress(title: string, total: number, unit: string): Progress {
+  return process.stderr.isTTY ? bar(title, total, unit) : lines(title, total, unit);
+}
+
+/** One line for the user that is no result. */
+export function say(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+function bar(title: string, total: number, unit: string): Progress {
+  const single = new SingleBar({
+    format: `${title} {bar} {value}/{total} ${unit} {rate} {note}`,
+    stream: process.stderr,
+    hideCursor: true,
+    barsize: 24,
+    // Ctrl-C is ours: it saves first.
+    gracefulExit: false,
+  });
+  const started = performance.now();
+  single.start(total, 0, { note: '', rate: '' });
+  return {
+    update: (done, note = '') => {
+      single.update(done, { note, rate: pace(started, done, total, unit) });
+    },
+    // The bar draws itself anew below.
+    line: (text) => say(`\r\x1b[K${text}`),
+    end: () => {
+      single.stop();
+    },
+  };
+}
+
+function lines(title: string, total: number, unit: string): Progress {
+  const started = performance.now();
+  let shown = started;
+  return {
+    update: (done, note = '') => {
+      const now = performance.now();
+      if (done < total && now - shown < LINE_EVERY * 1000) return;
+      shown = now;
+      say(`${title}: ${done}/${total} ${unit} ${pace(started, done, total, unit)} ${note}`.trimEnd());
+    },
+    line: say,
+    end: () => undefined,
+  };
+}
+
+/** Rate and, while there is work, time left: `12.5 steps/s, 1:05 left`. */
+function pace(started: number, done: number, total: number, unit: string): string {
+  const seconds = (performance.now() - started) / 1000;
+  const rate = done / Math.max(seconds, 1e-3);
+  const left = done < total && rate > 0 ? `, ${clock((total - done) / rate)} left` : '';
+  return `${rate.toFixed(rate < 10 ? 2 : 0)} ${unit}/s${left}`;
+}
+
+function clock(seconds: number): string {
+  const whole = Math.round(seconds);
+  const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  const two = (value: number): string => String(value).padStart(2, '0');
+  return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
+}
