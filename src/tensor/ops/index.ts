@@ -5,6 +5,7 @@ export * from './loss.ts';
 export * from './matmul.ts';
 export * from './movement.ts';
 export * from './norm.ts';
+export * from './parts.ts';
 export * from './pool.ts';
 export * from './random.ts';
 export * from './reduce.ts';

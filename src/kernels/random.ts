@@ -1,0 +1,74 @@
+import dropoutSource from '../../shaders/dropout.wgsl';
+import random from '../../shaders/lib_random.wgsl';
+import fillSource from '../../shaders/random_fill.wgsl';
+import { BYTES_PER_ELEMENT, f32, u32, type BufferRef, type Dispatch } from '../gpu/dispatch.ts';
+import type { Geometry } from '../gpu/geometry.ts';
+import { spread } from './context.ts';
+import { expandTemplate } from './template.ts';
+
+/** `uniform` in [0, 1), `normal` with mean 0 and variance 1. */
+export type Distribution = 'uniform' | 'normal';
+
+/** What one random op draws; `op` numbers it within its recording. */
+export function randomFill(
+  geometry: Geometry,
+  distribution: Distribution,
+  y: BufferRef,
+  op: number,
+): Dispatch {
+  const { length } = y;
+  return {
+    label: `random ${distribution} [${length}]`,
+    code: expandTemplate('random_fill', fillSource, {
+      include: { random },
+      when: { VECTOR: length % 4 === 0, PAST: false },
+      substitute: { SAMPLE_: `${distribution}_of` },
+    }),
+    params: { length: u32(length), op: u32(op) },
+    operands: [{ buffer: y, access: 'write' }],
+    usesScalars: true,
+    workgroups: spread(geometry, Math.ceil(length / 256)),
+    flops: 0,
+    bytes: length * BYTES_PER_ELEMENT,
+  };
+}
+
+export interface Dropout {
+  /** Probability of 0, in [0, 1]. */
+  readonly p: number;
+  /** Number of the op within its recording; backward uses its forward's. */
+  readonly op: number;
+  /** Seed and step of an earlier run whose draws are wanted again; those of the run itself where absent. */
+  readonly past?: { readonly seed: number; readonly step: number };
+}
+
+/** y = x / (1 - p) where an element is kept, else 0; on dy it is dropout's backward. */
+export function dropout(geometry: Geometry, x: BufferRef, y: BufferRef, { p, op, past }: Dropout): Dispatch {
+  const { length } = y;
+  return {
+    label: `dropout ${p} [${length}]`,
+    code: expandTemplate('dropout', dropoutSource, {
+      include: { random },
+      when: { VECTOR: length % 4 === 0, PAST: past !== undefined },
+    }),
+    params: {
+      length: u32(length),
+      op: u32(op),
+      threshold: u32(dropoutThreshold(p)),
+      scale: f32(p < 1 ? 1 / (1 - p) : 0),
+      seed: u32(past?.seed ?? 0),
+      step: u32(past?.step ?? 0),
+    },
+    operands: [
+      { buffer: x, access: 'read' },
+      { buffer: y, access: 'write' },
+    ],
+    usesScalars: past === undefined,
+    workgroups: spread(geometry, Math.ceil(length / 256)),
+    flops: length,
+    bytes: 2 * length * BYTES_PER_ELEMENT,
+  };
+}
+
+/** An element is dropped where its 24 random bits are below this. */
+export const dropoutThreshold = (p: number): number => Math.round(p * 2 ** 24);

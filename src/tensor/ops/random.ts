@@ -1,0 +1,73 @@
+import {
+  dropout as dropoutKernel,
+  randomFill,
+  type Distribution,
+  type Dropout,
+} from '../../kernels/random.ts';
+import { one } from '../../kernels/tuple.ts';
+import { differentiable, isGradEnabled } from '../autograd.ts';
+import type { Device } from '../device.ts';
+import { createOn, recordOne, type Op } from '../op.ts';
+import { randomSeed } from '../random.ts';
+import type { Shape } from '../shape.ts';
+import type { Tensor } from '../tensor.ts';
+
+/*
+ * Random numbers are drawn from (seed, step, op, element), see ../random.ts: the device counts the steps, and every
+ * random op of a recording has a number of its own.
+ *
+ *   dropout   y = m x / (1 - p), m = 0 with probability p, else 1    dx = m dy / (1 - p), m drawn again
+ *   rand      uniform in [0, 1)
+ *   randn     normal, mean 0 and variance 1
+ */
+
+const dropoutOp: Op<Dropout> = {
+  name: 'dropout',
+  lower: ({ geometry }, { inputs, outputs, attrs }) => [
+    dropoutKernel(geometry, one(inputs), one(outputs), attrs),
+  ],
+};
+
+export interface DropoutOptions {
+  /** Probability of dropping an element, in [0, 1]; by default 0.5. */
+  readonly p?: number;
+  /** Without training, x itself is the result; by default true. */
+  readonly training?: boolean;
+}
+
+/** Sets elements to 0 at random and scales the others up. Throws a RangeError where p is no probability. */
+export function dropout(x: Tensor, { p = 0.5, training = true }: DropoutOptions = {}): Tensor {
+  if (!(p >= 0 && p <= 1)) throw new RangeError(`dropout needs p in [0, 1], got ${p}`);
+  if (!training || p === 0) return x;
+  if (x.dtype !== 'f32') throw new TypeError(`dropout takes f32, got ${x.dtype}`);
+  const { device } = x;
+  const attrs = { p, op: device.nextRandomIndex() };
+  const y = recordOne(dropoutOp, [x], { shape: x.shape }, attrs);
+  if (!isGradEnabled() || !x.requiresGrad) return y;
+  // Known once the forward has run: a backward recorded after that must draw what it drew.
+  let past: Dropout['past'];
+  device.beforeRun(() => (past = { seed: randomSeed.value, step: device.randomStep - 1 }));
+  return differentiable(y, [x], [], (dy) => [
+    recordOne(dropoutOp, [dy], { shape: dy.shape }, past === undefined ? attrs : { ...attrs, past }),
+  ]);
+}
+
+interface FillAttrs {
+  readonly op: number;
+}
+
+const fillWith = (name: string, distribution: Distribution): Op<FillAttrs> => ({
+  name,
+  lower: ({ geometry }, { outputs, attrs }) => [randomFill(geometry, distribution, one(outputs), attrs.op)],
+});
+
+const randOp = fillWith('rand', 'uniform');
+const randnOp = fillWith('randn', 'normal');
+
+/** Uniform random numbers in [0, 1), new ones in each run. */
+export const rand = (device: Device, shape: Shape): Tensor =>
+  createOn(device, randOp, { shape }, { op: device.nextRandomIndex() });
+
+/** Normal random numbers with mean 0 and variance 1, new ones in each run. */
+export const randn = (device: Device, shape: Shape): Tensor =>
+  createOn(device, randnOp, { shape }, { op: device.nextRandomIndex() });
