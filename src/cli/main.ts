@@ -3,18 +3,21 @@
 import { Command, CommanderError } from 'commander';
 import { messageOf } from '../avsc/node/files.ts';
 import { DatasetError } from '../avsc/node/dataset.ts';
-import { doctorCommand } from './doctor.ts';
-import { evalCommand } from './eval.ts';
-import { featuresCommand } from './features.ts';
 import { Interrupted } from './interrupt.ts';
 import { UsageError } from './options.ts';
-import { predictCommand } from './predict.ts';
-import { prepareCommand } from './prepare.ts';
-import { trainCommand } from './train.ts';
 
-const COMMANDS = [trainCommand, prepareCommand, evalCommand, predictCommand, featuresCommand, doctorCommand];
+/** Loaded when they are needed: the libraries behind one command are not those of another. */
+const COMMANDS: Readonly<Record<string, () => Promise<() => Command>>> = {
+  train: async () => (await import('./train.ts')).trainCommand,
+  prepare: async () => (await import('./prepare.ts')).prepareCommand,
+  eval: async () => (await import('./eval.ts')).evalCommand,
+  predict: async () => (await import('./predict.ts')).predictCommand,
+  features: async () => (await import('./features.ts')).featuresCommand,
+  doctor: async () => (await import('./doctor.ts')).doctorCommand,
+};
 
-function buildProgram(): Command {
+/** The program with the command that is called, or with all of them where none is. */
+async function buildProgram(called: string | undefined): Promise<Command> {
   const program = new Command('wavelight')
     .description(
       'Audio-visual scene classification on WebGPU: one of ten scenes for each second of sound and picture.',
@@ -23,15 +26,16 @@ function buildProgram(): Command {
     .exitOverride()
     // The message comes from the error, which main() prints.
     .configureOutput({ outputError: () => undefined });
-  for (const make of COMMANDS) program.addCommand(make().copyInheritedSettings(program));
+  const load = called === undefined ? undefined : COMMANDS[called];
+  const makers = await Promise.all((load ? [load] : Object.values(COMMANDS)).map((loader) => loader()));
+  for (const make of makers) program.addCommand(make().copyInheritedSettings(program));
   return program;
 }
 
 async function main(argv: readonly string[]): Promise<number> {
-  const program = buildProgram();
   try {
-    if (argv.length === 0)
-      throw new UsageError(`name a command: ${program.commands.map((c) => c.name()).join(', ')}`);
+    if (argv.length === 0) throw new UsageError(`name a command: ${Object.keys(COMMANDS).join(', ')}`);
+    const program = await buildProgram(argv[0]);
     await program.parseAsync([...argv], { from: 'user' });
     return 0;
   } catch (error) {

@@ -51,7 +51,8 @@ export async function readCheckpoint(path: string): Promise<Checkpoint | undefin
     throw new Error(`cannot read ${path}: ${messageOf(error)}`, { cause: error });
   }
   try {
-    const { metadata, tensors } = readSafetensors(file);
+    // A plain Uint8Array: a Buffer's slice would share its memory.
+    const { metadata, tensors } = readSafetensors(new Uint8Array(file));
     return {
       position: parsePosition(metadata.get('position') ?? 'null'),
       model: without(MODEL, tensors),

@@ -32,7 +32,8 @@ export async function loadModel(
 /** Tensors of a safetensors file. Throws, naming the file, if it is missing or damaged. */
 export async function readWeights(path: string): Promise<StateDict> {
   try {
-    return readSafetensors(await readFile(path)).tensors;
+    // A plain Uint8Array: a Buffer's slice would share its memory.
+    return readSafetensors(new Uint8Array(await readFile(path))).tensors;
   } catch (error) {
     throw new Error(`cannot read the weights ${path}: ${messageOf(error)}`, { cause: error });
   }
