@@ -16,7 +16,7 @@ export interface BufferRef {
 }
 
 /** How a dispatch uses a buffer. `write` promises that every element is written and none is read. */
-export type Access = 'read' | 'write' | 'readwrite';
+type Access = 'read' | 'write' | 'readwrite';
 
 export interface Operand {
   readonly buffer: BufferRef;

@@ -9,7 +9,7 @@ import type { Storage } from './storage.ts';
 export type Profile = 'checked' | 'fast';
 
 /** 1 prints the adapter and each program, 2 each kernel with its time, 3 its bindings, 4 its WGSL. */
-export type DebugLevel = 0 | 1 | 2 | 3 | 4;
+type DebugLevel = 0 | 1 | 2 | 3 | 4;
 
 export interface GpuOptions {
   readonly profile?: Profile;

@@ -17,7 +17,7 @@ interface Layout {
   readonly pipeline: GPUPipelineLayout;
 }
 
-export interface PipelineOptions {
+interface PipelineOptions {
   /** Parameters as WGSL constants: faster kernels, but a pipeline per shape. Otherwise they are uniforms. */
   readonly bake: boolean;
   /** Is shown the WGSL of everything compiled. */

@@ -8,7 +8,7 @@ const QUERIES_PER_SET = 4096;
 const BYTES_PER_QUERY = 8;
 
 /** All uses of one label together. */
-export interface ProfileRow {
+interface ProfileRow {
   readonly label: string;
   readonly count: number;
   /** Total time on the device. */

@@ -4,7 +4,7 @@ import { unpackSwiftShader } from './swiftshader.ts';
 
 export type AdapterChoice = 'auto' | 'gpu' | 'software';
 
-export interface NodeGpuOptions {
+interface NodeGpuOptions {
   readonly adapter: AdapterChoice;
   readonly profile: Profile;
 }

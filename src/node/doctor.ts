@@ -9,7 +9,7 @@ import type { Description } from '../gpu/gpu.ts';
 import { openSwiftShader, openSystem, openSystemSoftware } from './adapter.ts';
 import type { NodeGpu } from './adapter.ts';
 
-export interface SubgroupMatrix {
+interface SubgroupMatrix {
   readonly componentType: string;
   readonly resultComponentType: string;
   readonly M: number;

@@ -10,7 +10,7 @@ const DRIVER = 'libvk_swiftshader.so';
 const MANIFEST = 'vk_swiftshader_icd.json';
 const LOADER = 'libvulkan.so.1';
 
-export interface SwiftShader {
+interface SwiftShader {
   readonly manifest: string;
   readonly loader: string;
 }
