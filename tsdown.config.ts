@@ -1,5 +1,5 @@
 import { defineConfig } from 'tsdown';
-import { wgsl } from './bin/wgsl-plugin.js';
+import { wgsl } from './tools/wgsl-plugin.ts';
 
 // One build, so that every entry shares the same chunks: a Tensor is the same class whichever way it is imported.
 // index and avsc reach no Node module (test/browser.test.ts checks the bundle).

@@ -1,5 +1,5 @@
 import { defineConfig } from 'vitest/config';
-import { wgsl } from './bin/wgsl-plugin.js';
+import { wgsl } from './tools/wgsl-plugin.ts';
 
 export default defineConfig({
   plugins: [wgsl()],

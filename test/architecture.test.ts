@@ -37,11 +37,11 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   node: ['gpu', 'tensor'],
   avsc: ['gpu', 'tensor', 'nn'],
   'avsc/node': ['avsc', 'gpu', 'tensor', 'nn', 'node'],
-  bench: ['avsc', 'gpu', 'kernels', 'tensor', 'nn', 'node'],
   cli: ['avsc', 'avsc/node', 'bench', 'gpu', 'tensor', 'nn', 'node'],
 };
 
 function layerOf(path: string): string | null {
+  if (path.startsWith('../bench/')) return 'bench';
   if (path.startsWith('avsc/node/')) return 'avsc/node';
   const [folder, rest] = path.split('/');
   return rest === undefined || folder === undefined ? null : folder;

@@ -13,6 +13,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<() => Command>>> = {
   eval: async () => (await import('./eval.ts')).evalCommand,
   predict: async () => (await import('./predict.ts')).predictCommand,
   features: async () => (await import('./features.ts')).featuresCommand,
+  bench: async () => (await import('./bench.ts')).benchCommand,
   doctor: async () => (await import('./doctor.ts')).doctorCommand,
 };
 

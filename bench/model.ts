@@ -1,0 +1,143 @@
+import { DENSENET161, DenseNetExtractor } from '../src/avsc/models/densenet.ts';
+import { Fcnn } from '../src/avsc/models/fcnn.ts';
+import { AudioNet, JointNet, VideoNet } from '../src/avsc/models/joint.ts';
+import { PRESETS } from '../src/avsc/presets.ts';
+import { Profiler } from '../src/gpu/profiler.ts';
+import { crossEntropy, manualSeed, type Device, type StepInput, type Tensor } from '../src/index.ts';
+import { Adam } from '../src/nn/optim/index.ts';
+import { median } from './report.ts';
+
+export const MODELS = ['fcnn', 'densenet161', 'joint', 'small'] as const;
+export type ModelName = (typeof MODELS)[number];
+
+/** One training step (forward, backward, Adam), measured. */
+export interface ModelResult {
+  readonly model: ModelName;
+  readonly batch: number;
+  readonly parameters: number;
+  /** Tracing, planning and compiling, and the first step. */
+  readonly firstStepSeconds: number;
+  /** Median over the steps after it. */
+  readonly stepMilliseconds: number;
+  readonly gflops: number;
+  readonly dispatches: number;
+  readonly submits: number;
+  readonly flops: number;
+  readonly bytesMoved: number;
+  readonly arenaBytes: number;
+  readonly bytesHeld: number;
+  readonly bytesPeak: number;
+  readonly loss: number;
+  /** Kernels by time, where the device has timestamps. */
+  readonly kernels: readonly ProfileRow[];
+}
+
+type ProfileRow = Awaited<ReturnType<Profiler['report']>>[number];
+
+const CLASSES = 10;
+
+/** Times `steps` training steps of a net at its full size; frames are 224 x 224 (48 x 48 for `small`). */
+export async function benchModel(device: Device, model: ModelName, batch: number, steps: number): Promise<ModelResult> {
+  manualSeed(1);
+  const { net, inputs } = build(model, batch);
+  net.to(device).train();
+  const parameters = net.parameters();
+  const adam = new Adam(parameters, { lr: 1e-4, weightDecay: 1e-5 });
+  const step = device.compile((...tensors: Tensor[]) => {
+    adam.zeroGrad();
+    const labels = tensors.at(-1);
+    if (labels === undefined) throw new Error('a step needs labels');
+    const loss = crossEntropy(net.logits(tensors.slice(0, -1)), labels);
+    loss.backward();
+    adam.step();
+    return loss;
+  });
+  const labels = Int32Array.from({ length: batch }, (_, i) => i % CLASSES);
+  const feeds: StepInput[] = [...inputs, { data: labels, shape: [batch] }];
+  const begin = performance.now();
+  let loss = await (await step(...feeds)).item();
+  const firstStepSeconds = (performance.now() - begin) / 1e3;
+  const before = device.counters;
+  const times: number[] = [];
+  for (let i = 0; i < steps; i++) {
+    const start = performance.now();
+    const result = await step(...feeds);
+    await device.gpu.idle();
+    times.push(performance.now() - start);
+    if (i === steps - 1) loss = await result.item();
+  }
+  const after = device.counters;
+  const kernels = await profile(device, () => step(...feeds), step);
+  const stepMilliseconds = median(times);
+  const statistics = step.statistics();
+  const result: ModelResult = {
+    model,
+    batch,
+    parameters: parameters.reduce((sum, { numel }) => sum + numel, 0),
+    firstStepSeconds,
+    stepMilliseconds,
+    gflops: statistics.flops / stepMilliseconds / 1e6,
+    submits: Math.floor((after.submits - before.submits) / steps),
+    ...statistics,
+    bytesHeld: after.bytesHeld,
+    bytesPeak: after.bytesPeak,
+    loss,
+    kernels,
+  };
+  step.dispose();
+  net.dispose();
+  return result;
+}
+
+async function profile(
+  device: Device,
+  run: () => Promise<unknown>,
+  step: { profile(profiler: Profiler | undefined): void },
+): Promise<ProfileRow[]> {
+  if (!Profiler.supports(device.gpu)) return [];
+  const profiler = new Profiler(device.gpu);
+  step.profile(profiler);
+  await run();
+  step.profile(undefined);
+  const rows = await profiler.report();
+  profiler.destroy();
+  return rows;
+}
+
+function build(model: ModelName, batch: number) {
+  const small = model === 'small';
+  const side = small ? PRESETS.small.imageSize : 224;
+  const audioInput: StepInput = { data: noise(batch * 6 * 128 * 39), shape: [batch, 6, 128, 39] };
+  const videoInput: StepInput = { data: noise(batch * 6 * side * side), shape: [batch, 2, 3, side, side] };
+  const audio = () => new Fcnn(small ? PRESETS.small.audio : { features: 512 });
+  const video = () => new DenseNetExtractor(small ? PRESETS.small.video : DENSENET161);
+  switch (model) {
+    case 'fcnn': {
+      const net = new AudioNet(audio(), CLASSES);
+      return { net: withLogits(net, (list) => net.forward(first(list))), inputs: [audioInput] };
+    }
+    case 'densenet161': {
+      const net = new VideoNet(video(), CLASSES);
+      return { net: withLogits(net, (list) => net.forward(first(list))), inputs: [videoInput] };
+    }
+    case 'joint':
+    case 'small': {
+      const net = new JointNet(audio(), video(), CLASSES);
+      return {
+        net: withLogits(net, (list) => net.forward(first(list), first(list.slice(1)))),
+        inputs: [audioInput, videoInput],
+      };
+    }
+  }
+}
+
+const withLogits = <M extends object>(net: M, logits: (inputs: readonly Tensor[]) => Tensor): M & { logits: typeof logits } =>
+  Object.assign(net, { logits });
+
+function first(list: readonly Tensor[]): Tensor {
+  const [tensor] = list;
+  if (tensor === undefined) throw new Error('a net lacks an input');
+  return tensor;
+}
+
+const noise = (length: number): Float32Array<ArrayBuffer> => Float32Array.from({ length }, (_, i) => Math.sin(i * 12.9898));

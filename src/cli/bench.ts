@@ -1,0 +1,111 @@
+// `wavelight bench kernels|model`: how fast this device is, beside what it can do at most.
+
+import { Command, Option } from 'commander';
+import { benchKernels } from '../../bench/kernels.ts';
+import { benchModel, MODELS, type ModelName } from '../../bench/model.ts';
+import { formatTable, machineOf } from '../../bench/report.ts';
+import { writeFileAtomic } from '../node/files.ts';
+import { measureCeilings } from '../gpu/ceilings.ts';
+import { formatBytes } from '../gpu/storage.ts';
+import type { AdapterChoice } from '../node/adapter.ts';
+import { openDevice } from './device.ts';
+import { deviceOption, whole } from './options.ts';
+
+interface KernelOptions {
+  readonly device: AdapterChoice;
+  readonly batch: number;
+  readonly repeats: number;
+  readonly json?: boolean;
+  readonly out?: string;
+}
+
+interface ModelOptions {
+  readonly device: AdapterChoice;
+  readonly model: ModelName;
+  readonly batch: number;
+  readonly steps: number;
+  readonly json?: boolean;
+  readonly out?: string;
+}
+
+export function benchCommand(): Command {
+  const kernels = new Command('kernels')
+    .description('times each kernel at the shapes of the nets, forward and backward')
+    .addOption(deviceOption())
+    .option('--batch <n>', 'images or clips in a batch', whole(1), 4)
+    .option('--repeats <n>', 'measurements, of which the median counts', whole(1), 5)
+    .option('--json', 'print JSON')
+    .option('--out <file>', 'write JSON to a file')
+    .action(runKernels);
+  const model = new Command('model')
+    .description('times training steps of a net at its full size')
+    .addOption(deviceOption())
+    .addOption(new Option('--model <name>', 'which net').choices(MODELS).default('joint'))
+    .option('--batch <n>', 'one-second samples in a batch', whole(1), 2)
+    .option('--steps <n>', 'steps, of which the median counts', whole(1), 3)
+    .option('--json', 'print JSON')
+    .option('--out <file>', 'write JSON to a file')
+    .action(runModel);
+  return new Command('bench').description('measures this device').addCommand(kernels).addCommand(model);
+}
+
+async function runKernels({ device: choice, batch, repeats, json, out }: KernelOptions): Promise<void> {
+  await using device = await openDevice(choice);
+  const machine = machineOf(device, await measureCeilings(device.gpu));
+  const results = await benchKernels(device, batch, repeats);
+  const { fmaGflops, copyGBps } = machine.ceilings;
+  const share = (part: number, whole: number): string => `${((100 * part) / whole).toFixed(0)} %`;
+  const table = formatTable(
+    ['kernel', 'ms', 'GFLOP/s', 'of FMA', 'GB/s', 'of copy'],
+    results.map(({ case: name, kernel, milliseconds, gflops, gbps }) => [
+      `${name}: ${kernel}`,
+      milliseconds.toFixed(3),
+      gflops.toFixed(1),
+      share(gflops, fmaGflops),
+      gbps.toFixed(1),
+      share(gbps, copyGBps),
+    ]),
+  );
+  await give({ machine, batch, results }, `ceilings: ${fmaGflops.toFixed(1)} GFLOP/s FMA, ${copyGBps.toFixed(1)} GB/s copy\n${table}`, json, out);
+}
+
+async function runModel({ device: choice, model, batch, steps, json, out }: ModelOptions): Promise<void> {
+  await using device = await openDevice(choice);
+  const machine = machineOf(device, await measureCeilings(device.gpu));
+  const result = await benchModel(device, model, batch, steps);
+  const rows = [
+    ['parameters', `${(result.parameters / 1e6).toFixed(1)} M`],
+    ['first step, compiling included', `${result.firstStepSeconds.toFixed(1)} s`],
+    ['step, median', `${result.stepMilliseconds.toFixed(1)} ms`],
+    ['rate', `${result.gflops.toFixed(1)} of ${machine.ceilings.fmaGflops.toFixed(1)} GFLOP/s`],
+    ['floor by arithmetic', `${(result.flops / machine.ceilings.fmaGflops / 1e6).toFixed(1)} ms`],
+    ['floor by bytes, unfused', `${(result.bytesMoved / machine.ceilings.copyGBps / 1e6).toFixed(1)} ms`],
+    ['dispatches a step', String(result.dispatches)],
+    ['submits a step', String(result.submits)],
+    ['arithmetic', `${(result.flops / 1e9).toFixed(2)} GFLOP`],
+    ['bytes moved', formatBytes(result.bytesMoved)],
+    ['transient memory, planned', formatBytes(result.arenaBytes)],
+    ['memory held', formatBytes(result.bytesHeld)],
+    ['memory at its peak', formatBytes(result.bytesPeak)],
+    ['loss', result.loss.toFixed(4)],
+  ];
+  const kernels = formatTable(
+    ['slowest kernels', 'count', 'ms', 'GFLOP/s', 'GB/s'],
+    result.kernels
+      .slice(0, 12)
+      .map(({ label, count, milliseconds, gigaflopsPerSecond, gigabytesPerSecond }) => [
+        label,
+        String(count),
+        milliseconds.toFixed(2),
+        gigaflopsPerSecond.toFixed(1),
+        gigabytesPerSecond.toFixed(1),
+      ]),
+  );
+  await give({ machine, ...result }, `${formatTable([`${model}, batch ${batch}`, ''], rows)}\n\n${kernels}`, json, out);
+}
+
+async function give(result: object, table: string, json = false, out?: string): Promise<void> {
+  const text = `${JSON.stringify(result, null, 2)}\n`;
+  if (out !== undefined) await writeFileAtomic(out, text);
+  process.stdout.write(json ? text : `${table}\n`);
+}
