@@ -1,0 +1,50 @@
+// One step of stochastic gradient descent as PyTorch has it (dampening 0), on elements [offset, offset + count) of
+// flat vectors:
+//
+//   g = scale dp + weight_decay p             scale from grad_scale with SCALED, else 1
+//   b = momentum b + g                        with MOMENTUM; b starts as 0
+//   p = p - lr (g + momentum b)               with NESTEROV; without it p - lr b, without MOMENTUM p - lr g
+//
+// lr is read from the run's scalars. parameters, gradients and b are arrays of TYPE_, f32 or vec4f, in which offset and
+// count are given; one TYPE_ a thread.
+struct Params { offset: u32, count: u32, momentum: f32, weight_decay: f32, lr: u32 }
+
+@group(0) @binding(0) var<storage, read_write> parameters: array<TYPE_>;
+@group(0) @binding(1) var<storage, read> gradients: array<TYPE_>;
+//#if MOMENTUM
+@group(0) @binding(2) var<storage, read_write> momentum_buffer: array<TYPE_>;
+//#endif
+//#if SCALED
+@group(0) @binding(SCALE_BINDING_) var<storage, read> grad_scale: array<f32>;
+//#endif
+@group(0) @binding(PARAMS_BINDING_) var<uniform> params: Params;
+@group(0) @binding(SCALARS_BINDING_) var<storage, read> scalars: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) workgroups: vec3u,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let thread = (workgroup.x + workgroup.y * workgroups.x) * 64u + local;
+  if (thread >= params.count) {
+    return;
+  }
+  let i = params.offset + thread;
+  let p = parameters[i];
+  var g = gradients[i];
+//#if SCALED
+  g *= grad_scale[0];
+//#endif
+  g += params.weight_decay * p;
+//#if MOMENTUM
+  let b = params.momentum * momentum_buffer[i] + g;
+  momentum_buffer[i] = b;
+//#if NESTEROV
+  g += params.momentum * b;
+//#else
+  g = b;
+//#endif
+//#endif
+  parameters[i] = p - scalars[params.lr] * g;
+}
