@@ -5,9 +5,10 @@
 // The included loader says where the operands lie. Along `inner` both are affine; at each outer index B's columns begin
 // anew and may be valid for part of the inner axis only (zero elsewhere: a convolution's padding). Four rows or
 // columns are walked at a time, as a vec4i of element indices:
-//   a_rows(row, group), a_outer(outer)             index in A at inner 0 is their sum
+//   a_rows(row, group), a_outer(outer)                 index in A at inner 0 is their sum
 //   b_columns(column, group), b_walk(columns, outer)   index in B at inner 0, and the valid inner indices
-//   c_columns(column, group)                       index in C of row 0
+//   c_columns(column, group)                           index in C of row 0
+// An outer index is a pair (major, minor), so that going through them takes no division.
 // A long sum may be split over workgroups: split s writes its part to C + s * c_length, gemm_sum_splits adds them.
 //
 // Bindings: a, b: operands in whatever layout the loader reads; c: result, or partial results [splits][c_length].
@@ -44,6 +45,33 @@ fn tile_of(workgroup: u32) -> Tile {
   let column = rest % params.column_tiles;
   rest /= params.column_tiles;
   return Tile(rest / params.splits, rest % params.splits, row, column);
+}
+
+// Where a segment begins on the inner axis, and its outer index.
+struct Place {
+  first: i32,
+  outer: vec2i,
+}
+
+fn outer_of(index: i32) -> vec2i {
+  let major = index / params.outer_minor;
+  return vec2i(major, index - major * params.outer_minor);
+}
+
+fn place_of(segment: i32) -> Place {
+  let outers = params.outer_major * params.outer_minor;
+  let chunk = segment / outers;
+  return Place(chunk * params.chunk, outer_of(segment - chunk * outers));
+}
+
+fn next_place(place: Place) -> Place {
+  if (place.outer.y + 1 < params.outer_minor) {
+    return Place(place.first, vec2i(place.outer.x, place.outer.y + 1));
+  }
+  if (place.outer.x + 1 < params.outer_major) {
+    return Place(place.first, vec2i(place.outer.x + 1, 0));
+  }
+  return Place(place.first + params.chunk, vec2i(0, 0));
 }
 
 fn load_a(index: vec4i) -> vec4f {

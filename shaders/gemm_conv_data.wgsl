@@ -14,7 +14,6 @@ struct Params {
   out_height: i32,
   out_width: i32,
   taps: i32,
-  kernel_width: i32,
   stride_y: i32,
   stride_x: i32,
   pad_y: i32,
@@ -34,8 +33,8 @@ fn a_rows(row: vec4i, group: i32) -> vec4i {
   return (group * params.inner * params.rows + row) * params.taps;
 }
 
-fn a_outer(outer: i32) -> i32 {
-  return outer;
+fn a_outer(outer: vec2i) -> i32 {
+  return outer.x * params.outer_minor + outer.y;
 }
 
 fn b_columns(column: vec4i, group: i32) -> Columns {
@@ -55,10 +54,9 @@ fn divided(value: vec4i, divisor: i32) -> vec4i {
   return value / divisor;
 }
 
-fn b_walk(columns: Columns, outer: i32) -> Walk {
-  let kernel_y = outer / params.kernel_width;
-  let y = columns.y - kernel_y * params.dilation_y;
-  let x = columns.x - (outer - kernel_y * params.kernel_width) * params.dilation_x;
+fn b_walk(columns: Columns, outer: vec2i) -> Walk {
+  let y = columns.y - outer.x * params.dilation_y;
+  let x = columns.x - outer.y * params.dilation_x;
   let out_y = divided(y, params.stride_y);
   let out_x = divided(x, params.stride_x);
   let inside_y = (y >= vec4i(0)) & (out_y * params.stride_y == y) & (out_y < vec4i(params.out_height));

@@ -14,7 +14,6 @@ struct Params {
   out_pixels: i32,
   out_width: i32,
   taps: i32,
-  kernel_width: i32,
   stride_y: i32,
   stride_x: i32,
   pad_y: i32,
@@ -34,8 +33,8 @@ fn a_rows(row: vec4i, group: i32) -> vec4i {
   return (group * params.rows + row) * (params.inner * params.taps);
 }
 
-fn a_outer(outer: i32) -> i32 {
-  return outer;
+fn a_outer(outer: vec2i) -> i32 {
+  return outer.x * params.outer_minor + outer.y;
 }
 
 fn b_columns(column: vec4i, group: i32) -> Columns {
@@ -48,10 +47,9 @@ fn b_columns(column: vec4i, group: i32) -> Columns {
   return Columns((channel * params.height + y) * params.width + x, y, x);
 }
 
-fn b_walk(columns: Columns, outer: i32) -> Walk {
-  let kernel_y = outer / params.kernel_width;
-  let dy = kernel_y * params.dilation_y;
-  let dx = (outer - kernel_y * params.kernel_width) * params.dilation_x;
+fn b_walk(columns: Columns, outer: vec2i) -> Walk {
+  let dy = outer.x * params.dilation_y;
+  let dx = outer.y * params.dilation_x;
   let y = columns.y + dy;
   let x = columns.x + dx;
   let inside_y = (y >= vec4i(0)) & (y < vec4i(params.height));

@@ -2,67 +2,75 @@
 //
 //   dw[co, ci, ky, kx] = sum over n, oy, ox of dy[n, co, oy, ox] * x[n, ci, oy * s - p + ky * d, ox * s - p + kx * d]
 //
-// row = output channel of the group, column = (ci, ky, kx), outer = (n, oy), inner = ox.
-// A: dy [N][groups * rows][out_height][inner]; B: x [N][channels][height][width];
-// C: dw [groups * rows][columns].
+// row = output channel of the group, column = (ci, ky, kx). The inner axis goes along one of ox and oy, the outer
+// axis is (n, the other one): "along" and "across" below.
+// A: dy [N][groups * rows][out_pixels]; B: x [N][channels][pixels]; C: dw [groups * rows][columns].
 
 struct Params {
   //#include fields
   channels: i32,
-  height: i32,
-  width: i32,
-  out_height: i32,
+  pixels: i32,
+  out_pixels: i32,
   taps: i32,
   kernel_width: i32,
-  stride_y: i32,
-  stride_x: i32,
-  pad_y: i32,
-  pad_x: i32,
-  dilation_y: i32,
-  dilation_x: i32,
+  // Size of the input, stride and padding in either direction.
+  across_size: i32,
+  along_size: i32,
+  across_stride: i32,
+  along_stride: i32,
+  across_pad: i32,
+  along_pad: i32,
+  // How far a step of ky or kx goes in either direction (its dilation or 0).
+  across_ky: i32,
+  across_kx: i32,
+  along_ky: i32,
+  along_kx: i32,
+  // Elements from one across to the next in A and in B, from one along to the next in B.
+  a_across: i32,
+  b_across: i32,
+  b_along: i32,
 }
 
-// Of a column: the index in x at n = oy = ox = 0, which may lie in the padding; its row of the image there; and
-// the range of ox in which its tap stays inside the image's width.
+// Of a column: the index in x at n = oy = ox = 0, which may lie in the padding; its place across the image there; and
+// the range of inner indices in which its tap stays inside the image.
 struct Columns {
   start: vec4i,
-  y: vec4i,
+  across: vec4i,
   first: vec4i,
   end: vec4i,
 }
 
 fn a_rows(row: vec4i, group: i32) -> vec4i {
-  return (group * params.rows + row) * (params.out_height * params.inner);
+  return (group * params.rows + row) * params.out_pixels;
 }
 
-fn a_outer(outer: i32) -> i32 {
-  let image = outer / params.out_height;
-  let out_y = outer - image * params.out_height;
-  return (image * params.groups * params.rows * params.out_height + out_y) * params.inner;
+fn a_outer(outer: vec2i) -> i32 {
+  return outer.x * (params.groups * params.rows * params.out_pixels) + outer.y * params.a_across;
 }
 
-// Number of steps of x's stride from x = 0 that stay below `limit`.
+// Number of steps of the stride from 0 that stay below `limit`.
 fn steps_below(limit: vec4i) -> vec4i {
-  return (max(limit, vec4i(0)) + (params.stride_x - 1)) / params.stride_x;
+  return (max(limit, vec4i(0)) + (params.along_stride - 1)) / params.along_stride;
 }
 
 fn b_columns(column: vec4i, group: i32) -> Columns {
   let in_channel = column / params.taps;
   let tap = column - in_channel * params.taps;
-  let kernel_y = tap / params.kernel_width;
-  let y = kernel_y * params.dilation_y - params.pad_y;
-  let x = (tap - kernel_y * params.kernel_width) * params.dilation_x - params.pad_x;
+  let ky = tap / params.kernel_width;
+  let kx = tap - ky * params.kernel_width;
+  let across = ky * params.across_ky + kx * params.across_kx - params.across_pad;
+  let along = ky * params.along_ky + kx * params.along_kx - params.along_pad;
   let channel = in_channel + group * (params.columns / params.taps);
-  let end = min(steps_below(params.width - x), vec4i(params.inner));
-  return Columns((channel * params.height + y) * params.width + x, y, steps_below(-x), end);
+  let start = channel * params.pixels + across * params.b_across + along * params.b_along;
+  let end = min(steps_below(params.along_size - along), vec4i(params.inner));
+  return Columns(start, across, steps_below(-along), end);
 }
 
-fn b_walk(columns: Columns, outer: i32) -> Walk {
-  let image = outer / params.out_height;
-  let down = (outer - image * params.out_height) * params.stride_y;
-  let y = columns.y + down;
-  let inside = (y >= vec4i(0)) & (y < vec4i(params.height));
-  let start = columns.start + (image * params.channels * params.height + down) * params.width;
+fn b_walk(columns: Columns, outer: vec2i) -> Walk {
+  let moved = outer.y * params.across_stride;
+  let across = columns.across + moved;
+  let inside = (across >= vec4i(0)) & (across < vec4i(params.across_size));
+  let start = columns.start + (outer.x * params.channels * params.pixels + moved * params.b_across);
   return Walk(start, columns.first, select(vec4i(0), columns.end, inside));
 }
 

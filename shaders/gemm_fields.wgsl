@@ -2,7 +2,9 @@
   groups: i32,
   rows: i32,
   columns: i32,
-  outer: i32,
+  // The outer axis is a pair of them: an outer index is (major, minor), minor varying faster.
+  outer_major: i32,
+  outer_minor: i32,
   inner: i32,
   row_tiles: i32,
   column_tiles: i32,

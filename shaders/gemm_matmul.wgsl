@@ -1,6 +1,6 @@
 // GEMM loader for matmul: C[g] = A[g] B[g] with affine rows, columns and inner axis (a transposed operand is a pair of
 // exchanged strides). The group g counts up to four leading dimensions, sizes batch_0 (slowest) to batch_3; a stride of 0
-// broadcasts an operand over a dimension. outer is 1.
+// broadcasts an operand over a dimension. There is one outer index.
 
 struct Params {
   //#include fields
@@ -37,7 +37,7 @@ fn a_rows(row: vec4i, group: i32) -> vec4i {
   return row * params.a_row + dot(batch_of(group), strides);
 }
 
-fn a_outer(outer: i32) -> i32 {
+fn a_outer(outer: vec2i) -> i32 {
   return 0;
 }
 
@@ -46,7 +46,7 @@ fn b_columns(column: vec4i, group: i32) -> Columns {
   return Columns(column * params.b_column + dot(batch_of(group), strides));
 }
 
-fn b_walk(columns: Columns, outer: i32) -> Walk {
+fn b_walk(columns: Columns, outer: vec2i) -> Walk {
   return Walk(columns.start, vec4i(0), vec4i(params.inner));
 }
 

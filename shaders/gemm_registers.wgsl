@@ -63,9 +63,11 @@ fn main(
 
   let first_segment = tile.split * params.segments_per_split;
   let end_segment = min(first_segment + params.segments_per_split, params.segments);
+  var place = place_of(first_segment);
   for (var segment = first_segment; segment < end_segment; segment++) {
-    let outer = segment % params.outer;
-    let first = segment / params.outer * params.chunk;
+    let first = place.first;
+    let outer = place.outer;
+    place = next_place(place);
     let end = min(first + params.chunk, params.inner);
     let a_low = rows_low + a_outer(outer);
     //#if EIGHT_ROWS

@@ -27,7 +27,7 @@ const B_STRIDE = COLUMN_VECTORS + 1;
 var<workgroup> a_tile: array<vec4f, TILE_INNER * A_STRIDE>;
 var<workgroup> b_tile: array<vec4f, TILE_INNER * B_STRIDE>;
 
-fn a_element(rows: vec4i, outer: i32, k: i32) -> vec4f {
+fn a_element(rows: vec4i, outer: vec2i, k: i32) -> vec4f {
   //#if MASKED
   // B is zero beyond the inner axis.
   return load_a(rows + (a_outer(outer) + min(k, params.inner - 1) * params.a_inner));
@@ -97,29 +97,36 @@ fn main(
 
   let first_segment = tile.split * params.segments_per_split;
   let end_segment = min(first_segment + params.segments_per_split, params.segments);
+  //#if FLAT
+  let outers = params.outer_major * params.outer_minor;
+  let sum_end = outers * params.inner;
+  //#else
+  var place = place_of(first_segment);
+  //#endif
   for (var segment = first_segment; segment < end_segment; segment++) {
     //#if FLAT
     let first = segment * params.chunk;
-    let end = min(first + params.chunk, params.outer * params.inner);
+    let end = min(first + params.chunk, sum_end);
     //#else
-    let outer = segment % params.outer;
-    let first = segment / params.outer * params.chunk;
+    let first = place.first;
+    let outer = place.outer;
+    place = next_place(place);
     let end = min(first + params.chunk, params.inner);
     let walk = b_walk(columns, outer);
     //#endif
     for (var k = first; k < end; k += TILE_INNER) {
       //#if FLAT
       // Past the end, outer is clamped for A, and inner is out of every walk's range for B.
-      let a_flat = min(k + a_k, params.outer * params.inner - 1);
+      let a_flat = min(k + a_k, sum_end - 1);
       let a_outer_1 = a_flat / params.inner;
-      let a_new = a_element(rows, a_outer_1, a_flat - a_outer_1 * params.inner);
+      let a_new = a_element(rows, outer_of(a_outer_1), a_flat - a_outer_1 * params.inner);
       //#if EIGHT_ROWS
-      let a_flat_2 = min(k + a_k_2, params.outer * params.inner - 1);
+      let a_flat_2 = min(k + a_k_2, sum_end - 1);
       let a_outer_2 = a_flat_2 / params.inner;
-      let a_new_2 = a_element(rows_2, a_outer_2, a_flat_2 - a_outer_2 * params.inner);
+      let a_new_2 = a_element(rows_2, outer_of(a_outer_2), a_flat_2 - a_outer_2 * params.inner);
       //#endif
-      let b_outer = min((k + b_k) / params.inner, params.outer - 1);
-      let b_new = load_b(b_walk(columns, b_outer), k + b_k - b_outer * params.inner);
+      let b_outer = min((k + b_k) / params.inner, outers - 1);
+      let b_new = load_b(b_walk(columns, outer_of(b_outer)), k + b_k - b_outer * params.inner);
       //#else
       let a_new = a_element(rows, outer, k + a_k);
       //#if EIGHT_ROWS

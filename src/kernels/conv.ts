@@ -65,7 +65,7 @@ export function convForward(
       groups: conv.groups,
       rows,
       columns: conv.images * area(conv.output),
-      outer: taps,
+      outer: [conv.kernel.y, conv.kernel.x],
       inner: conv.inChannels / conv.groups,
       a: weight,
       b: x,
@@ -113,7 +113,7 @@ export function convBackwardData(
       groups: conv.groups,
       rows,
       columns: conv.images * area(conv.input),
-      outer: taps,
+      outer: [conv.kernel.y, conv.kernel.x],
       inner: conv.outChannels / conv.groups,
       a: weight,
       b: dy,
@@ -141,6 +141,9 @@ export function convBackwardWeight(
   const conv = flattened(extent);
   const taps = area(conv.kernel);
   const columns = (conv.inChannels / conv.groups) * taps;
+  const along = longerSteps(context, conv);
+  const across = along === 'x' ? 'y' : 'x';
+  const alongB = along === 'x' ? 1 : conv.input.x;
   return gemm(
     context,
     {
@@ -150,23 +153,35 @@ export function convBackwardWeight(
         source: weightSource,
         params: {
           channels: conv.inChannels,
-          height: conv.input.y,
-          width: conv.input.x,
-          out_height: conv.output.y,
+          pixels: area(conv.input),
+          out_pixels: area(conv.output),
           taps,
-          ...windowParams(conv),
+          kernel_width: conv.kernel.x,
+          across_size: conv.input[across],
+          along_size: conv.input[along],
+          across_stride: conv.stride[across],
+          along_stride: conv.stride[along],
+          across_pad: conv.padding[across],
+          along_pad: conv.padding[along],
+          across_ky: across === 'y' ? conv.dilation.y : 0,
+          across_kx: across === 'x' ? conv.dilation.x : 0,
+          along_ky: along === 'y' ? conv.dilation.y : 0,
+          along_kx: along === 'x' ? conv.dilation.x : 0,
+          a_across: across === 'y' ? conv.output.x : 1,
+          b_across: across === 'y' ? conv.input.x : 1,
+          b_along: alongB,
         },
       },
       groups: conv.groups,
       rows: conv.outChannels / conv.groups,
       columns,
-      outer: conv.images * conv.output.y,
-      inner: conv.output.x,
+      outer: [conv.images, conv.output[across]],
+      inner: conv.output[along],
       a: dy,
       b: x,
       c: dw,
-      aInner: 1,
-      bInner: conv.stride.x,
+      aInner: along === 'x' ? 1 : conv.output.x,
+      bInner: conv.stride[along] * alongB,
       cRow: columns,
       aAlongRows: false,
       bAlongColumns: false,
@@ -209,12 +224,17 @@ function flattened(conv: Conv2dExtent): Conv2dExtent {
   return { ...conv, input: row, output: row };
 }
 
+/** Direction in which software adapters take fewer steps of four; GPUs want neighbours in memory. */
+function longerSteps({ geometry }: KernelContext, { output }: Conv2dExtent): 'x' | 'y' {
+  const cost = (across: number, along: number): number => across * (Math.ceil(along / 4) + 1);
+  return geometry.kind === 'cpu' && cost(output.x, output.y) < cost(output.y, output.x) ? 'y' : 'x';
+}
+
 /** True where no tap of any output pixel falls into the padding. */
 const insideAlways = ({ padding }: Conv2dExtent): boolean => padding.y === 0 && padding.x === 0;
 
-function windowParams({ kernel, stride, padding, dilation }: Conv2dExtent): Record<string, number> {
+function windowParams({ stride, padding, dilation }: Conv2dExtent): Record<string, number> {
   return {
-    kernel_width: kernel.x,
     stride_y: stride.y,
     stride_x: stride.x,
     pad_y: padding.y,

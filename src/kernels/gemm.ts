@@ -7,7 +7,7 @@ import { BYTES_PER_ELEMENT, i32, u32 } from '../gpu/dispatch.ts';
 import type { BufferRef, Dispatch, Operand, ParamValue } from '../gpu/dispatch.ts';
 import { spread } from './context.ts';
 import type { KernelContext } from './context.ts';
-import { chooseGemm, segmentsOf, TILES } from './gemm_choice.ts';
+import { chooseGemm, segmentsOf, sumLength, TILES } from './gemm_choice.ts';
 import type { GemmChoice } from './gemm_choice.ts';
 import { expandTemplate } from './template.ts';
 
@@ -34,7 +34,8 @@ export interface GemmProblem {
   readonly groups: number;
   readonly rows: number;
   readonly columns: number;
-  readonly outer: number;
+  /** Sizes of the pair that makes the outer axis; the second varies faster. */
+  readonly outer: readonly [major: number, minor: number];
   readonly inner: number;
   readonly a: BufferRef;
   readonly b: BufferRef;
@@ -74,7 +75,8 @@ function product(context: KernelContext, problem: GemmProblem, choice: GemmChoic
     groups,
     rows,
     columns,
-    outer,
+    outer_major: outer[0],
+    outer_minor: outer[1],
     inner,
     row_tiles: rowTiles,
     column_tiles: columnTiles,
@@ -104,7 +106,7 @@ function product(context: KernelContext, problem: GemmProblem, choice: GemmChoic
     params,
     operands,
     workgroups: spread(context.geometry, groups * choice.splits * rowTiles * columnTiles),
-    flops: 2 * groups * rows * columns * outer * inner,
+    flops: 2 * groups * rows * columns * sumLength(problem),
     bytes: bytesOf(operands.map((operand) => operand.buffer)),
   };
 }
@@ -113,7 +115,7 @@ function product(context: KernelContext, problem: GemmProblem, choice: GemmChoic
 function gemmCode(problem: GemmProblem, choice: GemmChoice): string {
   const { loader, bias } = problem;
   const tile = TILES[choice.tile];
-  const step = choice.flat ? problem.outer * problem.inner : problem.inner;
+  const step = choice.flat ? sumLength(problem) : problem.inner;
   const shared = {
     include: { common, fields, loader: loader.source },
     substitute: { PARAMS_BINDING_: bias === undefined ? 3 : 4 },

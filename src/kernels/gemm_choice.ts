@@ -35,7 +35,7 @@ export interface GemmExtent {
   readonly groups: number;
   readonly rows: number;
   readonly columns: number;
-  readonly outer: number;
+  readonly outer: readonly [major: number, minor: number];
   readonly inner: number;
   readonly c: { readonly length: number };
 }
@@ -65,9 +65,13 @@ export function chooseGemm(
 }
 
 /** Number of segments that the sum consists of; see shaders/gemm_fields.wgsl. */
-export function segmentsOf({ outer, inner }: GemmExtent, { chunk, flat }: GemmChoice): number {
-  return flat ? Math.ceil((outer * inner) / chunk) : outer * Math.ceil(inner / chunk);
+export function segmentsOf(extent: GemmExtent, { chunk, flat }: GemmChoice): number {
+  const [major, minor] = extent.outer;
+  return flat ? Math.ceil(sumLength(extent) / chunk) : major * minor * Math.ceil(extent.inner / chunk);
 }
+
+/** Number of products in one element of C. */
+export const sumLength = ({ outer, inner }: GemmExtent): number => outer[0] * outer[1] * inner;
 
 function tilesOf({ groups, rows, columns }: GemmExtent, name: TileName): number {
   const tile = TILES[name];
@@ -85,7 +89,7 @@ function chooseTile(geometry: Geometry, extent: GemmExtent): TileName {
 
 function chooseFlat(name: TileName, { outer, inner }: GemmExtent): boolean {
   const tile = TILES[name];
-  if (tile.skeleton === 'registers' || outer === 1) return false;
+  if (tile.skeleton === 'registers' || outer[0] * outer[1] === 1) return false;
   // A tile that ends with the inner axis wastes the rest of it; one that does not pays for divisions.
   const padded = Math.ceil(inner / tile.inner) * tile.inner;
   return padded > 1.1 * inner;
@@ -99,7 +103,7 @@ function chooseChunk(name: TileName, flat: boolean, { inner }: GemmExtent): numb
 }
 
 function chooseSplits(geometry: Geometry, extent: GemmExtent, one: GemmChoice): number {
-  const sum = extent.outer * extent.inner;
+  const sum = sumLength(extent);
   const idle = Math.floor(ENOUGH_WORKGROUPS[geometry.kind] / tilesOf(extent, one.tile));
   const forSpeed = Math.min(idle, Math.floor(sum / LEAST_INNER_PER_SPLIT));
   const forAccuracy = Math.ceil(sum / MOST_INNER_PER_SPLIT);

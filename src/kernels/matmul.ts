@@ -67,7 +67,7 @@ export function matmulKernel(
       groups: batch.reduce((product, { size }) => product * size, 1),
       rows,
       columns,
-      outer: 1,
+      outer: [1, 1],
       inner,
       a,
       b,

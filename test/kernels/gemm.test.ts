@@ -167,7 +167,7 @@ describe('the choice of a geometry', () => {
     maxWorkgroupStorageBytes: 16384,
     maxBindingBytes: 2 ** 27,
   } as const;
-  const extent = (groups: number, rows: number, columns: number, outer: number, inner: number) => ({
+  const extent = (groups: number, rows: number, columns: number, outer: [number, number], inner: number) => ({
     groups,
     rows,
     columns,
@@ -177,19 +177,23 @@ describe('the choice of a geometry', () => {
   });
 
   it('splits a long sum of few tiles, and none that fills the device', () => {
-    expect(chooseGemm(geometry, extent(1, 48, 1728, 64, 56)).splits).toBeGreaterThan(4);
-    expect(chooseGemm(geometry, extent(1, 1024, 65536, 1, 1024)).splits).toBe(1);
+    expect(chooseGemm(geometry, extent(1, 48, 1728, [4, 16], 56)).splits).toBeGreaterThan(4);
+    expect(chooseGemm(geometry, extent(1, 1024, 65536, [1, 1], 1024)).splits).toBe(1);
   });
 
   it('keeps partial results below what a binding can span', () => {
     const small = { ...geometry, maxBindingBytes: 2 ** 20 };
-    const { splits } = chooseGemm(small, extent(1, 128, 512, 1, 2 ** 20));
+    const { splits } = chooseGemm(small, extent(1, 128, 512, [1, 1], 2 ** 20));
     expect(splits).toBe(4);
   });
 
   it.each(['gpu', 'cpu'] as const)('gives every split of every sum some of it (%s)', (kind) => {
     for (let splits = 1; splits < 40; splits++) {
-      for (const sums of [extent(1, 9, 9, 7, 50), extent(1, 9, 9, 1, 1000), extent(1, 9, 9, 300, 3)]) {
+      for (const sums of [
+        extent(1, 9, 9, [7, 1], 50),
+        extent(1, 9, 9, [1, 1], 1000),
+        extent(1, 9, 9, [30, 10], 3),
+      ]) {
         const choice = chooseGemm({ ...geometry, kind }, sums, { splits });
         const segments = segmentsOf(sums, choice);
         const each = Math.ceil(segments / choice.splits);
