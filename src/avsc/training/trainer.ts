@@ -3,7 +3,7 @@
 import { Adam } from '../../nn/optim/adam.ts';
 import { Sgd } from '../../nn/optim/sgd.ts';
 import type { StateDict } from '../../nn/state.ts';
-import { noGrad } from '../../tensor/autograd.ts';
+import { backward, noGrad } from '../../tensor/autograd.ts';
 import type { Device } from '../../tensor/device.ts';
 import { crossEntropy } from '../../tensor/ops/loss.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
@@ -35,7 +35,7 @@ export function createTrainer(device: Device, model: SceneModel, config: AdamCon
     model.net.train();
     optimizer.zeroGrad();
     const loss = crossEntropy(logitsOf(model, inputs.slice(0, -1)), labels);
-    loss.backward();
+    backward(loss, undefined);
     optimizer.step();
     return loss;
   });
