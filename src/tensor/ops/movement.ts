@@ -5,7 +5,6 @@ import { one } from '../../kernels/tuple.ts';
 import { differentiable } from '../autograd.ts';
 import { recordOne, type Op } from '../op.ts';
 import {
-  broadcastShapes,
   contiguousStrides,
   elementCount,
   formatShape,
@@ -101,7 +100,7 @@ export function expand(x: Tensor, shape: Shape): Tensor {
   const from = x.shape;
   const lead = shape.length - from.length;
   const to = shape.map((size, i) => (size === -1 ? (from[i - lead] ?? -1) : size));
-  if (lead < 0 || !sameShape(broadcastShapes(from, to), to)) {
+  if (lead < 0 || from.some((size, i) => size !== 1 && size !== to[i + lead])) {
     throw new RangeError(`${formatShape(from)} does not expand to ${formatShape(shape)}`);
   }
   const y = recordOne(expandOp, [x], { shape: to, dtype: x.dtype }, { from, shape: to });
