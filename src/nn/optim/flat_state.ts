@@ -1,22 +1,16 @@
+import type { Span } from '../../kernels/optimizer.ts';
 import type { Device } from '../../tensor/device.ts';
 import { packParameters, type FlatGroup, type FlatRange } from '../../tensor/flat.ts';
 import { elementCount, formatShape } from '../../tensor/shape.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
-import type { Value } from '../../tensor/value.ts';
 import { checkStateDict, type HostTensor, type StateDict } from '../state.ts';
 import { createFrom, upload } from '../transfer.ts';
-
-/** Elements [offset, offset + length) of a group's buffers. */
-export interface Span {
-  readonly offset: number;
-  readonly length: number;
-}
 
 /** One parameter of an optimiser. */
 export interface Slot extends FlatRange {
   /** Its place in the order in which parameters were given; names its state. */
   readonly index: number;
-  readonly gradient: Value | null;
+  readonly gradient: Tensor | null;
 }
 
 /** Parameters that are updated in one dispatch, and one flat vector for each kind of state, like `exp_avg`. */
@@ -76,7 +70,10 @@ export function withGradient({ slots }: Packed): Slot[] {
   });
 }
 
-/** The elements of some of a group's parameters in as few spans as possible, over gaps between neighbours, which are zeros. */
+/**
+ * The elements of some of a group's parameters in as few spans as possible, over gaps between neighbours and up to
+ * whole fours. Gradients are zero in the gaps.
+ */
 export function spansOf(chosen: readonly Slot[], { slots }: Packed): Span[] {
   const wanted = new Set(chosen);
   const spans: { offset: number; length: number }[] = [];
@@ -84,12 +81,10 @@ export function spansOf(chosen: readonly Slot[], { slots }: Packed): Span[] {
   for (const slot of slots) {
     if (!wanted.has(slot)) {
       open = undefined;
-    } else if (open === undefined) {
-      open = { offset: slot.offset, length: slot.length };
-      spans.push(open);
-    } else {
-      open.length = slot.offset + slot.length - open.offset;
+      continue;
     }
+    if (open === undefined) spans.push((open = { offset: slot.offset, length: 0 }));
+    open.length = slot.offset + Math.ceil(slot.length / 4) * 4 - open.offset;
   }
   return spans;
 }

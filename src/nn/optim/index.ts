@@ -1,0 +1,5 @@
+/** Optimisers and learning rates, as `optim` of the engine: `import { optim } from 'wavelight'`. */
+export { Adam, AdamW, type AdamOptions } from './adam.ts';
+export { Sgd as SGD, type SgdOptions } from './sgd.ts';
+export type { Optimizer } from './optimizer.ts';
+export { constant, cosine, cosineWarmRestarts, stepDecay, type Schedule } from '../schedule.ts';

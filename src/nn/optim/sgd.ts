@@ -1,0 +1,61 @@
+import { record } from '../../tensor/op.ts';
+import { sgdMomentumOp, sgdOp } from '../../tensor/optimizer_ops.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import type { HostTensor, StateDict } from '../state.ts';
+import { readState, spansOf, writeState, type Packed, type Slot } from './flat_state.ts';
+import { Optimizer } from './optimizer.ts';
+
+export interface SgdOptions {
+  /** Learning rate. */
+  readonly lr: number;
+  /** Default 0. */
+  readonly momentum?: number;
+  /** Nesterov's momentum. Default false. */
+  readonly nesterov?: boolean;
+  /** L2 penalty, added to the gradient as weightDecay * parameter. Default 0. */
+  readonly weightDecay?: number;
+}
+
+/**
+ * Stochastic gradient descent as PyTorch has it, without dampening:
+ *
+ *   g = gradient + weightDecay * p,  b = momentum * b + g
+ *   p = p - lr * b, with Nesterov's momentum p - lr * (g + momentum * b)
+ */
+export class Sgd extends Optimizer {
+  readonly #momentum: number;
+  readonly #nesterov: boolean;
+  readonly #weightDecay: number;
+
+  /** Throws a RangeError for a momentum outside [0, 1), or where nesterov lacks one. */
+  constructor(parameters: readonly Tensor[], options: SgdOptions) {
+    const { lr, momentum = 0, nesterov = false, weightDecay = 0 } = options;
+    if (!(momentum >= 0 && momentum < 1))
+      throw new RangeError(`momentum must lie in [0, 1), got ${momentum}`);
+    if (nesterov && momentum === 0) throw new RangeError('nesterov needs momentum above 0');
+    super(parameters, lr, momentum > 0 ? ['momentum_buffer'] : []);
+    this.#momentum = momentum;
+    this.#nesterov = nesterov;
+    this.#weightDecay = weightDecay;
+  }
+
+  protected override update(group: Packed, slots: readonly Slot[], gradScale: Tensor | null): void {
+    const buffers = [group.parameters, group.gradients, ...group.state.values()];
+    const inputs = gradScale === null ? buffers : [...buffers, gradScale];
+    record(this.#momentum > 0 ? sgdMomentumOp : sgdOp, inputs, [], {
+      spans: spansOf(slots, group),
+      momentum: this.#momentum,
+      nesterov: this.#nesterov,
+      weightDecay: this.#weightDecay,
+      lr: this.scalar(() => this.lr),
+    });
+  }
+
+  override stateDict(): Promise<Map<string, HostTensor>> {
+    return readState(this.groups, () => true);
+  }
+
+  override loadStateDict(dict: StateDict): void {
+    writeState(this.groups, dict);
+  }
+}
