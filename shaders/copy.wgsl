@@ -1,6 +1,7 @@
 // y_i = x_i, converted where the types differ. Between equal types the words are copied as u32, so every NaN stays.
 //
-// x and y are dense [count] of FROM_ and TO_, four elements each where the length is a multiple of 4.
+// x and y are dense [count] of FROM_ and TO_, four elements each where the length is a multiple of 4. A thread takes
+// ITEMS_ neighbours, which divide count.
 struct Params { count: u32 }
 
 @group(0) @binding(0) var<storage, read> x: array<FROM_>;
@@ -13,8 +14,11 @@ fn main(
   @builtin(num_workgroups) workgroups: vec3u,
   @builtin(local_invocation_index) local: u32,
 ) {
-  let i = (workgroup.x + workgroup.y * workgroups.x) * 64u + local;
-  if (i < params.count) {
+  let first = ((workgroup.x + workgroup.y * workgroups.x) * 64u + local) * ITEMS_;
+  if (first >= params.count) {
+    return;
+  }
+  for (var i = first; i < first + ITEMS_; i++) {
     y[i] = TO_(x[i]);
   }
 }

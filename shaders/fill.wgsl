@@ -1,6 +1,6 @@
 // y_i = a constant, given by its 32 bits, which no float literal could say for infinity and NaN.
 //
-// y is dense [count] of TYPE_ = u32 or vec4u.
+// y is dense [count] of TYPE_ = u32 or vec4u. A thread takes ITEMS_ neighbours, which divide count.
 struct Params { count: u32, bits: u32 }
 
 @group(0) @binding(0) var<storage, read_write> y: array<TYPE_>;
@@ -12,8 +12,11 @@ fn main(
   @builtin(num_workgroups) workgroups: vec3u,
   @builtin(local_invocation_index) local: u32,
 ) {
-  let i = (workgroup.x + workgroup.y * workgroups.x) * 64u + local;
-  if (i < params.count) {
+  let first = ((workgroup.x + workgroup.y * workgroups.x) * 64u + local) * ITEMS_;
+  if (first >= params.count) {
+    return;
+  }
+  for (var i = first; i < first + ITEMS_; i++) {
     y[i] = TYPE_(params.bits);
   }
 }

@@ -1,6 +1,7 @@
 // y_i = f(x_i): FUNCTION_ is one of the functions below, params.p and params.q its constants.
 //
-// x and y are dense [count] of TYPE_, which is vec4f where the length is a multiple of 4, else f32; one TYPE_ a thread.
+// x and y are dense [count] of TYPE_, which is vec4f where the length is a multiple of 4, else f32. A thread takes
+// ITEMS_ neighbours, which divide count.
 // Comparisons are put so that a NaN passes through.
 struct Params { count: u32, p: f32, q: f32 }
 
@@ -99,8 +100,11 @@ fn main(
   @builtin(num_workgroups) workgroups: vec3u,
   @builtin(local_invocation_index) local: u32,
 ) {
-  let i = (workgroup.x + workgroup.y * workgroups.x) * 64u + local;
-  if (i < params.count) {
+  let first = ((workgroup.x + workgroup.y * workgroups.x) * 64u + local) * ITEMS_;
+  if (first >= params.count) {
+    return;
+  }
+  for (var i = first; i < first + ITEMS_; i++) {
     y_values[i] = FUNCTION_(x_values[i]);
   }
 }

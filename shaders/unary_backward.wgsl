@@ -1,8 +1,8 @@
 // dx_i = dy_i f'(x_i): FUNCTION_ is one of the functions below, which tell f' by what forward saved, x_i or y_i.
 // params.p and params.q are the constants of f.
 //
-// dy, saved and dx are dense [count] of TYPE_, which is vec4f where the length is a multiple of 4, else f32; one TYPE_
-// a thread.
+// dy, saved and dx are dense [count] of TYPE_, which is vec4f where the length is a multiple of 4, else f32. A thread
+// takes ITEMS_ neighbours, which divide count.
 struct Params { count: u32, p: f32, q: f32 }
 
 @group(0) @binding(0) var<storage, read> dy_values: array<TYPE_>;
@@ -71,8 +71,11 @@ fn main(
   @builtin(num_workgroups) workgroups: vec3u,
   @builtin(local_invocation_index) local: u32,
 ) {
-  let i = (workgroup.x + workgroup.y * workgroups.x) * 64u + local;
-  if (i < params.count) {
+  let first = ((workgroup.x + workgroup.y * workgroups.x) * 64u + local) * ITEMS_;
+  if (first >= params.count) {
+    return;
+  }
+  for (var i = first; i < first + ITEMS_; i++) {
     dx_values[i] = FUNCTION_(dy_values[i], saved_values[i]);
   }
 }

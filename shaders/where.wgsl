@@ -1,6 +1,7 @@
 // y_i = a_i where condition_i is not 0, else b_i; a and b may be numbers instead of arrays. Words pass unchanged.
 //
-// condition, a, b and y are dense [count], four elements a thread where the length is a multiple of 4.
+// condition, a, b and y are dense [count], four elements each where the length is a multiple of 4. A thread takes
+// ITEMS_ neighbours, which divide count.
 struct Params { count: u32, a_bits: u32, b_bits: u32 }
 
 @group(0) @binding(0) var<storage, read> condition: array<CONDITION_>;
@@ -19,8 +20,11 @@ fn main(
   @builtin(num_workgroups) workgroups: vec3u,
   @builtin(local_invocation_index) local: u32,
 ) {
-  let i = (workgroup.x + workgroup.y * workgroups.x) * 64u + local;
-  if (i < params.count) {
+  let first = ((workgroup.x + workgroup.y * workgroups.x) * 64u + local) * ITEMS_;
+  if (first >= params.count) {
+    return;
+  }
+  for (var i = first; i < first + ITEMS_; i++) {
     y[i] = select(B_VALUE_, A_VALUE_, condition[i] != CONDITION_(0));
   }
 }

@@ -7,6 +7,7 @@ import whereSource from '../../shaders/where.wgsl';
 import { BYTES_PER_ELEMENT, f32, u32, type BufferRef, type Dispatch, type DType } from '../gpu/dispatch.ts';
 import type { Geometry } from '../gpu/geometry.ts';
 import { spread } from './context.ts';
+import { itemsPerThread } from './strided.ts';
 import { expandTemplate } from './template.ts';
 
 /** Functions in shaders/unary.wgsl with the operations they count as. */
@@ -52,7 +53,7 @@ export function unary(
   return {
     label: `${name} [${length}]`,
     code: expandTemplate('unary', unarySource, {
-      substitute: { TYPE_: vectorOf('f32', length), FUNCTION_: name },
+      substitute: { TYPE_: vectorOf('f32', length), FUNCTION_: name, ...items(geometry, length) },
     }),
     params: { count: u32(vectorCount(length)), p: f32(p), q: f32(q) },
     operands: [
@@ -78,7 +79,7 @@ export function unaryBackward(
   return {
     label: `${name} backward [${length}]`,
     code: expandTemplate('unary_backward', unaryBackwardSource, {
-      substitute: { TYPE_: vectorOf('f32', length), FUNCTION_: name },
+      substitute: { TYPE_: vectorOf('f32', length), FUNCTION_: name, ...items(geometry, length) },
     }),
     params: { count: u32(vectorCount(length)), p: f32(p), q: f32(q) },
     operands: [
@@ -102,6 +103,7 @@ export function copy(geometry: Geometry, x: BufferRef, y: BufferRef): Dispatch {
       substitute: {
         FROM_: vectorOf(same ? 'u32' : x.dtype, length),
         TO_: vectorOf(same ? 'u32' : y.dtype, length),
+        ...items(geometry, length),
       },
     }),
     params: { count: u32(vectorCount(length)) },
@@ -120,7 +122,9 @@ export function fill(geometry: Geometry, y: BufferRef, value: number): Dispatch 
   const { length } = y;
   return {
     label: `fill [${length}]`,
-    code: expandTemplate('fill', fillSource, { substitute: { TYPE_: vectorOf('u32', length) } }),
+    code: expandTemplate('fill', fillSource, {
+      substitute: { TYPE_: vectorOf('u32', length), ...items(geometry, length) },
+    }),
     params: { count: u32(vectorCount(length)), bits: u32(bitsOf(value, y.dtype)) },
     operands: [{ buffer: y, access: 'write' }],
     workgroups: threads(geometry, length),
@@ -135,7 +139,7 @@ export function accumulate(geometry: Geometry, y: BufferRef, x: BufferRef): Disp
   return {
     label: `accumulate [${length}]`,
     code: expandTemplate('accumulate', accumulateSource, {
-      substitute: { TYPE_: vectorOf('f32', length) },
+      substitute: { TYPE_: vectorOf('f32', length), ...items(geometry, length) },
     }),
     params: { count: u32(vectorCount(length)) },
     operands: [
@@ -172,6 +176,7 @@ export function where(
         B_BINDING_: arrays.length,
         Y_BINDING_: arrays.length + 1,
         PARAMS_BINDING_: arrays.length + 2,
+        ...items(geometry, length),
       },
     }),
     params: { count: u32(vectorCount(length)), a_bits: u32(bits(a)), b_bits: u32(bits(b)) },
@@ -192,9 +197,14 @@ export const vectorOf = (dtype: DType, length: number): string =>
 /** How many of `vectorOf` an array holds. */
 export const vectorCount = (length: number): number => (length % 4 === 0 ? length / 4 : length);
 
-/** Workgroups of 64 threads, one `vectorOf` each. */
-const threads = (geometry: Geometry, length: number): readonly [number, number, number] =>
-  spread(geometry, Math.ceil(vectorCount(length) / 64));
+const items = (geometry: Geometry, length: number): { ITEMS_: string } => ({
+  ITEMS_: `${itemsPerThread(geometry, vectorCount(length))}u`,
+});
+
+function threads(geometry: Geometry, length: number): readonly [number, number, number] {
+  const count = vectorCount(length);
+  return spread(geometry, Math.ceil(count / itemsPerThread(geometry, count) / 64));
+}
 
 function bitsOf(value: number, dtype: DType): number {
   const view = new DataView(new ArrayBuffer(4));

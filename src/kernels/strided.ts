@@ -83,8 +83,7 @@ export function planWalk(
     );
   const width = vector ? 4 : 1;
   const length = inner.size / width;
-  // Fat threads on software adapters, where a thread costs and neighbours need not lie in neighbouring threads.
-  const items = geometry.kind === 'cpu' ? ([8, 4, 2].find((count) => length % count === 0) ?? 1) : 1;
+  const items = itemsPerThread(geometry, length);
   // An array that repeats is read element by element, so its strides stay in elements.
   const widthA = inner.a === 1 ? width : 1;
   const widthB = inner.b === 1 ? width : 1;
@@ -112,6 +111,14 @@ export function planWalk(
     when[`RANK${i + 2}`] = used;
   }
   return { vector, items, threads, params, when, repeats: [inner.a === 0, inner.b === 0] };
+}
+
+/**
+ * How many of `length` neighbours one thread takes, always a divisor. Software adapters want fat threads (on lavapipe 8
+ * a thread copy twice as fast as 1); hardware wants neighbours in neighbouring threads.
+ */
+export function itemsPerThread(geometry: Geometry, length: number): number {
+  return geometry.kind === 'cpu' ? ([8, 4, 2].find((count) => length % count === 0) ?? 1) : 1;
 }
 
 /** Whether every row starts at a multiple of four elements and lies dense, or repeats one element. */
