@@ -62,8 +62,16 @@ function cases(batch: number): Case[] {
       run: (x, weight, bias) =>
         relu(batchNorm2d(x as Tensor, { weight: weight as Tensor, bias: bias as Tensor, training: true })),
     },
-    { name: `max pool ${n}x96x112x112`, inputs: [[n, 96, 112, 112]], run: (x) => maxPool2d(x as Tensor, { kernelSize: 3, stride: 2, padding: 1 }) },
-    { name: `avg pool ${n}x192x56x56`, inputs: [[n, 192, 56, 56]], run: (x) => avgPool2d(x as Tensor, { kernelSize: 2, stride: 2 }) },
+    {
+      name: `max pool ${n}x96x112x112`,
+      inputs: [[n, 96, 112, 112]],
+      run: (x) => maxPool2d(x as Tensor, { kernelSize: 3, stride: 2, padding: 1 }),
+    },
+    {
+      name: `avg pool ${n}x192x56x56`,
+      inputs: [[n, 192, 56, 56]],
+      run: (x) => avgPool2d(x as Tensor, { kernelSize: 2, stride: 2 }),
+    },
     {
       name: 'cross entropy 64x365',
       inputs: [
@@ -79,7 +87,9 @@ function cases(batch: number): Case[] {
 export async function benchKernels(device: Device, batch: number, repeats: number): Promise<KernelResult[]> {
   const results: KernelResult[] = [];
   for (const { name, inputs, run } of cases(batch)) {
-    const tensors = inputs.map((shape, i) => device.tensor(noise(shape, i + 1), shape, { requiresGrad: true }));
+    const tensors = inputs.map((shape, i) =>
+      device.tensor(noise(shape, i + 1), shape, { requiresGrad: true }),
+    );
     const step = device.compile(() => {
       for (const tensor of tensors) tensor.clearGrad();
       const y = run(...tensors);
@@ -92,7 +102,11 @@ export async function benchKernels(device: Device, batch: number, repeats: numbe
       step.profile(profiler);
       await step();
       for (const row of await profiler.report()) {
-        const one = { milliseconds: row.milliseconds, gflops: row.gigaflopsPerSecond, gbps: row.gigabytesPerSecond };
+        const one = {
+          milliseconds: row.milliseconds,
+          gflops: row.gigaflopsPerSecond,
+          gbps: row.gigabytesPerSecond,
+        };
         times.set(row.label, [...(times.get(row.label) ?? []), one]);
       }
       profiler.destroy();

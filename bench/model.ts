@@ -37,7 +37,12 @@ type ProfileRow = Awaited<ReturnType<Profiler['report']>>[number];
 const CLASSES = 10;
 
 /** Times `steps` training steps of a net at its full size; frames are 224 x 224 (48 x 48 for `small`). */
-export async function benchModel(device: Device, model: ModelName, batch: number, steps: number): Promise<ModelResult> {
+export async function benchModel(
+  device: Device,
+  model: ModelName,
+  batch: number,
+  steps: number,
+): Promise<ModelResult> {
   manualSeed(1);
   const { net, inputs } = build(model, batch);
   net.to(device).train();
@@ -131,8 +136,10 @@ function build(model: ModelName, batch: number) {
   }
 }
 
-const withLogits = <M extends object>(net: M, logits: (inputs: readonly Tensor[]) => Tensor): M & { logits: typeof logits } =>
-  Object.assign(net, { logits });
+const withLogits = <M extends object>(
+  net: M,
+  logits: (inputs: readonly Tensor[]) => Tensor,
+): M & { logits: typeof logits } => Object.assign(net, { logits });
 
 function first(list: readonly Tensor[]): Tensor {
   const [tensor] = list;
@@ -140,4 +147,5 @@ function first(list: readonly Tensor[]): Tensor {
   return tensor;
 }
 
-const noise = (length: number): Float32Array<ArrayBuffer> => Float32Array.from({ length }, (_, i) => Math.sin(i * 12.9898));
+const noise = (length: number): Float32Array<ArrayBuffer> =>
+  Float32Array.from({ length }, (_, i) => Math.sin(i * 12.9898));

@@ -17,10 +17,14 @@ if (inCheckout && (major < 22 || (major === 22 && minor < 18))) {
   try {
     node = join(dirname(createRequire(import.meta.url).resolve('node/package.json')), 'bin', 'node');
   } catch {
-    console.error(`wavelight: Node ${process.versions.node} does not run TypeScript: run npm ci, which brings one that does`);
+    console.error(
+      `wavelight: Node ${process.versions.node} does not run TypeScript: run npm ci, which brings one that does`,
+    );
     process.exit(1);
   }
-  const { status, signal } = spawnSync(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: 'inherit' });
+  const { status, signal } = spawnSync(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
+    stdio: 'inherit',
+  });
   if (signal) process.kill(process.pid, signal);
   process.exit(status ?? 1);
 } else if (inCheckout) {

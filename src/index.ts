@@ -10,3 +10,5 @@ export { noGrad, type BackwardOptions } from './tensor/autograd.ts';
 export { gradcheck, type GradcheckOptions, type GradcheckResult } from './tensor/gradcheck.ts';
 export { manualSeed } from './tensor/random.ts';
 export * from './tensor/ops/index.ts';
+export * as nn from './nn/index.ts';
+export * as optim from './nn/optim/index.ts';

@@ -16,15 +16,23 @@ const files = readdirSync(root, { recursive: true, encoding: 'utf8' })
 
 const imports: Import[] = files.flatMap((from) => {
   const text = readFileSync(join(root, from), 'utf8');
-  const statements = text.matchAll(/^(?:import|export)\s+(type\s)?[^'"]*?from\s+['"]([^'"]+)['"]|^import\s+()['"]([^'"]+)['"]/gms);
-  return [...statements].map(([, type, named, , bare]) => ({ from, to: named ?? bare ?? '', typeOnly: type !== undefined }));
+  const statements = text.matchAll(
+    /^(?:import|export)\s+(type\s)?[^'"]*?from\s+['"]([^'"]+)['"]|^import\s+()['"]([^'"]+)['"]/gms,
+  );
+  return [...statements].map(([, type, named, , bare]) => ({
+    from,
+    to: named ?? bare ?? '',
+    typeOnly: type !== undefined,
+  }));
 });
 
 const internal = imports
   .filter(({ to }) => to.startsWith('.') && to.endsWith('.ts'))
   .map(({ from, to, typeOnly }) => ({
     from,
-    to: relative(root, join(root, dirname(from), to)).split(sep).join('/'),
+    to: relative(root, join(root, dirname(from), to))
+      .split(sep)
+      .join('/'),
     typeOnly,
   }));
 
@@ -82,7 +90,9 @@ describe('architecture', () => {
   });
 
   it('keeps Node out of what runs in a browser', () => {
-    const guarded = files.filter((path) => /^(gpu|kernels|tensor|nn|avsc|index)\b/.test(path) && !path.startsWith('avsc/node/'));
+    const guarded = files.filter(
+      (path) => /^(gpu|kernels|tensor|nn|avsc|index)\b/.test(path) && !path.startsWith('avsc/node/'),
+    );
     const offences = guarded.filter((path) => {
       const text = readFileSync(join(root, path), 'utf8');
       return /from 'node:|import\('node:|\bprocess\.|\bBuffer\.(from|alloc)/.test(text);

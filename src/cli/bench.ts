@@ -66,7 +66,12 @@ async function runKernels({ device: choice, batch, repeats, json, out }: KernelO
       share(gbps, copyGBps),
     ]),
   );
-  await give({ machine, batch, results }, `ceilings: ${fmaGflops.toFixed(1)} GFLOP/s FMA, ${copyGBps.toFixed(1)} GB/s copy\n${table}`, json, out);
+  await give(
+    { machine, batch, results },
+    `ceilings: ${fmaGflops.toFixed(1)} GFLOP/s FMA, ${copyGBps.toFixed(1)} GB/s copy\n${table}`,
+    json,
+    out,
+  );
 }
 
 async function runModel({ device: choice, model, batch, steps, json, out }: ModelOptions): Promise<void> {
@@ -101,7 +106,12 @@ async function runModel({ device: choice, model, batch, steps, json, out }: Mode
         gigabytesPerSecond.toFixed(1),
       ]),
   );
-  await give({ machine, ...result }, `${formatTable([`${model}, batch ${batch}`, ''], rows)}\n\n${kernels}`, json, out);
+  await give(
+    { machine, ...result },
+    `${formatTable([`${model}, batch ${batch}`, ''], rows)}\n\n${kernels}`,
+    json,
+    out,
+  );
 }
 
 async function give(result: object, table: string, json = false, out?: string): Promise<void> {

@@ -1,14 +1,31 @@
-import { Gpu } from '../gpu/gpu.ts';
+import { Gpu, type GpuOptions } from '../gpu/gpu.ts';
 import { Device, type DeviceOptions } from '../tensor/device.ts';
 import { openNodeGpu } from './adapter.ts';
 
 /** A device in Node: Dawn from npm, on hardware or on a software adapter. */
 export class NodeDevice extends Device {
-  /** Opens a device; see `openNodeGpu` for what is chosen and what is thrown. */
+  /**
+   * Opens a device; see `openNodeGpu` for what is chosen and what is thrown. Where `debug` is not given, the environment
+   * variable DEBUG decides.
+   */
   static override async create(options: DeviceOptions = {}): Promise<NodeDevice> {
-    if (options.gpuDevice !== undefined) return new NodeDevice(Gpu.fromDevice(options.gpuDevice, options));
-    const { adapter = 'auto', profile = 'checked' } = options;
+    const all: DeviceOptions = { ...debugLevel(process.env['DEBUG']), ...options };
+    if (all.gpuDevice !== undefined) return new NodeDevice(Gpu.fromDevice(all.gpuDevice, all));
+    const { adapter = 'auto', profile = 'checked' } = all;
     const opened = await openNodeGpu({ adapter, profile });
-    return new NodeDevice(await Gpu.fromAdapter(opened.adapter, options));
+    return new NodeDevice(await Gpu.fromAdapter(opened.adapter, all));
+  }
+}
+
+/** Anything but 1 to 4 is not meant for us: other packages read DEBUG too. */
+function debugLevel(text: string | undefined): Pick<GpuOptions, 'debug'> {
+  switch (text) {
+    case '1':
+    case '2':
+    case '3':
+    case '4':
+      return { debug: Number(text) as 1 | 2 | 3 | 4 };
+    default:
+      return {};
   }
 }

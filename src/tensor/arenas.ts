@@ -36,7 +36,8 @@ export class Arenas {
     if (ref instanceof Value && ref.place !== null) return ref.place.storage;
     const slot = plan.slots.get(ref);
     const buffer = slot && this.#bins[slot.colour]?.[slot.bin];
-    if (slot === undefined || buffer === undefined) throw new Error('a dispatch binds a buffer that the plan did not place');
+    if (slot === undefined || buffer === undefined)
+      throw new Error('a dispatch binds a buffer that the plan did not place');
     return { buffer, offset: slot.offset, bytes: slot.bytes };
   }
 }

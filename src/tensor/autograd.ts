@@ -89,7 +89,9 @@ export function releaseHistory(tensor: Tensor): void {
 export function backward(root: Tensor, gradient: Tensor | undefined, options: BackwardOptions = {}): void {
   if (!root.requiresGrad) throw new Error('backward needs a tensor that depends on one with requiresGrad');
   if (gradient === undefined && root.numel !== 1) {
-    throw new RangeError(`backward of a tensor of shape ${formatShape(root.shape)} needs a gradient of that shape`);
+    throw new RangeError(
+      `backward of a tensor of shape ${formatShape(root.shape)} needs a gradient of that shape`,
+    );
   }
   if (gradient !== undefined && !sameShape(gradient.shape, root.shape)) {
     throw new RangeError(
@@ -112,7 +114,9 @@ function propagate(root: GradNode, seed: Tensor, retainGraph: boolean): void {
     gradients.delete(node);
     if (gradient === undefined) continue;
     if (node.saved === null) {
-      throw new Error('backward was called twice through the same graph: pass { retainGraph: true } the first time');
+      throw new Error(
+        'backward was called twice through the same graph: pass { retainGraph: true } the first time',
+      );
     }
     const results = node.backward(gradient, node.saved, node.needs);
     // One tensor may be the gradient of several inputs, so each edge gets a handle of its own.
@@ -157,7 +161,9 @@ function sum(soFar: Tensor | undefined, gradient: Tensor): Tensor {
 /** Adds to a leaf's gradient; the first one of a step is written where the optimiser wants it, without a copy. */
 function accumulateLeaf(leaf: Tensor, gradient: Tensor): void {
   if (!sameShape(leaf.shape, gradient.shape)) {
-    throw new Error(`gradient of shape ${formatShape(gradient.shape)} for a tensor of ${formatShape(leaf.shape)}`);
+    throw new Error(
+      `gradient of shape ${formatShape(gradient.shape)} for a tensor of ${formatShape(leaf.shape)}`,
+    );
   }
   const { device } = leaf;
   device.noteGradient(leaf);

@@ -108,7 +108,8 @@ export function compileFunction<Result extends StepResult>(
       profiler = timer;
     },
     statistics: () => {
-      if (last === undefined) throw new Error('this compiled function has not been called, so it has no plan');
+      if (last === undefined)
+        throw new Error('this compiled function has not been called, so it has no plan');
       return statisticsOf(last.plan);
     },
     dispose: () => {
@@ -120,10 +121,13 @@ export function compileFunction<Result extends StepResult>(
       });
     },
   };
-  return Object.defineProperty(Object.assign(call, members), 'traces', { get: () => traces }) as CompiledFunction<Result>;
+  return Object.defineProperty(Object.assign(call, members), 'traces', {
+    get: () => traces,
+  }) as CompiledFunction<Result>;
 }
 
-const dtypeOf = (input: StepInput): DType => (input instanceof Tensor ? input.dtype : dtypeOfArray(input.data));
+const dtypeOf = (input: StepInput): DType =>
+  input instanceof Tensor ? input.dtype : dtypeOfArray(input.data);
 
 /** Traces `fn` on tensors of the inputs' shapes and plans it; its pipelines begin to compile. */
 function trace(
@@ -203,7 +207,8 @@ function replay(
       before: (encoder) => sources.forEach((source, i) => feed(device, encoder, source, compiled.inputs[i])),
       after: (encoder) => {
         for (const { source, ring } of compiled.outputs.values()) {
-          if (source.place && ring[turn]) copyStorage(encoder, source.place.storage, ring[turn].storage, source);
+          if (source.place && ring[turn])
+            copyStorage(encoder, source.place.storage, ring[turn].storage, source);
         }
       },
       profiler,
@@ -230,7 +235,9 @@ function setGradients(device: Device, { exit }: CompiledPlan): void {
 function handOut(device: Device, { result, outputs }: CompiledPlan, turn: number): StepResult {
   const fresh = new Map<Tensor, Tensor>();
   for (const [traced, { shape, ring, handedOut }] of outputs) {
-    handedOut[turn]?.dispose(`was overwritten ${RESULTS_KEPT} calls of its compiled function later; read it sooner or clone it`);
+    handedOut[turn]?.dispose(
+      `was overwritten ${RESULTS_KEPT} calls of its compiled function later; read it sooner or clone it`,
+    );
     const value = new Value(traced.dtype, elementCount(shape), `result ${formatShape(shape)}`);
     value.place = ring[turn] ?? null;
     const tensor = new Tensor(device, value, shape);

@@ -70,7 +70,8 @@ export class Device {
     );
     if (adapter === null) throw new Error(`the browser has no WebGPU adapter of kind '${choice}'`);
     const { name, kind } = describeAdapter(adapter.info);
-    if (choice === 'gpu' && kind !== 'gpu') throw new Error(`adapter 'gpu' refuses ${name}, which is software`);
+    if (choice === 'gpu' && kind !== 'gpu')
+      throw new Error(`adapter 'gpu' refuses ${name}, which is software`);
     return new Device(await Gpu.fromAdapter(adapter, options));
   }
 
@@ -93,7 +94,9 @@ export class Device {
     const size = shape ?? (typeof data === 'number' ? [] : [array.length]);
     checkShape(size, 'tensor');
     if (elementCount(size) !== array.length) {
-      throw new RangeError(`tensor: shape ${formatShape(size)} has ${elementCount(size)} elements, the data ${array.length}`);
+      throw new RangeError(
+        `tensor: shape ${formatShape(size)} has ${elementCount(size)} elements, the data ${array.length}`,
+      );
     }
     const tensor = this.empty(size, dtypeOfArray(array));
     const { place } = tensor.value;
@@ -143,7 +146,8 @@ export class Device {
 
   /** Submits what was recorded; resolves when it is submitted. Rejects if it cannot be planned or compiled. */
   flush(): Promise<void> {
-    if (this.#tracing) throw new Error('a compiled function cannot read or flush while it is traced: return the tensor');
+    if (this.#tracing)
+      throw new Error('a compiled function cannot read or flush while it is traced: return the tensor');
     const recording = this.#recording;
     if (recording.isEmpty) return this.queue.run(() => undefined);
     this.#recording = new Recording();
@@ -180,7 +184,8 @@ export class Device {
       let bytes: Promise<ArrayBuffer> | undefined;
       await this.queue.run(() => {
         if (value.failure !== null) throw value.failure;
-        if (value.place === null) throw new Error(`${value.label} was recorded on a device that was destroyed`);
+        if (value.place === null)
+          throw new Error(`${value.label} was recorded on a device that was destroyed`);
         bytes = this.gpu.read(value.place.storage, value.bytes);
       });
       const buffer = await (bytes ?? Promise.reject(new Error('nothing was read')));
@@ -202,11 +207,20 @@ export class Device {
 
   // What follows is for the engine and for those who add ops and optimisers.
 
-  record<Attrs>(op: Op<Attrs>, inputs: readonly Tensor[], outputs: readonly OutputSpec[], attrs: Attrs): Tensor[] {
+  record<Attrs>(
+    op: Op<Attrs>,
+    inputs: readonly Tensor[],
+    outputs: readonly OutputSpec[],
+    attrs: Attrs,
+  ): Tensor[] {
     const values = inputs.map(({ value }) => value);
     const results = outputs.map(({ shape, dtype = 'f32' }) => {
       checkShape(shape, op.name);
-      return new Tensor(this, new Value(dtype, elementCount(shape), `${op.name} ${formatShape(shape)}`), shape);
+      return new Tensor(
+        this,
+        new Value(dtype, elementCount(shape), `${op.name} ${formatShape(shape)}`),
+        shape,
+      );
     });
     const node = { op: op as Op<never>, inputs: values, outputs: results.map(({ value }) => value), attrs };
     for (const value of values) value.uses++;
@@ -236,7 +250,8 @@ export class Device {
   /** To be called before a leaf's gradient is read, added to or cleared by anything recorded. */
   noteGradient(leaf: Tensor, use: 'needed' | 'cleared' = 'needed'): void {
     const { gradientsAtEntry } = this.#recording;
-    if (!gradientsAtEntry.has(leaf)) gradientsAtEntry.set(leaf, use === 'cleared' ? 'any' : (leaf.grad?.value ?? null));
+    if (!gradientsAtEntry.has(leaf))
+      gradientsAtEntry.set(leaf, use === 'cleared' ? 'any' : (leaf.grad?.value ?? null));
   }
 
   /** A number for a random op, unique within the recording and the same each time it is made. */
@@ -334,4 +349,3 @@ function toTypedArray(data: TypedArray | readonly number[] | number, dtype: DTyp
       return Uint32Array.from(numbers);
   }
 }
-

@@ -97,7 +97,8 @@ function packGroup(device: Device, tensors: readonly Tensor[]): FlatGroup {
     device.gpu.submit((encoder) => {
       encoder.clearBuffer(parameters.storage.buffer);
       encoder.clearBuffer(gradients.storage.buffer);
-      for (const { from, to } of moves) encoder.copyBufferToBuffer(from.buffer, from.offset, to.buffer, to.offset, to.bytes);
+      for (const { from, to } of moves)
+        encoder.copyBufferToBuffer(from.buffer, from.offset, to.buffer, to.offset, to.bytes);
     });
     for (const { giveBack } of moves) giveBack();
   });

@@ -53,11 +53,13 @@ export async function gradcheck(
   for (const [i, input] of inputs.entries()) {
     if (!input.requiresGrad) continue;
     const gradient = analytic[i];
-    if (!gradient) throw new Error(`gradcheck: input ${i} of shape ${formatShape(input.shape)} received no gradient`);
+    if (!gradient)
+      throw new Error(`gradcheck: input ${i} of shape ${formatShape(input.shape)} received no gradient`);
     let distance = 0;
     let norm = 0;
     for (let element = 0; element < gradient.length; element++) {
-      const numeric = ((await projected(i, element, step)) - (await projected(i, element, -step))) / (2 * step);
+      const numeric =
+        ((await projected(i, element, step)) - (await projected(i, element, -step))) / (2 * step);
       distance += (numeric - (gradient[element] ?? 0)) ** 2;
       norm += numeric ** 2;
     }

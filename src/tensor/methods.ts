@@ -8,7 +8,9 @@ import { recordOne } from './op.ts';
 import * as ops from './ops/index.ts';
 import { Tensor } from './tensor.ts';
 
-type Method<F> = F extends (x: Tensor, ...rest: infer Rest) => infer Result ? (...rest: Rest) => Result : never;
+type Method<F> = F extends (x: Tensor, ...rest: infer Rest) => infer Result
+  ? (...rest: Rest) => Result
+  : never;
 
 const METHODS = {
   abs: ops.abs,
@@ -75,7 +77,8 @@ function define(name: string, fn: (x: Tensor, ...rest: never[]) => unknown): voi
   });
 }
 
-for (const [name, fn] of Object.entries(METHODS)) define(name, fn as (x: Tensor, ...rest: never[]) => unknown);
+for (const [name, fn] of Object.entries(METHODS))
+  define(name, fn as (x: Tensor, ...rest: never[]) => unknown);
 define('max', ops.max as (x: Tensor, ...rest: never[]) => unknown);
 define('min', ops.min as (x: Tensor, ...rest: never[]) => unknown);
 define('backward', backward);

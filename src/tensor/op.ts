@@ -38,7 +38,8 @@ export function record<Attrs>(
   attrs: Attrs,
 ): Tensor[] {
   const device = inputs[0]?.device;
-  if (device === undefined) throw new Error(`op ${op.name} has no input to tell the device from: use createOn`);
+  if (device === undefined)
+    throw new Error(`op ${op.name} has no input to tell the device from: use createOn`);
   if (inputs.some((input) => input.device !== device)) {
     throw new Error(`${op.name}: the tensors lie on different devices`);
   }
@@ -46,7 +47,12 @@ export function record<Attrs>(
 }
 
 /** The same for the usual op with one output. */
-export function recordOne<Attrs>(op: Op<Attrs>, inputs: readonly Tensor[], output: OutputSpec, attrs: Attrs): Tensor {
+export function recordOne<Attrs>(
+  op: Op<Attrs>,
+  inputs: readonly Tensor[],
+  output: OutputSpec,
+  attrs: Attrs,
+): Tensor {
   return only(record(op, inputs, [output], attrs));
 }
 

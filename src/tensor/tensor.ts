@@ -4,7 +4,8 @@ import type { Device } from './device.ts';
 import { elementCount, formatShape, type Shape } from './shape.ts';
 import type { Value } from './value.ts';
 
-export type TypedArray = Float32Array<ArrayBufferLike> | Int32Array<ArrayBufferLike> | Uint32Array<ArrayBufferLike>;
+export type TypedArray =
+  Float32Array<ArrayBufferLike> | Int32Array<ArrayBufferLike> | Uint32Array<ArrayBufferLike>;
 
 /** Releases values of tensors that were collected without `dispose`. */
 const collected = new FinalizationRegistry<{ device: Device; value: Value }>(({ device, value }) =>
@@ -41,7 +42,8 @@ export class Tensor {
 
   /** The elements. Throws an Error if the tensor was disposed. */
   get value(): Value {
-    if (this.#value === null) throw new Error(`this tensor of shape ${formatShape(this.shape)} ${this.#whyGone}`);
+    if (this.#value === null)
+      throw new Error(`this tensor of shape ${formatShape(this.shape)} ${this.#whyGone}`);
     return this.#value;
   }
 
@@ -83,7 +85,8 @@ export class Tensor {
 
   /** The only element of a tensor that has one. Throws a RangeError otherwise. */
   async item(): Promise<number> {
-    if (this.numel !== 1) throw new RangeError(`item() needs one element, this tensor is ${formatShape(this.shape)}`);
+    if (this.numel !== 1)
+      throw new RangeError(`item() needs one element, this tensor is ${formatShape(this.shape)}`);
     const [element] = await this.data();
     return element ?? Number.NaN;
   }

@@ -44,7 +44,9 @@ describe('planner', () => {
         }
       }
       const live = program.map((_, at) =>
-        spans.filter(({ first, last }) => first <= at && at <= last).reduce((sum, span) => sum + bytes(span), 0),
+        spans
+          .filter(({ first, last }) => first <= at && at <= last)
+          .reduce((sum, span) => sum + bytes(span), 0),
       );
       worst = Math.max(worst, (bins[0] ?? 0) / Math.max(...live));
     }
@@ -53,7 +55,11 @@ describe('planner', () => {
   });
 
   it('opens another bin when one is full, and refuses what no bin holds', () => {
-    const spans = [3, 3, 3].map((blocks, i): Lifetime => ({ buffer: new Value('f32', blocks * 64, `${i}`), first: 0, last: 1 }));
+    const spans = [3, 3, 3].map((blocks, i): Lifetime => ({
+      buffer: new Value('f32', blocks * 64, `${i}`),
+      first: 0,
+      last: 1,
+    }));
     const bytes = ({ buffer }: Lifetime) => buffer.length * 4;
     expect(pack(spans, bytes, 4 * 256).bins).toEqual([768, 768, 768]);
     expect(() => pack(spans, bytes, 2 * 256)).toThrow('does not fit');

@@ -13,7 +13,11 @@ function inferShape(from: Shape, to: Shape): Shape {
   const missing = to.filter((size) => size === -1).length;
   const inferred = elementCount(from) / known;
   const shape = to.map((size) => (size === -1 ? inferred : size));
-  if (missing > 1 || shape.some((size) => !Number.isInteger(size) || size < 1) || elementCount(shape) !== elementCount(from)) {
+  if (
+    missing > 1 ||
+    shape.some((size) => !Number.isInteger(size) || size < 1) ||
+    elementCount(shape) !== elementCount(from)
+  ) {
     throw new RangeError(`cannot reshape ${formatShape(from)} to ${formatShape(to)}`);
   }
   return shape;

@@ -26,7 +26,11 @@ export class KeptHeaps {
       }
     }
     for (const value of values) {
-      const taken = new Set([...(rivals.get(value) ?? [])].map((ref) => (ref instanceof Value ? ref.place?.storage.buffer : null)));
+      const taken = new Set(
+        [...(rivals.get(value) ?? [])].map((ref) =>
+          ref instanceof Value ? ref.place?.storage.buffer : null,
+        ),
+      );
       value.place = this.#allocateApart(value, taken);
     }
   }

@@ -25,7 +25,10 @@ export interface Lifetime {
 }
 
 /** Lifetimes of all buffers that need a place in an arena, in order of first use. */
-export function lifetimes(dispatches: readonly Dispatch[], isPlaced: (buffer: BufferRef) => boolean): Lifetime[] {
+export function lifetimes(
+  dispatches: readonly Dispatch[],
+  isPlaced: (buffer: BufferRef) => boolean,
+): Lifetime[] {
   const found = new Map<BufferRef, Lifetime>();
   dispatches.forEach((dispatch, index) => {
     for (const { buffer, access } of dispatch.operands) {

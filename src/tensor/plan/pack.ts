@@ -32,7 +32,8 @@ export function pack(
   const slots = new Map<Lifetime, Slot>();
   for (const lifetime of order) {
     const bytes = bytesOf(lifetime);
-    if (bytes > binBytes) throw new RangeError(`a buffer of ${bytes} bytes does not fit in an arena of ${binBytes}`);
+    if (bytes > binBytes)
+      throw new RangeError(`a buffer of ${bytes} bytes does not fit in an arena of ${binBytes}`);
     for (let bin = 0; ; bin++) {
       const placed = (bins[bin] ??= []);
       const offset = tightestGap(placed, lifetime, bytes);

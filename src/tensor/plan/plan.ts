@@ -40,7 +40,9 @@ const MAX_BIN_BYTES = 2 ** 30;
  */
 export function planNodes(gpu: Gpu, nodes: readonly RecordedNode[], heaps: KeptHeaps): Plan {
   const live = liveNodes(nodes, (value) => value.handles > 0);
-  const kept = live.flatMap(({ outputs }) => outputs.filter((value) => value.handles > 0 || value.place !== null));
+  const kept = live.flatMap(({ outputs }) =>
+    outputs.filter((value) => value.handles > 0 || value.place !== null),
+  );
   const lowered = live.flatMap((node) => lower(gpu, node));
   heaps.place(
     kept.filter((value) => value.place === null),
@@ -53,14 +55,20 @@ export function planNodes(gpu: Gpu, nodes: readonly RecordedNode[], heaps: KeptH
   const count = Math.max(0, ...[...colours.values()].map((colour) => colour + 1));
   const arenaBytes = Array.from({ length: count }, (_, colour) => {
     const mine = spans.filter(({ buffer }) => colours.get(buffer) === colour);
-    const packing = pack(mine, ({ buffer }) => bytesOf(buffer), Math.min(gpu.limits.maxBufferSize, MAX_BIN_BYTES));
+    const packing = pack(
+      mine,
+      ({ buffer }) => bytesOf(buffer),
+      Math.min(gpu.limits.maxBufferSize, MAX_BIN_BYTES),
+    );
     for (const [{ buffer }, { bin, offset }] of packing.slots) {
       slots.set(buffer, { colour, bin, offset, bytes: bytesOf(buffer) });
     }
     return packing.bins;
   });
   const made = new Set(kept);
-  const captured = live.flatMap(({ inputs }) => inputs.filter((value) => value.place !== null && !made.has(value)));
+  const captured = live.flatMap(({ inputs }) =>
+    inputs.filter((value) => value.place !== null && !made.has(value)),
+  );
   return { dispatches, slots, arenaBytes, captured: new Set(captured), kept };
 }
 
@@ -111,4 +119,5 @@ function separateRoles(gpu: Gpu, dispatches: readonly Dispatch[]): Dispatch[] {
   });
 }
 
-const bufferOf = (ref: BufferRef): GPUBuffer | null => (ref instanceof Value ? (ref.place?.storage.buffer ?? null) : null);
+const bufferOf = (ref: BufferRef): GPUBuffer | null =>
+  ref instanceof Value ? (ref.place?.storage.buffer ?? null) : null;
