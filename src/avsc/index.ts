@@ -1,0 +1,36 @@
+/**
+ * The scene classifier, as `wavelight/avsc`: its nets, their inputs from sound, how they are trained and what comes out.
+ * Runs in a browser; files, decoding and the command line are not in here.
+ */
+export { toStereo, secondsOf, SAMPLE_RATE, type Stereo } from './audio/clip.ts';
+export { resample } from './audio/resample.ts';
+export { decodeWav, encodeWav, type Wav } from './audio/wav.ts';
+export {
+  FEATURE_CHANNELS,
+  FRAMES_PER_SECOND,
+  LogMelExtractor,
+  logMelFeatures,
+  MELS,
+  type LogMelFeatures,
+  type LogMelRange,
+  type Scaling,
+} from './features/logmel.ts';
+export { SCENES, sceneIndex, type Scene } from './dataset/scenes.ts';
+export { DENSENET161, DenseNet, DenseNetExtractor, type DenseNetConfig } from './models/densenet.ts';
+export { Fcnn, type FcnnConfig } from './models/fcnn.ts';
+export { FusionMlp } from './models/fusion.ts';
+export { AudioNet, JointNet, VideoNet, type Extractor, type Frozen } from './models/joint.ts';
+export {
+  PRESETS,
+  scheduleOf,
+  type AdamConfig,
+  type Phase,
+  type Preset,
+  type PresetName,
+  type ScheduleConfig,
+  type SgdConfig,
+} from './presets.ts';
+export { createModels, type SampleData, type SceneModel } from './training/model.ts';
+export { createPredictor, createTrainer, type Predictor, type Trainer } from './training/trainer.ts';
+export { measure, softmaxRows, type ClassMetrics, type Metrics } from './training/metrics.ts';
+export { STAGES, type Stage } from './training/records.ts';

@@ -1,0 +1,110 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Device } from '../src/index.ts';
+import { bundle, sizeOf, type Bundle } from './browser/bundle.ts';
+import { NO_CHROMIUM, openChromium } from './browser/chromium.ts';
+import * as scenario from './browser/scenario.ts';
+import type { Numbers } from './browser/scenario.ts';
+import { testDevice } from './support/engine.ts';
+
+const ENTRIES = { index: 'src/index.ts', avsc: 'src/avsc/index.ts' };
+
+describe('the bundle for a browser', () => {
+  let made: Bundle;
+  beforeAll(async () => {
+    made = await bundle(ENTRIES);
+  });
+
+  it('holds nothing of Node', () => {
+    for (const code of made.files.values()) {
+      expect(code.match(/\bnode:|\brequire\(|\bprocess\.|\bBuffer\.|__dirname/g)).toBeNull();
+    }
+    expect(made.imports).toEqual([]);
+    expect(made.modules.length).toBeGreaterThan(100);
+  });
+
+  it('takes no package but fft.js', () => {
+    const packages = made.modules.filter((path) => !/^(src|shaders)\//.test(path));
+    expect(
+      packages.filter((path) => !path.includes('node_modules/fft.js/') && !path.startsWith('\0')),
+    ).toEqual([]);
+  });
+
+  it('is small', () => {
+    for (const name of Object.keys(ENTRIES)) {
+      const { raw, gzip } = sizeOf(made, `${name}.js`);
+      console.log(`${name}: ${(raw / 1024).toFixed(0)} KiB, ${(gzip / 1024).toFixed(0)} KiB gzipped`);
+      expect(gzip).toBeLessThan(100 * 1024);
+    }
+  });
+});
+
+/** The largest difference of any element beside the largest element of its array. */
+function relativeError(got: Numbers, want: Numbers): number {
+  expect(Object.keys(got)).toEqual(Object.keys(want));
+  const errors = Object.entries(want).map(([name, expected]) => {
+    const actual = got[name] ?? [];
+    expect(actual.length, name).toBe(expected.length);
+    const scale = Math.max(...expected.map(Math.abs));
+    const worst = Math.max(...expected.map((value, i) => Math.abs(value - (actual[i] ?? NaN))));
+    return worst / scale;
+  });
+  return Math.max(...errors);
+}
+
+describe.skipIf(NO_CHROMIUM !== null)(
+  `in Chromium${NO_CHROMIUM === null ? '' : `: skipped, ${NO_CHROMIUM}`}`,
+  () => {
+    let server: Server | undefined;
+    let browser: Awaited<ReturnType<typeof openChromium>> | undefined;
+    let page: Page;
+    let device: Device;
+
+    beforeAll(async () => {
+      const { files } = await bundle({ ...ENTRIES, page: 'test/browser/page.ts' });
+      const html =
+        '<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><script type="module" src="/page.js"></script>';
+      server = createServer(({ url }, response) => {
+        const code = files.get((url ?? '').slice(1));
+        const isPage = url === '/';
+        response.writeHead(isPage || code !== undefined ? 200 : 404, {
+          'content-type': isPage ? 'text/html' : 'text/javascript',
+        });
+        response.end(isPage ? html : code);
+      });
+      await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve));
+      browser = await openChromium();
+      page = await browser.context.newPage();
+      page.on('pageerror', (error) => console.error(`in the page: ${error.message}`));
+      await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+      device = await testDevice();
+    });
+
+    afterAll(async () => {
+      await device?.destroy();
+      await browser?.close();
+      server?.close();
+    });
+
+    for (const name of ['convolution', 'training', 'scenes'] as const) {
+      it(`${name} gives the numbers that it gives in Node`, async () => {
+        const { adapter, numbers } = await page.evaluate<{ adapter: string; numbers: Numbers }>(
+          `onDevice('${name}')`,
+        );
+        const error = relativeError(numbers, await scenario[name](device));
+        console.log(
+          `${name}: ${adapter} in Chromium beside ${device.description.name} in Node, relative error ${error.toExponential(1)}`,
+        );
+        expect(error).toBeLessThan(1e-5);
+      });
+    }
+
+    it("works on the page's own GPUDevice and leaves it alive", async () => {
+      const run = await page.evaluate<{ numbers: Numbers; after: number[] }>(`onPagesDevice('shared')`);
+      expect(relativeError(run.numbers, await scenario.shared(device))).toBeLessThan(1e-5);
+      expect(run.after).toEqual([1, 2, 3, 4]);
+    });
+  },
+);

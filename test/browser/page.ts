@@ -1,0 +1,41 @@
+// The page's side of test/browser.test.ts, which calls these by name.
+
+import { Device } from '../../src/index.ts';
+import * as scenario from './scenario.ts';
+import type { Numbers } from './scenario.ts';
+
+type Scenario = keyof typeof scenario;
+
+interface Run {
+  readonly adapter: string;
+  readonly numbers: Numbers;
+}
+
+/** Runs a scenario on a device of our own, on the software adapter. */
+async function onDevice(name: Scenario): Promise<Run> {
+  const device = await Device.create({ adapter: 'software' });
+  try {
+    return { adapter: device.description.name, numbers: await scenario[name](device) };
+  } finally {
+    await device.destroy();
+  }
+}
+
+/** The same on the page's own GPUDevice, which the page must be able to use after `destroy`. */
+async function onPagesDevice(name: Scenario): Promise<Run & { readonly after: number[] }> {
+  const adapter = await navigator.gpu.requestAdapter();
+  if (adapter === null) throw new Error('the browser has no adapter');
+  const gpuDevice = await adapter.requestDevice();
+  const device = await Device.create({ gpuDevice });
+  const numbers = await scenario[name](device);
+  await device.destroy();
+  const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
+  const buffer = gpuDevice.createBuffer({ size: 16, usage });
+  gpuDevice.queue.writeBuffer(buffer, 0, Float32Array.of(1, 2, 3, 4));
+  await buffer.mapAsync(GPUMapMode.READ);
+  const after = [...new Float32Array(buffer.getMappedRange())];
+  gpuDevice.destroy();
+  return { adapter: device.description.name, numbers, after };
+}
+
+Object.assign(globalThis, { onDevice, onPagesDevice });
