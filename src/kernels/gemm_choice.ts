@@ -83,7 +83,7 @@ function chooseTile(geometry: Geometry, extent: GemmExtent): TileName {
   const wide = Math.ceil(extent.rows / 128) * 128;
   const narrow = Math.ceil(extent.rows / 64) * 64;
   // The larger tile reads less, unless it idles on missing rows or leaves multiprocessors without work.
-  const fits = wide === narrow && tilesOf(extent, 'tiled128') >= ENOUGH_WORKGROUPS.gpu / 2;
+  const fits = wide <= 1.25 * narrow && tilesOf(extent, 'tiled128') >= ENOUGH_WORKGROUPS.gpu / 2;
   return fits ? 'tiled128' : 'tiled64';
 }
 

@@ -181,6 +181,12 @@ describe('the choice of a geometry', () => {
     expect(chooseGemm(geometry, extent(1, 1024, 65536, [1, 1], 1024)).splits).toBe(1);
   });
 
+  it('takes the large tile where its rows are used and there are many', () => {
+    expect(chooseGemm(geometry, extent(1, 1056, 65536, [1, 1], 64)).tile).toBe('tiled128');
+    expect(chooseGemm(geometry, extent(1, 48, 65536, [1, 1], 64)).tile).toBe('tiled64');
+    expect(chooseGemm(geometry, extent(1, 128, 640, [1, 1], 64)).tile).toBe('tiled64');
+  });
+
   it('keeps partial results below what a binding can span', () => {
     const small = { ...geometry, maxBindingBytes: 2 ** 20 };
     const { splits } = chooseGemm(small, extent(1, 128, 512, [1, 1], 2 ** 20));
