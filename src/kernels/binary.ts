@@ -24,7 +24,7 @@ const COMPARISONS = [
 
 export type Comparison = (typeof COMPARISONS)[number];
 
-export interface BinaryOperand {
+interface BinaryOperand {
   readonly buffer: BufferRef;
   readonly shape: readonly number[];
 }

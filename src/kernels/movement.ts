@@ -10,7 +10,7 @@ import { planWalk, type View } from './strided.ts';
 import { expandTemplate } from './template.ts';
 
 /** An array that takes part in a strided copy. */
-export interface ViewOf {
+interface ViewOf {
   readonly buffer: BufferRef;
   readonly view: View;
 }

@@ -27,7 +27,7 @@ export interface AdamSettings {
   readonly decay: number | null;
 }
 
-export interface AdamBuffers {
+interface AdamBuffers {
   readonly parameters: BufferRef;
   readonly gradients: BufferRef;
   readonly firstMoments: BufferRef;
@@ -89,7 +89,7 @@ export interface SgdSettings {
   readonly lr: number;
 }
 
-export interface SgdBuffers {
+interface SgdBuffers {
   readonly parameters: BufferRef;
   readonly gradients: BufferRef;
   /** Starts as 0; null without momentum. */
@@ -138,7 +138,7 @@ export function sgd(
 }
 
 /** A vector and the parts of it that count. */
-export interface Spanned {
+interface Spanned {
   readonly buffer: BufferRef;
   readonly spans: readonly Span[];
 }

@@ -9,7 +9,7 @@ export interface View {
 }
 
 /** How the threads of a kernel walk two arrays over one index space; see shaders/lib_strided.wgsl. */
-export interface Walk {
+interface Walk {
   /** Four elements at a time along the innermost dimension. */
   readonly vector: boolean;
   /** Neighbours along the innermost dimension that one thread takes. */

@@ -48,7 +48,7 @@ export const sgdMomentumOp: Op<SgdAttrs> = {
   },
 };
 
-export interface GradNormAttrs {
+interface GradNormAttrs {
   /** For each input the parts that count. */
   readonly spans: readonly (readonly Span[])[];
   readonly maxNorm: number;

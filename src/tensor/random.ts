@@ -49,7 +49,7 @@ export function manualSeed(seed: number): void {
 }
 
 /** Everything that a generator's next draws depend on. */
-export interface GeneratorState {
+interface GeneratorState {
   readonly seed: number;
   readonly step: number;
 }
