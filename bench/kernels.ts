@@ -31,7 +31,7 @@ interface Case {
 const conv = (name: string, x: Shape, w: Shape, stride = 1, padding = 0): Case => ({
   name: `${name} ${x.join('x')} * ${w.join('x')}`,
   inputs: [x, w],
-  run: (a, b) => conv2d(a as Tensor, b as Tensor, null, { stride, padding }),
+  run: (a, b) => conv2d(a, b, null, { stride, padding }),
 });
 
 /** Shapes of DenseNet161 and FCNN; `batch` images (DenseNet sees two frames a sample). */
@@ -43,7 +43,7 @@ function cases(batch: number): Case[] {
       [size, size],
       [size, size],
     ],
-    run: (a, b) => matmul(a as Tensor, b as Tensor),
+    run: (a, b) => matmul(a, b),
   });
   return [
     gemm(512),
@@ -60,17 +60,17 @@ function cases(batch: number): Case[] {
       name: `batch norm + relu ${n}x384x28x28`,
       inputs: [[n, 384, 28, 28], [384], [384]],
       run: (x, weight, bias) =>
-        relu(batchNorm2d(x as Tensor, { weight: weight as Tensor, bias: bias as Tensor, training: true })),
+        relu(batchNorm2d(x, { weight: weight, bias: bias, training: true })),
     },
     {
       name: `max pool ${n}x96x112x112`,
       inputs: [[n, 96, 112, 112]],
-      run: (x) => maxPool2d(x as Tensor, { kernelSize: 3, stride: 2, padding: 1 }),
+      run: (x) => maxPool2d(x, { kernelSize: 3, stride: 2, padding: 1 }),
     },
     {
       name: `avg pool ${n}x192x56x56`,
       inputs: [[n, 192, 56, 56]],
-      run: (x) => avgPool2d(x as Tensor, { kernelSize: 2, stride: 2 }),
+      run: (x) => avgPool2d(x, { kernelSize: 2, stride: 2 }),
     },
     {
       name: 'cross entropy 64x365',
@@ -78,7 +78,7 @@ function cases(batch: number): Case[] {
         [64, 365],
         [64, 365],
       ],
-      run: (logits, target) => crossEntropy(logits as Tensor, (target as Tensor).detach()),
+      run: (logits, target) => crossEntropy(logits, (target).detach()),
     },
   ];
 }

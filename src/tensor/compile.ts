@@ -6,6 +6,7 @@ import { Program } from '../gpu/program.ts';
 import { releaseHistory } from './autograd.ts';
 import type { Device } from './device.ts';
 import { dtypeOfArray } from './dtype.ts';
+import { asError } from './errors.ts';
 import { planNodes, type Plan } from './plan/plan.ts';
 import type { GradientAtEntry, RunHook } from './recording.ts';
 import { tensorsIn } from './scope.ts';
@@ -99,7 +100,7 @@ export function compileFunction<Result extends StepResult>(
       last = found;
       return replay(device, found, inputs, profiler) as Promise<Result>;
     } catch (error) {
-      return Promise.reject(error as Error);
+      return Promise.reject(asError(error));
     }
   };
 

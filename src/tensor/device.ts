@@ -7,6 +7,7 @@ import { Arenas } from './arenas.ts';
 import type { GradNode } from './autograd.ts';
 import { compileFunction, type CompiledFunction, type StepResult } from './compile.ts';
 import { dtypeOfArray, viewOf } from './dtype.ts';
+import { asError } from './errors.ts';
 import type { Op, OutputSpec } from './op.ts';
 import { KeptHeaps } from './plan/kept_heaps.ts';
 import { planNodes, type Plan } from './plan/plan.ts';
@@ -157,7 +158,7 @@ export class Device {
       plan = planNodes(this.gpu, recording.nodes, this.keptHeaps);
     } catch (error) {
       this.#abandon(recording, error);
-      return Promise.reject(error as Error);
+      return Promise.reject(asError(error));
     }
     return this.queue
       .run(async () => {
@@ -331,7 +332,7 @@ export class Device {
   }
 
   #abandon(recording: Recording, error: unknown): void {
-    const failure = error instanceof Error ? error : new Error(String(error));
+    const failure = asError(error);
     for (const { outputs } of recording.nodes) for (const value of outputs) value.failure ??= failure;
     this.finishUses(recording.nodes);
   }

@@ -49,7 +49,7 @@ export function packParameters(tensors: readonly Tensor[]): FlatGroup[] {
   const device = tensors[0]?.device;
   if (device === undefined) return [];
   const odd = tensors.find((tensor) => tensor.dtype !== 'f32' || !tensor.isLeaf || !tensor.requiresGrad);
-  if (odd) throw new Error(`${odd} is not a parameter: a leaf of f32 with requiresGrad is needed`);
+  if (odd) throw new Error(`${odd.toString()} is not a parameter: a leaf of f32 with requiresGrad is needed`);
   if (new Set(tensors).size < tensors.length) throw new Error('a parameter was given twice');
   // Whoever is still to be computed gets a place first.
   device.flush().catch(() => undefined);

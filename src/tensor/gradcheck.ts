@@ -35,7 +35,7 @@ export async function gradcheck(
   const weightTensor = device.tensor(weights, output.shape);
   output.backward(weightTensor);
   const values = await Promise.all(inputs.map((input) => input.data()));
-  const analytic = await Promise.all(inputs.map((input) => input.grad?.data() ?? null));
+  const analytic = await Promise.all(inputs.map((input) => input.grad?.data() ?? Promise.resolve(null)));
   output.dispose();
   weightTensor.dispose();
 

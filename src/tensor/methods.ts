@@ -78,8 +78,8 @@ function define(name: string, fn: (x: Tensor, ...rest: never[]) => unknown): voi
 }
 
 for (const [name, fn] of Object.entries(METHODS))
-  define(name, fn as (x: Tensor, ...rest: never[]) => unknown);
-define('max', ops.max as (x: Tensor, ...rest: never[]) => unknown);
-define('min', ops.min as (x: Tensor, ...rest: never[]) => unknown);
+  define(name, fn);
+define('max', ops.max);
+define('min', ops.min);
 define('backward', backward);
 define('clone', (x) => recordOne(cloneOp, [x], { shape: x.shape, dtype: x.dtype }, null));

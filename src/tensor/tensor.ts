@@ -5,7 +5,7 @@ import { elementCount, formatShape, type Shape } from './shape.ts';
 import type { Value } from './value.ts';
 
 export type TypedArray =
-  Float32Array<ArrayBufferLike> | Int32Array<ArrayBufferLike> | Uint32Array<ArrayBufferLike>;
+  Float32Array | Int32Array | Uint32Array;
 
 /** Releases values of tensors that were collected without `dispose`. */
 const collected = new FinalizationRegistry<{ device: Device; value: Value }>(({ device, value }) =>

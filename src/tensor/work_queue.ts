@@ -1,3 +1,5 @@
+import { asError } from './errors.ts';
+
 /** Runs work on the device strictly in the order in which it was asked for; at once when nothing is under way. */
 export class WorkQueue {
   #pending = 0;
@@ -9,7 +11,7 @@ export class WorkQueue {
       const result = work();
       return result instanceof Promise ? this.#follow(result) : Promise.resolve(result);
     } catch (error) {
-      return Promise.reject(error as Error);
+      return Promise.reject(asError(error));
     }
   }
 
