@@ -9,6 +9,8 @@ export interface ScalarSlot {
   /** Index into the kernels' `scalars` array. */
   readonly index: number;
   set(value: number): void;
+  /** Gives the slot back; nothing recorded may use it any more. */
+  release(): void;
 }
 
 /** The small buffer of per-step numbers. Elements 0 and 1 are the random seed and step, as bits of u32. */
@@ -16,16 +18,22 @@ export class Scalars {
   readonly storage: Storage;
   readonly #values = new Float32Array(CAPACITY);
   readonly #bits = new Uint32Array(this.#values.buffer);
+  readonly #released: number[] = [];
   #count = 2;
 
   constructor(heap: Heap) {
     this.storage = heap.allocate(CAPACITY * 4, 'per-step scalars');
   }
 
+  /** Throws an Error if all slots are taken. */
   allocate(): ScalarSlot {
-    if (this.#count === CAPACITY) throw new Error(`a device has ${CAPACITY} per-step scalars, all are taken`);
-    const index = this.#count++;
-    return { index, set: (value) => (this.#values[index] = value) };
+    const index = this.#released.pop() ?? this.#count++;
+    if (index >= CAPACITY) throw new Error(`a device has ${CAPACITY} per-step scalars, all are taken`);
+    return {
+      index,
+      set: (value) => (this.#values[index] = value),
+      release: () => this.#released.push(index),
+    };
   }
 
   setRandom(seed: number, step: number): void {

@@ -90,6 +90,7 @@ export abstract class Optimizer {
       }
       for (const flat of [parameters, gradients, ...state.values()]) flat.dispose();
     }
+    for (const slot of this.#scalars.splice(0)) slot.release();
   }
 
   /** A number that is set anew before each run of what is being recorded; gives its index in the kernels' scalars. */
