@@ -2,7 +2,9 @@ import { defineConfig } from 'tsdown';
 import { wgsl } from './tools/wgsl-plugin.ts';
 
 // One build, so that every entry shares the same chunks: a Tensor is the same class whichever way it is imported.
-// index and avsc reach no Node module (test/browser.test.ts checks the bundle).
+// index and avsc reach no Node module (test/browser.test.ts checks that) and carry the one package they need, so that a page
+// can load them as they are. Types come from tsc (tsconfig.build.json): bundled ones lose the methods that
+// tensor/methods.ts adds to Tensor.
 export default defineConfig({
   entry: {
     index: 'src/index.ts',
@@ -12,6 +14,9 @@ export default defineConfig({
     worker: 'src/avsc/node/worker.ts',
   },
   platform: 'neutral',
-  dts: true,
+  target: 'node20',
+  dts: false,
+  deps: { neverBundle: [/^node:/], alwaysBundle: ['fft.js'], onlyBundle: ['fft.js'] },
+  inputOptions: { resolve: { mainFields: ['module', 'main'] } },
   plugins: [wgsl()],
 });

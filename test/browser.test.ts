@@ -63,6 +63,7 @@ describe.skipIf(NO_CHROMIUM !== null)(
     let device: Device;
 
     beforeAll(async () => {
+      device = await testDevice();
       const { files } = await bundle({ ...ENTRIES, page: 'test/browser/page.ts' });
       const html =
         '<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><script type="module" src="/page.js"></script>';
@@ -79,11 +80,10 @@ describe.skipIf(NO_CHROMIUM !== null)(
       page = await browser.context.newPage();
       page.on('pageerror', (error) => console.error(`in the page: ${error.message}`));
       await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
-      device = await testDevice();
     });
 
     afterAll(async () => {
-      await device?.destroy();
+      await device.destroy();
       await browser?.close();
       server?.close();
     });

@@ -19,13 +19,6 @@ export class NodeDevice extends Device {
 
 /** Anything but 1 to 4 is not meant for us: other packages read DEBUG too. */
 function debugLevel(text: string | undefined): Pick<GpuOptions, 'debug'> {
-  switch (text) {
-    case '1':
-    case '2':
-    case '3':
-    case '4':
-      return { debug: Number(text) as 1 | 2 | 3 | 4 };
-    default:
-      return {};
-  }
+  const debug = ([1, 2, 3, 4] as const).find((level) => String(level) === text);
+  return debug === undefined ? {} : { debug };
 }
