@@ -12,7 +12,7 @@ import type { GemmChoice } from './gemm_choice.ts';
 import { expandTemplate } from './template.ts';
 
 /** Says in WGSL where A, B and C lie; see shaders/gemm_common.wgsl. */
-export interface GemmLoader {
+interface GemmLoader {
   readonly name: string;
   readonly source: string;
   /** The fields that the loader's Params has after the common ones, in order. */
@@ -28,7 +28,7 @@ export interface GemmBias {
 }
 
 /** For each group, C[rows, columns] = A[rows, outer x inner] B[outer x inner, columns]. */
-export interface GemmProblem {
+interface GemmProblem {
   readonly label: string;
   readonly loader: GemmLoader;
   readonly groups: number;

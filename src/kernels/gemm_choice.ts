@@ -1,7 +1,7 @@
 import { BYTES_PER_ELEMENT } from '../gpu/dispatch.ts';
 import type { Geometry } from '../gpu/geometry.ts';
 
-export interface GemmTile {
+interface GemmTile {
   readonly skeleton: 'registers' | 'tiled';
   /** Rows and columns of C that a workgroup makes, and inner indices that it takes at a time. */
   readonly rows: number;
@@ -10,7 +10,7 @@ export interface GemmTile {
   readonly rowsPerInvocation: 4 | 8;
 }
 
-export type TileName = keyof typeof TILES;
+type TileName = keyof typeof TILES;
 
 export const TILES = {
   registers8: { skeleton: 'registers', rows: 8, columns: 64, inner: 4, rowsPerInvocation: 8 },
@@ -31,7 +31,7 @@ export interface GemmChoice {
 }
 
 /** What the choice depends on. */
-export interface GemmExtent {
+interface GemmExtent {
   readonly groups: number;
   readonly rows: number;
   readonly columns: number;

@@ -6,7 +6,7 @@ import type { GemmBias } from './gemm.ts';
 import type { GemmChoice } from './gemm_choice.ts';
 
 /** Leading dimensions of a batched matmul: sizes, and strides in elements (0 broadcasts). */
-export interface MatmulBatch {
+interface MatmulBatch {
   readonly size: number;
   readonly aStride: number;
   readonly bStride: number;
