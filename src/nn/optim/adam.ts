@@ -49,7 +49,7 @@ export class Adam extends Optimizer {
     const inputs = gradScale === null ? buffers : [...buffers, gradScale];
     const [beta1, beta2] = this.#betas;
     // Parameters differ in t if some had no gradient in an earlier step; usually there is one cohort.
-    for (const cohort of Map.groupBy(slots, ({ tensor }) => this.#stepsOf(tensor)).values()) {
+    for (const cohort of this.#cohorts(slots)) {
       // Hooks run in this order: the first counts the step, the others see the count.
       const stepSize = this.scalar(() => this.lr / (1 - beta1 ** this.#count(cohort)));
       const denominator = this.scalar(() => Math.sqrt(1 - beta2 ** this.#commonSteps(cohort)));
@@ -64,6 +64,12 @@ export class Adam extends Optimizer {
         decay,
       });
     }
+  }
+
+  /** Slots of parameters that have taken the same number of steps. */
+  #cohorts(slots: readonly Slot[]): Slot[][] {
+    const counts = [...new Set(slots.map(({ tensor }) => this.#stepsOf(tensor)))];
+    return counts.map((count) => slots.filter(({ tensor }) => this.#stepsOf(tensor) === count));
   }
 
   #stepsOf(tensor: Tensor): number {
