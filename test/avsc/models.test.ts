@@ -12,14 +12,17 @@ import { testDevice } from '../support/engine.ts';
 
 /*
  * Whole nets with weights from a hash against PyTorch in f64 (tools/model_cases.py): outputs within 1e-5, gradients
- * within 1e-4 in the relative 2-norm, or three times PyTorch's own f32 distance where that is larger.
+ * within 1e-4 in the relative 2-norm, or three times the worst that PyTorch's own f32 gives where that is larger; and the
+ * median over all tensors at most one and a half times what PyTorch's f32 gives typically.
  */
 interface NetFixture {
+  readonly seed: string;
   readonly input: readonly number[];
   readonly tensors: readonly {
     readonly name: string;
     readonly shape: readonly number[];
     readonly f32: number;
+    readonly typical: number;
   }[];
 }
 
@@ -63,17 +66,17 @@ const median = (values: readonly number[]): number =>
   values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
 
 test.each(NETS)('%s: output, gradients and statistics', async (name, make) => {
-  const fixture = readJson<NetFixture>(`models/${name}.json`);
+  const fixture = readJson(`models/${name}.json`) as NetFixture;
   const expected = readExpected(`models/${name}.safetensors`);
   const net = loadHashWeights(make());
-  const x = device.tensor(hashValues(`${name}/x`, count(fixture.input), 'uniform'), fixture.input, {
+  const x = device.tensor(hashValues(`${fixture.seed}/x`, count(fixture.input), 'uniform'), fixture.input, {
     requiresGrad: true,
   });
   const results = new Map<string, ArrayLike<number>>();
   const evaluated = noGrad(() => net.eval().forward(x));
   results.set('eval/out', await evaluated.data());
   const out = net.train().forward(x);
-  out.backward(device.tensor(hashValues(`${name}/dy`, out.numel, 'uniform'), out.shape));
+  out.backward(device.tensor(hashValues(`${fixture.seed}/dy`, out.numel, 'uniform'), out.shape));
   results.set('train/out', await out.data());
   results.set('grad/input', (await x.grad?.data()) ?? []);
   for (const [key, { grad }] of net.namedParameters()) results.set(`grad/${key}`, (await grad?.data()) ?? []);
@@ -81,18 +84,19 @@ test.each(NETS)('%s: output, gradients and statistics', async (name, make) => {
   net.dispose();
 
   expect([...results.keys()].sort()).toEqual(fixture.tensors.map((tensor) => tensor.name).sort());
-  const errors = fixture.tensors.map(({ name: key, f32 }) => {
+  const errors = fixture.tensors.map(({ name: key, f32, typical }) => {
     const reference = expected.get(key);
     if (reference === undefined) throw new Error(`the fixtures lack ${key} of ${name}`);
     const error = relativeError(results.get(key) ?? [], reference);
-    return { key, error, f32, limit: Math.max(key.startsWith('grad/') ? 1e-4 : 1e-5, 3 * f32) };
+    return { key, error, typical, limit: Math.max(key.startsWith('grad/') ? 1e-4 : 1e-5, 3 * f32) };
   });
   for (const kind of ['eval', 'train', 'grad', 'stat']) {
     const group = errors.filter(({ key }) => key.startsWith(kind));
-    const [ours, theirs] = [group.map(({ error }) => error), group.map(({ f32 }) => f32)];
+    const [ours, theirs] = [group.map(({ error }) => error), group.map(({ typical }) => typical)];
     const show = (values: number[]) =>
       `${median(values).toExponential(1)} median, ${Math.max(...values).toExponential(1)} worst`;
-    console.log(`${name} ${kind}: error ${show(ours)} (PyTorch f32: ${show(theirs)})`);
+    console.log(`${name} ${kind}: error ${show(ours)} (PyTorch f32, typically: ${show(theirs)})`);
+    expect(median(ours), `median error of ${kind}`).toBeLessThanOrEqual(Math.max(1e-5, 1.5 * median(theirs)));
   }
   expect(errors.filter(({ error, limit }) => !(error <= limit))).toEqual([]);
 });
@@ -113,7 +117,7 @@ function softLabels(name: string, rows: number, classes: number): Float32Array {
 
 describe('joint training', () => {
   test('20 steps of Adam give PyTorch losses', async () => {
-    const fixture = readJson<JointFixture>('models/joint.json');
+    const fixture = readJson('models/joint.json') as JointFixture;
     const { batch, classes } = fixture;
     const net = loadHashWeights(
       new JointNet(new Fcnn({ features: 512, dropout: 0 }), new DenseNetExtractor(SMALL_DENSENET), classes),

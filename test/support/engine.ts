@@ -1,7 +1,16 @@
+import type { Geometry } from '../../src/gpu/geometry.ts';
 import { Device, type DeviceOptions } from '../../src/tensor/device.ts';
 import { testGpu } from './device.ts';
 
-/** An engine on the tests' adapter; destroy() it in afterAll. Memory that nothing has written is NaN. */
-export async function testDevice(options: DeviceOptions = {}): Promise<Device> {
-  return new Device(await testGpu(options));
+/**
+ * An engine on the tests' adapter; destroy() it in afterAll. Memory that nothing has written is NaN. `kind` has kernels
+ * take the variant for that kind of adapter, whatever this one is.
+ */
+export async function testDevice(
+  options: DeviceOptions & { readonly kind?: Geometry['kind'] } = {},
+): Promise<Device> {
+  const { kind, ...rest } = options;
+  const gpu = await testGpu(rest);
+  if (kind !== undefined) Object.defineProperty(gpu, 'geometry', { value: { ...gpu.geometry, kind } });
+  return new Device(gpu);
 }

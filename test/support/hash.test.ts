@@ -10,7 +10,7 @@ type Sample =
 
 const bitsOf = (values: Float32Array | Int32Array): number[] => [...new Uint32Array(values.slice().buffer)];
 
-test.each(readJson<{ samples: Sample[] }>('hash.json').samples)('the bits of Python: %o', (sample) => {
+test.each((readJson('hash.json') as { samples: Sample[] }).samples)('the bits of Python: %o', (sample) => {
   if ('words' in sample) {
     expect(sample.words.map((_, i) => hashWord(fnv1a(sample.name), i))).toEqual(sample.words);
   } else if ('kind' in sample) {
@@ -21,7 +21,7 @@ test.each(readJson<{ samples: Sample[] }>('hash.json').samples)('the bits of Pyt
 });
 
 test('a sketch estimates a relative error within a third', () => {
-  const { sketch } = readJson<{ sketch: { name: string; count: number; values: number[] } }>('hash.json');
+  const { sketch } = readJson('hash.json') as { sketch: { name: string; count: number; values: number[] } };
   const exact = hashValues(sketch.name, sketch.count, 'normal');
   const expected = { shape: [33], values: Float64Array.from(sketch.values) };
   expect(relativeError(exact, expected)).toBeLessThan(1e-12);

@@ -78,9 +78,9 @@ const binary =
 type AlongOptions = { dim: number; keepDim?: boolean };
 
 const RUNS: Readonly<Record<string, Run>> = {
-  matmul: (t, attrs) => matmul(at(t, 0), at(t, 1), attrs as Parameters<typeof matmul>[2]),
+  matmul: (t, attrs) => matmul(at(t, 0), at(t, 1), attrs),
   linear: (t) => linear(at(t, 0), at(t, 1), t[2] ?? null),
-  conv2d: (t, attrs) => conv2d(at(t, 0), at(t, 1), t[2] ?? null, attrs as Parameters<typeof conv2d>[3]),
+  conv2d: (t, attrs) => conv2d(at(t, 0), at(t, 1), t[2] ?? null, attrs),
   batchNorm2d: (t, attrs) => {
     const { training, momentum, eps } = attrs as { training: boolean; momentum: number; eps: number };
     const [runningMean, runningVar] = [at(t, 1), at(t, 2)];
@@ -103,7 +103,7 @@ const RUNS: Readonly<Record<string, Run>> = {
   abs: unary(abs),
   square: unary(square),
   reciprocal: unary(reciprocal),
-  clamp: (t, attrs) => clamp(at(t, 0), attrs as { min?: number; max?: number }),
+  clamp: (t, attrs) => clamp(at(t, 0), attrs),
   pow: (t, { exponent }) => pow(at(t, 0), exponent as number),
   add: binary(add),
   sub: binary(sub),
@@ -112,14 +112,14 @@ const RUNS: Readonly<Record<string, Run>> = {
   maximum: binary(maximum),
   minimum: binary(minimum),
   where: (t) => where(at(t, 0), at(t, 1), at(t, 2)),
-  sum: (t, attrs) => sum(at(t, 0), attrs as Parameters<typeof sum>[1]),
-  mean: (t, attrs) => mean(at(t, 0), attrs as Parameters<typeof mean>[1]),
+  sum: (t, attrs) => sum(at(t, 0), attrs),
+  mean: (t, attrs) => mean(at(t, 0), attrs),
   max: (t, attrs) => ('dim' in attrs ? max(at(t, 0), attrs as AlongOptions).values : max(at(t, 0))),
   min: (t, attrs) => ('dim' in attrs ? min(at(t, 0), attrs as AlongOptions).values : min(at(t, 0))),
-  argmax: (t, attrs) => argmax(at(t, 0), attrs as AlongOptions),
+  argmax: (t, attrs) => argmax(at(t, 0), attrs),
   softmax: (t, { dim }) => softmax(at(t, 0), dim as number),
   logSoftmax: (t, { dim }) => logSoftmax(at(t, 0), dim as number),
-  crossEntropy: (t, attrs) => crossEntropy(at(t, 0), at(t, 1), attrs as Parameters<typeof crossEntropy>[2]),
+  crossEntropy: (t, attrs) => crossEntropy(at(t, 0), at(t, 1), attrs),
   concat: (t, { dim }) => concat(t, dim as number),
   slice: (t, attrs) => slice(at(t, 0), attrs as unknown as Parameters<typeof slice>[1]),
   reshape: (t, { shape }) => reshape(at(t, 0), shape as number[]),

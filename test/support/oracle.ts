@@ -14,8 +14,8 @@ export interface Expected {
   readonly values: Float32Array | Float64Array | Int32Array;
 }
 
-export function readJson<T>(path: string): T {
-  return JSON.parse(readFileSync(new URL(path, FIXTURES), 'utf8')) as T;
+export function readJson(path: string): unknown {
+  return JSON.parse(readFileSync(new URL(path, FIXTURES), 'utf8'));
 }
 
 export function readExpected(path: string): Map<string, Expected> {

@@ -32,16 +32,13 @@ interface Case {
   readonly f32: Readonly<Record<string, number>>;
 }
 
-let device: Device;
-beforeAll(async () => {
-  device = await testDevice();
-});
-afterAll(() => device.destroy());
-
 const count = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);
 
 /** Runs a case; gives what it computed under the names of tools/op_reference.py. */
-async function compute({ name, op, attrs, inputs, shape }: Case): Promise<Map<string, ArrayLike<number>>> {
+async function compute(
+  device: Device,
+  { name, op, attrs, inputs, shape }: Case,
+): Promise<Map<string, ArrayLike<number>>> {
   const tensors = inputs.map((input, i) => {
     const values = hashValues(`${name}/x${i}`, count(input.shape), input.kind, input.scale);
     return device.tensor(values, input.shape, { requiresGrad: input.grad ?? false });
@@ -60,29 +57,37 @@ async function compute({ name, op, attrs, inputs, shape }: Case): Promise<Map<st
   return new Map(results.map(([key], i) => [key, data[i] ?? []]));
 }
 
-describe.each(FAMILIES)('%s', (family) => {
-  const { cases } = readJson<{ cases: Case[] }>(`ops/${family}.json`);
-  const expected = readExpected(`ops/${family}.safetensors`);
-  const worst = { forward: 0, gradient: 0 };
-  afterAll(() => {
-    const { forward, gradient } = worst;
-    console.log(
-      `${family}: ${cases.length} cases, worst error forward ${forward.toExponential(1)}, gradients ${gradient.toExponential(1)}`,
-    );
+describe.each(['cpu', 'gpu'] as const)('kernels for a %s', (kind) => {
+  let device: Device;
+  beforeAll(async () => {
+    device = await testDevice({ kind });
   });
+  afterAll(() => device.destroy());
 
-  test.each(cases)('$name $op $attrs', async (one) => {
-    const actual = await compute(one);
-    expect([...actual.keys()].sort()).toEqual(Object.keys(one.f32).sort());
-    for (const [key, distance] of Object.entries(one.f32)) {
-      const reference = expected.get(`${one.name}/${key}`);
-      if (reference === undefined) throw new Error(`the fixtures lack ${one.name}/${key}`);
-      const error = relativeError(actual.get(key) ?? [], reference);
-      const direction = key.startsWith('grad') ? 'gradient' : 'forward';
-      worst[direction] = Math.max(worst[direction], error);
-      expect(error, `relative error of ${key}`).toBeLessThanOrEqual(
-        Math.max(direction === 'gradient' ? 1e-4 : 1e-5, 3 * distance),
+  describe.each(FAMILIES)('%s', (family) => {
+    const { cases } = readJson(`ops/${family}.json`) as { cases: Case[] };
+    const expected = readExpected(`ops/${family}.safetensors`);
+    const worst = { forward: 0, gradient: 0 };
+    afterAll(() => {
+      const { forward, gradient } = worst;
+      console.log(
+        `${family} (${kind}): ${cases.length} cases, worst error forward ${forward.toExponential(1)}, gradients ${gradient.toExponential(1)}`,
       );
-    }
+    });
+
+    test.each(cases)('$name $op $attrs', async (one) => {
+      const actual = await compute(device, one);
+      expect([...actual.keys()].sort()).toEqual(Object.keys(one.f32).sort());
+      for (const [key, distance] of Object.entries(one.f32)) {
+        const reference = expected.get(`${one.name}/${key}`);
+        if (reference === undefined) throw new Error(`the fixtures lack ${one.name}/${key}`);
+        const error = relativeError(actual.get(key) ?? [], reference);
+        const direction = key.startsWith('grad') ? 'gradient' : 'forward';
+        worst[direction] = Math.max(worst[direction], error);
+        expect(error, `relative error of ${key}`).toBeLessThanOrEqual(
+          Math.max(direction === 'gradient' ? 1e-4 : 1e-5, 3 * distance),
+        );
+      }
+    });
   });
 });
