@@ -78,17 +78,17 @@ const small: Preset = {
   batchSize: 16,
   phases: {
     audio: {
-      epochs: 8,
+      epochs: 4,
       optimizer: { kind: 'adam', learningRate: 3e-3, weightDecay: 1e-5 },
       schedule: 'cosine',
     },
     video: {
-      epochs: 8,
+      epochs: 4,
       optimizer: { kind: 'adam', learningRate: 3e-3, weightDecay: 1e-5 },
       schedule: 'cosine',
     },
     joint: {
-      epochs: 4,
+      epochs: 3,
       optimizer: { kind: 'adam', learningRate: 1e-3, weightDecay: 1e-5 },
       schedule: 'cosine',
     },

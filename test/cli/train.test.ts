@@ -1,0 +1,186 @@
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { makeDataset } from '../../src/avsc/node/synth.ts';
+import { SCENES } from '../../src/avsc/dataset/scenes.ts';
+import type { RunResults } from '../../src/avsc/training/records.ts';
+import { start, wavelight, type Finished } from './wavelight.ts';
+
+const DEVICE = process.env['WAVELIGHT_TEST_ADAPTER'] ?? 'software';
+
+let folder = '';
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'wavelight-train-'));
+  await makeDataset(join(folder, 'data'), { train: 2, evaluate: 1, seconds: 1 });
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const ARGS = [
+  '--data',
+  'data',
+  '--cache',
+  'cache',
+  '--epochs',
+  '2',
+  '--batch',
+  '4',
+  '--save-every',
+  '2',
+  '--device',
+  DEVICE,
+];
+
+const train = (...args: string[]): Promise<Finished> => wavelight(['train', ...ARGS, ...args], folder);
+const bytes = (run: string, file: string): Promise<Buffer> => readFile(join(folder, run, file));
+
+/** Starts a training, sends the signal once metrics.jsonl has so many lines, and waits for its end. */
+async function trainUntil(run: string, lines: number, signal: 'SIGKILL' | 'SIGINT'): Promise<Finished> {
+  const { child, finished } = start(['train', ...ARGS, '--out', run], folder);
+  let over = false;
+  void finished.then(() => (over = true));
+  while (!over) {
+    const text = await readFile(join(folder, run, 'metrics.jsonl'), 'utf8').catch(() => '');
+    if (text.split('\n').length > lines) break;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  child.kill(signal);
+  return finished;
+}
+
+describe('train', () => {
+  beforeAll(async () => {
+    const { code, stderr } = await train('--out', 'whole');
+    expect(code, stderr).toBe(0);
+  });
+
+  it('fills the run folder', async () => {
+    const results = JSON.parse((await bytes('whole', 'metrics.json')).toString()) as RunResults;
+    for (const stage of ['audio', 'video', 'joint'] as const) {
+      expect(results[stage].count).toBe(10);
+      expect(results[stage].confusion).toHaveLength(SCENES.length);
+    }
+    const lines = (await bytes('whole', 'metrics.jsonl')).toString().trimEnd().split('\n');
+    // 20 samples: 5 steps and 1 epoch line, twice, in three stages.
+    expect(lines).toHaveLength(3 * 2 * (5 + 1));
+    expect(JSON.parse(lines[0] ?? '')).toMatchObject({ kind: 'step', stage: 'audio', epoch: 1, step: 1 });
+    expect((await bytes('whole', 'report.html')).toString()).toContain('Class by class: joint');
+    for (const name of [
+      'config.json',
+      'audio.safetensors',
+      'video.safetensors',
+      'last.safetensors',
+      'timings.jsonl',
+    ]) {
+      expect((await stat(join(folder, 'whole', name))).size).toBeGreaterThan(0);
+    }
+  });
+
+  it.each([
+    ['in the first epoch of the audio stage', 4],
+    ['in the second epoch of the video stage', 21],
+    ['in the first epoch of the joint stage', 28],
+  ])('killed %s, it goes on to the same bits', async (_, lines) => {
+    const run = `killed-${lines}`;
+    await trainUntil(run, lines, 'SIGKILL');
+    await expect(stat(join(folder, run, 'metrics.json'))).rejects.toThrow('ENOENT');
+    const { code, stderr } = await train('--out', run, '--resume');
+    expect(code, stderr).toBe(0);
+    for (const file of [
+      'metrics.jsonl',
+      'metrics.json',
+      'audio.safetensors',
+      'video.safetensors',
+      'model.safetensors',
+    ]) {
+      expect((await bytes(run, file)).equals(await bytes('whole', file)), `${file} of ${run}`).toBe(true);
+    }
+  });
+
+  it('saves and says so when interrupted, and goes on to the same bits', async () => {
+    const { code, stderr } = await trainUntil('stopped', 9, 'SIGINT');
+    expect(code, stderr).toBe(130);
+    expect(stderr).toContain('stopped and saved: go on with wavelight train --resume --out stopped');
+    expect((await train('--out', 'stopped', '--resume')).code).toBe(0);
+    expect((await bytes('stopped', 'metrics.jsonl')).equals(await bytes('whole', 'metrics.jsonl'))).toBe(
+      true,
+    );
+    expect(
+      (await bytes('stopped', 'model.safetensors')).equals(await bytes('whole', 'model.safetensors')),
+    ).toBe(true);
+  });
+
+  it('refuses to go over a run or to change one that is resumed', async () => {
+    const again = await train('--out', 'whole');
+    expect([again.code, again.stderr.trim()]).toEqual([
+      1,
+      expect.stringContaining('whole already holds a run'),
+    ]);
+    const other = await train('--out', 'whole', '--resume', '--seed', '5');
+    expect([other.code, other.stderr.trim()]).toEqual([
+      2,
+      expect.stringContaining('was started with --seed 1'),
+    ]);
+  });
+
+  it('keeps frozen extractors as their stage left them', async () => {
+    const { code, stderr } = await train('--out', 'frozen', '--freeze', 'both', '--epochs', '1');
+    expect(code, stderr).toBe(0);
+    const { readSafetensors } = await import('../../src/nn/checkpoint/safetensors.ts');
+    const read = async (file: string) => readSafetensors(new Uint8Array(await bytes('frozen', file))).tensors;
+    const joint = await read('model.safetensors');
+    const parts = new Map([...(await read('audio.safetensors')), ...(await read('video.safetensors'))]);
+    const extractors = [...joint].filter(([name]) => !name.startsWith('fusion.'));
+    expect(extractors.length).toBeGreaterThan(50);
+    for (const [name, { data }] of extractors) expect(data, name).toEqual(parts.get(name)?.data);
+  });
+});
+
+describe('eval and predict', () => {
+  it('evaluates as the training did and writes a submission file', async () => {
+    const args = ['eval', 'whole', '--cache', 'cache', '--device', DEVICE, '--json'];
+    const { code, stdout, stderr } = await wavelight(args, folder);
+    expect(code, stderr).toBe(0);
+    const { metrics } = JSON.parse(stdout) as { metrics: unknown };
+    const results = JSON.parse((await bytes('whole', 'metrics.json')).toString()) as RunResults;
+    expect(metrics).toEqual(results.joint);
+    const test = await wavelight([...args, '--split', 'test'], folder);
+    expect((JSON.parse(test.stdout) as { metrics: unknown }).metrics).toBeNull();
+    const rows = (await bytes('whole', 'submission-test.tsv')).toString().trimEnd().split('\n');
+    expect(rows).toHaveLength(11);
+    expect(rows.every((row) => row.split('\t').length === 12)).toBe(true);
+  });
+
+  it('predicts each second of a file, with the model that fits what is in it', async () => {
+    const name =
+      (await bytes('data', 'evaluation_setup/fold1_test.csv')).toString().split('\n')[1]?.split('\t') ?? [];
+    const files = name.map((path) => join('data', path));
+    const { code, stdout, stderr } = await wavelight(
+      ['predict', 'whole', ...files, '--device', DEVICE],
+      folder,
+    );
+    expect(code, stderr).toBe(0);
+    const lines = stdout
+      .trimEnd()
+      .split('\n')
+      .map(
+        (line) =>
+          JSON.parse(line) as {
+            model: string;
+            second: number;
+            scene: string;
+            probabilities: Record<string, number>;
+          },
+      );
+    expect(lines.map(({ model, second }) => [model, second])).toEqual([
+      ['audio', 0],
+      ['video', 0],
+    ]);
+    for (const { scene, probabilities } of lines) {
+      expect(Object.keys(probabilities)).toEqual([...SCENES]);
+      const sum = Object.values(probabilities).reduce((total, p) => total + p, 0);
+      expect(sum).toBeCloseTo(1, 4);
+      expect(probabilities[scene]).toBe(Math.max(...Object.values(probabilities)));
+    }
+  });
+});

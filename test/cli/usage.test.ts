@@ -1,0 +1,87 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { encodeWav } from '../../src/avsc/audio/wav.ts';
+import { wavelight } from './wavelight.ts';
+
+let folder = '';
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'wavelight-cli-'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+/** One line on stderr and nothing on stdout. */
+async function refusal(...args: string[]): Promise<{ code: number | null; line: string }> {
+  const { code, stdout, stderr } = await wavelight(args, folder);
+  expect(stdout).toBe('');
+  const lines = stderr.trimEnd().split('\n');
+  expect(lines, stderr).toHaveLength(1);
+  return { code, line: lines[0] ?? '' };
+}
+
+describe('a command that makes no sense ends with 2 and one line', () => {
+  it.each([
+    [[], 'name a command: train, prepare, eval'],
+    [['fly'], "unknown command 'fly'"],
+    [['features', '--foo'], "unknown option '--foo'"],
+    [['features'], "missing required argument 'file'"],
+    [['features', 'a.wav', '--out', 'a.txt'], '--out a.txt must end in .npy or .safetensors'],
+    [['prepare'], "required option '--data <dir>' not specified"],
+    [['train', '--epochs', '0'], 'It must be a whole number from 1'],
+    [['train', '--lr', 'fast'], 'It must be a number above 0'],
+    [['train', '--preset', 'huge'], 'Allowed choices are paper, small'],
+    [['train', '--device', 'tpu'], 'Allowed choices are auto, gpu, software'],
+  ])('%j', async (args, message) => {
+    const { code, line } = await refusal(...args);
+    expect(line).toContain(message);
+    expect(line).toMatch(/^wavelight: .*\(see wavelight .*--help\)$/);
+    expect(code).toBe(2);
+  });
+});
+
+describe('work that fails ends with 1 and one line', () => {
+  it.each([
+    [['features', 'none.wav'], 'none.wav does not exist'],
+    [['predict', 'none.mp4'], 'there is no finished run under runs/: train one first'],
+    [['predict', '--run', 'nowhere', 'none.mp4'], "nowhere is not a run's folder"],
+    [['eval', 'nowhere'], "nowhere is not a run's folder"],
+    [['train', '--resume'], 'there is no unfinished run under runs/'],
+    [['prepare', '--data', 'nowhere', '--cache', 'cache'], "the data set's folder nowhere does not exist"],
+  ])('%j', async (args, message) => {
+    const { code, line } = await refusal(...args);
+    expect(line).toContain(message);
+    expect(code).toBe(1);
+  });
+});
+
+describe('help', () => {
+  it('lists all commands and ends well', async () => {
+    const { code, stdout } = await wavelight(['--help'], folder);
+    expect(code).toBe(0);
+    for (const name of ['train', 'prepare', 'eval', 'predict', 'features', 'doctor'])
+      expect(stdout).toContain(`  ${name} `);
+  });
+});
+
+describe('features', () => {
+  it('summarises a file and writes its values for numpy', async () => {
+    const tone = Float32Array.from(
+      { length: 96_000 },
+      (_, i) => 0.5 * Math.sin((2 * Math.PI * 1000 * i) / 48_000),
+    );
+    await writeFile(join(folder, 'tone.wav'), encodeWav([tone, tone], 48_000, 24));
+    const { code, stdout } = await wavelight(['features', 'tone.wav', '--out', 'tone.npy'], folder);
+    expect(code).toBe(0);
+    const { shape, channels } = JSON.parse(stdout) as {
+      shape: number[];
+      channels: { min: number; max: number }[];
+    };
+    expect(shape).toEqual([2, 6, 128, 39]);
+    expect(channels).toHaveLength(6);
+    // Scaled to [0, 1] before the frames at the edges are cropped.
+    for (const { min, max } of channels.slice(0, 2))
+      expect([min >= 0, max <= 1, max > min]).toEqual([true, true, true]);
+    expect((await readFile(join(folder, 'tone.npy'))).length).toBe(128 + 2 * 6 * 128 * 39 * 4);
+  });
+});
