@@ -37,13 +37,12 @@ const bytes = (run: string, file: string): Promise<Buffer> => readFile(join(fold
 /** Starts a training, sends the signal once metrics.jsonl has so many lines, and waits for its end. */
 async function trainUntil(run: string, lines: number, signal: 'SIGKILL' | 'SIGINT'): Promise<Finished> {
   const { child, finished } = start(['train', ...ARGS, '--out', run], folder);
-  let over = false;
-  void finished.then(() => (over = true));
-  while (!over) {
+  const ended = finished.then(() => true);
+  const pause = (): Promise<boolean> => new Promise((resolve) => setTimeout(() => resolve(false), 5));
+  do {
     const text = await readFile(join(folder, run, 'metrics.jsonl'), 'utf8').catch(() => '');
     if (text.split('\n').length > lines) break;
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
+  } while (!(await Promise.race([ended, pause()])));
   child.kill(signal);
   return finished;
 }
