@@ -62,6 +62,17 @@ describe('safetensors', () => {
     expect(new DataView(file.buffer).getBigUint64(0, true) % 8n).toBe(0n);
   });
 
+  it("reads Node's Buffer, whose slice() is a view, and leaves it alone", () => {
+    const tensors = new Map<string, HostTensor>([
+      ['a', { shape: [2], data: new Float32Array([1, 2]) }],
+      ['b', { shape: [], data: new Int32Array([-7]) }],
+    ]);
+    const file = Buffer.from(writeSafetensors(tensors));
+    const read = readSafetensors(file).tensors;
+    file.fill(0);
+    expect([...read]).toEqual([...tensors]);
+  });
+
   it('converts every element type', () => {
     expect(decode('F64', new Float64Array([0.1, -2]), 2)).toEqual([Math.fround(0.1), -2]);
     const halves = [0x3c00, 0xc000, 0x7bff, 0x0001, 0x0400, 0x7c00, 0x8000];

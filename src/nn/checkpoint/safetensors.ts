@@ -64,8 +64,8 @@ export function readSafetensors(file: Uint8Array): Safetensors {
   const { metadata, entries } = readSafetensorsHeader(file);
   const tensors = new Map<string, HostTensor>();
   for (const [name, { dtype, shape, begin, end }] of entries) {
-    // A copy, since elements need not be aligned in the file.
-    const data = decodeElements(dtype, file.slice(begin, end).buffer, name);
+    // A copy, since elements need not be aligned in the file. Not slice(): that of Node's Buffer is a view.
+    const data = decodeElements(dtype, new Uint8Array(file.subarray(begin, end)).buffer, name);
     tensors.set(name, { shape, data });
   }
   return { metadata, tensors };
