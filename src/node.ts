@@ -1,3 +1,4 @@
 /** The entry in Node: everything of the browser's, with a `Device` that finds an adapter by itself, and files. */
 export * from './index.ts';
 export { NodeDevice as Device } from './node/device.ts';
+export { openNodeGpu, type AdapterChoice, type NodeGpu } from './node/adapter.ts';
