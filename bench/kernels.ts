@@ -14,7 +14,7 @@ import {
 import { median } from './report.ts';
 
 /** One kernel at one shape: the median of its times, and the rates it reached. */
-export interface KernelResult {
+interface KernelResult {
   readonly case: string;
   readonly kernel: string;
   readonly milliseconds: number;
@@ -59,8 +59,7 @@ function cases(batch: number): Case[] {
     {
       name: `batch norm + relu ${n}x384x28x28`,
       inputs: [[n, 384, 28, 28], [384], [384]],
-      run: (x, weight, bias) =>
-        relu(batchNorm2d(x, { weight: weight, bias: bias, training: true })),
+      run: (x, weight, bias) => relu(batchNorm2d(x, { weight: weight, bias: bias, training: true })),
     },
     {
       name: `max pool ${n}x96x112x112`,
@@ -78,7 +77,7 @@ function cases(batch: number): Case[] {
         [64, 365],
         [64, 365],
       ],
-      run: (logits, target) => crossEntropy(logits, (target).detach()),
+      run: (logits, target) => crossEntropy(logits, target.detach()),
     },
   ];
 }

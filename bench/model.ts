@@ -11,7 +11,7 @@ export const MODELS = ['fcnn', 'densenet161', 'joint', 'small'] as const;
 export type ModelName = (typeof MODELS)[number];
 
 /** One training step (forward, backward, Adam), measured. */
-export interface ModelResult {
+interface ModelResult {
   readonly model: ModelName;
   readonly batch: number;
   readonly parameters: number;

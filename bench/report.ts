@@ -2,7 +2,7 @@ import type { Ceilings } from '../src/gpu/ceilings.ts';
 import type { Device } from '../src/index.ts';
 
 /** What every benchmark says of the machine it ran on. */
-export interface Machine {
+interface Machine {
   readonly adapter: string;
   readonly kind: 'gpu' | 'cpu';
   readonly profile: string;

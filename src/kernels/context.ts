@@ -15,6 +15,7 @@ export function spread(geometry: Geometry, count: number): readonly [number, num
   const limit = geometry.maxWorkgroupsPerDimension;
   if (count <= limit) return [Math.max(1, count), 1, 1];
   const y = Math.ceil(count / limit);
-  if (y > limit) throw new RangeError(`a dispatch of ${count} workgroups exceeds the device's ${limit} x ${limit}`);
+  if (y > limit)
+    throw new RangeError(`a dispatch of ${count} workgroups exceeds the device's ${limit} x ${limit}`);
   return [Math.ceil(count / y), y, 1];
 }

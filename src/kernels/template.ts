@@ -79,7 +79,11 @@ function conditionalLines(
   return kept;
 }
 
-function substituteLine(name: string, line: string, values: Readonly<Record<string, string | number>>): string {
+function substituteLine(
+  name: string,
+  line: string,
+  values: Readonly<Record<string, string | number>>,
+): string {
   return codeOf(line).replace(SUBSTITUTE, (key) => {
     const value = values[key];
     if (value === undefined) throw new Error(`shader ${name} needs a value for ${key}`);

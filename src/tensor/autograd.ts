@@ -8,7 +8,7 @@ import { Tensor } from './tensor.ts';
  * whether its gradient is wanted. Gives one tensor or null for each input. Nothing it does is itself recorded
  * for differentiation.
  */
-export type Backward = (
+type Backward = (
   gradient: Tensor,
   saved: readonly Tensor[],
   needs: readonly boolean[],

@@ -21,7 +21,7 @@ export type StepResult = Tensor | readonly Tensor[] | Readonly<Record<string, Te
 export type StepInput = Tensor | { readonly data: TypedArray; readonly shape: Shape };
 
 /** Results of this many calls stay readable; older ones are overwritten. */
-export const RESULTS_KEPT = 4;
+const RESULTS_KEPT = 4;
 
 /** Sizes of what a compiled function's plan does, for reports. */
 export interface PlanStatistics {

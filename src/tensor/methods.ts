@@ -77,8 +77,7 @@ function define(name: string, fn: (x: Tensor, ...rest: never[]) => unknown): voi
   });
 }
 
-for (const [name, fn] of Object.entries(METHODS))
-  define(name, fn);
+for (const [name, fn] of Object.entries(METHODS)) define(name, fn);
 define('max', ops.max);
 define('min', ops.min);
 define('backward', backward);

@@ -5,7 +5,7 @@ import type { Shape } from './shape.ts';
 import type { Tensor } from './tensor.ts';
 
 /** What an op's lowering sees of one recorded use of it. */
-export interface Lowering<Attrs> {
+interface Lowering<Attrs> {
   readonly inputs: readonly BufferRef[];
   readonly outputs: readonly BufferRef[];
   readonly attrs: Attrs;

@@ -4,8 +4,7 @@ import type { Device } from './device.ts';
 import { elementCount, formatShape, type Shape } from './shape.ts';
 import type { Value } from './value.ts';
 
-export type TypedArray =
-  Float32Array | Int32Array | Uint32Array;
+export type TypedArray = Float32Array | Int32Array | Uint32Array;
 
 /** Releases values of tensors that were collected without `dispose`. */
 const collected = new FinalizationRegistry<{ device: Device; value: Value }>(({ device, value }) =>

@@ -4,7 +4,7 @@ import { decodeWav, encodeWav } from '../../src/avsc/audio/wav.ts';
 
 const u16 = (x: number): number[] => [x & 255, (x >> 8) & 255];
 const u32 = (x: number): number[] => [...u16(x & 0xffff), ...u16(x >>> 16)];
-const text = (s: string): number[] => [...s].map((c) => c.charCodeAt(0));
+const text = (s: string): number[] => Array.from(s, (c) => c.charCodeAt(0));
 const chunk = (name: string, body: number[], size = body.length): number[] => [
   ...text(name),
   ...u32(size),

@@ -22,8 +22,8 @@ interface Case {
   secondsClipScaled: Record<string, Summary>;
 }
 
-const fixture = <T>(name: string): T =>
-  JSON.parse(readFileSync(new URL(`../fixtures/features/${name}`, import.meta.url), 'utf8')) as T;
+const fixture = (name: string): unknown =>
+  JSON.parse(readFileSync(new URL(`../fixtures/features/${name}`, import.meta.url), 'utf8'));
 
 const RECORDINGS = new URL('../../../shared/data/tau-mini/audio/', import.meta.url);
 const TOLERANCE = 1e-4;
@@ -81,7 +81,7 @@ function report(name: string, errors: Record<string, number>): void {
 
 describe('mel filter bank', () => {
   test('is the reference’s: sum 1009.1397, none empty, filter 10 over two bins', () => {
-    const expected = fixture<{ sum: number; rowSums: number[]; peaks: number[] }>('mel.json');
+    const expected = fixture('mel.json') as { sum: number; rowSums: number[]; peaks: number[] };
     const filters = melFilterBank(128, 2048, SAMPLE_RATE);
     const sums = filters.map(({ weights }) => weights.reduce((sum, w) => sum + w, 0));
     const total = sums.reduce((sum, s) => sum + s, 0);
@@ -102,7 +102,7 @@ describe('log-mel features', () => {
   const extractor = new LogMelExtractor();
 
   test('of a synthetic clip agree with numpy, over the second and over the clip', () => {
-    const errors = compare(extractor, synthetic(), fixture<Case>('synthetic.json'));
+    const errors = compare(extractor, synthetic(), fixture('synthetic.json') as Case);
     report('the synthetic clip', errors);
     expect(Math.max(...Object.values(errors))).toBeLessThanOrEqual(TOLERANCE);
   });
@@ -111,7 +111,7 @@ describe('log-mel features', () => {
     'of real recordings (skipped where ../shared/data/tau-mini is absent)',
     () => {
       const cases = Object.entries(
-        existsSync(RECORDINGS) ? fixture<Record<string, Case>>('tau-mini.json') : {},
+        existsSync(RECORDINGS) ? (fixture('tau-mini.json') as Record<string, Case>) : {},
       );
       test.each(cases)('%s agrees with numpy', (name, expected) => {
         const wav = decodeWav(readFileSync(new URL(name, RECORDINGS)));

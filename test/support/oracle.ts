@@ -9,7 +9,7 @@ const FIXTURES = new URL('../fixtures/', import.meta.url);
 const PROJECTIONS = 32;
 
 /** F32 and I32 hold the whole tensor; F64 is a sketch, [norm, 32 projections on random signs]. */
-export interface Expected {
+interface Expected {
   readonly shape: readonly number[];
   readonly values: Float32Array | Float64Array | Int32Array;
 }

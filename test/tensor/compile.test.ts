@@ -1,5 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { manualSeed, matmul, mean, noGrad, relu, dropout, type Device, type Tensor } from '../../src/index.ts';
+import {
+  manualSeed,
+  matmul,
+  mean,
+  noGrad,
+  relu,
+  dropout,
+  type Device,
+  type Tensor,
+} from '../../src/index.ts';
 import { packParameters } from '../../src/tensor/flat.ts';
 import { testDevice } from '../support/engine.ts';
 

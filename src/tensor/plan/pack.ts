@@ -1,12 +1,12 @@
 import type { Lifetime } from './liveness.ts';
 
 /** Where a buffer lies: in which bin of its colour, at which byte. */
-export interface Slot {
+interface Slot {
   readonly bin: number;
   readonly offset: number;
 }
 
-export interface Packing {
+interface Packing {
   readonly slots: ReadonlyMap<Lifetime, Slot>;
   /** Bytes that each bin must have. */
   readonly bins: readonly number[];

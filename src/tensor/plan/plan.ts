@@ -12,7 +12,7 @@ import { pack } from './pack.ts';
 import type { KeptHeaps } from './kept_heaps.ts';
 
 /** Place of a transient buffer in the device's arenas. */
-export interface ArenaSlot {
+interface ArenaSlot {
   readonly colour: number;
   readonly bin: number;
   readonly offset: number;
