@@ -8,13 +8,13 @@ import { UsageError } from './options.ts';
 
 /** Loaded when they are needed: the libraries behind one command are not those of another. */
 const COMMANDS: Readonly<Record<string, () => Promise<() => Command>>> = {
-  train: async () => (await import('./train.ts')).trainCommand,
-  prepare: async () => (await import('./prepare.ts')).prepareCommand,
-  eval: async () => (await import('./eval.ts')).evalCommand,
-  predict: async () => (await import('./predict.ts')).predictCommand,
-  features: async () => (await import('./features.ts')).featuresCommand,
-  bench: async () => (await import('./bench.ts')).benchCommand,
-  doctor: async () => (await import('./doctor.ts')).doctorCommand,
+  train: () => import('./train.ts').then(({ trainCommand }) => trainCommand),
+  prepare: () => import('./prepare.ts').then(({ prepareCommand }) => prepareCommand),
+  eval: () => import('./eval.ts').then(({ evalCommand }) => evalCommand),
+  predict: () => import('./predict.ts').then(({ predictCommand }) => predictCommand),
+  features: () => import('./features.ts').then(({ featuresCommand }) => featuresCommand),
+  bench: () => import('./bench.ts').then(({ benchCommand }) => benchCommand),
+  doctor: () => import('./doctor.ts').then(({ doctorCommand }) => doctorCommand),
 };
 
 /** The program with the command that is called, or with all of them where none is. */

@@ -33,7 +33,7 @@ export function numeric(low: number, high = Infinity, includeLow = false): (text
   };
 }
 
-export const DEVICES: readonly AdapterChoice[] = ['auto', 'gpu', 'software'];
+const DEVICES: readonly AdapterChoice[] = ['auto', 'gpu', 'software'];
 
 export function deviceOption(): Option {
   return new Option('--device <kind>', 'auto takes the best there is').choices([...DEVICES]).default('auto');

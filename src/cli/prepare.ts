@@ -45,7 +45,7 @@ export function prepareCommand(): Command {
     );
 }
 
-export interface DecodeSettings {
+interface DecodeSettings {
   readonly preset: PresetName;
   readonly cache: string;
   readonly signal: AbortSignal;

@@ -17,7 +17,7 @@ export interface Predictions {
 /** Batches that may be under way before the oldest result is awaited. */
 const IN_FLIGHT = 3;
 
-export interface PredictOptions {
+interface PredictOptions {
   readonly onProgress?: (done: number, total: number) => void;
   readonly signal?: AbortSignal;
 }

@@ -16,7 +16,7 @@ import type { RunFolder } from './run-folder.ts';
 /** Seconds that are predicted at once. */
 const BATCH = 8;
 
-export interface MediaPrediction {
+interface MediaPrediction {
   /** The model that fits what the file holds. */
   readonly model: Stage;
   /** [seconds, 10], in the order of SCENES. */

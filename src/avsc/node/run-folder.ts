@@ -8,12 +8,12 @@ import type { RunRecord, RunResults, Stage } from '../training/records.ts';
 import { errorCode, messageOf } from './files.ts';
 
 /** Where runs are made and looked for when no folder is named. */
-export const RUNS = 'runs';
+const RUNS = 'runs';
 
 const VERSION = 1;
 
 /** config.json: what a run was started with. */
-export interface RunConfig {
+interface RunConfig {
   readonly version: typeof VERSION;
   /** Folder of the data set, absolute. */
   readonly data: string;

@@ -38,7 +38,7 @@ export interface TrainingEvents {
   onEvaluation?(stage: Stage): void;
 }
 
-export interface TrainingOptions {
+interface TrainingOptions {
   readonly folder: RunFolder;
   readonly data: TrainingData;
   /** Called once the seed is set, which a device looks at when it is made. */

@@ -1,6 +1,6 @@
 // The drawings of a report, as SVG text: loss curves and a confusion matrix.
 
-export interface Curve {
+interface Curve {
   readonly name: string;
   /** CSS colour. */
   readonly colour: string;

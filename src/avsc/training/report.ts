@@ -14,7 +14,7 @@ import {
 
 const COLOURS: Readonly<Record<Stage, string>> = { audio: '#2f7dd1', video: '#d9722b', joint: '#2a9d6f' };
 
-export interface ReportInput {
+interface ReportInput {
   readonly title: string;
   readonly data: string;
   readonly recipe: Recipe;
