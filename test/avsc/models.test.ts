@@ -146,7 +146,7 @@ describe('joint training', () => {
     const { batch, classes, features, widths } = fixture;
     const net = loadHashWeights(
       new JointNet(
-        new Fcnn({ features: 512, widths, dropout: 0 }),
+        new Fcnn({ features, widths, dropout: 0 }),
         new DenseNetExtractor(SMALL_DENSENET),
         classes,
       ),
