@@ -1,10 +1,11 @@
 #!/usr/bin/env node
 // Runs the command line: from src/ in a checkout (Node strips the types), from dist/ when installed.
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const source = join(root, 'src', 'cli', 'main.ts');
@@ -22,14 +23,14 @@ if (inCheckout && (major < 22 || (major === 22 && minor < 18))) {
     );
     process.exit(1);
   }
-  const { status, signal } = spawnSync(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
-    stdio: 'inherit',
-  });
-  if (signal) process.kill(process.pid, signal);
-  process.exit(status ?? 1);
+  const child = spawn(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: 'inherit' });
+  // Ctrl-C reaches both; what is sent to this process alone is passed on. The child decides when it ends.
+  process.on('SIGINT', () => undefined);
+  process.on('SIGTERM', () => child.kill('SIGTERM'));
+  child.on('exit', (code, signal) => process.exit(code ?? 128 + (constants.signals[signal ?? 'SIGKILL'] ?? 0)));
 } else if (inCheckout) {
   await import('./wgsl.js');
-  await import(source);
+  await import(pathToFileURL(source).href);
 } else {
-  await import(join(root, 'dist', 'cli.js'));
+  await import(pathToFileURL(join(root, 'dist', 'cli.js')).href);
 }
