@@ -5,7 +5,7 @@ import { JointNet } from '../../src/avsc/models/joint.ts';
 import { crossEntropy, noGrad, type Device } from '../../src/index.ts';
 import type { Layer, Module } from '../../src/nn/module.ts';
 import { Adam } from '../../src/nn/optim/adam.ts';
-import { hashIndices, hashValues, uniform } from '../support/hash.ts';
+import { hashIndices, hashValues } from '../support/hash.ts';
 import { hashWeight } from '../support/hash_weights.ts';
 import { readExpected, readJson, relativeError } from '../support/oracle.ts';
 import { testDevice } from '../support/engine.ts';
