@@ -1,7 +1,7 @@
 // The command line: `wavelight COMMAND ...`, one file per command.
 
 import { Command, CommanderError } from 'commander';
-import { messageOf } from '../avsc/node/files.ts';
+import { messageOf } from '../node/files.ts';
 import { DatasetError } from '../avsc/node/dataset.ts';
 import { Interrupted } from './interrupt.ts';
 import { UsageError } from './options.ts';

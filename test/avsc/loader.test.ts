@@ -18,7 +18,7 @@ import type { Clip } from '../../src/avsc/dataset/clips.ts';
 import { LogMelExtractor } from '../../src/avsc/features/logmel.ts';
 import { AUDIO_VALUES, openClipFile, readSecond } from '../../src/avsc/node/clip-file.ts';
 import { DatasetError, readSplit } from '../../src/avsc/node/dataset.ts';
-import { StorageError } from '../../src/avsc/node/files.ts';
+import { StorageError } from '../../src/node/files.ts';
 import { createLoader, type Batch, type Loader } from '../../src/avsc/node/loader.ts';
 import { decodeFrames, decodeSound } from '../../src/avsc/node/media.ts';
 import { prepareClips, type Prepared } from '../../src/avsc/node/prepare.ts';

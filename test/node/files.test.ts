@@ -33,7 +33,7 @@ describe('writeFileAtomic', () => {
     const path = join(folder, 'full.bin');
     await symlink('/dev/full', `${path}.${process.pid}.tmp`);
     await expect(writeFileAtomic(path, 'new')).rejects.toThrow(
-      `the disk is full and ${path} was not written`,
+      `the disk that holds ${folder} is full`,
     );
     expect((await readdir(folder)).filter((name) => name.startsWith('full'))).toEqual([]);
   });

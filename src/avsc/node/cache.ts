@@ -13,7 +13,7 @@ import {
   type ClipFile,
   type Second,
 } from './clip-file.ts';
-import { errorCode } from './files.ts';
+import { errorCode } from '../../node/files.ts';
 import type { PictureOptions } from './image.ts';
 import { decodeFrames, decodeSound } from './media.ts';
 

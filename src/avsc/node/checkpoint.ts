@@ -3,9 +3,8 @@
 import { readFile } from 'node:fs/promises';
 import { readSafetensors, writeSafetensors } from '../../nn/checkpoint/safetensors.ts';
 import type { HostTensor, StateDict } from '../../nn/state.ts';
-import { writeFileAtomic } from '../../node/files.ts';
 import { STAGES, type Stage } from '../training/records.ts';
-import { errorCode, messageOf } from './files.ts';
+import { errorCode, messageOf, writeFileAtomic } from '../../node/files.ts';
 
 /** Where a training stands. */
 export interface Position {

@@ -6,7 +6,7 @@
 import { open, stat, type FileHandle } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import { FEATURE_CHANNELS, FRAMES_PER_SECOND, MELS } from '../features/logmel.ts';
-import { writeFileAtomic } from './files.ts';
+import { writeFileAtomic } from '../../node/files.ts';
 import { FRAME_TIMES } from './media.ts';
 
 /** Values of the features of one second, [6, 128, 39]. */

@@ -3,7 +3,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseSplit, type Clip } from '../dataset/clips.ts';
-import { errorCode, messageOf } from './files.ts';
+import { errorCode, messageOf } from '../../node/files.ts';
 
 type SplitName = 'train' | 'evaluate' | 'test';
 

@@ -1,7 +1,7 @@
 // Pictures as the networks see them: square RGB bytes, channel by channel.
 
 import sharp, { type Sharp } from 'sharp';
-import { messageOf } from './files.ts';
+import { messageOf } from '../../node/files.ts';
 
 /** How any picture becomes a square of `size` pixels. */
 export interface PictureOptions {

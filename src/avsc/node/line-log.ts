@@ -1,7 +1,7 @@
 // A file of JSON lines that grows while a run goes on, and that a resumed run cuts back to its checkpoint.
 
 import { closeSync, fsyncSync, ftruncateSync, fstatSync, openSync, writeSync } from 'node:fs';
-import { storageError } from './files.ts';
+import { storageError } from '../../node/files.ts';
 
 export class LineLog {
   readonly path: string;

@@ -6,7 +6,7 @@ import type { StateDict } from '../../nn/state.ts';
 import type { Device } from '../../tensor/device.ts';
 import { createModels, type SceneModel } from '../training/model.ts';
 import type { Stage } from '../training/records.ts';
-import { messageOf } from './files.ts';
+import { messageOf } from '../../node/files.ts';
 import { runFiles, type RunFolder } from './run-folder.ts';
 
 /** The model that a stage of the run ended with, on the device. Throws, naming the file, if it is missing or damaged. */

@@ -12,7 +12,7 @@ import {
   type VideoSample,
 } from 'mediabunny';
 import { decodeWav, type Wav } from '../audio/wav.ts';
-import { errorCode, messageOf } from './files.ts';
+import { errorCode, messageOf } from '../../node/files.ts';
 import { resizePicture, type PictureOptions } from './image.ts';
 
 // No hardware decoding: results must not depend on the machine's video chip, and probing for one prints warnings.

@@ -2,7 +2,7 @@
 
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import { StorageError } from './files.ts';
+import { StorageError } from '../../node/files.ts';
 import type { Alive, Job, JobResult, Reply } from './worker.ts';
 
 export interface PoolOptions {

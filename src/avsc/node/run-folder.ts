@@ -2,10 +2,9 @@
 
 import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeFileAtomic } from '../../node/files.ts';
 import { checkRecipe, type Recipe } from '../training/recipe.ts';
 import type { RunRecord, RunResults, Stage } from '../training/records.ts';
-import { errorCode, messageOf } from './files.ts';
+import { errorCode, messageOf, writeFileAtomic } from '../../node/files.ts';
 
 /** Where runs are made and looked for when no folder is named. */
 const RUNS = 'runs';

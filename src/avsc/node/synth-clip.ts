@@ -17,7 +17,7 @@ import { makeCamera, type Camera } from '../synth/picture.ts';
 import type { MadeClip } from '../synth/plan.ts';
 import { SCENE_RULES } from '../synth/rules.ts';
 import { makeSound } from '../synth/sound.ts';
-import { writeFileAtomic } from './files.ts';
+import { writeFileAtomic } from '../../node/files.ts';
 
 registerMediabunnyServer({ hardwareContext: null });
 

@@ -3,7 +3,7 @@
 import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MADE_SET_DEFAULTS, planClips, planTables, type MadeSetOptions } from '../synth/plan.ts';
-import { storageError, temporaryName, writeFileAtomic } from './files.ts';
+import { storageError, temporaryName, writeFileAtomic } from '../../node/files.ts';
 import { runJobs, type PoolOptions } from './pool.ts';
 
 /** The file that says what a made folder was made from; raised with every change of the rules. */

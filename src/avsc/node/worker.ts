@@ -2,7 +2,7 @@
 
 import { parentPort } from 'node:worker_threads';
 import { decodeClip, type DecodedClip, type DecodeJob } from './cache.ts';
-import { messageOf, StorageError } from './files.ts';
+import { messageOf, StorageError } from '../../node/files.ts';
 import { decodeMedia, type Media, type MediaJob } from './media.ts';
 import { writeMadeClip, type MakeJob } from './synth-clip.ts';
 
