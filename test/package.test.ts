@@ -102,6 +102,13 @@ describe('the package, built and installed', () => {
     expect(JSON.parse(stdout)).toMatchObject({ shape: [2, 6, 128, 39] });
   });
 
+  it('trains from its command line', async () => {
+    const cli = join(installed, 'bin', 'wavelight.js');
+    const options = ['--model', 'small', '--device', 'software', '--steps', '1', '--json'];
+    const { stdout } = await inProject(process.execPath, cli, 'bench', 'model', ...options);
+    expect((JSON.parse(stdout) as { loss: number }).loss).toBeGreaterThan(0);
+  });
+
   it('runs the examples', async () => {
     const example = async (name: string, ...args: string[]): Promise<string> => {
       const { stdout } = await inProject(process.execPath, join('examples', name), ...args);
