@@ -27,7 +27,9 @@ if (inCheckout && (major < 22 || (major === 22 && minor < 18))) {
   // Ctrl-C reaches both; what is sent to this process alone is passed on. The child decides when it ends.
   process.on('SIGINT', () => undefined);
   process.on('SIGTERM', () => child.kill('SIGTERM'));
-  child.on('exit', (code, signal) => process.exit(code ?? 128 + (constants.signals[signal ?? 'SIGKILL'] ?? 0)));
+  child.on('exit', (code, signal) =>
+    process.exit(code ?? 128 + (constants.signals[signal ?? 'SIGKILL'] ?? 0)),
+  );
 } else if (inCheckout) {
   await import('./wgsl.js');
   await import(pathToFileURL(source).href);

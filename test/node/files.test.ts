@@ -32,9 +32,7 @@ describe('writeFileAtomic', () => {
     // /dev/full refuses every write with ENOSPC; a link to it stands in for the temporary file.
     const path = join(folder, 'full.bin');
     await symlink('/dev/full', `${path}.${process.pid}.tmp`);
-    await expect(writeFileAtomic(path, 'new')).rejects.toThrow(
-      `the disk that holds ${folder} is full`,
-    );
+    await expect(writeFileAtomic(path, 'new')).rejects.toThrow(`the disk that holds ${folder} is full`);
     expect((await readdir(folder)).filter((name) => name.startsWith('full'))).toEqual([]);
   });
 });
