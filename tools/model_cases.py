@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from hash import uniform, values, words
 from hash_weights import load_hash_weights
-from nets import FCNN, JointNet, densenet161_extractor, small_densenet_extractor
+from nets import FCNN, JointNet, densenet161, small_densenet_extractor
 from oracle import relative, stored, write_json, write_safetensors
 
 NUDGES = 8
@@ -140,7 +140,7 @@ MODELS = {
     # With this seed no ReLU and no maximum is so near a tie that rounding decides it (two seeds in three are like that).
     'fcnn': lambda: write_net('fcnn', lambda: FCNN(512, dropout=0.0), (2, 6, 128, 39), 'fcnn_f'),
     'densenet_small': lambda: write_net('densenet_small', small_densenet_extractor, (3, 3, 32, 32)),
-    'densenet161': lambda: write_net('densenet161', densenet161_extractor, (2, 3, 224, 224)),
+    'densenet161': lambda: write_net('densenet161', densenet161, (2, 3, 224, 224)),
     'joint': write_joint,
 }
 

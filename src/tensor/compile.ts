@@ -137,12 +137,12 @@ function trace(
   fn: (...inputs: Tensor[]) => StepResult,
   inputs: readonly StepInput[],
 ): CompiledPlan {
-  const placeholders = inputs.map((input) => {
+  const slots = inputs.map((input) => {
     const value = new Value(dtypeOf(input), elementCount(input.shape), `input ${formatShape(input.shape)}`);
     value.place = { storage: heaps.inputs.allocate(value.bytes, value.label), heap: heaps.inputs };
     return new Tensor(device, value, input.shape);
   });
-  const { result, recording } = device.trace(() => device.scope(() => fn(...placeholders)));
+  const { result, recording } = device.trace(() => device.scope(() => fn(...slots)));
   for (const tensor of tensorsIn(result)) releaseHistory(tensor);
   const plan = planNodes(device.gpu, recording.nodes, device.keptHeaps);
   // What the plan touches must stay where it is for as long as the plan lives.
@@ -171,7 +171,7 @@ function trace(
     compiling,
     program: null,
     hooks: recording.hooks,
-    inputs: placeholders,
+    inputs: slots,
     result,
     outputs,
     entry: recording.gradientsAtEntry,
@@ -268,13 +268,8 @@ function bindIfMoved(device: Device, compiled: CompiledPlan, program: Program): 
   compiled.boundGeneration = device.arenas.generation;
 }
 
-function feed(
-  device: Device,
-  encoder: GPUCommandEncoder,
-  source: StepInput,
-  placeholder: Tensor | undefined,
-): void {
-  const to = placeholder?.value.place?.storage;
+function feed(device: Device, encoder: GPUCommandEncoder, source: StepInput, slot: Tensor | undefined): void {
+  const to = slot?.value.place?.storage;
   if (to === undefined) throw new Error('a compiled function got more inputs than it was traced with');
   if (!(source instanceof Tensor)) {
     device.gpu.upload(to, source.data as TypedArray & ArrayBufferView<ArrayBuffer>);

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { DENSENET161, DenseNetExtractor } from '../../src/avsc/models/densenet.ts';
+import { DENSENET161, DenseNet, DenseNetExtractor } from '../../src/avsc/models/densenet.ts';
 import { Fcnn } from '../../src/avsc/models/fcnn.ts';
 import { JointNet } from '../../src/avsc/models/joint.ts';
 import { crossEntropy, noGrad, type Device } from '../../src/index.ts';
@@ -48,7 +48,7 @@ const SMALL_DENSENET = { growthRate: 12, blocks: [2, 2], stem: 16 };
 const NETS: readonly [name: string, make: () => Layer][] = [
   ['fcnn', () => new Fcnn({ features: 512, dropout: 0 })],
   ['densenet_small', () => new DenseNetExtractor(SMALL_DENSENET)],
-  ['densenet161', () => new DenseNetExtractor(DENSENET161)],
+  ['densenet161', () => new DenseNet(DENSENET161, 1000)],
 ];
 
 let device: Device;
