@@ -30,9 +30,12 @@ if (inCheckout && (major < 22 || (major === 22 && minor < 18))) {
   child.on('exit', (code, signal) =>
     process.exit(code ?? 128 + (constants.signals[signal ?? 'SIGKILL'] ?? 0)),
   );
-} else if (inCheckout) {
-  await import('./wgsl.js');
-  await import(pathToFileURL(source).href);
 } else {
-  await import(pathToFileURL(join(root, 'dist', 'cli.js')).href);
+  if (inCheckout) await import('./wgsl.js');
+  const main = inCheckout ? source : join(root, 'dist', 'cli.js');
+  await import(pathToFileURL(main).href).catch((error) => {
+    if (error.code !== 'ERR_MODULE_NOT_FOUND') throw error;
+    console.error(`wavelight: ${error.message}: install wavelight with its optional dependencies (npm ci)`);
+    process.exit(1);
+  });
 }
