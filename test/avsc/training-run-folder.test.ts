@@ -94,11 +94,14 @@ describe('line log', () => {
     expect(() => new LineLog(path, 1000)).toThrow('has 22 bytes, its checkpoint says 1000');
   });
 
-  it.skipIf(process.platform !== 'linux')('says in one sentence that the disk is full', () => {
-    const log = new LineLog('/dev/full');
-    expect(() => log.append({ step: 1 })).toThrow('the disk that holds /dev is full');
-    log.close();
-  });
+  it.skipIf(process.platform !== 'linux')(
+    'says in one sentence that the disk is full (needs /dev/full of Linux)',
+    () => {
+      const log = new LineLog('/dev/full');
+      expect(() => log.append({ step: 1 })).toThrow('the disk that holds /dev is full');
+      log.close();
+    },
+  );
 });
 
 describe('checkpoint', () => {
