@@ -1,0 +1,55 @@
+import type { CheckpointFile, CheckpointTensor } from '../../nn/checkpoint/checkpoint.ts';
+import type { Layer } from '../../nn/module.ts';
+import type { Extractor } from '../models/joint.ts';
+
+/** Nets whose published weights are read. */
+export const ARCHITECTURE_NAMES = [
+  'densenet161',
+  'resnet18',
+  'resnet50',
+  'resnest50',
+  'squeezenet1_1',
+  'fcnn',
+  'fcnn_small',
+] as const;
+
+export type ArchitectureName = (typeof ARCHITECTURE_NAMES)[number];
+
+/** How pictures become a net's input: RGB bytes [3, size, size], squashed and cut, then (x / 255 - mean) / std per channel. */
+export interface PictureInput {
+  readonly kind: 'picture';
+  /** Side in pixels. */
+  readonly size: number;
+  readonly mean: readonly [number, number, number];
+  readonly std: readonly [number, number, number];
+}
+
+/** Log-mel features [channels, 128, T], scaled over the whole clip. */
+export interface SoundInput {
+  readonly kind: 'sound';
+  readonly channels: number;
+}
+
+export interface Architecture {
+  readonly name: ArchitectureName;
+  readonly input: PictureInput | SoundInput;
+  /** Classes of the published weights. */
+  readonly classes: number;
+  /** From inputs [N, ...] to logits [N, classes]. */
+  createClassifier(classes: number): Layer;
+  /** From inputs [N, ...] to embeddings; its names are the classifier's without the head's. */
+  createExtractor(): Extractor;
+  /** Names of the last layer, whose shapes depend on the number of classes; empty where the net has none. */
+  readonly head: readonly string[];
+  /**
+   * The file's tensors by this net's names and in its layout (transposed, flipped, reordered when they are read).
+   * Names that it does not know stay as they are, so that the report lists them. Throws an Error of one sentence where the file
+   * is plainly of another net's kind or what belongs to it (`companions`) is missing.
+   */
+  adapt(
+    file: CheckpointFile,
+    companions: ReadonlyMap<string, CheckpointTensor>,
+  ): ReadonlyMap<string, CheckpointTensor>;
+  /** Files that must lie beside the published weights: the SqueezeNet's mean image. Empty for most. */
+  readonly companions: readonly string[];
+}

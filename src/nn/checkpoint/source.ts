@@ -1,0 +1,40 @@
+/** Random access to the bytes of a file, wherever they lie: memory, a Blob of a page, a disk. */
+export interface ByteSource {
+  /** Bytes of the whole file. */
+  readonly size: number;
+  /**
+   * The bytes [begin, end) in memory of their own, which the caller may keep and change. Throws an Error of one sentence
+   * if they cannot be read, and a RangeError if they do not lie within the file.
+   */
+  read(begin: number, end: number): Promise<Uint8Array<ArrayBuffer>>;
+}
+
+/** A file that is in memory. */
+export function bytesSource(bytes: Uint8Array): ByteSource {
+  return {
+    size: bytes.length,
+    read: (begin, end) => {
+      checkRange(begin, end, bytes.length);
+      // Not slice(): that of Node's Buffer is a view.
+      return Promise.resolve(new Uint8Array(bytes.subarray(begin, end)));
+    },
+  };
+}
+
+/** A file that a page's user chose, or a response's body; only what is asked for is read. */
+export function blobSource(blob: Blob): ByteSource {
+  return {
+    size: blob.size,
+    read: async (begin, end) => {
+      checkRange(begin, end, blob.size);
+      return new Uint8Array(await blob.slice(begin, end).arrayBuffer());
+    },
+  };
+}
+
+/** Throws a RangeError unless 0 <= begin <= end <= size. */
+export function checkRange(begin: number, end: number, size: number): void {
+  if (Number.isSafeInteger(begin) && Number.isSafeInteger(end) && begin >= 0 && begin <= end && end <= size)
+    return;
+  throw new RangeError(`bytes ${begin} to ${end} do not lie within a file of ${size} bytes`);
+}
