@@ -230,6 +230,10 @@ export class Device {
       this.#recording.pending.add(value);
     }
     this.#recording.nodes.push(node);
+    this.#recording.shapes.set(node, {
+      inputs: inputs.map(({ shape }) => shape),
+      outputs: outputs.map(({ shape }) => shape),
+    });
     return results.map((tensor) => this.adopt(tensor));
   }
 

@@ -1,4 +1,5 @@
 import type { Op } from './op.ts';
+import type { Shape } from './shape.ts';
 import type { Tensor } from './tensor.ts';
 import type { Value } from './value.ts';
 
@@ -10,6 +11,12 @@ export interface RecordedNode {
   readonly attrs: unknown;
 }
 
+/** Shapes of a node's inputs and outputs. */
+export interface NodeShapes {
+  readonly inputs: readonly Shape[];
+  readonly outputs: readonly Shape[];
+}
+
 /** The gradient that a leaf had when a recording began; `any` where the recording clears it first. */
 export type GradientAtEntry = Value | null | 'any';
 
@@ -19,6 +26,8 @@ export type RunHook = () => void;
 /** What happened since the last run, in order. Nothing of it has reached the device. */
 export class Recording {
   readonly nodes: RecordedNode[] = [];
+  /** Of the tensors of each node, which see their values in any shape. */
+  readonly shapes = new Map<RecordedNode, NodeShapes>();
   readonly hooks: RunHook[] = [];
   /** Leaves whose gradient was read or changed here, with what they came in with. */
   readonly gradientsAtEntry = new Map<Tensor, GradientAtEntry>();

@@ -68,6 +68,22 @@ const gtOps = sides('gt', 'greater', 'less');
 const geOps = sides('ge', 'greater_equal', 'less_equal');
 const shareOps = sides('maximum backward', 'share_of_greater', 'share_of_less');
 
+/** The recorded ops by their functions, for those who read a recording. */
+export const BINARY_OPS = {
+  add: addOps,
+  sub: subOps,
+  mul: mulOps,
+  div: divOps,
+  maximum: maximumOps,
+  minimum: minimumOps,
+  eq: eqOps,
+  ne: neOps,
+  lt: ltOps,
+  le: leOps,
+  gt: gtOps,
+  ge: geOps,
+} as const;
+
 function apply({ op, swapped }: Sides, a: Operand, b: Operand, result?: 'f32'): Tensor {
   if (typeof a === 'number') {
     if (typeof b === 'number') throw new TypeError(`${op.name} of two numbers: one operand must be a tensor`);

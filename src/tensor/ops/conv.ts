@@ -97,7 +97,7 @@ function pair(value: PairLike, what: string, least: number): Pair {
 
 // Forward
 
-const conv2dOp: Op<Conv2dExtent> = {
+export const conv2dOp: Op<Conv2dExtent> = {
   name: 'conv2d',
   lower: (context, { inputs, outputs, attrs }) => {
     const [x, weight] = two(inputs.slice(0, 2));

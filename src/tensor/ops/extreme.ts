@@ -35,7 +35,7 @@ interface AlongAttrs {
   readonly extent: Extent;
 }
 
-const alongOp: Op<AlongAttrs> = {
+export const alongOp: Op<AlongAttrs> = {
   name: 'max along a dimension',
   lower: (context, { inputs, outputs, attrs }) => {
     const [value, index] = two(outputs);

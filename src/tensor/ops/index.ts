@@ -1,15 +1,53 @@
-/** Every op by its name, one family per file. */
-export * from './binary.ts';
-export * from './conv.ts';
-export * from './loss.ts';
-export * from './matmul.ts';
-export * from './movement.ts';
-export * from './norm.ts';
-export * from './parts.ts';
-export * from './pool.ts';
-export * from './random.ts';
-export * from './reduce.ts';
-export * from './reshape.ts';
-export * from './select.ts';
-export * from './softmax.ts';
-export * from './unary.ts';
+/** Every op by its name, one family per file. What else the files export (the recorded ops) is for the engine itself. */
+export { add, div, eq, ge, gt, le, lt, maximum, minimum, mul, ne, sub } from './binary.ts';
+export { conv2d, type Conv2dOptions, type PairLike } from './conv.ts';
+export { crossEntropy, type CrossEntropyOptions } from './loss.ts';
+export { linear, matmul, type MatmulOptions } from './matmul.ts';
+export { concat, expand, flatten, permute, squeeze, stack, transpose, unsqueeze } from './movement.ts';
+export { batchNorm2d, type BatchNormOptions } from './norm.ts';
+export { chunk, pad, slice, split, type SliceOptions } from './parts.ts';
+export {
+  adaptiveAvgPool2d,
+  adaptiveMaxPool2d,
+  avgPool2d,
+  maxPool2d,
+  type AvgPoolOptions,
+  type MaxPoolOptions,
+  type PerAxis,
+  type PoolOptions,
+} from './pool.ts';
+export { dropout, rand, randn, type DropoutOptions } from './random.ts';
+export {
+  amax,
+  amin,
+  argmax,
+  max,
+  mean,
+  min,
+  sum,
+  sumToShape,
+  type AlongOptions,
+  type ReduceOptions,
+  type ValuesAndIndices,
+} from './reduce.ts';
+export { reshape } from './reshape.ts';
+export { indexSelect, where } from './select.ts';
+export { logSoftmax, softmax } from './softmax.ts';
+export {
+  abs,
+  cast,
+  clamp,
+  exp,
+  leakyRelu,
+  log,
+  neg,
+  pow,
+  reciprocal,
+  relu,
+  sigmoid,
+  sqrt,
+  square,
+  tanh,
+  type ClampOptions,
+  type LeakyReluOptions,
+} from './unary.ts';

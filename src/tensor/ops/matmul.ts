@@ -80,7 +80,7 @@ const storage = (shape: Shape, transposed: boolean): string =>
 
 // Forward
 
-const matmulOp: Op<MatmulExtent> = {
+export const matmulOp: Op<MatmulExtent> = {
   name: 'matmul',
   lower: (context, { inputs, outputs, attrs }) => {
     const [a, b] = two(inputs.slice(0, 2));

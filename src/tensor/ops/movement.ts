@@ -34,9 +34,11 @@ interface PermuteAttrs {
   readonly shape: Shape;
   /** Of x along the result's dimensions. */
   readonly strides: readonly number[];
+  /** Dimension i of the result is dimension dims[i] of x. */
+  readonly dims: readonly number[];
 }
 
-const permuteOp: Op<PermuteAttrs> = {
+export const permuteOp: Op<PermuteAttrs> = {
   name: 'permute',
   lower: ({ geometry }, { inputs, outputs, attrs: { shape, strides } }) => [
     stridedCopy(
@@ -61,7 +63,7 @@ export function permute(x: Tensor, dims: readonly number[]): Tensor {
   const shape = order.map((dim) => sizeAt(x.shape, dim));
   const strides = order.map((dim) => from[dim] ?? 0);
   const inverse = order.map((_, dim) => order.indexOf(dim));
-  const y = recordOne(permuteOp, [x], { shape, dtype: x.dtype }, { shape, strides });
+  const y = recordOne(permuteOp, [x], { shape, dtype: x.dtype }, { shape, strides, dims: order });
   return differentiable(y, [x], [], (dy) => [permute(dy, inverse)]);
 }
 
@@ -82,7 +84,7 @@ interface ExpandAttrs {
   readonly shape: Shape;
 }
 
-const expandOp: Op<ExpandAttrs> = {
+export const expandOp: Op<ExpandAttrs> = {
   name: 'expand',
   lower: ({ geometry }, { inputs, outputs, attrs: { from, shape } }) => [
     stridedCopy(
@@ -115,7 +117,7 @@ interface ConcatAttrs {
   readonly dim: number;
 }
 
-const concatOp: Op<ConcatAttrs> = {
+export const concatOp: Op<ConcatAttrs> = {
   name: 'concat',
   lower: ({ geometry }, { inputs, outputs, attrs: { shapes, shape, dim } }) => {
     const strides = contiguousStrides(shape);

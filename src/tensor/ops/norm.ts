@@ -91,7 +91,7 @@ const trackedStatsOp: Op<TrackedAttrs> = {
 };
 
 /** runningMean, runningVar -> [mean, invstd]. */
-const runningStatsOp: Op<number> = {
+export const runningStatsOp: Op<number> = {
   name: 'batchNorm running statistics',
   lower: (context, { inputs, outputs, attrs: eps }) => {
     const [mean, variance] = two(inputs);
@@ -100,7 +100,7 @@ const runningStatsOp: Op<number> = {
 };
 
 /** x, stats, weight?, bias? -> y. */
-const applyOp: Op<ApplyAttrs> = {
+export const applyOp: Op<ApplyAttrs> = {
   name: 'batchNorm apply',
   lower: (context, { inputs: [x, stats, ...affine], outputs, attrs: { shape, hasWeight, hasBias } }) => {
     if (x === undefined || stats === undefined) throw new Error('batchNorm apply needs x and its statistics');

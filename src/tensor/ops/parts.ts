@@ -25,7 +25,7 @@ interface PartAttrs {
   readonly value: number;
 }
 
-const readPartOp: Op<PartAttrs> = {
+export const readPartOp: Op<PartAttrs> = {
   name: 'slice',
   lower: ({ geometry }, { inputs, outputs, attrs: { part, view } }) => [
     stridedCopy(
@@ -38,7 +38,7 @@ const readPartOp: Op<PartAttrs> = {
   ],
 };
 
-const writePartOp: Op<PartAttrs> = {
+export const writePartOp: Op<PartAttrs> = {
   name: 'pad',
   lower: ({ geometry }, { inputs, outputs, attrs: { part, view, value } }) => [
     fill(geometry, one(outputs), value),

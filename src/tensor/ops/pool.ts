@@ -126,7 +126,7 @@ function planAdaptive(x: Tensor, size: PerAxis, what: string): Plan {
 // Maximum
 
 /** x -> y, and the places of the maxima if a second output is asked for. */
-const maxPoolOp: Op<PoolShape> = {
+export const maxPoolOp: Op<PoolShape> = {
   name: 'maxPool2d',
   lower: (context, { inputs, outputs: [y, indices], attrs }) => {
     if (y === undefined) throw new Error('maxPool2d has an output');
@@ -172,7 +172,7 @@ interface AverageAttrs {
   readonly countPadding: boolean;
 }
 
-const avgPoolOp: Op<AverageAttrs> = {
+export const avgPoolOp: Op<AverageAttrs> = {
   name: 'avgPool2d',
   lower: (context, { inputs, outputs, attrs: { pool, countPadding } }) => [
     avgPool(context, one(inputs), one(outputs), pool, countPadding),

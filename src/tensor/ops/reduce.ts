@@ -64,7 +64,7 @@ interface SumAttrs {
   readonly scale: number;
 }
 
-const sumOp: Op<SumAttrs> = {
+export const sumOp: Op<SumAttrs> = {
   name: 'sum',
   lower: (context, { inputs, outputs, attrs }) =>
     reduce(context, 'sum', one(inputs), one(outputs), attrs.blocks, attrs.scale),
@@ -118,7 +118,7 @@ interface ExtremeAttrs {
   readonly blocks: readonly Block[];
 }
 
-const extremeOp: Op<ExtremeAttrs> = {
+export const extremeOp: Op<ExtremeAttrs> = {
   name: 'amax',
   lower: (context, { inputs, outputs, attrs }) =>
     reduce(context, attrs.kind, one(inputs), one(outputs), attrs.blocks),
@@ -153,7 +153,7 @@ function extreme(kind: Extreme, x: Tensor, options: ReduceOptions): Tensor {
 
 // max, min, argmax
 
-const argmaxOp: Op<Extent> = {
+export const argmaxOp: Op<Extent> = {
   name: 'argmax',
   lower: (context, { inputs, outputs, attrs }) => {
     const index = one(outputs);

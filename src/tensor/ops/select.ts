@@ -30,7 +30,7 @@ interface WhereAttrs {
   readonly b: number | null;
 }
 
-const whereOp: Op<WhereAttrs> = {
+export const whereOp: Op<WhereAttrs> = {
   name: 'where',
   lower: ({ geometry }, { inputs: [condition, ...arrays], outputs, attrs }) => {
     if (condition === undefined) throw new RangeError('where needs a condition');
@@ -67,7 +67,7 @@ const broadcastTo = (x: Tensor, shape: Shape): Tensor => (sameShape(x.shape, sha
 
 // indexSelect
 
-const indexSelectOp: Op<Selection> = {
+export const indexSelectOp: Op<Selection> = {
   name: 'indexSelect',
   lower: ({ geometry }, { inputs, outputs, attrs }) => {
     const [x, indices] = two(inputs);

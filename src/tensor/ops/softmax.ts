@@ -18,7 +18,7 @@ interface SoftmaxAttrs {
   readonly log: boolean;
 }
 
-const softmaxOp: Op<SoftmaxAttrs> = {
+export const softmaxOp: Op<SoftmaxAttrs> = {
   name: 'softmax',
   lower: (context, { inputs, outputs, attrs: { extent, log } }) => [
     softmaxForward(context, one(inputs), one(outputs), extent, log),

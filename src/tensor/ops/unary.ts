@@ -92,6 +92,26 @@ const negOp = forwardOp('neg', 'negative');
 const wholePowOp = forwardOp('pow', 'whole_power');
 const powOp = forwardOp('pow', 'power');
 
+/** The recorded ops by their functions, for those who read a recording. */
+export const UNARY_OPS = {
+  relu: relus.forward,
+  leakyRelu: leakyRelus.forward,
+  sigmoid: sigmoids.forward,
+  tanh: tanhs.forward,
+  exp: exps.forward,
+  log: logs.forward,
+  sqrt: sqrts.forward,
+  abs: abses.forward,
+  square: squares.forward,
+  reciprocal: reciprocals.forward,
+  clamp: clamps.forward,
+  clampMin: clampMins.forward,
+  clampMax: clampMaxs.forward,
+  neg: negOp,
+  wholePow: wholePowOp,
+  pow: powOp,
+} as const;
+
 export const relu = (x: Tensor): Tensor => apply(relus, x);
 
 export interface LeakyReluOptions {
