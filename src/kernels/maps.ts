@@ -28,7 +28,12 @@ export interface ChannelTable {
  */
 export type MapLoad =
   | { readonly kind: 'plain'; readonly map: MapView }
-  | { readonly kind: 'activation'; readonly map: MapView; readonly norm: ChannelTable; readonly relu: boolean }
+  | {
+      readonly kind: 'activation';
+      readonly map: MapView;
+      readonly norm: ChannelTable;
+      readonly relu: boolean;
+    }
   | {
       readonly kind: 'gradient';
       readonly gradient: MapView;
