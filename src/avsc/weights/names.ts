@@ -1,0 +1,23 @@
+import type { CheckpointTensor } from '../../nn/checkpoint/checkpoint.ts';
+
+export type NamedTensors = ReadonlyMap<string, CheckpointTensor>;
+
+const PARALLEL = 'module.';
+
+/** Without the prefix of PyTorch's DataParallel, if all names have it. */
+export function withoutParallel(tensors: NamedTensors): NamedTensors {
+  if (![...tensors.keys()].every((name) => name.startsWith(PARALLEL))) return tensors;
+  return renamed(tensors, (name) => name.slice(PARALLEL.length));
+}
+
+/** Throws an Error if two tensors would get one name. */
+export function renamed(tensors: NamedTensors, rename: (name: string) => string): NamedTensors {
+  const result = new Map<string, CheckpointTensor>();
+  for (const [name, tensor] of tensors) {
+    const to = rename(name);
+    if (result.has(to))
+      throw new Error(`the file holds two tensors that are ${to} here, one of them as ${name}`);
+    result.set(to, tensor);
+  }
+  return result;
+}

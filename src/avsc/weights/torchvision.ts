@@ -1,0 +1,13 @@
+/*
+ * Weights by torchvision's names, which are those of the nets here. Places365's were saved from DataParallel ("module.")
+ * and, for DenseNet, before torchvision took the dots out of its layers' names (denselayer1.norm.1).
+ */
+import type { CheckpointFile } from '../../nn/checkpoint/checkpoint.ts';
+import { renamed, withoutParallel, type NamedTensors } from './names.ts';
+
+export const adaptTorchvision = ({ tensors }: CheckpointFile): NamedTensors => withoutParallel(tensors);
+
+const OLD_LAYER = /(\.denselayer\d+\.(?:norm|conv))\.([12]\.)/;
+
+export const adaptDenseNet = (file: CheckpointFile): NamedTensors =>
+  renamed(adaptTorchvision(file), (name) => name.replace(OLD_LAYER, '$1$2'));
