@@ -42,7 +42,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   kernels: ['gpu'],
   tensor: ['gpu', 'kernels'],
   nn: ['gpu', 'kernels', 'tensor'],
-  node: ['gpu', 'tensor'],
+  node: ['gpu', 'tensor', 'nn'],
   avsc: ['gpu', 'tensor', 'nn'],
   'avsc/node': ['avsc', 'gpu', 'tensor', 'nn', 'node'],
   cli: ['avsc', 'avsc/node', 'bench', 'gpu', 'tensor', 'nn', 'node'],

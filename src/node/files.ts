@@ -10,28 +10,31 @@ export class StorageError extends Error {
 
 /**
  * Writes the data (pieces one after another) to a temporary name beside `path`, flushes it to the disk and renames it;
- * makes the folder if needed. Throws a StorageError of one sentence when the disk is full or does not allow it; nothing is
- * left behind, and what had the name before is untouched.
+ * makes the folder if needed. Pieces that come over time are written as they come. Throws a StorageError of one sentence when
+ * the disk is full or does not allow it, and whatever making the pieces throws; nothing is left behind, and what had the name
+ * before is untouched.
  */
 export async function writeFileAtomic(
   path: string,
-  data: string | Uint8Array | readonly Uint8Array[],
+  data: string | Uint8Array | readonly Uint8Array[] | AsyncIterable<Uint8Array>,
 ): Promise<void> {
   const pieces = typeof data === 'string' || data instanceof Uint8Array ? [data] : data;
   const temporary = temporaryName(path);
+  const onDisk = <T>(work: Promise<T>): Promise<T> =>
+    work.catch((error: unknown) => Promise.reject(storageError(error, path)));
   try {
-    await mkdir(dirname(path), { recursive: true });
-    const file = await open(temporary, 'w');
+    await onDisk(mkdir(dirname(path), { recursive: true }));
+    const file = await onDisk(open(temporary, 'w'));
     try {
-      for (const piece of pieces) await file.writeFile(piece);
-      await file.sync();
+      for await (const piece of pieces) await onDisk(file.writeFile(piece));
+      await onDisk(file.sync());
     } finally {
       await file.close();
     }
-    await rename(temporary, path);
+    await onDisk(rename(temporary, path));
   } catch (error) {
     await rm(temporary, { force: true });
-    throw storageError(error, path);
+    throw error;
   }
 }
 

@@ -1,9 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import {
   readSafetensors,
+  readSafetensorsFile,
   readSafetensorsHeader,
+  safetensorsPieces,
   writeSafetensors,
 } from '../../src/nn/checkpoint/safetensors.ts';
+import { bytesSource, type ByteSource } from '../../src/nn/checkpoint/source.ts';
 import type { HostTensor } from '../../src/nn/state.ts';
 
 /** A file with any header, right or wrong. */
@@ -30,6 +33,12 @@ const tensor = (dtype: string, shape: unknown, from: number, to: number) => ({
 function decode(dtype: string, elements: ArrayBufferView, count: number): number[] {
   const header = { x: tensor(dtype, [count], 0, elements.byteLength) };
   return [...(readSafetensors(craft(header, elements)).tensors.get('x')?.data ?? [])];
+}
+
+async function collect(pieces: AsyncIterable<Uint8Array>): Promise<Uint8Array[]> {
+  const all: Uint8Array[] = [];
+  for await (const piece of pieces) all.push(piece);
+  return all;
 }
 
 describe('safetensors', () => {
@@ -141,11 +150,65 @@ describe('safetensors', () => {
     expect(() => readSafetensors(file)).toThrow(message);
   });
 
-  it('refuses a file cut anywhere', () => {
+  it('refuses a file cut anywhere', async () => {
     const file = writeSafetensors(new Map([['a', { shape: [4], data: new Float32Array(4) }]]));
     for (let length = 0; length < file.length; length++) {
       expect(() => readSafetensors(file.subarray(0, length))).toThrow('not a safetensors file');
+      await expect(readSafetensorsFile(bytesSource(file.subarray(0, length)))).rejects.toThrow(
+        'not a safetensors file',
+      );
     }
+  });
+
+  it('opens a file without its elements, and reads a tensor when it is asked for', async () => {
+    const header = {
+      b: tensor('I8', [2, 2], 2, 6),
+      '7': tensor('BF16', [], 0, 2),
+      __metadata__: { by: 'x' },
+    };
+    const memory = bytesSource(craft(header, new Uint8Array([0x80, 0x3f, 1, 2, 3, 255])));
+    const reads: number[] = [];
+    const source: ByteSource = {
+      size: memory.size,
+      read: (begin, end) => {
+        reads.push(end - begin);
+        return memory.read(begin, end);
+      },
+    };
+    const file = await readSafetensorsFile(source);
+    expect([file.format, [...file.tensors.keys()], [...file.metadata]]).toEqual([
+      'safetensors',
+      ['7', 'b'],
+      [['by', 'x']],
+    ]);
+    expect(reads).toEqual([8, memory.size - 8 - 6]);
+    expect(await file.tensors.get('7')?.read()).toEqual({ shape: [], data: new Float32Array([1]) });
+    expect(await file.tensors.get('b')?.read()).toEqual({
+      shape: [2, 2],
+      data: new Int32Array([1, 2, 3, -1]),
+    });
+    expect(await file.tensors.get('b')?.readBytes()).toEqual(new Uint8Array([1, 2, 3, 255]));
+    expect(reads.slice(2)).toEqual([2, 4, 4]);
+  });
+
+  it('writes piece by piece what it writes at once', async () => {
+    const tensors = new Map<string, HostTensor>([
+      ['10', { shape: [2, 3], data: new Float32Array([1, -0, NaN, Infinity, 1e-45, 3]) }],
+      ['empty', { shape: [0, 4], data: new Float32Array(0) }],
+      ['2', { shape: [], data: new Int32Array([-7]) }],
+    ]);
+    const whole = writeSafetensors(tensors, new Map([['a', 'b']]));
+    const { tensors: lazy, metadata } = await readSafetensorsFile(bytesSource(whole));
+    const pieces = await collect(safetensorsPieces(lazy, metadata));
+    expect(pieces.map(({ length }) => length).slice(1)).toEqual([24, 0, 4]);
+    expect(Buffer.concat(pieces).equals(whole)).toBe(true);
+  });
+
+  it('refuses to write a tensor that reads shorter than its shape', async () => {
+    const short = { dtype: 'F16', shape: [3], readBytes: () => Promise.resolve(new Uint8Array(4)) } as const;
+    await expect(collect(safetensorsPieces(new Map([['a', short]])))).rejects.toThrow(
+      'tensor a has 4 bytes instead of 6',
+    );
   });
 
   it('refuses to write what cannot be read back', () => {

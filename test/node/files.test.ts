@@ -19,6 +19,21 @@ describe('writeFileAtomic', () => {
     expect(await readdir(join(folder, 'run'))).toEqual(['model.bin']);
   });
 
+  it('writes pieces as they come, and nothing where making them fails', async () => {
+    const path = join(folder, 'pieces.bin');
+    async function* pieces(fail: boolean): AsyncGenerator<Uint8Array> {
+      yield new Uint8Array([1, 2]);
+      await Promise.resolve();
+      if (fail) throw new RangeError('a tensor is short');
+      yield new Uint8Array([3]);
+    }
+    await writeFileAtomic(path, pieces(false));
+    expect([...(await readFile(path))]).toEqual([1, 2, 3]);
+    await expect(writeFileAtomic(path, pieces(true))).rejects.toThrow(new RangeError('a tensor is short'));
+    expect([...(await readFile(path))]).toEqual([1, 2, 3]);
+    expect((await readdir(folder)).filter((name) => name.startsWith('pieces'))).toEqual(['pieces.bin']);
+  });
+
   it('keeps the old file and says why it failed', async () => {
     const path = join(folder, 'taken');
     await mkdir(path);

@@ -1,4 +1,6 @@
+import { elementCount, type Shape } from '../../tensor/shape.ts';
 import type { TypedArray } from '../../tensor/tensor.ts';
+import type { CheckpointTensor } from './checkpoint.ts';
 
 /** Element types of the files that are read, with their size in bytes. */
 export const ELEMENT_BYTES = {
@@ -19,6 +21,29 @@ export const ELEMENT_BYTES = {
 export type FileDType = keyof typeof ELEMENT_BYTES;
 
 export const isFileDType = (name: string): name is FileDType => Object.hasOwn(ELEMENT_BYTES, name);
+
+/** Bytes of a tensor in a file; not exact beyond 2^53. */
+export const byteCount = (dtype: FileDType, shape: Shape): number =>
+  elementCount(shape) * ELEMENT_BYTES[dtype];
+
+/** A tensor of a file whose elements `readBytes` fetches: little-endian, row-major, in memory of their own. */
+export function checkpointTensor(
+  name: string,
+  dtype: FileDType,
+  shape: Shape,
+  readBytes: () => Promise<Uint8Array<ArrayBuffer>>,
+): CheckpointTensor {
+  return {
+    dtype,
+    shape,
+    readBytes,
+    read: async () => {
+      const bytes = await readBytes();
+      const whole = bytes.length === bytes.buffer.byteLength ? bytes : bytes.slice();
+      return { shape, data: decodeElements(dtype, whole.buffer, name) };
+    },
+  };
+}
 
 /**
  * Little-endian elements as the engine stores them: floats as f32, integers and BOOL as i32, U32 as u32. The buffer

@@ -1,59 +1,30 @@
-/*
- * The safetensors format (huggingface/safetensors): a u64 little-endian header length, a JSON header
- * { name: { dtype, shape, data_offsets: [begin, end] }, "__metadata__": { key: text } }, then the elements, in row-major
- * order and little-endian, of all tensors one after another without gaps. Like every WebGPU implementation, this
- * code is for little-endian machines.
- */
+import type { DType } from '../../gpu/dispatch.ts';
 import { dtypeOfArray } from '../../tensor/dtype.ts';
-import { formatShape } from '../../tensor/shape.ts';
-import type { TypedArray } from '../../tensor/tensor.ts';
 import type { HostTensor, StateDict } from '../state.ts';
-import { decodeElements, ELEMENT_BYTES, isFileDType, type FileDType } from './elements.ts';
+import type { CheckpointFile, CheckpointTensor } from './checkpoint.ts';
+import { byteCount, checkpointTensor, decodeElements, type FileDType } from './elements.ts';
+import { encodeHeader, headerEnd, parseHeader, type SafetensorsHeader } from './safetensors_header.ts';
+import type { ByteSource } from './source.ts';
 
-/** The reference implementation's limit. */
-const MAX_HEADER_BYTES = 100_000_000;
-const METADATA = '__metadata__';
-
-/** One tensor of a file that has not been decoded. */
-export interface SafetensorsEntry {
-  readonly dtype: FileDType;
-  readonly shape: readonly number[];
-  /** Bytes of the file that hold the elements: [begin, end). */
-  readonly begin: number;
-  readonly end: number;
-}
-
-export interface SafetensorsHeader {
-  readonly metadata: ReadonlyMap<string, string>;
-  readonly entries: ReadonlyMap<string, SafetensorsEntry>;
-}
+export type { SafetensorsEntry, SafetensorsHeader } from './safetensors_header.ts';
 
 export interface Safetensors {
   readonly metadata: ReadonlyMap<string, string>;
   readonly tensors: StateDict;
 }
 
+/** What is needed of a tensor to write it. */
+export type WritableTensor = Pick<CheckpointTensor, 'dtype' | 'shape' | 'readBytes'>;
+
+const FILE_DTYPES = { f32: 'F32', i32: 'I32', u32: 'U32' } as const satisfies Record<DType, FileDType>;
+
 /**
  * Reads the header alone. Throws an Error of one sentence if the file is not safetensors, is cut short, or
  * its header contradicts itself or the file's size; nothing is allocated by what the header claims.
  */
 export function readSafetensorsHeader(file: Uint8Array): SafetensorsHeader {
-  if (file.length < 8) throw invalid(`it has ${file.length} bytes, too few for a header`);
-  const declared = new DataView(file.buffer, file.byteOffset, 8).getBigUint64(0, true);
-  if (declared > BigInt(MAX_HEADER_BYTES)) {
-    throw invalid(`its header would have ${declared} bytes, the limit is ${MAX_HEADER_BYTES}`);
-  }
-  const start = 8 + Number(declared);
-  if (start > file.length) throw invalid(`its header would end at byte ${start}, the file at ${file.length}`);
-  const header = parseObject(file.subarray(8, start));
-  const entries = new Map<string, SafetensorsEntry>();
-  let metadata = new Map<string, string>();
-  for (const [name, value] of Object.entries(header)) {
-    if (name === METADATA) metadata = readMetadata(value);
-    else entries.set(name, readEntry(name, value, start, file.length));
-  }
-  checkLayout(entries, start, file.length);
-  return { metadata, entries };
+  const start = headerEnd(file.subarray(0, 8), file.length);
+  return parseHeader(file.subarray(8, start), start, file.length);
 }
 
 /**
@@ -71,6 +42,20 @@ export function readSafetensors(file: Uint8Array): Safetensors {
   return { metadata, tensors };
 }
 
+/** Opens a file whose tensors are read one by one when they are asked for. Throws as `readSafetensorsHeader` does. */
+export async function readSafetensorsFile(source: ByteSource): Promise<CheckpointFile> {
+  const start = headerEnd(await source.read(0, Math.min(8, source.size)), source.size);
+  const { metadata, entries } = parseHeader(await source.read(8, start), start, source.size);
+  const tensors = new Map<string, CheckpointTensor>();
+  for (const [name, { dtype, shape, begin, end }] of entries) {
+    tensors.set(
+      name,
+      checkpointTensor(name, dtype, shape, () => source.read(begin, end)),
+    );
+  }
+  return { format: 'safetensors', tensors, metadata };
+}
+
 /**
  * The bytes of a file with these tensors, in their order; equal input gives equal bytes. Throws a RangeError if a
  * tensor has not as many elements as its shape says, or is named `__metadata__`.
@@ -79,23 +64,16 @@ export function writeSafetensors(
   tensors: StateDict,
   metadata: ReadonlyMap<string, string> = new Map(),
 ): Uint8Array<ArrayBuffer> {
-  let at = 0;
-  const entries = [...tensors].map(([name, { shape, data }]) => {
-    checkWritable(name, shape, data);
-    const begin = at;
-    at += data.byteLength;
-    return [name, { dtype: dtypeOfArray(data).toUpperCase(), shape, data_offsets: [begin, at] }] as const;
-  });
-  const head = metadata.size > 0 ? [[METADATA, Object.fromEntries(metadata)] as const] : [];
-  // Object.fromEntries would put names that look like integers first.
-  const json = `{${[...head, ...entries].map(([k, v]) => `${JSON.stringify(k)}:${JSON.stringify(v)}`).join()}}`;
-  const header = new TextEncoder().encode(json);
-  const start = 8 + Math.ceil(header.length / 8) * 8;
-  const file = new Uint8Array(start + at);
-  new DataView(file.buffer).setBigUint64(0, BigInt(start - 8), true);
-  file.set(header, 8);
-  file.fill(0x20, 8 + header.length, start);
-  let to = start;
+  const head = encodeHeader(
+    [...tensors].map(([name, { shape, data }]) => {
+      return { name, dtype: FILE_DTYPES[dtypeOfArray(data)], shape, bytes: data.byteLength };
+    }),
+    metadata,
+  );
+  const elements = [...tensors.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
+  const file = new Uint8Array(head.length + elements);
+  file.set(head);
+  let to = head.length;
   for (const { data } of tensors.values()) {
     file.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), to);
     to += data.byteLength;
@@ -103,85 +81,24 @@ export function writeSafetensors(
   return file;
 }
 
-const invalid = (why: string): Error => new Error(`not a safetensors file: ${why}`);
-
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  value !== null && typeof value === 'object' && !Array.isArray(value);
-
-const isSize = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
-
-function parseObject(bytes: Uint8Array): Readonly<Record<string, unknown>> {
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-  } catch (error) {
-    throw invalid(
-      `its header is not JSON in UTF-8 (${error instanceof Error ? error.message : String(error)})`,
-    );
-  }
-  if (!isObject(value)) throw invalid('its header is not a JSON object');
-  return value;
-}
-
-function readMetadata(value: unknown): Map<string, string> {
-  if (!isObject(value)) throw invalid(`${METADATA} is not an object`);
-  return new Map(
-    Object.entries(value).map(([key, text]) => {
-      if (typeof text !== 'string') throw invalid(`${METADATA} ${JSON.stringify(key)} is not a text`);
-      return [key, text];
-    }),
+/**
+ * The same bytes piece by piece, in the dtypes that the tensors have: one tensor at a time is in memory. Throws a
+ * RangeError as `writeSafetensors` does, and what reading a tensor throws.
+ */
+export async function* safetensorsPieces(
+  tensors: ReadonlyMap<string, WritableTensor>,
+  metadata: ReadonlyMap<string, string> = new Map(),
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  yield encodeHeader(
+    [...tensors].map(([name, { dtype, shape }]) => ({ name, dtype, shape, bytes: byteCount(dtype, shape) })),
+    metadata,
   );
-}
-
-function readEntry(name: string, value: unknown, start: number, size: number): SafetensorsEntry {
-  const what = `tensor ${JSON.stringify(name)}`;
-  if (!isObject(value)) throw invalid(`${what} is not described by an object`);
-  const { dtype, shape, data_offsets: offsets } = value;
-  if (typeof dtype !== 'string' || !isFileDType(dtype)) {
-    throw invalid(
-      `${what} has dtype ${JSON.stringify(dtype)}, known are ${Object.keys(ELEMENT_BYTES).join(', ')}`,
-    );
-  }
-  if (!Array.isArray(shape) || !shape.every(isSize))
-    throw invalid(`${what} has shape ${JSON.stringify(shape)}`);
-  if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isSize)) {
-    throw invalid(`${what} has data_offsets ${JSON.stringify(offsets)}`);
-  }
-  const [from, to] = offsets as [number, number];
-  if (from > to || to > size - start) {
-    throw invalid(
-      `${what} lies at bytes ${from} to ${to} of ${size - start}: the file is cut short or its header wrong`,
-    );
-  }
-  const bytes = shape.reduce((product: number, n) => product * n, ELEMENT_BYTES[dtype]);
-  if (bytes !== to - from) {
-    throw invalid(
-      `${what} of ${dtype} ${formatShape(shape)} needs ${bytes} bytes, its data_offsets hold ${to - from}`,
-    );
-  }
-  return { dtype, shape, begin: start + from, end: start + to };
-}
-
-/** The format allows neither overlaps nor gaps, so that no bytes hide in a file. */
-function checkLayout(entries: ReadonlyMap<string, SafetensorsEntry>, start: number, size: number): void {
-  const sorted = [...entries].sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end);
-  let at = start;
-  for (const [name, { begin, end }] of sorted) {
-    if (begin !== at) {
-      const how = begin < at ? 'overlaps another tensor' : `follows a gap of ${begin - at} bytes`;
-      throw invalid(`tensor ${JSON.stringify(name)} ${how}`);
+  for (const [name, tensor] of tensors) {
+    const piece = await tensor.readBytes();
+    const expected = byteCount(tensor.dtype, tensor.shape);
+    if (piece.length !== expected) {
+      throw new RangeError(`tensor ${name} has ${piece.length} bytes instead of ${expected}`);
     }
-    at = end;
-  }
-  if (at !== size) throw invalid(`${size - at} bytes at its end belong to no tensor`);
-}
-
-function checkWritable(name: string, shape: readonly number[], data: TypedArray): void {
-  if (name === METADATA) throw new RangeError(`a tensor cannot be named ${METADATA} in a safetensors file`);
-  const count = shape.reduce((product, n) => product * n, 1);
-  if (count !== data.length) {
-    throw new RangeError(
-      `tensor ${name} of shape ${formatShape(shape)} has ${data.length} elements instead of ${count}`,
-    );
+    yield piece;
   }
 }

@@ -1,0 +1,55 @@
+import { open, stat, type FileHandle } from 'node:fs/promises';
+import { checkRange, type ByteSource } from '../nn/checkpoint/source.ts';
+import { errorCode, messageOf } from './files.ts';
+
+/** A file on the disk of which only what is asked for is read; `close` it when its tensors have been read. */
+export interface FileSource extends ByteSource {
+  close(): Promise<void>;
+}
+
+/** A single read may not be longer (2 GiB - 1 on Linux). */
+const LONGEST_READ = 2 ** 30;
+
+/** Opens a regular file, or a link to one. Throws an Error of one sentence that names it and says what it is instead. */
+export async function openFileSource(path: string): Promise<FileSource> {
+  const found = await stat(path).catch((error: unknown) => Promise.reject(unreadable(path, error)));
+  // Before it is opened, since opening a pipe waits for its other end.
+  if (found.isDirectory()) throw new Error(`${path} is a folder: name a file in it`);
+  if (!found.isFile())
+    throw new Error(`${path} is no regular file (a pipe or a device): copy it to a file first`);
+  const file = await open(path).catch((error: unknown) => Promise.reject(unreadable(path, error)));
+  return {
+    size: found.size,
+    read: async (begin, end) => {
+      checkRange(begin, end, found.size);
+      const bytes = new Uint8Array(end - begin);
+      await fill(file, bytes, begin, path);
+      return bytes;
+    },
+    close: () => file.close(),
+  };
+}
+
+/** A loop, since a read may return less than it was asked for. */
+async function fill(file: FileHandle, bytes: Uint8Array, begin: number, path: string): Promise<void> {
+  for (let done = 0; done < bytes.length;) {
+    const length = Math.min(LONGEST_READ, bytes.length - done);
+    const { bytesRead } = await file
+      .read(bytes, done, length, begin + done)
+      .catch((error: unknown) => Promise.reject(unreadable(path, error)));
+    if (bytesRead === 0)
+      throw new Error(`${path} ended at byte ${begin + done}: it was cut short while it was read`);
+    done += bytesRead;
+  }
+}
+
+function unreadable(path: string, error: unknown): Error {
+  const code = errorCode(error);
+  const reason =
+    code === 'ENOENT' || code === 'ENOTDIR'
+      ? 'there is no such file'
+      : code === 'EACCES' || code === 'EPERM'
+        ? 'no permission'
+        : messageOf(error);
+  return new Error(`cannot read ${path}: ${reason}`, { cause: error });
+}
