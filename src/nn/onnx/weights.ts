@@ -1,0 +1,33 @@
+import { BYTES_PER_ELEMENT } from '../../gpu/dispatch.ts';
+import type { Device } from '../../tensor/device.ts';
+import { Tensor } from '../../tensor/tensor.ts';
+import type { Value } from '../../tensor/value.ts';
+import type { Named } from './graph.ts';
+import type { Weight } from './model.ts';
+import type { TracedGraph } from './trace.ts';
+
+/** What a trace captured: tensors in `names`, which live on, are read when they are written, others at once. Drops its handles. */
+export async function weightsOf(
+  device: Device,
+  { captured }: TracedGraph,
+  names: ReadonlyMap<Value, Named>,
+): Promise<Weight[]> {
+  const weights: Weight[] = [];
+  for (const [name, { value, shape }] of captured) {
+    const load = async (): Promise<Uint8Array> => {
+      const tensor = new Tensor(device, value, shape);
+      try {
+        const { buffer, byteOffset, byteLength } = await device.read(tensor);
+        return new Uint8Array(buffer, byteOffset, byteLength);
+      } finally {
+        tensor.dispose();
+      }
+    };
+    const length = value.length * BYTES_PER_ELEMENT;
+    const early = names.has(value) ? undefined : await load();
+    device.release(value);
+    const bytes = { length, load: early === undefined ? load : () => Promise.resolve(early) };
+    weights.push({ name, dtype: value.dtype, shape, bytes });
+  }
+  return weights;
+}
