@@ -13,7 +13,7 @@ import { adaptDenseNet } from './torchvision.ts';
 const PLACES = 365;
 
 /** What torchvision's and Places365's weights were trained behind: ImageNet's mean and spread of each channel. */
-const IMAGENET_INPUT: PictureInput = {
+export const IMAGENET_INPUT: PictureInput = {
   kind: 'picture',
   size: 224,
   mean: [0.485, 0.456, 0.406],
