@@ -31,6 +31,14 @@ export interface FcnnConfig {
   readonly normMomentum?: number;
 }
 
+/** The small net as it was published: 48 kHz binaural sound; indoor, outdoor and transportation. */
+export const FCNN_SMALL: FcnnConfig = {
+  features: 3,
+  widths: [36, 72, 96],
+  block3Convs: 2,
+  block3LastPadding: 2,
+};
+
 /** Keras' default, which the net was published with. */
 const NORM_EPS = 1e-3;
 

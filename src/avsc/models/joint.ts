@@ -1,4 +1,5 @@
 import { Linear } from '../../nn/layers/linear.ts';
+import { BatchNorm2d } from '../../nn/layers/norm.ts';
 import { Module, type Layer } from '../../nn/module.ts';
 import { concat } from '../../tensor/ops/movement.ts';
 import { reshape } from '../../tensor/ops/reshape.ts';
@@ -10,77 +11,55 @@ import { FusionMlp } from './fusion.ts';
 /** A net from an input to embeddings [N, outFeatures]. */
 export type Extractor = Layer & { readonly outFeatures: number };
 
+/** What an extractor looks at; also its name within the nets below. */
+export const MODALITIES = ['audio', 'video'] as const;
+export type Modality = (typeof MODALITIES)[number];
+
 /** Extractors that are not trained. */
-export type Frozen = 'none' | 'audio' | 'video' | 'both';
+export type Frozen = 'none' | Modality | 'both';
+
+/** Whether an extractor is among the frozen ones. */
+export const isFrozen = (part: Modality, frozen: Frozen): boolean => frozen === part || frozen === 'both';
+
+/** Embeddings that are standardised before they are classified. */
+export interface SceneNetOptions {
+  readonly standardised?: readonly Modality[];
+}
 
 /**
- * Embedding of clips [N, outFeatures] from frames [N, F, 3, H, W]: the mean over a clip's frames. The extractor sees
- * all N * F frames as one batch, clip by clip.
+ * Embeddings [N, outFeatures] of sound [N, 6, mel, frames] or of clips' frames [N, F, 3, H, W], whose embeddings are averaged
+ * over F: the extractor sees all N * F frames as one batch, clip by clip. What has rank 2 is taken for embeddings that were
+ * computed before. Throws a RangeError for frames of another rank.
  */
-function embedFrames(extractor: Extractor, frames: Tensor): Tensor {
-  const [clips, count, ...image] = frames.shape;
+export function embed(part: Modality, extractor: Extractor, input: Tensor): Tensor {
+  if (input.shape.length === 2) return input;
+  if (part === 'audio') return extractor.forward(input);
+  const [clips, count, ...image] = input.shape;
   if (clips === undefined || count === undefined || image.length !== 3) {
-    throw new RangeError(`frames must be [N, frames, 3, H, W], got ${formatShape(frames.shape)}`);
+    throw new RangeError(`frames must be [N, frames, 3, H, W], got ${formatShape(input.shape)}`);
   }
-  const each = extractor.forward(reshape(frames, [clips * count, ...image]));
+  const each = extractor.forward(reshape(input, [clips * count, ...image]));
   return mean(reshape(each, [clips, count, extractor.outFeatures]), { dim: 1 });
 }
 
-/** Scenes from sound alone: [N, 6, mel, frames] to logits. Its `audio` part is the joint net's. */
-export class AudioNet extends Module {
-  readonly audio: Extractor;
-  readonly head: Linear;
-
-  constructor(audio: Extractor, classes: number) {
-    super();
-    this.audio = audio;
-    this.head = new Linear(audio.outFeatures, classes);
-  }
-
-  forward(audio: Tensor): Tensor {
-    return this.head.forward(this.audio.forward(audio));
-  }
+/** Batch norm without scale and shift: whatever follows finds every feature alike, wherever the extractor was trained. */
+function standardiser(part: Modality, extractor: Extractor, options: SceneNetOptions): BatchNorm2d | null {
+  const wanted = options.standardised?.includes(part) ?? false;
+  return wanted ? new BatchNorm2d(extractor.outFeatures, { affine: false }) : null;
 }
 
-/** Scenes from pictures alone: [N, frames, 3, H, W] to logits. Its `video` part is the joint net's. */
-export class VideoNet extends Module {
-  readonly video: Extractor;
-  readonly head: Linear;
-
-  constructor(video: Extractor, classes: number) {
-    super();
-    this.video = video;
-    this.head = new Linear(video.outFeatures, classes);
-  }
-
-  forward(frames: Tensor): Tensor {
-    return this.head.forward(embedFrames(this.video, frames));
-  }
-}
-
-/** Scenes from both: logits of the fusion net on the two embeddings side by side, sound first. */
-export class JointNet extends Module {
-  readonly audio: Extractor;
-  readonly video: Extractor;
-  readonly fusion: FusionMlp;
-  #frozen: readonly Extractor[] = [];
-
-  constructor(audio: Extractor, video: Extractor, classes: number) {
-    super();
-    this.audio = audio;
-    this.video = video;
-    this.fusion = new FusionMlp(audio.outFeatures + video.outFeatures, classes);
-  }
+/** What the three nets share: extractors that can be frozen. */
+abstract class SceneNet extends Module {
+  #frozen: readonly Module[] = [];
 
   /**
    * Freezes extractors (and unfreezes the others): their parameters get no gradient, and they stay in evaluation mode, so
    * that batch norm uses its running statistics and nothing in them changes. Call it before making the optimiser.
    */
-  freeze(part: Frozen): this {
-    this.#frozen = [
-      ...(part === 'audio' || part === 'both' ? [this.audio] : []),
-      ...(part === 'video' || part === 'both' ? [this.video] : []),
-    ];
+  freeze(frozen: Frozen): this {
+    this.#frozen = this.namedChildren().flatMap(([name, child]) =>
+      MODALITIES.some((part) => part === name && isFrozen(part, frozen)) ? [child] : [],
+    );
     this.requiresGrad_(true);
     for (const extractor of this.#frozen) extractor.requiresGrad_(false);
     return this.train(this.training);
@@ -91,9 +70,73 @@ export class JointNet extends Module {
     for (const extractor of this.#frozen) extractor.eval();
     return this;
   }
+}
 
-  /** Audio [N, 6, mel, frames] and pictures [N, frames, 3, H, W] of the same N clips to logits [N, classes]. */
+/** Scenes from sound alone: [N, 6, mel, frames] to logits. Its `audio` part is the joint net's. */
+export class AudioNet extends SceneNet {
+  readonly audio: Extractor;
+  readonly audioNorm: BatchNorm2d | null;
+  readonly head: Linear;
+
+  constructor(audio: Extractor, classes: number, options: SceneNetOptions = {}) {
+    super();
+    this.audio = audio;
+    this.audioNorm = standardiser('audio', audio, options);
+    this.head = new Linear(audio.outFeatures, classes);
+  }
+
+  /** Sound, or its embeddings [N, outFeatures]. */
+  forward(audio: Tensor): Tensor {
+    const embedding = embed('audio', this.audio, audio);
+    return this.head.forward(this.audioNorm?.forward(embedding) ?? embedding);
+  }
+}
+
+/** Scenes from pictures alone: [N, frames, 3, H, W] to logits. Its `video` part is the joint net's. */
+export class VideoNet extends SceneNet {
+  readonly video: Extractor;
+  readonly videoNorm: BatchNorm2d | null;
+  readonly head: Linear;
+
+  constructor(video: Extractor, classes: number, options: SceneNetOptions = {}) {
+    super();
+    this.video = video;
+    this.videoNorm = standardiser('video', video, options);
+    this.head = new Linear(video.outFeatures, classes);
+  }
+
+  /** Frames, or their embeddings [N, outFeatures]. */
+  forward(frames: Tensor): Tensor {
+    const embedding = embed('video', this.video, frames);
+    return this.head.forward(this.videoNorm?.forward(embedding) ?? embedding);
+  }
+}
+
+/** Scenes from both: logits of the fusion net on the two embeddings side by side, sound first. */
+export class JointNet extends SceneNet {
+  readonly audio: Extractor;
+  readonly video: Extractor;
+  readonly audioNorm: BatchNorm2d | null;
+  readonly videoNorm: BatchNorm2d | null;
+  readonly fusion: FusionMlp;
+
+  constructor(audio: Extractor, video: Extractor, classes: number, options: SceneNetOptions = {}) {
+    super();
+    this.audio = audio;
+    this.video = video;
+    this.audioNorm = standardiser('audio', audio, options);
+    this.videoNorm = standardiser('video', video, options);
+    this.fusion = new FusionMlp(audio.outFeatures + video.outFeatures, classes);
+  }
+
+  /**
+   * Audio [N, 6, mel, frames] and pictures [N, frames, 3, H, W] of the same N clips to logits [N, classes]; either may be
+   * given as embeddings [N, outFeatures].
+   */
   forward(audio: Tensor, frames: Tensor): Tensor {
-    return this.fusion.forward(concat([this.audio.forward(audio), embedFrames(this.video, frames)], 1));
+    const sound = embed('audio', this.audio, audio);
+    const sight = embed('video', this.video, frames);
+    const both = [this.audioNorm?.forward(sound) ?? sound, this.videoNorm?.forward(sight) ?? sight];
+    return this.fusion.forward(concat(both, 1));
   }
 }

@@ -1,4 +1,8 @@
 import { DENSENET161, DenseNet, DenseNetExtractor } from '../models/densenet.ts';
+import { FEATURE_CHANNELS } from '../features/logmel.ts';
+import { Fcnn, FCNN_SMALL, type FcnnConfig } from '../models/fcnn.ts';
+import { RESNEST50, ResNest, ResNestExtractor } from '../models/resnest.ts';
+import { RESNET18, RESNET50, ResNet, ResNetExtractor } from '../models/resnet.ts';
 import { SQUEEZENET1_1, SqueezeNet, SqueezeNetExtractor } from '../models/squeezenet.ts';
 import {
   ARCHITECTURE_NAMES,
@@ -6,11 +10,13 @@ import {
   type ArchitectureName,
   type PictureInput,
 } from './architecture.ts';
+import { adaptFcnn } from './keras-fcnn.ts';
 import { adaptSqueezeNet, MEAN_IMAGE } from './squeezenet.ts';
-import { adaptDenseNet } from './torchvision.ts';
+import { adaptDenseNet, adaptTorchvision } from './torchvision.ts';
 
-/** Classes of Places365. */
+/** Classes of Places365 and of ImageNet. */
 const PLACES = 365;
+const IMAGENET = 1000;
 
 /** What torchvision's and Places365's weights were trained behind: ImageNet's mean and spread of each channel. */
 export const IMAGENET_INPUT: PictureInput = {
@@ -28,7 +34,21 @@ const PLAIN_INPUT: PictureInput = {
   std: [1, 1, 1],
 };
 
-export const ARCHITECTURES: Partial<Readonly<Record<ArchitectureName, Architecture>>> = {
+/** The published nets end in the pooled map of their classes, which is also all that they are good for as extractors. */
+const published = (name: 'fcnn' | 'fcnn_small', config: FcnnConfig, block3Convs: number): Architecture => ({
+  name,
+  input: { kind: 'sound', channels: FEATURE_CHANNELS },
+  classes: config.features,
+  createClassifier: (classes) => new Fcnn({ ...config, features: classes }),
+  createExtractor: () => new Fcnn(config),
+  head: [],
+  adapt: adaptFcnn(block3Convs),
+  companions: [],
+});
+
+const FC = ['fc.weight', 'fc.bias'];
+
+export const ARCHITECTURES: Readonly<Record<ArchitectureName, Architecture>> = {
   densenet161: {
     name: 'densenet161',
     input: IMAGENET_INPUT,
@@ -37,6 +57,36 @@ export const ARCHITECTURES: Partial<Readonly<Record<ArchitectureName, Architectu
     createExtractor: () => new DenseNetExtractor(DENSENET161),
     head: ['classifier.weight', 'classifier.bias'],
     adapt: adaptDenseNet,
+    companions: [],
+  },
+  resnet18: {
+    name: 'resnet18',
+    input: IMAGENET_INPUT,
+    classes: PLACES,
+    createClassifier: (classes) => new ResNet(RESNET18, classes),
+    createExtractor: () => new ResNetExtractor(RESNET18),
+    head: FC,
+    adapt: adaptTorchvision,
+    companions: [],
+  },
+  resnet50: {
+    name: 'resnet50',
+    input: IMAGENET_INPUT,
+    classes: PLACES,
+    createClassifier: (classes) => new ResNet(RESNET50, classes),
+    createExtractor: () => new ResNetExtractor(RESNET50),
+    head: FC,
+    adapt: adaptTorchvision,
+    companions: [],
+  },
+  resnest50: {
+    name: 'resnest50',
+    input: IMAGENET_INPUT,
+    classes: IMAGENET,
+    createClassifier: (classes) => new ResNest(RESNEST50, classes),
+    createExtractor: () => new ResNestExtractor(RESNEST50),
+    head: FC,
+    adapt: adaptTorchvision,
     companions: [],
   },
   squeezenet1_1: {
@@ -49,12 +99,13 @@ export const ARCHITECTURES: Partial<Readonly<Record<ArchitectureName, Architectu
     adapt: adaptSqueezeNet,
     companions: [MEAN_IMAGE],
   },
+  fcnn: published('fcnn', { features: 10 }, 4),
+  fcnn_small: published('fcnn_small', FCNN_SMALL, 2),
 };
 
 /** Throws an Error that lists the names if there is none of this one. */
 export function findArchitecture(name: string): Architecture {
   const found = ARCHITECTURE_NAMES.find((known) => known === name);
-  const architecture = found && ARCHITECTURES[found];
-  if (architecture) return architecture;
+  if (found !== undefined) return ARCHITECTURES[found];
   throw new Error(`there is no architecture ${name}: choose one of ${ARCHITECTURE_NAMES.join(', ')}`);
 }

@@ -1,0 +1,114 @@
+import { Conv2d } from '../../nn/layers/conv.ts';
+import { BatchNorm2d } from '../../nn/layers/norm.ts';
+import { Sequential } from '../../nn/layers/sequential.ts';
+import { Identity } from '../../nn/layers/simple.ts';
+import { Layer } from '../../nn/module.ts';
+import { add } from '../../tensor/ops/binary.ts';
+import { relu } from '../../tensor/ops/unary.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import {
+  plainConv,
+  ResidualClassifier,
+  ResidualExtractor,
+  type BlockSize,
+  type ResidualSpec,
+} from './residual.ts';
+
+export interface ResNetConfig {
+  /** 'basic': two convolutions 3x3. 'bottleneck': 1x1, 3x3 and 1x1 to four times the width; the stride sits on the 3x3. */
+  readonly block: 'basic' | 'bottleneck';
+  /** Blocks of each layer; the first of every layer but layer1 halves the map. */
+  readonly layers: readonly number[];
+  /** Channels of the first convolution and width of layer1's blocks; each layer doubles it. */
+  readonly width: number;
+}
+
+/** 512 features. */
+export const RESNET18: ResNetConfig = { block: 'basic', layers: [2, 2, 2, 2], width: 64 };
+/** 2048 features. */
+export const RESNET50: ResNetConfig = { block: 'bottleneck', layers: [3, 4, 6, 3], width: 64 };
+
+/** A bottleneck's output has so many times its width. */
+const EXPANSION = 4;
+
+/** The input of a block as its output wants it: itself, or a strided 1x1 convolution and batch norm. */
+function shortcut(inputs: number, outputs: number, stride: number): Layer {
+  if (inputs === outputs && stride === 1) return new Identity();
+  return new Sequential([plainConv(inputs, outputs, 1, stride), new BatchNorm2d(outputs)]);
+}
+
+class BasicBlock extends Layer {
+  readonly conv1: Conv2d;
+  readonly bn1: BatchNorm2d;
+  readonly conv2: Conv2d;
+  readonly bn2: BatchNorm2d;
+  readonly downsample: Layer;
+
+  constructor({ inputs, width, stride }: BlockSize) {
+    super();
+    this.conv1 = plainConv(inputs, width, 3, stride);
+    this.bn1 = new BatchNorm2d(width);
+    this.conv2 = plainConv(width, width, 3);
+    this.bn2 = new BatchNorm2d(width);
+    this.downsample = shortcut(inputs, width, stride);
+  }
+
+  forward(x: Tensor): Tensor {
+    const y = relu(this.bn1.forward(this.conv1.forward(x)));
+    return relu(add(this.bn2.forward(this.conv2.forward(y)), this.downsample.forward(x)));
+  }
+}
+
+class Bottleneck extends Layer {
+  readonly conv1: Conv2d;
+  readonly bn1: BatchNorm2d;
+  readonly conv2: Conv2d;
+  readonly bn2: BatchNorm2d;
+  readonly conv3: Conv2d;
+  readonly bn3: BatchNorm2d;
+  readonly downsample: Layer;
+
+  constructor({ inputs, width, stride }: BlockSize) {
+    super();
+    this.conv1 = plainConv(inputs, width, 1);
+    this.bn1 = new BatchNorm2d(width);
+    this.conv2 = plainConv(width, width, 3, stride);
+    this.bn2 = new BatchNorm2d(width);
+    this.conv3 = plainConv(width, EXPANSION * width, 1);
+    this.bn3 = new BatchNorm2d(EXPANSION * width);
+    this.downsample = shortcut(inputs, EXPANSION * width, stride);
+  }
+
+  forward(x: Tensor): Tensor {
+    const narrow = relu(this.bn1.forward(this.conv1.forward(x)));
+    const seen = relu(this.bn2.forward(this.conv2.forward(narrow)));
+    return relu(add(this.bn3.forward(this.conv3.forward(seen)), this.downsample.forward(x)));
+  }
+}
+
+function specOf({ block, layers, width }: ResNetConfig): ResidualSpec {
+  const frame = { stem: plainConv(3, width, 7, 2), width, layers };
+  switch (block) {
+    case 'basic':
+      return { ...frame, expansion: 1, makeBlock: (size) => new BasicBlock(size) };
+    case 'bottleneck':
+      return { ...frame, expansion: EXPANSION, makeBlock: (size) => new Bottleneck(size) };
+  }
+}
+
+/**
+ * ResNet without its last layer (He et al. 2016; the stride on the 3x3 as in torchvision, "v1.5"), from [N, 3, H, W] to
+ * [N, outFeatures]. Keys are torchvision's.
+ */
+export class ResNetExtractor extends ResidualExtractor {
+  constructor(config: ResNetConfig) {
+    super(specOf(config));
+  }
+}
+
+/** The whole net, from [N, 3, H, W] to logits [N, classes]. */
+export class ResNet extends ResidualClassifier {
+  constructor(config: ResNetConfig, classes: number) {
+    super(specOf(config), classes);
+  }
+}
