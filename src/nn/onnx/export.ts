@@ -10,9 +10,6 @@ import { loadPieces, sizeOf } from './protobuf.ts';
 import { traceGraph, type TracedGraph } from './trace.ts';
 import { weightsOf } from './weights.ts';
 
-/** Protocol Buffers' own limit on a message. */
-const MAX_BYTES = 2 ** 31 - 1;
-
 export interface OnnxInput {
   readonly name: string;
   /** Without the batch, which comes first. */
@@ -75,14 +72,8 @@ export async function exportOnnx(device: Device, module: Module, options: OnnxOp
     graph,
   };
   const pieces = encodeModel(parts);
-  const bytes = sizeOf(pieces);
-  if (bytes > MAX_BYTES) {
-    throw new RangeError(
-      `the model takes ${bytes} bytes and an ONNX file holds at most ${MAX_BYTES}: export it as safetensors`,
-    );
-  }
   return {
-    bytes,
+    bytes: sizeOf(pieces),
     fixedBatch: typeof merged === 'string' ? merged : null,
     pieces: () => loadPieces(pieces),
   };

@@ -3,11 +3,22 @@ import type { DType } from '../../gpu/dispatch.ts';
 import type { Shape } from '../../tensor/shape.ts';
 import type { BatchedGraph, Dim } from './batch.ts';
 import { DATA_TYPES, type Attribute, type Constant, type OnnxNode } from './graph.ts';
-import { floatField, intField, messageField, stringField, type LatePiece, type Piece } from './protobuf.ts';
+import {
+  floatField,
+  intField,
+  messageField,
+  sizeOf,
+  stringField,
+  type LatePiece,
+  type Piece,
+} from './protobuf.ts';
 
 /** The oldest operator set that this is valid for; later runtimes read it too. */
 const OPSET = 17;
 const IR_VERSION = 8;
+
+/** Protocol Buffers' own limit on a message. */
+const MAX_BYTES = 2 ** 31 - 1;
 
 export interface ModelInput {
   readonly name: string;
@@ -33,7 +44,7 @@ export interface ModelParts {
   readonly graph: BatchedGraph;
 }
 
-/** ModelProto. */
+/** ModelProto. Throws a RangeError above 2 GiB. */
 export function encodeModel({ name, description, metadata, inputs, weights, graph }: ModelParts): Piece[] {
   const outputs = [...graph.outputs].map(([output, { dims, dtype }]) => ({
     name: output,
@@ -50,7 +61,7 @@ export function encodeModel({ name, description, metadata, inputs, weights, grap
     ...inputs.flatMap((input) => messageField(11, encodeValueInfo(input))),
     ...outputs.flatMap((output) => messageField(12, encodeValueInfo(output))),
   ];
-  return [
+  const model = [
     ...intField(1, IR_VERSION),
     ...stringField(2, 'wavelight'),
     ...stringField(6, description),
@@ -60,6 +71,11 @@ export function encodeModel({ name, description, metadata, inputs, weights, grap
       messageField(14, [...stringField(1, key), ...stringField(2, value)]),
     ),
   ];
+  const bytes = sizeOf(model);
+  if (bytes <= MAX_BYTES) return model;
+  throw new RangeError(
+    `the model takes ${bytes} bytes and an ONNX file holds at most ${MAX_BYTES}: export it as safetensors`,
+  );
 }
 
 /** NodeProto. */
