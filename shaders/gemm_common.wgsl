@@ -11,14 +11,14 @@
 // An outer index is a pair (major, minor), so that going through them takes no division.
 // A long sum may be split over workgroups: split s writes its part to C + s * c_length, gemm_sum_splits adds them.
 //
-// Bindings: a, b: operands in whatever layout the loader reads; c: result, or partial results [splits][c_length].
+// The text `load` makes A's and B's elements from memory, `store` makes memory from C's.
+//
+// Bindings: a, b: operands in whatever layout the loader reads; c: result, or partial results [splits][c_length];
+// then those of `load` and `store`.
 
 @group(0) @binding(0) var<storage, read> a: array<f32>;
 @group(0) @binding(1) var<storage, read> b: array<f32>;
 @group(0) @binding(2) var<storage, read_write> c: array<f32>;
-//#if BIAS
-@group(0) @binding(3) var<storage, read> bias: array<f32>;
-//#endif
 @group(0) @binding(PARAMS_BINDING_) var<uniform> params: Params;
 
 // B's elements at inner index k lie at start + k * b_inner; they count as zero outside first <= k < end.
@@ -74,36 +74,5 @@ fn next_place(place: Place) -> Place {
   return Place(place.first + params.chunk, vec2i(0, 0));
 }
 
-fn load_a(index: vec4i) -> vec4f {
-  return vec4f(a[index.x], a[index.y], a[index.z], a[index.w]);
-}
-
-// B at inner index k of four columns.
-fn load_b(walk: Walk, k: i32) -> vec4f {
-  let index = walk.start + k * params.b_inner;
-  //#if MASKED
-  let valid = (vec4i(k) >= walk.first) & (vec4i(k) < walk.end);
-  let safe = select(vec4i(0), index, valid);
-  return select(vec4f(0), vec4f(b[safe.x], b[safe.y], b[safe.z], b[safe.w]), valid);
-  //#else
-  return vec4f(b[index.x], b[index.y], b[index.z], b[index.w]);
-  //#endif
-}
-
-// Writes four columns of one row; `start` is the index of row 0 in C for each of them.
-fn store(tile: Tile, row: i32, column: vec4i, start: vec4i, sum: vec4f) {
-  if (row >= params.rows) {
-    return;
-  }
-  let index = start + (row * params.c_row + tile.split * params.c_length);
-  for (var i = 0; i < 4; i++) {
-    if (column[i] < params.columns) {
-      //#if BIAS
-      let at = tile.group * params.bias_group + row * params.bias_row + column[i] * params.bias_column;
-      c[index[i]] = sum[i] + select(0.0, bias[at], tile.split == 0);
-      //#else
-      c[index[i]] = sum[i];
-      //#endif
-    }
-  }
-}
+//#include load
+//#include store

@@ -5,10 +5,15 @@
 // over those taps whose divisions leave no remainder and land inside dy. row = input channel of the group,
 // column = input pixel (n, y, x), outer = tap, inner = output channel of the group.
 // A: weight [groups * inner][rows][kernel_height][kernel_width]; B: dy [N][groups * inner][out_height][out_width];
-// C: dx [N][groups * rows][height][width].
+// C: dx [N][groups * rows][height][width]. dy and dx may be channels of wider maps, from b_first and c_first on.
 
 struct Params {
   //#include fields
+  // Elements from one image to the next, and before the first channel.
+  b_image: i32,
+  b_first: i32,
+  c_image: i32,
+  c_first: i32,
   pixels: i32,
   width: i32,
   out_height: i32,
@@ -22,11 +27,16 @@ struct Params {
   dilation_x: i32,
 }
 
-// Of a column: the index in dy of the first channel, and the input pixel in padded coordinates.
+// Of a column: the index in dy of the first channel, and the input pixel in padded coordinates. Of all: the group's
+// first channel.
 struct Columns {
   start: vec4i,
   y: vec4i,
   x: vec4i,
+  channel: i32,
+  //#if B_GRADIENT
+  apart: vec4i,
+  //#endif
 }
 
 fn a_rows(row: vec4i, group: i32) -> vec4i {
@@ -41,9 +51,15 @@ fn b_columns(column: vec4i, group: i32) -> Columns {
   let image = column / params.pixels;
   let pixel = column - image * params.pixels;
   let y = pixel / params.width;
-  let channel = (image * params.groups + group) * params.inner;
   let x = pixel - y * params.width;
-  return Columns(channel * (params.out_height * params.out_width), y + params.pad_y, x + params.pad_x);
+  let channel = group * params.inner;
+  let start = image * params.b_image + (params.b_first + channel * params.out_height * params.out_width);
+  //#if B_GRADIENT
+  let apart = image * params.b_apart_image + params.b_apart_first;
+  return Columns(start, y + params.pad_y, x + params.pad_x, channel, apart);
+  //#else
+  return Columns(start, y + params.pad_y, x + params.pad_x, channel);
+  //#endif
 }
 
 // Division that costs nothing in the usual case, a stride of 1.
@@ -68,5 +84,12 @@ fn b_walk(columns: Columns, outer: vec2i) -> Walk {
 fn c_columns(column: vec4i, group: i32) -> vec4i {
   let image = column / params.pixels;
   let pixel = column - image * params.pixels;
-  return (image * params.groups + group) * (params.rows * params.pixels) + pixel;
+  return image * params.c_image + pixel + (params.c_first + group * params.rows * params.pixels);
 }
+//#if NORM
+
+// How far x lies from c.
+fn c_apart(column: vec4i) -> vec4i {
+  return column / params.pixels * params.c_apart_image + params.c_apart_first;
+}
+//#endif

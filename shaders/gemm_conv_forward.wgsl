@@ -3,12 +3,16 @@
 //   y[n, co, oy, ox] = sum over taps (ky, kx) and ci of w[co, ci, ky, kx] * x[n, ci, oy * s - p + ky * d, ox * s - p + kx * d]
 //
 // row = output channel of the group, column = output pixel (n, oy, ox), outer = tap (ky, kx), inner = input channel of
-// the group.  A: weight [groups * rows][inner][kernel_height][kernel_width]; B: x [N][channels][height][width];
-// C: y [N][groups * rows][out_height][out_width].
+// the group.  A: weight [groups * rows][inner][kernel_height][kernel_width]; B: x [N][groups * inner][height][width];
+// C: y [N][groups * rows][out_height][out_width]. x and y may be channels of wider maps, from b_first and c_first on.
 
 struct Params {
   //#include fields
-  channels: i32,
+  // Elements from one image to the next, and before the first channel.
+  b_image: i32,
+  b_first: i32,
+  c_image: i32,
+  c_first: i32,
   height: i32,
   width: i32,
   out_pixels: i32,
@@ -22,11 +26,13 @@ struct Params {
   dilation_x: i32,
 }
 
-// Of a column: the index and the place in the input image of tap (0, 0), which may lie in the padding.
+// Of a column: the index and the place in the input image of tap (0, 0), which may lie in the padding. Of all: the
+// group's first channel.
 struct Columns {
   start: vec4i,
   y: vec4i,
   x: vec4i,
+  channel: i32,
 }
 
 fn a_rows(row: vec4i, group: i32) -> vec4i {
@@ -43,8 +49,9 @@ fn b_columns(column: vec4i, group: i32) -> Columns {
   let out_y = pixel / params.out_width;
   let y = out_y * params.stride_y - params.pad_y;
   let x = (pixel - out_y * params.out_width) * params.stride_x - params.pad_x;
-  let channel = image * params.channels + group * params.inner;
-  return Columns((channel * params.height + y) * params.width + x, y, x);
+  let channel = group * params.inner;
+  let start = image * params.b_image + (params.b_first + channel * params.height * params.width);
+  return Columns(start + y * params.width + x, y, x, channel);
 }
 
 fn b_walk(columns: Columns, outer: vec2i) -> Walk {
@@ -58,8 +65,15 @@ fn b_walk(columns: Columns, outer: vec2i) -> Walk {
   return Walk(columns.start + (dy * params.width + dx), vec4i(0), end);
 }
 
+//#if B_ACTIVATION
+// The channel is the inner index.
+fn b_affine(columns: Columns, k: i32) -> mat2x4f {
+  return b_norm_of(vec4i(columns.channel + k));
+}
+
+//#endif
 fn c_columns(column: vec4i, group: i32) -> vec4i {
   let image = column / params.out_pixels;
   let pixel = column - image * params.out_pixels;
-  return (image * params.groups + group) * (params.rows * params.out_pixels) + pixel;
+  return image * params.c_image + pixel + (params.c_first + group * params.rows * params.out_pixels);
 }

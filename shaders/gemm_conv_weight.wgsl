@@ -4,11 +4,16 @@
 //
 // row = output channel of the group, column = (ci, ky, kx). The inner axis goes along one of ox and oy, the outer
 // axis is (n, the other one): "along" and "across" below.
-// A: dy [N][groups * rows][out_pixels]; B: x [N][channels][pixels]; C: dw [groups * rows][columns].
+// A: dy [N][groups * rows][out_pixels]; B: x [N][channels][pixels]; C: dw [groups * rows][columns]. dy and x may be
+// channels of wider maps, from a_first and b_first on.
 
 struct Params {
   //#include fields
-  channels: i32,
+  // Elements from one image to the next, and before the first channel.
+  a_image: i32,
+  a_first: i32,
+  b_image: i32,
+  b_first: i32,
   pixels: i32,
   out_pixels: i32,
   taps: i32,
@@ -38,15 +43,25 @@ struct Columns {
   across: vec4i,
   first: vec4i,
   end: vec4i,
+  //#if B_ACTIVATION
+  affine: mat2x4f,
+  //#endif
 }
 
 fn a_rows(row: vec4i, group: i32) -> vec4i {
-  return (group * params.rows + row) * params.out_pixels;
+  return (group * params.rows + row) * params.out_pixels + params.a_first;
 }
 
 fn a_outer(outer: vec2i) -> i32 {
-  return outer.x * (params.groups * params.rows * params.out_pixels) + outer.y * params.a_across;
+  return outer.x * params.a_image + outer.y * params.a_across;
 }
+//#if A_GRADIENT
+
+// How far a_x lies from a.
+fn a_apart(outer: vec2i) -> i32 {
+  return outer.x * params.a_apart_image + params.a_apart_first;
+}
+//#endif
 
 // Number of steps of the stride from 0 that stay below `limit`.
 fn steps_below(limit: vec4i) -> vec4i {
@@ -61,16 +76,27 @@ fn b_columns(column: vec4i, group: i32) -> Columns {
   let across = ky * params.across_ky + kx * params.across_kx - params.across_pad;
   let along = ky * params.along_ky + kx * params.along_kx - params.along_pad;
   let channel = in_channel + group * (params.columns / params.taps);
-  let start = channel * params.pixels + across * params.b_across + along * params.b_along;
+  let start = params.b_first + channel * params.pixels + across * params.b_across + along * params.b_along;
   let end = min(steps_below(params.along_size - along), vec4i(params.inner));
+  //#if B_ACTIVATION
+  return Columns(start, across, steps_below(-along), end, b_norm_of(channel));
+  //#else
   return Columns(start, across, steps_below(-along), end);
+  //#endif
 }
+//#if B_ACTIVATION
+
+// The channel is the column's.
+fn b_affine(columns: Columns, k: i32) -> mat2x4f {
+  return columns.affine;
+}
+//#endif
 
 fn b_walk(columns: Columns, outer: vec2i) -> Walk {
   let moved = outer.y * params.across_stride;
   let across = columns.across + moved;
   let inside = (across >= vec4i(0)) & (across < vec4i(params.across_size));
-  let start = columns.start + (outer.x * params.channels * params.pixels + moved * params.b_across);
+  let start = columns.start + (outer.x * params.b_image + moved * params.b_across);
   return Walk(start, columns.first, select(vec4i(0), columns.end, inside));
 }
 

@@ -23,3 +23,27 @@
   bias_group: i32,
   bias_row: i32,
   bias_column: i32,
+  //#if A_GRADIENT
+  // a_x lies image * a_apart_image + a_apart_first elements behind a; its table [3][a_table_channels].
+  a_apart_image: i32,
+  a_apart_first: i32,
+  a_table_channels: i32,
+  a_table_first: i32,
+  //#endif
+  //#if B_GRADIENT
+  b_apart_image: i32,
+  b_apart_first: i32,
+  b_table_channels: i32,
+  b_table_first: i32,
+  //#endif
+  //#if B_ACTIVATION
+  b_table_channels: i32,
+  b_table_first: i32,
+  //#endif
+  //#if NORM
+  // c_x lies image * c_apart_image + c_apart_first elements behind c; its table [5][c_table_channels].
+  c_apart_image: i32,
+  c_apart_first: i32,
+  c_table_channels: i32,
+  c_table_first: i32,
+  //#endif

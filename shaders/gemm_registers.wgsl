@@ -3,8 +3,11 @@
 // time; a workgroup is 8 invocations side by side, 8 x 64. Its rows of A are the same for all of them, hence cheap.
 // With MASKED, B may be padded and the inner axis need not be a multiple of 4.
 
+// An invocation's columns are a part of the row's statistics.
+
 //#include common
 
+const PARTS_PER_TILE = 8;
 const COLUMNS = 8;
 //#if EIGHT_ROWS
 const ROWS = 8;
@@ -13,11 +16,37 @@ const ROWS = 4;
 //#endif
 
 // A of one row at inner indices k, k + 1, k + 2, k + 3; B is zero where these leave the inner axis.
-fn along_inner(row_start: i32, k: i32) -> vec4f {
+fn along_inner(row_start: i32, apart: i32, row_factors: vec3f, k: i32) -> vec4f {
+  let factors = mat3x4f(vec4f(row_factors.x), vec4f(row_factors.y), vec4f(row_factors.z));
   //#if MASKED
-  return load_a(row_start + min(k + vec4i(0, 1, 2, 3), vec4i(params.inner - 1)) * params.a_inner);
+  return load_a(row_start + min(k + vec4i(0, 1, 2, 3), vec4i(params.inner - 1)) * params.a_inner, apart, factors);
   //#else
-  return load_a(row_start + (k + vec4i(0, 1, 2, 3)) * params.a_inner);
+  return load_a(row_start + (k + vec4i(0, 1, 2, 3)) * params.a_inner, apart, factors);
+  //#endif
+}
+
+fn four_of_b(columns: Columns, walk: Walk, k: i32) -> mat4x4f {
+  return mat4x4f(
+    load_b(columns, walk, k),
+    load_b(columns, walk, k + 1),
+    load_b(columns, walk, k + 2),
+    load_b(columns, walk, k + 3),
+  );
+}
+
+// Writes eight columns of one row.
+fn finish_row(tile: Tile, part: i32, row: i32, low: Out, high: Out, sum_low: vec4f, sum_high: vec4f) {
+  //#if NORM
+  store_sums(tile, row, part, store(tile, row, low, sum_low) + store(tile, row, high, sum_high));
+  //#else
+  let values_low = store(tile, row, low, sum_low);
+  let values_high = store(tile, row, high, sum_high);
+  //#if MOMENTS
+  let count = f32(clamp(params.columns - low.column.x, 0, COLUMNS));
+  let mean = (fold(values_low) + fold(values_high)) / max(count, 1);
+  let squares = squares_around(mean, low, values_low) + squares_around(mean, high, values_high);
+  store_moments(tile, row, part, mean, fold(squares), count);
+  //#endif
   //#endif
 }
 
@@ -35,9 +64,13 @@ fn main(
   let column = (tile.column * 8 + i32(lane)) * COLUMNS + vec4i(0, 1, 2, 3);
   let last_row = vec4i(params.rows - 1);
   let last_column = vec4i(params.columns - 1);
-  let rows_low = a_rows(min(row + vec4i(0, 1, 2, 3), last_row), tile.group);
+  let row_low = min(row + vec4i(0, 1, 2, 3), last_row);
+  let rows_low = a_rows(row_low, tile.group);
+  let factors_low = transpose(a_coefficients(row_low, tile.group));
   //#if EIGHT_ROWS
-  let rows_high = a_rows(min(row + vec4i(4, 5, 6, 7), last_row), tile.group);
+  let row_high = min(row + vec4i(4, 5, 6, 7), last_row);
+  let rows_high = a_rows(row_high, tile.group);
+  let factors_high = transpose(a_coefficients(row_high, tile.group));
   //#endif
   let columns_low = b_columns(min(column, last_column), tile.group);
   let columns_high = b_columns(min(column + 4, last_column), tile.group);
@@ -69,6 +102,7 @@ fn main(
     let outer = place.outer;
     place = next_place(place);
     let end = min(first + params.chunk, params.inner);
+    let apart = a_apart(outer);
     let a_low = rows_low + a_outer(outer);
     //#if EIGHT_ROWS
     let a_high = rows_high + a_outer(outer);
@@ -77,55 +111,48 @@ fn main(
     let b_high = b_walk(columns_high, outer);
     for (var k = first; k < end; k += 4) {
       // Column q of these matrices is B at inner index k + q, so that `low * vec4f` sums over four inner indices.
-      let low = mat4x4f(load_b(b_low, k), load_b(b_low, k + 1), load_b(b_low, k + 2), load_b(b_low, k + 3));
-      let high = mat4x4f(load_b(b_high, k), load_b(b_high, k + 1), load_b(b_high, k + 2), load_b(b_high, k + 3));
-      let a0 = along_inner(a_low.x, k);
+      let low = four_of_b(columns_low, b_low, k);
+      let high = four_of_b(columns_high, b_high, k);
+      let a0 = along_inner(a_low.x, apart, factors_low[0], k);
       c0_low += low * a0;
       c0_high += high * a0;
-      let a1 = along_inner(a_low.y, k);
+      let a1 = along_inner(a_low.y, apart, factors_low[1], k);
       c1_low += low * a1;
       c1_high += high * a1;
-      let a2 = along_inner(a_low.z, k);
+      let a2 = along_inner(a_low.z, apart, factors_low[2], k);
       c2_low += low * a2;
       c2_high += high * a2;
-      let a3 = along_inner(a_low.w, k);
+      let a3 = along_inner(a_low.w, apart, factors_low[3], k);
       c3_low += low * a3;
       c3_high += high * a3;
       //#if EIGHT_ROWS
-      let a4 = along_inner(a_high.x, k);
+      let a4 = along_inner(a_high.x, apart, factors_high[0], k);
       c4_low += low * a4;
       c4_high += high * a4;
-      let a5 = along_inner(a_high.y, k);
+      let a5 = along_inner(a_high.y, apart, factors_high[1], k);
       c5_low += low * a5;
       c5_high += high * a5;
-      let a6 = along_inner(a_high.z, k);
+      let a6 = along_inner(a_high.z, apart, factors_high[2], k);
       c6_low += low * a6;
       c6_high += high * a6;
-      let a7 = along_inner(a_high.w, k);
+      let a7 = along_inner(a_high.w, apart, factors_high[3], k);
       c7_low += low * a7;
       c7_high += high * a7;
       //#endif
     }
   }
 
-  let start_low = c_columns(min(column, last_column), tile.group);
-  let start_high = c_columns(min(column + 4, last_column), tile.group);
-  store(tile, row, column, start_low, c0_low);
-  store(tile, row + 1, column, start_low, c1_low);
-  store(tile, row + 2, column, start_low, c2_low);
-  store(tile, row + 3, column, start_low, c3_low);
-  store(tile, row, column + 4, start_high, c0_high);
-  store(tile, row + 1, column + 4, start_high, c1_high);
-  store(tile, row + 2, column + 4, start_high, c2_high);
-  store(tile, row + 3, column + 4, start_high, c3_high);
+  let part = tile.column * PARTS_PER_TILE + i32(lane);
+  let out_low = out_columns(column, tile.group);
+  let out_high = out_columns(column + 4, tile.group);
+  finish_row(tile, part, row, out_low, out_high, c0_low, c0_high);
+  finish_row(tile, part, row + 1, out_low, out_high, c1_low, c1_high);
+  finish_row(tile, part, row + 2, out_low, out_high, c2_low, c2_high);
+  finish_row(tile, part, row + 3, out_low, out_high, c3_low, c3_high);
   //#if EIGHT_ROWS
-  store(tile, row + 4, column, start_low, c4_low);
-  store(tile, row + 5, column, start_low, c5_low);
-  store(tile, row + 6, column, start_low, c6_low);
-  store(tile, row + 7, column, start_low, c7_low);
-  store(tile, row + 4, column + 4, start_high, c4_high);
-  store(tile, row + 5, column + 4, start_high, c5_high);
-  store(tile, row + 6, column + 4, start_high, c6_high);
-  store(tile, row + 7, column + 4, start_high, c7_high);
+  finish_row(tile, part, row + 4, out_low, out_high, c4_low, c4_high);
+  finish_row(tile, part, row + 5, out_low, out_high, c5_low, c5_high);
+  finish_row(tile, part, row + 6, out_low, out_high, c6_low, c6_high);
+  finish_row(tile, part, row + 7, out_low, out_high, c7_low, c7_high);
   //#endif
 }

@@ -9,8 +9,11 @@
 // With FLAT the tiles of 16 run over outer and inner together, so that a short inner axis wastes nothing. With
 // MASKED, B may be padded and the inner axis need not be a multiple of 16.
 
+// A tile's columns are a part of the rows' statistics.
+
 //#include common
 
+const PARTS_PER_TILE = 1;
 const TILE_INNER = 16;
 const TILE_COLUMNS = 64;
 //#if EIGHT_ROWS
@@ -27,12 +30,64 @@ const B_STRIDE = COLUMN_VECTORS + 1;
 var<workgroup> a_tile: array<vec4f, TILE_INNER * A_STRIDE>;
 var<workgroup> b_tile: array<vec4f, TILE_INNER * B_STRIDE>;
 
-fn a_element(rows: vec4i, outer: vec2i, k: i32) -> vec4f {
+fn a_element(rows: vec4i, factors: mat3x4f, outer: vec2i, k: i32) -> vec4f {
   //#if MASKED
   // B is zero beyond the inner axis.
-  return load_a(rows + (a_outer(outer) + min(k, params.inner - 1) * params.a_inner));
+  return load_a(rows + (a_outer(outer) + min(k, params.inner - 1) * params.a_inner), a_apart(outer), factors);
   //#else
-  return load_a(rows + (a_outer(outer) + k * params.a_inner));
+  return load_a(rows + (a_outer(outer) + k * params.a_inner), a_apart(outer), factors);
+  //#endif
+}
+//#if PARTIALS
+
+// Sums over the 16 invocations of a row of them, known to all; four rows at once. Every invocation must call it.
+fn sum_across(value: vec4f, thread: i32) -> vec4f {
+  let x = thread % 16;
+  workgroupBarrier();
+  a_tile[thread] = value;
+  workgroupBarrier();
+  for (var width = 8; width > 0; width /= 2) {
+    if (x < width) {
+      a_tile[thread] += a_tile[thread + width];
+    }
+    workgroupBarrier();
+  }
+  return a_tile[thread - x];
+}
+//#endif
+
+// Writes four columns of four rows. Every invocation must call it.
+fn finish_rows(tile: Tile, thread: i32, row: vec4i, out: Out, c0: vec4f, c1: vec4f, c2: vec4f, c3: vec4f) {
+  let v0 = store(tile, row.x, out, c0);
+  let v1 = store(tile, row.y, out, c1);
+  let v2 = store(tile, row.z, out, c2);
+  let v3 = store(tile, row.w, out, c3);
+  //#if NORM
+  let products = sum_across(vec4f(v0.x, v1.x, v2.x, v3.x), thread);
+  let gradients = sum_across(vec4f(v0.y, v1.y, v2.y, v3.y), thread);
+  if (thread % 16 == 0) {
+    for (var i = 0; i < 4; i++) {
+      store_sums(tile, row[i], tile.column, vec2f(products[i], gradients[i]));
+    }
+  }
+  //#endif
+  //#if MOMENTS
+  let count = f32(min(params.columns - tile.column * TILE_COLUMNS, TILE_COLUMNS));
+  let mean = sum_across(vec4f(fold(v0), fold(v1), fold(v2), fold(v3)), thread) / count;
+  let squares = sum_across(
+    vec4f(
+      fold(squares_around(mean.x, out, v0)),
+      fold(squares_around(mean.y, out, v1)),
+      fold(squares_around(mean.z, out, v2)),
+      fold(squares_around(mean.w, out, v3)),
+    ),
+    thread,
+  );
+  if (thread % 16 == 0) {
+    for (var i = 0; i < 4; i++) {
+      store_moments(tile, row[i], tile.column, mean[i], squares[i], count);
+    }
+  }
   //#endif
 }
 
@@ -63,15 +118,20 @@ fn main(
   let a_vector = y;
   let a_k = x;
   //#endif
-  let rows = a_rows(min(row + a_vector + row_spread, last_row), tile.group);
+  let a_row = min(row + a_vector + row_spread, last_row);
+  let rows = a_rows(a_row, tile.group);
+  let factors_1 = a_coefficients(a_row, tile.group);
   //#if EIGHT_ROWS
   //#if A_ALONG_ROWS
   let rows_2 = rows;
+  let factors_2 = factors_1;
   let a_vector_2 = a_vector;
   let a_k_2 = a_k + TILE_INNER / 2;
   //#else
   let a_vector_2 = a_vector + 16;
-  let rows_2 = a_rows(min(row + a_vector_2 + row_spread, last_row), tile.group);
+  let a_row_2 = min(row + a_vector_2 + row_spread, last_row);
+  let rows_2 = a_rows(a_row_2, tile.group);
+  let factors_2 = a_coefficients(a_row_2, tile.group);
   let a_k_2 = a_k;
   //#endif
   //#endif
@@ -119,20 +179,20 @@ fn main(
       // Past the end, outer is clamped for A, and inner is out of every walk's range for B.
       let a_flat = min(k + a_k, sum_end - 1);
       let a_outer_1 = a_flat / params.inner;
-      let a_new = a_element(rows, outer_of(a_outer_1), a_flat - a_outer_1 * params.inner);
+      let a_new = a_element(rows, factors_1, outer_of(a_outer_1), a_flat - a_outer_1 * params.inner);
       //#if EIGHT_ROWS
       let a_flat_2 = min(k + a_k_2, sum_end - 1);
       let a_outer_2 = a_flat_2 / params.inner;
-      let a_new_2 = a_element(rows_2, outer_of(a_outer_2), a_flat_2 - a_outer_2 * params.inner);
+      let a_new_2 = a_element(rows_2, factors_2, outer_of(a_outer_2), a_flat_2 - a_outer_2 * params.inner);
       //#endif
       let b_outer = min((k + b_k) / params.inner, outers - 1);
-      let b_new = load_b(b_walk(columns, outer_of(b_outer)), k + b_k - b_outer * params.inner);
+      let b_new = load_b(columns, b_walk(columns, outer_of(b_outer)), k + b_k - b_outer * params.inner);
       //#else
-      let a_new = a_element(rows, outer, k + a_k);
+      let a_new = a_element(rows, factors_1, outer, k + a_k);
       //#if EIGHT_ROWS
-      let a_new_2 = a_element(rows_2, outer, k + a_k_2);
+      let a_new_2 = a_element(rows_2, factors_2, outer, k + a_k_2);
       //#endif
-      let b_new = load_b(walk, k + b_k);
+      let b_new = load_b(columns, walk, k + b_k);
       //#endif
       workgroupBarrier();
       a_tile[a_k * A_STRIDE + a_vector] = a_new;
@@ -159,17 +219,9 @@ fn main(
     }
   }
 
-  let out_column = column + x + column_spread;
-  let out_row = row + y + row_spread;
-  let start = c_columns(min(out_column, last_column), tile.group);
-  store(tile, out_row.x, out_column, start, c0);
-  store(tile, out_row.y, out_column, start, c1);
-  store(tile, out_row.z, out_column, start, c2);
-  store(tile, out_row.w, out_column, start, c3);
+  let out = out_columns(column + x + column_spread, tile.group);
+  finish_rows(tile, thread, row + y + row_spread, out, c0, c1, c2, c3);
   //#if EIGHT_ROWS
-  store(tile, out_row.x + 16, out_column, start, c4);
-  store(tile, out_row.y + 16, out_column, start, c5);
-  store(tile, out_row.z + 16, out_column, start, c6);
-  store(tile, out_row.w + 16, out_column, start, c7);
+  finish_rows(tile, thread, row + y + 16 + row_spread, out, c4, c5, c6, c7);
   //#endif
 }

@@ -1,33 +1,14 @@
 import biasGradientSource from '../../shaders/bias_gradient.wgsl';
-import dataSource from '../../shaders/gemm_conv_data.wgsl';
-import forwardSource from '../../shaders/gemm_conv_forward.wgsl';
-import weightSource from '../../shaders/gemm_conv_weight.wgsl';
 import { BYTES_PER_ELEMENT, u32 } from '../gpu/dispatch.ts';
 import type { BufferRef, Dispatch } from '../gpu/dispatch.ts';
 import { spread } from './context.ts';
 import type { KernelContext } from './context.ts';
+import { dataProblem, forwardProblem, inputMap, outputMap, weightProblem } from './conv_problem.ts';
+import type { Conv2dExtent } from './conv_problem.ts';
 import { gemm } from './gemm.ts';
 import type { GemmChoice } from './gemm_choice.ts';
 
-/** Height (y) and width (x) of one of a convolution's settings. */
-export interface Pair {
-  readonly y: number;
-  readonly x: number;
-}
-
-/** Everything that a conv2d's kernels need to know, checked before. */
-export interface Conv2dExtent {
-  readonly images: number;
-  readonly inChannels: number;
-  readonly outChannels: number;
-  readonly groups: number;
-  readonly input: Pair;
-  readonly output: Pair;
-  readonly kernel: Pair;
-  readonly stride: Pair;
-  readonly padding: Pair;
-  readonly dilation: Pair;
-}
+export type { Conv2dExtent, Pair } from './conv_problem.ts';
 
 /**
  * y = conv2d(x, weight) + bias. x [images, inChannels, input], weight [outChannels, inChannels / groups, kernel],
@@ -42,42 +23,9 @@ export function convForward(
   y: BufferRef,
   choice?: Partial<GemmChoice>,
 ): Dispatch[] {
-  const conv = flattened(extent);
-  const rows = conv.outChannels / conv.groups;
-  const taps = area(conv.kernel);
   return gemm(
     context,
-    {
-      label: label('forward', extent),
-      loader: {
-        name: 'gemm_conv_forward',
-        source: forwardSource,
-        params: {
-          channels: conv.inChannels,
-          height: conv.input.y,
-          width: conv.input.x,
-          out_pixels: area(conv.output),
-          out_width: conv.output.x,
-          taps,
-          ...windowParams(conv),
-        },
-      },
-      groups: conv.groups,
-      rows,
-      columns: conv.images * area(conv.output),
-      outer: [conv.kernel.y, conv.kernel.x],
-      inner: conv.inChannels / conv.groups,
-      a: weight,
-      b: x,
-      c: y,
-      ...(bias === null ? {} : { bias: { buffer: bias, group: rows, row: 1, column: 0 } }),
-      aInner: taps,
-      bInner: area(conv.input),
-      cRow: area(conv.output),
-      aAlongRows: false,
-      bAlongColumns: true,
-      padded: !insideAlways(conv),
-    },
+    forwardProblem(extent, inputMap(extent, x), weight, bias, outputMap(extent, y)),
     choice,
   );
 }
@@ -91,42 +39,7 @@ export function convBackwardData(
   dx: BufferRef,
   choice?: Partial<GemmChoice>,
 ): Dispatch[] {
-  const conv = flattened(extent);
-  const rows = conv.inChannels / conv.groups;
-  const taps = area(conv.kernel);
-  return gemm(
-    context,
-    {
-      label: label('backward data', extent),
-      loader: {
-        name: 'gemm_conv_data',
-        source: dataSource,
-        params: {
-          pixels: area(conv.input),
-          width: conv.input.x,
-          out_height: conv.output.y,
-          out_width: conv.output.x,
-          taps,
-          ...windowParams(conv),
-        },
-      },
-      groups: conv.groups,
-      rows,
-      columns: conv.images * area(conv.input),
-      outer: [conv.kernel.y, conv.kernel.x],
-      inner: conv.outChannels / conv.groups,
-      a: weight,
-      b: dy,
-      c: dx,
-      aInner: rows * taps,
-      bInner: area(conv.output),
-      cRow: area(conv.input),
-      aAlongRows: true,
-      bAlongColumns: true,
-      padded: !(taps === 1 && insideAlways(conv) && area(conv.input) === area(conv.output)),
-    },
-    choice,
-  );
+  return gemm(context, dataProblem(extent, outputMap(extent, dy), weight, inputMap(extent, dx)), choice);
 }
 
 /** dw, the gradient of conv2d's weight, from dy and x. */
@@ -138,57 +51,8 @@ export function convBackwardWeight(
   dw: BufferRef,
   choice?: Partial<GemmChoice>,
 ): Dispatch[] {
-  const conv = flattened(extent);
-  const taps = area(conv.kernel);
-  const columns = (conv.inChannels / conv.groups) * taps;
-  const along = longerSteps(context, conv);
-  const across = along === 'x' ? 'y' : 'x';
-  const alongB = along === 'x' ? 1 : conv.input.x;
-  return gemm(
-    context,
-    {
-      label: label('backward weight', extent),
-      loader: {
-        name: 'gemm_conv_weight',
-        source: weightSource,
-        params: {
-          channels: conv.inChannels,
-          pixels: area(conv.input),
-          out_pixels: area(conv.output),
-          taps,
-          kernel_width: conv.kernel.x,
-          across_size: conv.input[across],
-          along_size: conv.input[along],
-          across_stride: conv.stride[across],
-          along_stride: conv.stride[along],
-          across_pad: conv.padding[across],
-          along_pad: conv.padding[along],
-          across_ky: across === 'y' ? conv.dilation.y : 0,
-          across_kx: across === 'x' ? conv.dilation.x : 0,
-          along_ky: along === 'y' ? conv.dilation.y : 0,
-          along_kx: along === 'x' ? conv.dilation.x : 0,
-          a_across: across === 'y' ? conv.output.x : 1,
-          b_across: across === 'y' ? conv.input.x : 1,
-          b_along: alongB,
-        },
-      },
-      groups: conv.groups,
-      rows: conv.outChannels / conv.groups,
-      columns,
-      outer: [conv.images, conv.output[across]],
-      inner: conv.output[along],
-      a: dy,
-      b: x,
-      c: dw,
-      aInner: along === 'x' ? 1 : conv.output.x,
-      bInner: conv.stride[along] * alongB,
-      cRow: columns,
-      aAlongRows: false,
-      bAlongColumns: false,
-      padded: !insideAlways(conv),
-    },
-    choice,
-  );
+  const problem = weightProblem(context, extent, outputMap(extent, dy), inputMap(extent, x), dw);
+  return gemm(context, problem, choice);
 }
 
 /** db[channel] = sum over images and pixels of dy [images, channels, pixels]. */
@@ -212,39 +76,4 @@ export function biasGradient(
     flops: images * channels * pixels,
     bytes: (dy.length + db.length) * BYTES_PER_ELEMENT,
   };
-}
-
-const area = ({ y, x }: Pair): number => y * x;
-
-/** A 1x1 convolution that visits every pixel is the same on an image of one row, whose inner axis is long. */
-function flattened(conv: Conv2dExtent): Conv2dExtent {
-  const { kernel, stride, padding, input } = conv;
-  if (area(kernel) !== 1 || area(stride) !== 1 || padding.y + padding.x > 0) return conv;
-  const row = { y: 1, x: area(input) };
-  return { ...conv, input: row, output: row };
-}
-
-/** Direction in which software adapters take fewer steps of four; GPUs want neighbours in memory. */
-function longerSteps({ geometry }: KernelContext, { output }: Conv2dExtent): 'x' | 'y' {
-  const cost = (across: number, along: number): number => across * (Math.ceil(along / 4) + 1);
-  return geometry.kind === 'cpu' && cost(output.x, output.y) < cost(output.y, output.x) ? 'y' : 'x';
-}
-
-/** True where no tap of any output pixel falls into the padding. */
-const insideAlways = ({ padding }: Conv2dExtent): boolean => padding.y === 0 && padding.x === 0;
-
-function windowParams({ stride, padding, dilation }: Conv2dExtent): Record<string, number> {
-  return {
-    stride_y: stride.y,
-    stride_x: stride.x,
-    pad_y: padding.y,
-    pad_x: padding.x,
-    dilation_y: dilation.y,
-    dilation_x: dilation.x,
-  };
-}
-
-function label(direction: string, { kernel, stride, groups }: Conv2dExtent): string {
-  const grouped = groups > 1 ? ` g${groups}` : '';
-  return `conv2d ${direction} ${kernel.y}x${kernel.x} s${stride.y}${grouped}`;
 }

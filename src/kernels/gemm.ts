@@ -1,6 +1,8 @@
 import common from '../../shaders/gemm_common.wgsl';
 import fields from '../../shaders/gemm_fields.wgsl';
+import load from '../../shaders/gemm_load.wgsl';
 import registers from '../../shaders/gemm_registers.wgsl';
+import store from '../../shaders/gemm_store.wgsl';
 import sumSplits from '../../shaders/gemm_sum_splits.wgsl';
 import tiled from '../../shaders/gemm_tiled.wgsl';
 import { BYTES_PER_ELEMENT, i32, u32 } from '../gpu/dispatch.ts';
@@ -27,8 +29,32 @@ export interface GemmBias {
   readonly column: number;
 }
 
+/** Switches of shaders/gemm_load.wgsl and gemm_store.wgsl; all off in a plain product. */
+const PLAIN = {
+  A_GRADIENT: false,
+  B_GRADIENT: false,
+  B_ACTIVATION: false,
+  B_RELU: false,
+  MOMENTS: false,
+  NORM: false,
+  NORM_RELU: false,
+  ACCUMULATE: false,
+};
+
+/** How an operand's elements are made from memory, or what becomes of C's, where that is not the plain way. */
+export interface GemmPart {
+  readonly when: Partial<typeof PLAIN>;
+  /** By the name of their binding: A_X is bound at A_X_BINDING_. */
+  readonly operands: Readonly<Record<string, Operand>>;
+  /** Fields of shaders/gemm_fields.wgsl that the switches bring along. */
+  readonly params: Readonly<Record<string, number>>;
+  /** Elements that the operands move, and operations beside the product. */
+  readonly elements: number;
+  readonly flops: number;
+}
+
 /** For each group, C[rows, columns] = A[rows, outer x inner] B[outer x inner, columns]. */
-interface GemmProblem {
+export interface GemmProblem {
   readonly label: string;
   readonly loader: GemmLoader;
   readonly groups: number;
@@ -50,6 +76,11 @@ interface GemmProblem {
   readonly bAlongColumns: boolean;
   /** True where some of B's walks cover a part of the inner axis only. */
   readonly padded: boolean;
+  /** Elements of A, B and C that move, where these are not whole buffers. */
+  readonly elements?: { readonly a: number; readonly b: number; readonly c: number };
+  /** How C is used where it is not written in full. */
+  readonly cAccess?: Operand['access'];
+  readonly parts?: readonly GemmPart[];
 }
 
 /** Dispatches that compute C. `choice` overrides what would be chosen for the adapter, for tests and tuning. */
@@ -65,7 +96,7 @@ export function gemm(
 }
 
 function product(context: KernelContext, problem: GemmProblem, choice: GemmChoice, c: BufferRef): Dispatch {
-  const { groups, rows, columns, outer, inner, bias, loader } = problem;
+  const { groups, rows, columns, outer, inner, bias, loader, parts = [] } = problem;
   const tile = TILES[choice.tile];
   const segments = segmentsOf(problem, choice);
   const rowTiles = Math.ceil(rows / tile.rows);
@@ -92,35 +123,51 @@ function product(context: KernelContext, problem: GemmProblem, choice: GemmChoic
     bias_row: bias?.row ?? 0,
     bias_column: bias?.column ?? 0,
     ...loader.params,
+    ...merged(parts.map((part) => part.params)),
   };
   for (const [name, value] of Object.entries(values)) params[name] = i32(value);
-  const operands: Operand[] = [
-    { buffer: problem.a, access: 'read' },
-    { buffer: problem.b, access: 'read' },
-    { buffer: c, access: 'write' },
-  ];
-  if (bias !== undefined) operands.push({ buffer: bias.buffer, access: 'read' });
+  const { a, b, elements = { a: a.length, b: b.length, c: problem.c.length } } = problem;
+  const moved = elements.a + elements.b + elements.c * choice.splits + (bias?.buffer.length ?? 0);
   return {
     label: problem.label,
     code: gemmCode(problem, choice),
     params,
-    operands,
+    operands: [
+      { buffer: a, access: 'read' },
+      { buffer: b, access: 'read' },
+      { buffer: c, access: problem.cAccess ?? 'write' },
+      ...Object.values(furtherOperands(problem)),
+    ],
     workgroups: spread(context.geometry, groups * choice.splits * rowTiles * columnTiles),
-    flops: 2 * groups * rows * columns * sumLength(problem),
-    bytes: bytesOf(operands.map((operand) => operand.buffer)),
+    flops: parts.reduce((sum, part) => sum + part.flops, 2 * groups * rows * columns * sumLength(problem)),
+    bytes: parts.reduce((sum, part) => sum + part.elements, moved) * BYTES_PER_ELEMENT,
   };
+}
+
+const merged = <T>(records: readonly Readonly<Record<string, T>>[]): Record<string, T> =>
+  Object.fromEntries(records.flatMap((record) => Object.entries(record)));
+
+/** Operands after a, b and c, in the order of their bindings. */
+function furtherOperands({ bias, parts = [] }: GemmProblem): Record<string, Operand> {
+  const first = bias === undefined ? {} : { BIAS: { buffer: bias.buffer, access: 'read' as const } };
+  return merged<Operand>([first, ...parts.map((part) => part.operands)]);
 }
 
 /** The WGSL of a GEMM: few distinct ones, since shapes are parameters. */
 function gemmCode(problem: GemmProblem, choice: GemmChoice): string {
-  const { loader, bias } = problem;
+  const { loader, bias, parts = [] } = problem;
   const tile = TILES[choice.tile];
   const step = choice.flat ? sumLength(problem) : problem.inner;
+  const further = Object.keys(furtherOperands(problem));
+  const bindings = Object.fromEntries(further.map((name, i) => [`${name}_BINDING_`, 3 + i]));
   const shared = {
-    include: { common, fields, loader: loader.source },
-    substitute: { PARAMS_BINDING_: bias === undefined ? 3 : 4 },
+    include: { common, fields, load, loader: loader.source, store },
+    substitute: { ...bindings, PARAMS_BINDING_: 3 + further.length },
   };
+  const switches = parts.reduce((all, part) => ({ ...all, ...part.when }), PLAIN);
   const flags = {
+    ...switches,
+    PARTIALS: switches.MOMENTS || switches.NORM,
     BIAS: bias !== undefined,
     MASKED: problem.padded || step % tile.inner !== 0,
     EIGHT_ROWS: tile.rowsPerInvocation === 8,

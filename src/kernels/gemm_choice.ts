@@ -8,15 +8,17 @@ interface GemmTile {
   readonly columns: number;
   readonly inner: number;
   readonly rowsPerInvocation: 4 | 8;
+  /** Parts into which the statistics of a row fall: an invocation's or the workgroup's columns. */
+  readonly parts: number;
 }
 
 type TileName = keyof typeof TILES;
 
 export const TILES = {
-  registers8: { skeleton: 'registers', rows: 8, columns: 64, inner: 4, rowsPerInvocation: 8 },
-  registers4: { skeleton: 'registers', rows: 4, columns: 64, inner: 4, rowsPerInvocation: 4 },
-  tiled128: { skeleton: 'tiled', rows: 128, columns: 64, inner: 16, rowsPerInvocation: 8 },
-  tiled64: { skeleton: 'tiled', rows: 64, columns: 64, inner: 16, rowsPerInvocation: 4 },
+  registers8: { skeleton: 'registers', rows: 8, columns: 64, inner: 4, rowsPerInvocation: 8, parts: 8 },
+  registers4: { skeleton: 'registers', rows: 4, columns: 64, inner: 4, rowsPerInvocation: 4, parts: 8 },
+  tiled128: { skeleton: 'tiled', rows: 128, columns: 64, inner: 16, rowsPerInvocation: 8, parts: 1 },
+  tiled64: { skeleton: 'tiled', rows: 64, columns: 64, inner: 16, rowsPerInvocation: 4, parts: 1 },
 } as const satisfies Record<string, GemmTile>;
 
 /** How a GEMM is computed: its geometry, chosen by adapter and shape. */
@@ -68,6 +70,12 @@ export function chooseGemm(
 export function segmentsOf(extent: GemmExtent, { chunk, flat }: GemmChoice): number {
   const [major, minor] = extent.outer;
   return flat ? Math.ceil(sumLength(extent) / chunk) : major * minor * Math.ceil(extent.inner / chunk);
+}
+
+/** Parts of C's columns that have statistics of their own. */
+export function partsOf(columns: number, choice: GemmChoice): number {
+  const tile = TILES[choice.tile];
+  return Math.ceil(columns / tile.columns) * tile.parts;
 }
 
 /** Number of products in one element of C. */

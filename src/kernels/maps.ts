@@ -69,3 +69,10 @@ export const wholeMap = (buffer: BufferRef, images: number, channels: number, pi
   bufferChannels: channels,
   offset: 0,
 });
+
+export const isWhole = ({ channels, bufferChannels }: MapView): boolean => channels === bufferChannels;
+
+export const elementsOf = ({ images, channels, pixels }: MapView): number => images * channels * pixels;
+
+/** How a kernel that writes the view uses its buffer: a slice leaves the rest as it is. */
+export const accessOf = (map: MapView): 'write' | 'readwrite' => (isWhole(map) ? 'write' : 'readwrite');

@@ -1,0 +1,106 @@
+// How elements of A and B are made from memory: as they lie there or, with
+//   A_GRADIENT, B_GRADIENT   p g + q x + s, batch norm's gradient from g (bound as a or b) and the norm's input x
+//   B_ACTIVATION             scale x + shift, batch norm; with B_RELU max(0, that)
+// The coefficients belong to the channel: A's row, B's inner index or column as the loader says. Padding is zero all the same.
+//
+// Bindings: a_x, b_x: the norm's input, laid out like a or b but for images' distance and first channel;
+// a_table, b_table: p, q, s or scale, shift, [row][table_channels], the first channel in column table_first.
+//#if A_GRADIENT
+
+@group(0) @binding(A_X_BINDING_) var<storage, read> a_x: array<f32>;
+@group(0) @binding(A_TABLE_BINDING_) var<storage, read> a_table: array<f32>;
+
+// p, q and s of four rows.
+fn a_coefficients(row: vec4i, group: i32) -> mat3x4f {
+  let p = group * params.rows + row + params.a_table_first;
+  let q = p + params.a_table_channels;
+  let s = q + params.a_table_channels;
+  return mat3x4f(
+    vec4f(a_table[p.x], a_table[p.y], a_table[p.z], a_table[p.w]),
+    vec4f(a_table[q.x], a_table[q.y], a_table[q.z], a_table[q.w]),
+    vec4f(a_table[s.x], a_table[s.y], a_table[s.z], a_table[s.w]),
+  );
+}
+
+fn load_a(index: vec4i, apart: i32, factors: mat3x4f) -> vec4f {
+  let at = index + apart;
+  let x = vec4f(a_x[at.x], a_x[at.y], a_x[at.z], a_x[at.w]);
+  return fma(factors[0], vec4f(a[index.x], a[index.y], a[index.z], a[index.w]), fma(factors[1], x, factors[2]));
+}
+//#else
+
+fn a_coefficients(row: vec4i, group: i32) -> mat3x4f {
+  return mat3x4f();
+}
+
+fn a_apart(outer: vec2i) -> i32 {
+  return 0;
+}
+
+fn load_a(index: vec4i, apart: i32, factors: mat3x4f) -> vec4f {
+  return vec4f(a[index.x], a[index.y], a[index.z], a[index.w]);
+}
+//#endif
+//#if B_GRADIENT
+
+@group(0) @binding(B_X_BINDING_) var<storage, read> b_x: array<f32>;
+@group(0) @binding(B_TABLE_BINDING_) var<storage, read> b_table: array<f32>;
+//#endif
+//#if B_ACTIVATION
+
+@group(0) @binding(B_TABLE_BINDING_) var<storage, read> b_table: array<f32>;
+
+// Scale and shift of four channels.
+fn b_norm_of(channel: vec4i) -> mat2x4f {
+  let scale = channel + params.b_table_first;
+  let shift = scale + params.b_table_channels;
+  return mat2x4f(
+    vec4f(b_table[scale.x], b_table[scale.y], b_table[scale.z], b_table[scale.w]),
+    vec4f(b_table[shift.x], b_table[shift.y], b_table[shift.z], b_table[shift.w]),
+  );
+}
+//#endif
+
+// An index that may be read: the first element for what is not valid.
+fn readable(index: vec4i, valid: vec4<bool>) -> vec4i {
+  //#if MASKED
+  return select(vec4i(0), index, valid);
+  //#else
+  return index;
+  //#endif
+}
+
+fn value_of_b(columns: Columns, index: vec4i, valid: vec4<bool>, k: i32) -> vec4f {
+  let at = readable(index, valid);
+  let value = vec4f(b[at.x], b[at.y], b[at.z], b[at.w]);
+  //#if B_ACTIVATION
+  let factors = b_affine(columns, k);
+  //#if B_RELU
+  return max(fma(factors[0], value, factors[1]), vec4f(0));
+  //#else
+  return fma(factors[0], value, factors[1]);
+  //#endif
+  //#else
+  //#if B_GRADIENT
+  let at_x = readable(index + columns.apart, valid);
+  let x = vec4f(b_x[at_x.x], b_x[at_x.y], b_x[at_x.z], b_x[at_x.w]);
+  let p = columns.channel + k + params.b_table_first;
+  let q = p + params.b_table_channels;
+  let s = q + params.b_table_channels;
+  return fma(vec4f(b_table[p]), value, fma(vec4f(b_table[q]), x, vec4f(b_table[s])));
+  //#else
+  return value;
+  //#endif
+  //#endif
+}
+
+// B at inner index k of four columns.
+fn load_b(columns: Columns, walk: Walk, k: i32) -> vec4f {
+  let index = walk.start + k * params.b_inner;
+  //#if MASKED
+  let valid = (vec4i(k) >= walk.first) & (vec4i(k) < walk.end);
+  return select(vec4f(0), value_of_b(columns, index, valid, min(k, params.inner - 1)), valid);
+  //#else
+  return value_of_b(columns, index, vec4<bool>(true), k);
+  //#endif
+}

@@ -1,0 +1,136 @@
+// What becomes of C's elements:
+//   c = sum + bias                       always, unless NORM
+//   MOMENTS   also per row, of each part of the columns: mean, sum of squares around it, number of elements
+//   NORM      C is the gradient of a norm's output (of its ReLU with NORM_RELU): g = sum where scale x + shift > 0, else 0;
+//             c = weight g, with ACCUMULATE c += weight g; and per row and part the sums of g xhat and of g
+//
+// Bindings: bias; c_x: the norm's input, laid out like c but for images' distance and first channel; c_table: scale, shift, mean,
+// invstd, weight [5][c_table_channels]; partials [3 or 2][parts][groups * rows].
+//#if BIAS
+
+@group(0) @binding(BIAS_BINDING_) var<storage, read> bias: array<f32>;
+//#endif
+//#if PARTIALS
+
+@group(0) @binding(PARTIALS_BINDING_) var<storage, read_write> partials: array<f32>;
+
+// Index in partials of the first kind; the next kind is `partials_kind()` further.
+fn partial_of(tile: Tile, row: i32, part: i32) -> i32 {
+  return (part * params.groups + tile.group) * params.rows + row;
+}
+
+fn partials_kind() -> i32 {
+  return params.column_tiles * PARTS_PER_TILE * params.groups * params.rows;
+}
+//#endif
+//#if NORM
+
+@group(0) @binding(C_X_BINDING_) var<storage, read> c_x: array<f32>;
+@group(0) @binding(C_TABLE_BINDING_) var<storage, read> c_table: array<f32>;
+//#endif
+
+// Four columns of C: their numbers, and the index of row 0 in c (and c_x) for each.
+struct Out {
+  column: vec4i,
+  start: vec4i,
+  //#if NORM
+  x: vec4i,
+  //#endif
+}
+
+fn out_columns(column: vec4i, group: i32) -> Out {
+  let inside = min(column, vec4i(params.columns - 1));
+  let start = c_columns(inside, group);
+  //#if NORM
+  return Out(column, start, start + c_apart(inside));
+  //#else
+  return Out(column, start);
+  //#endif
+}
+//#if NORM
+
+// Writes four columns of one row; gives the sums of g xhat and of g over them.
+fn store(tile: Tile, row: i32, out: Out, sum: vec4f) -> vec2f {
+  if (row >= params.rows) {
+    return vec2f();
+  }
+  let at = params.c_table_first + tile.group * params.rows + row;
+  let scale = c_table[at];
+  let shift = c_table[at + params.c_table_channels];
+  let mean = c_table[at + 2 * params.c_table_channels];
+  let invstd = c_table[at + 3 * params.c_table_channels];
+  let weight = c_table[at + 4 * params.c_table_channels];
+  let index = out.start + row * params.c_row;
+  let index_x = out.x + row * params.c_row;
+  var sums = vec2f();
+  for (var i = 0; i < 4; i++) {
+    if (out.column[i] < params.columns) {
+      let x = c_x[index_x[i]];
+      //#if NORM_RELU
+      // The same fma as in the activation's load, so that both agree on what is zero.
+      let g = select(0.0, sum[i], fma(scale, x, shift) > 0);
+      //#else
+      let g = sum[i];
+      //#endif
+      //#if ACCUMULATE
+      c[index[i]] += weight * g;
+      //#else
+      c[index[i]] = weight * g;
+      //#endif
+      sums += vec2f(g * ((x - mean) * invstd), g);
+    }
+  }
+  return sums;
+}
+
+fn store_sums(tile: Tile, row: i32, part: i32, sums: vec2f) {
+  if (row < params.rows) {
+    let at = partial_of(tile, row, part);
+    partials[at] = sums.x;
+    partials[at + partials_kind()] = sums.y;
+  }
+}
+//#else
+
+// Writes four columns of one row; gives what was written, 0 beyond the edge.
+fn store(tile: Tile, row: i32, out: Out, sum: vec4f) -> vec4f {
+  if (row >= params.rows) {
+    return vec4f();
+  }
+  let index = out.start + (row * params.c_row + tile.split * params.c_length);
+  var values = vec4f();
+  for (var i = 0; i < 4; i++) {
+    if (out.column[i] < params.columns) {
+      //#if BIAS
+      let at = tile.group * params.bias_group + row * params.bias_row + out.column[i] * params.bias_column;
+      values[i] = sum[i] + select(0.0, bias[at], tile.split == 0);
+      //#else
+      values[i] = sum[i];
+      //#endif
+      c[index[i]] = values[i];
+    }
+  }
+  return values;
+}
+//#if MOMENTS
+
+// Squared distances from `mean`, 0 beyond the edge.
+fn squares_around(mean: f32, out: Out, values: vec4f) -> vec4f {
+  let centred = select(vec4f(0), values - mean, out.column < vec4i(params.columns));
+  return centred * centred;
+}
+
+fn store_moments(tile: Tile, row: i32, part: i32, mean: f32, squares: f32, count: f32) {
+  if (row < params.rows) {
+    let at = partial_of(tile, row, part);
+    partials[at] = mean;
+    partials[at + partials_kind()] = squares;
+    partials[at + 2 * partials_kind()] = count;
+  }
+}
+//#endif
+//#endif
+
+fn fold(v: vec4f) -> f32 {
+  return (v.x + v.y) + (v.z + v.w);
+}

@@ -1,0 +1,221 @@
+import dataSource from '../../shaders/gemm_conv_data.wgsl';
+import forwardSource from '../../shaders/gemm_conv_forward.wgsl';
+import weightSource from '../../shaders/gemm_conv_weight.wgsl';
+import type { BufferRef } from '../gpu/dispatch.ts';
+import type { KernelContext } from './context.ts';
+import type { GemmProblem } from './gemm.ts';
+import { accessOf, elementsOf, wholeMap } from './maps.ts';
+import type { MapView } from './maps.ts';
+
+/** Height (y) and width (x) of one of a convolution's settings. */
+export interface Pair {
+  readonly y: number;
+  readonly x: number;
+}
+
+/** Everything that a conv2d's kernels need to know, checked before. */
+export interface Conv2dExtent {
+  readonly images: number;
+  readonly inChannels: number;
+  readonly outChannels: number;
+  readonly groups: number;
+  readonly input: Pair;
+  readonly output: Pair;
+  readonly kernel: Pair;
+  readonly stride: Pair;
+  readonly padding: Pair;
+  readonly dilation: Pair;
+}
+
+/** A conv's whole input and output as maps. */
+export const inputMap = ({ images, inChannels, input }: Conv2dExtent, buffer: BufferRef): MapView =>
+  wholeMap(buffer, images, inChannels, area(input));
+export const outputMap = ({ images, outChannels, output }: Conv2dExtent, buffer: BufferRef): MapView =>
+  wholeMap(buffer, images, outChannels, area(output));
+
+/** conv2d as a GEMM: x [images, inChannels, input] and y [images, outChannels, output] may be slices. */
+export function forwardProblem(
+  extent: Conv2dExtent,
+  x: MapView,
+  weight: BufferRef,
+  bias: BufferRef | null,
+  y: MapView,
+): GemmProblem {
+  const conv = flattened(extent);
+  const rows = conv.outChannels / conv.groups;
+  const taps = area(conv.kernel);
+  return {
+    label: label('forward', extent),
+    loader: {
+      name: 'gemm_conv_forward',
+      source: forwardSource,
+      params: {
+        ...viewParams('b', x),
+        ...viewParams('c', y),
+        height: conv.input.y,
+        width: conv.input.x,
+        out_pixels: area(conv.output),
+        out_width: conv.output.x,
+        taps,
+        ...windowParams(conv),
+      },
+    },
+    groups: conv.groups,
+    rows,
+    columns: conv.images * area(conv.output),
+    outer: [conv.kernel.y, conv.kernel.x],
+    inner: conv.inChannels / conv.groups,
+    a: weight,
+    b: x.buffer,
+    c: y.buffer,
+    ...(bias === null ? {} : { bias: { buffer: bias, group: rows, row: 1, column: 0 } }),
+    aInner: taps,
+    bInner: area(conv.input),
+    cRow: area(conv.output),
+    aAlongRows: false,
+    bAlongColumns: true,
+    padded: !insideAlways(conv),
+    elements: { a: weight.length, b: elementsOf(x), c: elementsOf(y) },
+    cAccess: accessOf(y),
+  };
+}
+
+/** The gradient of conv2d's input as a GEMM. */
+export function dataProblem(extent: Conv2dExtent, dy: MapView, weight: BufferRef, dx: MapView): GemmProblem {
+  const conv = flattened(extent);
+  const rows = conv.inChannels / conv.groups;
+  const taps = area(conv.kernel);
+  return {
+    label: label('backward data', extent),
+    loader: {
+      name: 'gemm_conv_data',
+      source: dataSource,
+      params: {
+        ...viewParams('b', dy),
+        ...viewParams('c', dx),
+        pixels: area(conv.input),
+        width: conv.input.x,
+        out_height: conv.output.y,
+        out_width: conv.output.x,
+        taps,
+        ...windowParams(conv),
+      },
+    },
+    groups: conv.groups,
+    rows,
+    columns: conv.images * area(conv.input),
+    outer: [conv.kernel.y, conv.kernel.x],
+    inner: conv.outChannels / conv.groups,
+    a: weight,
+    b: dy.buffer,
+    c: dx.buffer,
+    aInner: rows * taps,
+    bInner: area(conv.output),
+    cRow: area(conv.input),
+    aAlongRows: true,
+    bAlongColumns: true,
+    padded: !(taps === 1 && insideAlways(conv) && area(conv.input) === area(conv.output)),
+    elements: { a: weight.length, b: elementsOf(dy), c: elementsOf(dx) },
+    cAccess: accessOf(dx),
+  };
+}
+
+/** The gradient of conv2d's weight as a GEMM. */
+export function weightProblem(
+  context: KernelContext,
+  extent: Conv2dExtent,
+  dy: MapView,
+  x: MapView,
+  dw: BufferRef,
+): GemmProblem {
+  const conv = flattened(extent);
+  const taps = area(conv.kernel);
+  const columns = (conv.inChannels / conv.groups) * taps;
+  const along = longerSteps(context, conv);
+  const across = along === 'x' ? 'y' : 'x';
+  const alongB = along === 'x' ? 1 : conv.input.x;
+  return {
+    label: label('backward weight', extent),
+    loader: {
+      name: 'gemm_conv_weight',
+      source: weightSource,
+      params: {
+        ...viewParams('a', dy),
+        ...viewParams('b', x),
+        pixels: area(conv.input),
+        out_pixels: area(conv.output),
+        taps,
+        kernel_width: conv.kernel.x,
+        across_size: conv.input[across],
+        along_size: conv.input[along],
+        across_stride: conv.stride[across],
+        along_stride: conv.stride[along],
+        across_pad: conv.padding[across],
+        along_pad: conv.padding[along],
+        across_ky: across === 'y' ? conv.dilation.y : 0,
+        across_kx: across === 'x' ? conv.dilation.x : 0,
+        along_ky: along === 'y' ? conv.dilation.y : 0,
+        along_kx: along === 'x' ? conv.dilation.x : 0,
+        a_across: across === 'y' ? conv.output.x : 1,
+        b_across: across === 'y' ? conv.input.x : 1,
+        b_along: alongB,
+      },
+    },
+    groups: conv.groups,
+    rows: conv.outChannels / conv.groups,
+    columns,
+    outer: [conv.images, conv.output[across]],
+    inner: conv.output[along],
+    a: dy.buffer,
+    b: x.buffer,
+    c: dw,
+    aInner: along === 'x' ? 1 : conv.output.x,
+    bInner: conv.stride[along] * alongB,
+    cRow: columns,
+    aAlongRows: false,
+    bAlongColumns: false,
+    padded: !insideAlways(conv),
+    elements: { a: elementsOf(dy), b: elementsOf(x), c: dw.length },
+  };
+}
+
+const area = ({ y, x }: Pair): number => y * x;
+
+/** A 1x1 convolution that visits every pixel is the same on an image of one row, whose inner axis is long. */
+function flattened(conv: Conv2dExtent): Conv2dExtent {
+  const { kernel, stride, padding, input } = conv;
+  if (area(kernel) !== 1 || area(stride) !== 1 || padding.y + padding.x > 0) return conv;
+  const row = { y: 1, x: area(input) };
+  return { ...conv, input: row, output: row };
+}
+
+/** Direction in which software adapters take fewer steps of four; GPUs want neighbours in memory. */
+function longerSteps({ geometry }: KernelContext, { output }: Conv2dExtent): 'x' | 'y' {
+  const cost = (across: number, along: number): number => across * (Math.ceil(along / 4) + 1);
+  return geometry.kind === 'cpu' && cost(output.x, output.y) < cost(output.y, output.x) ? 'y' : 'x';
+}
+
+/** True where no tap of any output pixel falls into the padding. */
+const insideAlways = ({ padding }: Conv2dExtent): boolean => padding.y === 0 && padding.x === 0;
+
+/** Elements from one image to the next, and before the first channel; `pixels` of a flattened conv are the same. */
+const viewParams = (operand: 'a' | 'b' | 'c', map: MapView): Record<string, number> => ({
+  [`${operand}_image`]: map.bufferChannels * map.pixels,
+  [`${operand}_first`]: map.offset * map.pixels,
+});
+
+function windowParams({ stride, padding, dilation }: Conv2dExtent): Record<string, number> {
+  return {
+    stride_y: stride.y,
+    stride_x: stride.x,
+    pad_y: padding.y,
+    pad_x: padding.x,
+    dilation_y: dilation.y,
+    dilation_x: dilation.x,
+  };
+}
+
+function label(direction: string, { kernel, stride, groups }: Conv2dExtent): string {
+  const grouped = groups > 1 ? ` g${groups}` : '';
+  return `conv2d ${direction} ${kernel.y}x${kernel.x} s${stride.y}${grouped}`;
+}
