@@ -6,6 +6,6 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 if __name__ == '__main__':
-    for script in ('hash_samples.py', 'features_reference.py', 'op_cases.py', 'model_cases.py'):
+    for script in ('hash_samples.py', 'features_reference.py', 'op_cases.py', 'model_cases.py', 'zoo_cases.py'):
         print(f'{script}:', flush=True)
         subprocess.run([sys.executable, os.path.join(HERE, script)], check=True)

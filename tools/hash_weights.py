@@ -2,7 +2,7 @@
 
 weight, 2 or more dimensions   normal * sqrt(2 / fan_in), fan_in = elements / shape[0]      (convolutions, Linear)
 weight, 1 dimension            1 + 0.1 * uniform                                           (BatchNorm)
-bias, running_mean             0.1 * uniform
+bias, running_mean, mean_image 0.1 * uniform
 running_var                    1 + 0.5 * |uniform|
 num_batches_tracked            0
 """
@@ -18,7 +18,7 @@ def hash_weight(key, shape):
         values = normal(key, count).astype(np.float64) * np.sqrt(2.0 / (count // shape[0]))
     elif kind == 'weight':
         values = 1 + 0.1 * uniform(key, count).astype(np.float64)
-    elif kind in ('bias', 'running_mean'):
+    elif kind in ('bias', 'running_mean', 'mean_image'):
         values = 0.1 * uniform(key, count).astype(np.float64)
     elif kind == 'running_var':
         values = 1 + 0.5 * np.abs(uniform(key, count).astype(np.float64))

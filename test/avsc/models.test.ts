@@ -2,30 +2,15 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { DENSENET161, DenseNet, DenseNetExtractor } from '../../src/avsc/models/densenet.ts';
 import { Fcnn } from '../../src/avsc/models/fcnn.ts';
 import { JointNet } from '../../src/avsc/models/joint.ts';
-import { crossEntropy, noGrad, type Device } from '../../src/index.ts';
-import type { Layer, Module } from '../../src/nn/module.ts';
+import { crossEntropy, type Device } from '../../src/index.ts';
+import type { Layer } from '../../src/nn/module.ts';
 import { Adam } from '../../src/nn/optim/adam.ts';
 import { hashIndices, hashValues } from '../support/hash.ts';
-import { hashWeight } from '../support/hash_weights.ts';
-import { readExpected, readJson, relativeError } from '../support/oracle.ts';
+import { checkNet, loadHashWeights } from '../support/nets.ts';
+import { readJson } from '../support/oracle.ts';
 import { testDevice } from '../support/engine.ts';
 
-/*
- * Whole nets with weights from a hash against PyTorch in f64 (tools/model_cases.py): outputs within 1e-5, gradients
- * within 1e-4 in the relative 2-norm, or three times the worst that PyTorch's own f32 gives where that is larger; and the
- * median over all tensors at most one and a half times what PyTorch's f32 gives typically.
- */
-interface NetFixture {
-  readonly seed: string;
-  readonly input: readonly number[];
-  readonly tensors: readonly {
-    readonly name: string;
-    readonly shape: readonly number[];
-    readonly f32: number;
-    readonly typical: number;
-  }[];
-}
-
+/* Whole nets against PyTorch in f64 (tools/model_cases.py); test/support/nets.ts says how near they must be. */
 interface JointFixture {
   readonly steps: number;
   readonly batches: number;
@@ -59,59 +44,7 @@ afterAll(() => device.destroy());
 
 const count = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);
 
-function loadHashWeights<M extends Module>(net: M): M {
-  const entries = [...net.namedTensors()].map(([key, { shape }]) => {
-    return [key, { shape, data: hashWeight(key, shape) }] as const;
-  });
-  net.loadStateDict(new Map(entries));
-  return net.to(device);
-}
-
-const median = (values: readonly number[]): number =>
-  values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
-
-test.each(NETS)(
-  '%s: output, gradients and statistics',
-  async (name, make) => {
-    const fixture = readJson(`models/${name}.json`) as NetFixture;
-    const expected = readExpected(`models/${name}.safetensors`);
-    const net = loadHashWeights(make());
-    const x = device.tensor(hashValues(`${fixture.seed}/x`, count(fixture.input), 'uniform'), fixture.input, {
-      requiresGrad: true,
-    });
-    const results = new Map<string, ArrayLike<number>>();
-    const evaluated = noGrad(() => net.eval().forward(x));
-    results.set('eval/out', await evaluated.data());
-    const out = net.train().forward(x);
-    out.backward(device.tensor(hashValues(`${fixture.seed}/dy`, out.numel, 'uniform'), out.shape));
-    results.set('train/out', await out.data());
-    results.set('grad/input', (await x.grad?.data()) ?? []);
-    for (const [key, { grad }] of net.namedParameters())
-      results.set(`grad/${key}`, (await grad?.data()) ?? []);
-    for (const [key, statistic] of net.namedBuffers()) results.set(`stat/${key}`, await statistic.data());
-    net.dispose();
-
-    expect([...results.keys()].sort()).toEqual(fixture.tensors.map((tensor) => tensor.name).sort());
-    const errors = fixture.tensors.map(({ name: key, f32, typical }) => {
-      const reference = expected.get(key);
-      if (reference === undefined) throw new Error(`the fixtures lack ${key} of ${name}`);
-      const error = relativeError(results.get(key) ?? [], reference);
-      return { key, error, typical, limit: Math.max(key.startsWith('grad/') ? 1e-4 : 1e-5, 3 * f32) };
-    });
-    for (const kind of ['eval', 'train', 'grad', 'stat']) {
-      const group = errors.filter(({ key }) => key.startsWith(kind));
-      const [ours, theirs] = [group.map(({ error }) => error), group.map(({ typical }) => typical)];
-      const show = (values: number[]) =>
-        `${median(values).toExponential(1)} median, ${Math.max(...values).toExponential(1)} worst`;
-      console.log(`${name} ${kind}: error ${show(ours)} (PyTorch f32, typically: ${show(theirs)})`);
-      expect(median(ours), `median error of ${kind}`).toBeLessThanOrEqual(
-        Math.max(1e-5, 1.5 * median(theirs)),
-      );
-    }
-    expect(errors.filter(({ error, limit }) => !(error <= limit))).toEqual([]);
-  },
-  SLOW,
-);
+test.each(NETS)('%s: output, gradients and statistics', (name, make) => checkNet(device, name, make()), SLOW);
 
 /** Mixup labels [rows, classes]: a ratio for one class, the rest for another. */
 function softLabels(name: string, rows: number, classes: number): Float32Array {
@@ -145,6 +78,7 @@ describe('joint training', () => {
     const fixture = readJson('models/joint.json') as JointFixture;
     const { batch, classes, features, widths } = fixture;
     const net = loadHashWeights(
+      device,
       new JointNet(
         new Fcnn({ features, widths, dropout: 0 }),
         new DenseNetExtractor(SMALL_DENSENET),

@@ -5,7 +5,7 @@ import { normal, uniform } from './hash.ts';
  *
  *   weight, 2 or more dimensions   normal * sqrt(2 / fanIn), fanIn = elements / shape[0]      (convolutions, Linear)
  *   weight, 1 dimension            1 + 0.1 * uniform                                         (BatchNorm)
- *   bias, running_mean             0.1 * uniform
+ *   bias, running_mean, mean_image 0.1 * uniform
  *   running_var                    1 + 0.5 * |uniform|
  */
 export function hashWeight(key: string, shape: readonly number[]): Float32Array {
@@ -19,6 +19,7 @@ export function hashWeight(key: string, shape: readonly number[]): Float32Array 
     }
     case 'bias':
     case 'running_mean':
+    case 'mean_image':
       return uniform(key, count).map((u) => 0.1 * u);
     case 'running_var':
       return uniform(key, count).map((u) => 1 + 0.5 * Math.abs(u));

@@ -1,0 +1,142 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ResNestExtractor } from '../../src/avsc/models/resnest.ts';
+import { ResNetExtractor } from '../../src/avsc/models/resnet.ts';
+import { SqueezeNetExtractor } from '../../src/avsc/models/squeezenet.ts';
+import { ARCHITECTURE_NAMES } from '../../src/avsc/weights/architecture.ts';
+import { ARCHITECTURES, findArchitecture } from '../../src/avsc/weights/architectures.ts';
+import { importWeights, readStateDict } from '../../src/avsc/weights/import.ts';
+import { noGrad, type Device } from '../../src/index.ts';
+import { openCheckpoint } from '../../src/nn/checkpoint/open.ts';
+import { bytesSource } from '../../src/nn/checkpoint/source.ts';
+import type { Layer } from '../../src/nn/module.ts';
+import { testDevice } from '../support/engine.ts';
+import { hashValues } from '../support/hash.ts';
+import { checkNet, hashWeights } from '../support/nets.ts';
+import { readExpected, readJson, relativeError } from '../support/oracle.ts';
+import { joined, writeTorchLegacy, type TorchEntry } from '../support/torch_writer.ts';
+
+interface ZooFixture {
+  readonly classes: number;
+  readonly input: readonly number[];
+  readonly nets: readonly {
+    readonly name: string;
+    readonly parameters: number;
+    readonly f32: number;
+  }[];
+}
+
+const SLOW = 240_000;
+const zoo = readJson('models/zoo.json') as ZooFixture;
+
+let device: Device;
+beforeAll(async () => {
+  device = await testDevice();
+});
+afterAll(() => device.destroy());
+
+/** Names as torchvision had them when Places365's nets were saved, from DataParallel. */
+const placesName = (name: string): string =>
+  `module.${name.replace(/(\.denselayer\d+\.(?:norm|conv))([12])\./, '$1.$2.')}`;
+
+/** A file as Places365's: Python 2, PyTorch 0.2, storages on a GPU, a dict around the state dict. */
+function placesFile(net: Layer): Uint8Array<ArrayBuffer> {
+  const entries = [...hashWeights(net)].map(([name, { shape, data }]): TorchEntry => {
+    return { name: placesName(name), shape, data: data as Float32Array<ArrayBuffer> };
+  });
+  return joined(
+    writeTorchLegacy(entries, {
+      python2: true,
+      rebuild: '_rebuild_tensor',
+      location: 'cuda:0',
+      around: 'state_dict',
+    }),
+  );
+}
+
+describe('weights as Places365 published them, of hashed numbers, give the logits of torchvision in f64', () => {
+  const expected = readExpected('models/zoo.safetensors');
+
+  test.each(zoo.nets)(
+    '$name',
+    async ({ name, parameters, f32 }) => {
+      const architecture = findArchitecture(name);
+      const made = architecture.createClassifier(zoo.classes);
+      expect(made.parameterCount()).toBe(parameters);
+      const file = await openCheckpoint(bytesSource(placesFile(made)));
+      const { tensors, report } = importWeights(file, architecture, { classes: zoo.classes });
+      expect(report.loaded).toEqual([...made.namedTensors().keys()]);
+      made.loadStateDict(await readStateDict(tensors));
+      made.to(device).eval();
+      const count = zoo.input.reduce((product, size) => product * size, 1);
+      const x = device.tensor(hashValues(`${name}/x`, count, 'uniform'), zoo.input);
+      const logits = await noGrad(() => made.forward(x)).data();
+      made.dispose();
+      const reference = expected.get(name);
+      if (reference === undefined) throw new Error(`the fixtures lack ${name}`);
+      const error = relativeError(logits, reference);
+      console.log(`${name}: relative error of the logits ${error.toExponential(1)} (PyTorch f32: ${f32})`);
+      expect(error).toBeLessThan(1e-4);
+    },
+    SLOW,
+  );
+});
+
+describe('small nets of each kind against PyTorch in f64: output, gradients and statistics', () => {
+  const fires = [
+    [[8, 16]],
+    [
+      [8, 24],
+      [12, 24],
+    ],
+  ] as const;
+  const nets: readonly [string, () => Layer][] = [
+    ['resnet_basic', () => new ResNetExtractor({ block: 'basic', layers: [1, 1, 1, 1], width: 64 })],
+    [
+      'resnet_bottleneck',
+      () => new ResNetExtractor({ block: 'bottleneck', layers: [2, 1, 1, 1], width: 64 }),
+    ],
+    ['resnest_small', () => new ResNestExtractor({ layers: [2, 1, 1], width: 16 })],
+    ['squeezenet_small', () => new SqueezeNetExtractor({ stem: 16, fires, imageSize: 33 })],
+  ];
+  test.each(nets)('%s', (name, make) => checkNet(device, name, make()), SLOW);
+});
+
+describe('architectures', () => {
+  test('are as many parameters as published, with 365 classes', () => {
+    const counts = Object.fromEntries(
+      ['resnet18', 'resnet50', 'densenet161', 'squeezenet1_1'].map((name) => [
+        name,
+        findArchitecture(name).createClassifier(365).parameterCount(),
+      ]),
+    );
+    expect(counts).toEqual({
+      resnet18: 11_363_757,
+      resnet50: 24_255_917,
+      densenet161: 27_278_285,
+      squeezenet1_1: 915_629,
+    });
+    expect(findArchitecture('resnest50').createClassifier(1000).parameterCount()).toBe(27_483_240);
+  });
+
+  test("have extractors whose names are the classifier's without the head's", () => {
+    for (const name of ARCHITECTURE_NAMES) {
+      const architecture = ARCHITECTURES[name];
+      const { classes, head } = architecture;
+      const all = [...architecture.createClassifier(classes).namedTensors().keys()];
+      const extractor = architecture.createExtractor();
+      expect([...extractor.namedTensors().keys()]).toEqual(all.filter((key) => !head.includes(key)));
+      expect(all).toEqual(expect.arrayContaining([...head]));
+    }
+  });
+
+  test('have extractors of 512, 2048 and 2208 features', () => {
+    const features = ARCHITECTURE_NAMES.map((name) => ARCHITECTURES[name].createExtractor().outFeatures);
+    expect(features).toEqual([2208, 512, 2048, 2048, 512, 10, 3]);
+  });
+
+  test('are listed where a name is none of them', () => {
+    expect(() => findArchitecture('vgg16')).toThrow(
+      'there is no architecture vgg16: choose one of densenet161',
+    );
+  });
+});

@@ -1,0 +1,88 @@
+import { expect } from 'vitest';
+import { noGrad, type Device } from '../../src/index.ts';
+import type { Layer, Module } from '../../src/nn/module.ts';
+import type { HostTensor } from '../../src/nn/state.ts';
+import { elementCount } from '../../src/tensor/shape.ts';
+import { hashValues } from './hash.ts';
+import { hashWeight } from './hash_weights.ts';
+import { readExpected, readJson, relativeError } from './oracle.ts';
+
+/** What tools/model_cases.py writes of a net. */
+interface NetFixture {
+  readonly seed: string;
+  readonly input: readonly number[];
+  readonly tensors: readonly {
+    readonly name: string;
+    readonly shape: readonly number[];
+    readonly f32: number;
+    readonly typical: number;
+    /** The tensor is zero but for rounding, and its norm stands for the error. */
+    readonly zero?: true;
+  }[];
+}
+
+/** A net's weights from the hash. */
+export const hashWeights = (net: Module): Map<string, HostTensor> =>
+  new Map([...net.namedTensors()].map(([key, { shape }]) => [key, { shape, data: hashWeight(key, shape) }]));
+
+/** The net with weights from the hash, on the device. */
+export function loadHashWeights<M extends Module>(device: Device, net: M): M {
+  net.loadStateDict(hashWeights(net));
+  return net.to(device);
+}
+
+const median = (values: readonly number[]): number =>
+  values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
+
+/**
+ * A net with weights from the hash against PyTorch in f64 (fixtures models/NAME): outputs within 1e-5, gradients
+ * within 1e-4 in the relative 2-norm, or three times the worst that PyTorch's own f32 gives where that is larger; and the
+ * median over all tensors at most one and a half times what PyTorch's f32 gives typically.
+ */
+export async function checkNet(device: Device, name: string, made: Layer): Promise<void> {
+  const fixture = readJson(`models/${name}.json`) as NetFixture;
+  const expected = readExpected(`models/${name}.safetensors`);
+  const results = await runNet(device, loadHashWeights(device, made), fixture);
+  expect([...results.keys()].sort()).toEqual(fixture.tensors.map((tensor) => tensor.name).sort());
+  const errors = fixture.tensors.map(({ name: key, f32, typical, zero = false }) => {
+    const reference = expected.get(key);
+    if (reference === undefined) throw new Error(`the fixtures lack ${key} of ${name}`);
+    const values = results.get(key) ?? [];
+    const error = zero ? norm(values) : relativeError(values, reference);
+    return { key, error, typical, zero, limit: Math.max(key.startsWith('grad/') ? 1e-4 : 1e-5, 3 * f32) };
+  });
+  for (const kind of ['eval', 'train', 'grad', 'stat']) {
+    const group = errors.filter(({ key, zero }) => key.startsWith(kind) && !zero);
+    const [ours, theirs] = [group.map(({ error }) => error), group.map(({ typical }) => typical)];
+    const show = (values: number[]) =>
+      `${median(values).toExponential(1)} median, ${Math.max(...values).toExponential(1)} worst`;
+    console.log(`${name} ${kind}: error ${show(ours)} (PyTorch f32, typically: ${show(theirs)})`);
+    expect(median(ours), `median error of ${kind}`).toBeLessThanOrEqual(Math.max(1e-5, 1.5 * median(theirs)));
+  }
+  expect(errors.filter(({ error, limit }) => !(error <= limit))).toEqual([]);
+}
+
+/** Outputs in both modes, gradients of sum(output * dy), and running statistics after the training pass. */
+async function runNet(
+  device: Device,
+  net: Layer,
+  { seed, input }: NetFixture,
+): Promise<Map<string, ArrayLike<number>>> {
+  const x = device.tensor(hashValues(`${seed}/x`, elementCount(input), 'uniform'), input, {
+    requiresGrad: true,
+  });
+  const results = new Map<string, ArrayLike<number>>();
+  const evaluated = noGrad(() => net.eval().forward(x));
+  results.set('eval/out', await evaluated.data());
+  const out = net.train().forward(x);
+  out.backward(device.tensor(hashValues(`${seed}/dy`, out.numel, 'uniform'), out.shape));
+  results.set('train/out', await out.data());
+  results.set('grad/input', (await x.grad?.data()) ?? []);
+  for (const [key, { grad }] of net.namedParameters()) results.set(`grad/${key}`, (await grad?.data()) ?? []);
+  for (const [key, statistic] of net.namedBuffers()) results.set(`stat/${key}`, await statistic.data());
+  net.dispose();
+  return results;
+}
+
+const norm = (values: ArrayLike<number>): number =>
+  Math.sqrt(Array.from(values).reduce((sum, value) => sum + value * value, 0));
