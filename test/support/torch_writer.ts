@@ -103,9 +103,10 @@ export function writeTorchLegacy(entries: Iterable<TorchEntry>, options: TorchOp
   const heads = [0x1950a86a20f9469cfc6cn, 1001, system, object, storages.map(({ key }) => key)];
   const pieces = heads.map((head) => pickle(head, options));
   for (const { bytes, dtype } of storages) {
+    // PyTorch before 1.2 wrote the count as the machine has it, and elements little-endian on every machine.
     const count = new DataView(new ArrayBuffer(8));
     count.setBigInt64(0, BigInt(bytes.length / ELEMENT_BYTES[dtype]), littleEndian);
-    pieces.push(new Uint8Array(count.buffer), littleEndian ? bytes : swapped(bytes, ELEMENT_BYTES[dtype]));
+    pieces.push(new Uint8Array(count.buffer), bytes);
   }
   return pieces;
 }
