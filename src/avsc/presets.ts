@@ -18,7 +18,7 @@ export interface SgdConfig {
 
 export type ScheduleConfig = 'constant' | 'cosine' | 'warmRestarts';
 
-/** How one net is trained. */
+/** How one stage is trained. */
 export interface Phase {
   readonly epochs: number;
   readonly optimizer: AdamConfig | SgdConfig;
@@ -35,6 +35,16 @@ export interface Preset {
   readonly batchSize: number;
   /** Training of sound alone and pictures alone, then of the joint net that begins with what these learned. */
   readonly phases: { readonly audio: Phase; readonly video: Phase; readonly joint: Phase };
+  /** Whether a published net in an extractor's place has its embeddings standardised before they are classified. */
+  readonly standardise: boolean;
+  /** What extractors with given weights change; null if nothing. */
+  readonly given: {
+    /** Whether they are frozen unless the command says otherwise. */
+    readonly freeze: boolean;
+    /** The phase of a stage that holds one: with it frozen, and with it trained on. */
+    readonly frozen: Phase;
+    readonly trained: Phase;
+  } | null;
 }
 
 /**
@@ -65,11 +75,32 @@ const paper: Preset = {
       schedule: 'constant',
     },
   },
+  standardise: false,
+  given: null,
+};
+
+/** Heads on frozen extractors: their steps cost next to nothing, so there may be many. */
+const probe: Phase = {
+  epochs: 20,
+  optimizer: { kind: 'adam', learningRate: 1e-3, weightDecay: 1e-5 },
+  schedule: 'cosine',
+};
+
+/** Careful with what was learned before. */
+const fineTuning: Phase = {
+  epochs: 4,
+  optimizer: { kind: 'adam', learningRate: 1e-4, weightDecay: 1e-5 },
+  schedule: 'cosine',
 };
 
 /**
  * The same nets so narrow that a software adapter trains them in minutes: FCNN 44 k parameters, 12.0 MFLOP forward for a
  * second of sound; DenseNet 44 k parameters, 15.5 MFLOP for the two frames of a second.
+ *
+ * Decision: weights that are given (`--video-weights`) stay frozen here, since a full-size net takes a CPU hours to train
+ * and minutes to run once over the data; what is trained is a probe of its embeddings. `--freeze none` trains them. Batch norm
+ * without scale and shift goes before the heads: embeddings of different nets differ in size by powers of ten (0.1 for the
+ * SqueezeNet's), which would leave the fusion net's steps to the audio net. The paper freezes and standardises nothing.
  */
 const small: Preset = {
   audio: { features: 64, widths: [8, 16, 32], dropout: 0, normMomentum: 0.1 },
@@ -92,6 +123,12 @@ const small: Preset = {
       optimizer: { kind: 'adam', learningRate: 1e-3, weightDecay: 1e-5 },
       schedule: 'cosine',
     },
+  },
+  standardise: true,
+  given: {
+    freeze: true,
+    frozen: probe,
+    trained: fineTuning,
   },
 };
 

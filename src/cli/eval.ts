@@ -7,8 +7,11 @@ import { loadModel } from '../avsc/node/load-run.ts';
 import { createLoader } from '../avsc/node/loader.ts';
 import type { PreparedClip } from '../avsc/node/prepare.ts';
 import { newestRun, openRun } from '../avsc/node/run-folder.ts';
+import { stageSources } from '../avsc/node/stage-sources.ts';
 import { submissionTable } from '../avsc/node/submission.ts';
 import type { Metrics } from '../avsc/training/metrics.ts';
+import { pictureInput } from '../avsc/training/model.ts';
+import { extractorNames } from '../avsc/training/recipe.ts';
 import { STAGES, type Stage } from '../avsc/training/records.ts';
 import type { AdapterChoice } from '../node/adapter.ts';
 import { writeFileAtomic } from '../node/files.ts';
@@ -16,7 +19,7 @@ import { openDevice } from './device.ts';
 import { withInterrupt } from './interrupt.ts';
 import { cacheOption, dataOption, deviceOption } from './options.ts';
 import { clipCache, decode } from './prepare.ts';
-import { say, showProgress } from './progress.ts';
+import { say, showEmbedding, showProgress } from './progress.ts';
 
 interface EvalOptions {
   readonly data?: string;
@@ -55,17 +58,26 @@ export function evalCommand(): Command {
 async function evaluate(run: string | undefined, options: EvalOptions, signal: AbortSignal): Promise<void> {
   const folder = run === undefined ? await newestRun() : await openRun(run);
   if (run === undefined) say(`run: ${folder.path}`);
-  const { preset, batchSize } = folder.config.recipe;
+  const { recipe } = folder.config;
+  const picture = pictureInput(recipe.preset, extractorNames(recipe));
+  const cache = await clipCache(options.cache);
   const data = options.data === undefined ? folder.config.data : resolve(options.data);
   const { splits } = await decode(data, [options.split], {
-    preset,
-    cache: await clipCache(options.cache),
+    size: picture.size,
+    cache,
     signal,
   });
   const clips: readonly PreparedClip[] = splits[0] ?? [];
-  const loader = await createLoader(clips, { batchSize });
   const device = await openDevice(options.device);
   const model = await loadModel(folder, options.model, device);
+  const sources = await stageSources(model, clips, {
+    device,
+    folder,
+    cache,
+    signal,
+    onEmbedding: showEmbedding(),
+  });
+  const loader = await createLoader(clips, { batchSize: recipe.batchSize, sources, picture });
   const progress = showProgress('evaluating', loader.sampleCount, 'samples');
   const predictions = await predictAll(device, model, loader, {
     onProgress: (done) => progress.update(done),

@@ -2,6 +2,8 @@
 
 import { InvalidArgumentError, Option } from 'commander';
 import type { PresetName } from '../avsc/presets.ts';
+import type { Modality } from '../avsc/models/joint.ts';
+import { architecturesFor } from '../avsc/training/model.ts';
 import { PRESET_NAMES } from '../avsc/training/recipe.ts';
 import type { AdapterChoice } from '../node/adapter.ts';
 
@@ -43,6 +45,13 @@ export function presetOption(preset: PresetName): Option {
   return new Option('--preset <name>', "nets and recipe: the paper's, or small ones")
     .choices([...PRESET_NAMES])
     .default(preset);
+}
+
+/** `--video` and `--audio`: a published net in the place of the preset's. */
+export function extractorOption(part: Modality): Option {
+  return new Option(`--${part} <net>`, `published net in the place of the preset's for ${part}`).choices([
+    ...architecturesFor(part),
+  ]);
 }
 
 export function dataOption(): Option {

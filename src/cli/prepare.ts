@@ -3,9 +3,11 @@ import { Command } from 'commander';
 import { findCacheFolder } from '../avsc/node/cache-folder.ts';
 import { prepareSplits, type SplitName } from '../avsc/node/prepare-splits.ts';
 import type { PreparedClip } from '../avsc/node/prepare.ts';
-import { PRESETS, type PresetName } from '../avsc/presets.ts';
+import type { PresetName } from '../avsc/presets.ts';
+import { pictureInput } from '../avsc/training/model.ts';
+import type { ArchitectureName } from '../avsc/weights/architecture.ts';
 import { withInterrupt } from './interrupt.ts';
-import { cacheOption, dataOption, presetOption } from './options.ts';
+import { cacheOption, dataOption, extractorOption, presetOption } from './options.ts';
 import { say, showProgress } from './progress.ts';
 
 /** `prepare --data DIR`: decodes what training and evaluation need, once. */
@@ -14,23 +16,27 @@ export function prepareCommand(): Command {
     .description('decode sound and pictures of a data set into the cache; goes on where it was stopped')
     .addOption(dataOption().makeOptionMandatory())
     .addOption(presetOption('paper'))
+    .addOption(extractorOption('video'))
     .addOption(cacheOption())
     .option('--json', 'print what was prepared as JSON')
     .action(
       async ({
         data,
         preset,
+        video,
         cache,
         json,
       }: {
         data: string;
         preset: PresetName;
+        video?: ArchitectureName;
         cache?: string;
         json?: true;
       }) => {
         const folder = await clipCache(cache);
+        const { size } = pictureInput(preset, { audio: null, video: video ?? null });
         const { splits, cached } = await withInterrupt((signal) =>
-          decode(data, ['train', 'evaluate'], { preset, cache: folder, signal }),
+          decode(data, ['train', 'evaluate'], { size, cache: folder, signal }),
         );
         const [train = [], evaluate = []] = splits;
         const summary = { cache: folder, cached, train: sizeOf(train), evaluate: sizeOf(evaluate) };
@@ -46,16 +52,17 @@ export function prepareCommand(): Command {
 }
 
 interface DecodeSettings {
-  readonly preset: PresetName;
+  /** Side of the pictures in pixels. */
+  readonly size: number;
   readonly cache: string;
   readonly signal: AbortSignal;
 }
 
-/** Decodes splits for a preset's nets, showing progress. Throws as `prepareSplits` does. */
+/** Decodes splits, showing progress. Throws as `prepareSplits` does. */
 export async function decode(
   data: string,
   names: readonly SplitName[],
-  { preset, cache, signal }: DecodeSettings,
+  { size, cache, signal }: DecodeSettings,
 ): Promise<{ readonly splits: readonly PreparedClip[][]; readonly cached: number }> {
   let progress: ReturnType<typeof showProgress> | undefined;
   const onProgress = (done: number, total: number): void => {
@@ -63,7 +70,7 @@ export async function decode(
     progress.update(done);
   };
   try {
-    return await prepareSplits(data, names, { cache, size: PRESETS[preset].imageSize, signal, onProgress });
+    return await prepareSplits(data, names, { cache, size, signal, onProgress });
   } finally {
     progress?.end();
   }

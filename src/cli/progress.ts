@@ -18,6 +18,18 @@ export function showProgress(title: string, total: number, unit: string): Progre
   return process.stderr.isTTY ? bar(title, total, unit) : lines(title, total, unit);
 }
 
+/** Shows how far embeddings are, one bar after another. */
+export function showEmbedding(): (part: string, done: number, total: number) => void {
+  let progress: Progress | undefined;
+  return (part, done, total) => {
+    progress ??= showProgress(`embedding ${part}`, total, 's of clips');
+    progress.update(done);
+    if (done < total) return;
+    progress.end();
+    progress = undefined;
+  };
+}
+
 /** One line for the user that is no result. */
 export function say(text: string): void {
   process.stderr.write(`${text}\n`);

@@ -1,7 +1,9 @@
 import { join, resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import { splitByLocation } from '../avsc/dataset/validation.ts';
+import { MODALITIES, type Modality } from '../avsc/models/joint.ts';
 import { makeDemoDataset } from '../avsc/node/demo.ts';
+import { readGivenWeights, sha256Of, type GivenWeights } from '../avsc/node/given-weights.ts';
 import type { PreparedClip } from '../avsc/node/prepare.ts';
 import {
   createRun,
@@ -13,8 +15,18 @@ import {
   type RunFolder,
 } from '../avsc/node/run-folder.ts';
 import { runTraining, type TrainingData, type TrainingEvents } from '../avsc/node/train-run.ts';
-import { FREEZES, makeRecipe, type Recipe, type RecipeOptions } from '../avsc/training/recipe.ts';
+import {
+  extractorNames,
+  FREEZES,
+  makeRecipe,
+  type ExtractorChoice,
+  type Recipe,
+  type RecipeOptions,
+} from '../avsc/training/recipe.ts';
 import { STAGES, type RunResults } from '../avsc/training/records.ts';
+import { pictureInput, type ExtractorNames } from '../avsc/training/model.ts';
+import type { ArchitectureName } from '../avsc/weights/architecture.ts';
+import { formatReport } from '../avsc/weights/import.ts';
 import type { AdapterChoice } from '../node/adapter.ts';
 import { openDevice } from './device.ts';
 import { Interrupted, withInterrupt } from './interrupt.ts';
@@ -22,15 +34,20 @@ import {
   cacheOption,
   dataOption,
   deviceOption,
+  extractorOption,
   numeric,
   presetOption,
   UsageError,
   whole,
 } from './options.ts';
 import { clipCache, decode } from './prepare.ts';
-import { say, showProgress, type Progress } from './progress.ts';
+import { say, showEmbedding, showProgress, type Progress } from './progress.ts';
 
-interface TrainOptions extends Omit<RecipeOptions, 'batchSize'> {
+interface TrainOptions extends Omit<RecipeOptions, 'batchSize' | 'extractors'> {
+  readonly audio?: ArchitectureName;
+  readonly audioWeights?: string;
+  readonly video?: ArchitectureName;
+  readonly videoWeights?: string;
   readonly data?: string;
   readonly batch?: number;
   readonly lrUnimodal?: number;
@@ -54,10 +71,16 @@ export function trainCommand(): Command {
     .option('--batch <n>', "samples of a step (default: the preset's)", whole(2, 65536))
     .option('--lr <rate>', 'learning rate of the joint stage', numeric(0))
     .option('--lr-unimodal <rate>', 'learning rate of the audio and the video stage', numeric(0))
+    .addOption(extractorOption('video'))
+    .option('--video-weights <file>', 'checkpoint that the video net begins with, of any format that is read')
+    .addOption(extractorOption('audio'))
+    .option('--audio-weights <file>', 'the same for the audio net')
     .addOption(
-      new Option('--freeze <part>', 'extractors that the joint stage leaves as they are').choices([
-        ...FREEZES,
-      ]),
+      new Option(
+        '--freeze <part>',
+        'extractors left as they are: given weights from the start, others in the joint stage ' +
+          '(default: given weights in the small preset, none in the paper)',
+      ).choices([...FREEZES]),
     )
     .option(
       '--validation <part>',
@@ -83,24 +106,35 @@ export function trainCommand(): Command {
 
 async function train(options: TrainOptions, command: Command, signal: AbortSignal): Promise<void> {
   const resumed = options.resume ? await findRun(options.out) : undefined;
-  if (resumed) assertSameRecipe(resumed, options, command);
+  for (const part of MODALITIES) {
+    if (options[`${part}Weights`] !== undefined && options[part] === undefined && !resumed) {
+      throw new UsageError(`--${part}-weights needs --${part} to say which net the weights are of`);
+    }
+  }
+  if (resumed) await assertSameRecipe(resumed, options, command);
   // Before minutes of decoding, not after.
   if (!resumed && options.out !== undefined && (await exists(runFiles(options.out).config))) {
     throw new Error(
       `${options.out} already holds a run: choose another --out, or go on with that one by --resume`,
     );
   }
+  const given = resumed ? new Map<Modality, GivenWeights>() : await readGiven(options);
   const preset = resumed?.config.recipe.preset ?? options.preset;
+  const names: ExtractorNames = resumed
+    ? extractorNames(resumed.config.recipe)
+    : { audio: options.audio ?? null, video: options.video ?? null };
   const cache = await clipCache(options.cache);
   const root = resumed?.config.data ?? (await dataFolder(options, cache, signal));
-  const { splits } = await decode(root, ['train', 'evaluate'], { preset, cache, signal });
+  const { size } = pictureInput(preset, names);
+  const { splits } = await decode(root, ['train', 'evaluate'], { size, cache, signal });
   const [listed = [], evaluate = []] = splits;
-  const folder = resumed ?? (await startRun(options, root, listed.length));
+  const folder = resumed ?? (await startRun(options, given, root, listed.length));
   const data = { ...holdOut(listed, folder.config.recipe), evaluate };
   say(`${resumed ? 'resuming' : 'run folder'}: ${folder.path}`);
   const results = await runTraining({
     folder,
     data,
+    cache,
     openDevice: () => openDevice(options.device),
     resume: resumed !== undefined,
     saveEvery: options.saveEvery,
@@ -129,17 +163,41 @@ async function dataFolder(options: TrainOptions, cache: string, signal: AbortSig
   return path;
 }
 
-async function startRun(options: TrainOptions, root: string, clips: number): Promise<RunFolder> {
+/** The weights that the command names, with a report of what was loaded. */
+async function readGiven(options: TrainOptions): Promise<Map<Modality, GivenWeights>> {
+  const given = new Map<Modality, GivenWeights>();
+  for (const part of MODALITIES) {
+    const [name, file] = [options[part], options[`${part}Weights`]];
+    if (name === undefined || file === undefined) continue;
+    const weights = await readGivenWeights(name, file);
+    say(formatReport(weights.report));
+    given.set(part, weights);
+  }
+  return given;
+}
+
+async function startRun(
+  options: TrainOptions,
+  given: ReadonlyMap<Modality, GivenWeights>,
+  root: string,
+  clips: number,
+): Promise<RunFolder> {
   const { batch, lrUnimodal, ...rest } = options;
+  const choose = (part: Modality): ExtractorChoice | null => {
+    const architecture = options[part];
+    return architecture === undefined ? null : { architecture, weights: given.get(part)?.source ?? null };
+  };
   const recipe = makeRecipe(
     {
       ...rest,
+      extractors: { audio: choose('audio'), video: choose('video') },
       ...(batch === undefined ? {} : { batchSize: batch }),
       ...(lrUnimodal === undefined ? {} : { unimodalLr: lrUnimodal }),
     },
     clips,
   );
-  return createRun(options.out ?? (await freeRunPath(options.preset)), { data: root, recipe });
+  const states = new Map([...given].map(([part, { state }]) => [part, state]));
+  return createRun(options.out ?? (await freeRunPath(options.preset)), { data: root, recipe }, states);
 }
 
 async function findRun(out: string | undefined): Promise<RunFolder> {
@@ -147,7 +205,11 @@ async function findRun(out: string | undefined): Promise<RunFolder> {
 }
 
 /** A resumed run keeps its recipe: what the command says must be what the run says. */
-function assertSameRecipe({ path, config }: RunFolder, options: TrainOptions, command: Command): void {
+async function assertSameRecipe(
+  { path, config }: RunFolder,
+  options: TrainOptions,
+  command: Command,
+): Promise<void> {
   const { recipe, data } = config;
   const { audio, video, joint } = recipe.phases;
   const same: readonly [option: keyof TrainOptions, flag: string, found: readonly (string | number)[]][] = [
@@ -157,6 +219,8 @@ function assertSameRecipe({ path, config }: RunFolder, options: TrainOptions, co
     ['batch', '--batch', [recipe.batchSize]],
     ['lr', '--lr', [joint.optimizer.learningRate]],
     ['lrUnimodal', '--lr-unimodal', [audio.optimizer.learningRate, video.optimizer.learningRate]],
+    ['audio', '--audio', [recipe.extractors.audio?.architecture ?? 'nothing']],
+    ['video', '--video', [recipe.extractors.video?.architecture ?? 'nothing']],
     ['freeze', '--freeze', [recipe.freeze]],
     ['validation', '--validation', [recipe.validation]],
     ['seed', '--seed', [recipe.seed]],
@@ -168,6 +232,17 @@ function assertSameRecipe({ path, config }: RunFolder, options: TrainOptions, co
     if (other !== undefined) {
       throw new UsageError(
         `${path} was started with ${flag} ${other}: leave the option out, or start a new run`,
+      );
+    }
+  }
+  for (const part of MODALITIES) {
+    const file = options[`${part}Weights`];
+    if (file === undefined) continue;
+    const weights = recipe.extractors[part]?.weights;
+    if (!weights || (await sha256Of(file)) !== weights.sha256) {
+      throw new UsageError(
+        `${path} was started with ${weights ? `other --${part}-weights than ${file} holds` : `no --${part}-weights`}: ` +
+          'leave the option out, or start a new run',
       );
     }
   }
@@ -185,8 +260,10 @@ function holdOut(clips: readonly PreparedClip[], recipe: Recipe): Pick<TrainingD
 function showTraining(): TrainingEvents {
   let progress: Progress | undefined;
   return {
-    onStage: (stage, { steps, parameters }) => {
-      say(`${stage}: ${parameters.toLocaleString('en')} parameters, ${steps} steps`);
+    onEmbedding: showEmbedding(),
+    onStage: (stage, { steps, parameters, trained }) => {
+      const part = trained < parameters ? `, ${trained.toLocaleString('en')} of them trained` : '';
+      say(`${stage}: ${parameters.toLocaleString('en')} parameters${part}, ${steps} steps`);
       progress = showProgress(stage, steps, 'steps');
     },
     onStep: (done, loss) => progress?.update(done, `loss ${loss.toFixed(4)}`),

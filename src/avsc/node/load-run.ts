@@ -5,6 +5,7 @@ import { readSafetensors } from '../../nn/checkpoint/safetensors.ts';
 import type { StateDict } from '../../nn/state.ts';
 import type { Device } from '../../tensor/device.ts';
 import { createModels, type SceneModel } from '../training/model.ts';
+import { extractorNames } from '../training/recipe.ts';
 import type { Stage } from '../training/records.ts';
 import { messageOf } from '../../node/files.ts';
 import { runFiles, type RunFolder } from './run-folder.ts';
@@ -15,7 +16,7 @@ export async function loadModel(
   stage: Stage,
   device: Device,
 ): Promise<SceneModel> {
-  const model = createModels(config.recipe.preset)[stage];
+  const model = createModels(config.recipe.preset, extractorNames(config.recipe))[stage];
   const file = runFiles(path).weights(stage);
   const weights = await readWeights(file);
   try {

@@ -2,12 +2,13 @@
 
 import { SCENES } from '../dataset/scenes.ts';
 import { permutation, randomStream } from '../dataset/random.ts';
+import { normalisePictures } from '../features/pictures.ts';
+import { MODALITIES, type Modality } from '../models/joint.ts';
+import type { PictureInput } from '../weights/architecture.ts';
+import { IMAGENET_INPUT } from '../weights/architectures.ts';
 import { AUDIO_VALUES, frameBytes, openClipFile, readSecond, type ClipFile } from './clip-file.ts';
+import type { EmbeddingTable } from './embeddings.ts';
 import type { PreparedClip } from './prepare.ts';
-
-/** Mean and standard deviation per channel that Places365's and ImageNet's networks were trained with. */
-const MEAN = [0.485, 0.456, 0.406] as const;
-const STD = [0.229, 0.224, 0.225] as const;
 
 /** One second of one clip. */
 export interface Sample {
@@ -23,10 +24,12 @@ export interface Batch {
   readonly step: number;
   /** Samples that count; the rest up to B are zeros (only the last batch of an evaluation has fewer than B). */
   readonly count: number;
-  /** Log-mel features [B, 6, 128, 39]. */
+  /** Log-mel features [B, 6, 128, 39]; empty where they are not read. */
   readonly audio: Float32Array<ArrayBuffer>;
-  /** Normalised RGB pictures [B, 2, 3, size, size]. */
+  /** Normalised RGB pictures [B, 2, 3, size, size]; empty where they are not read. */
   readonly frames: Float32Array<ArrayBuffer>;
+  /** Embeddings [B, features], where they are read instead. */
+  readonly embeddings: Readonly<Partial<Record<Modality, Float32Array<ArrayBuffer>>>>;
   /** One-hot labels [B, 10]; zeros where a clip has no label. */
   readonly labels: Float32Array<ArrayBuffer>;
   /** Class indices [B]; -1 where a clip has no label. */
@@ -42,6 +45,11 @@ type SampleTransform = (
   key: { readonly epoch: number; readonly index: number },
 ) => void;
 
+/** What a batch holds of a modality: the input of its extractor, embeddings of it, or nothing. */
+type Source = 'input' | 'nothing' | EmbeddingTable;
+
+export type Sources = Readonly<Record<Modality, Source>>;
+
 interface LoaderOptions {
   readonly batchSize: number;
   /** Order of the samples: mixed anew each epoch from the seed, or as listed (for evaluation). */
@@ -50,7 +58,11 @@ interface LoaderOptions {
   readonly dropLast?: boolean;
   /** Batches read ahead, 2 by default. Memory: (readAhead + 1) * batchSize * (120 kB + 24 * size^2 bytes). */
   readonly readAhead?: number;
-  /** Augmentation of single samples; `key` tells them apart, so that a resumed run repeats it. */
+  /** Inputs of both by default. */
+  readonly sources?: Sources;
+  /** What pictures are normalised by; ImageNet's mean and spread by default. */
+  readonly picture?: Pick<PictureInput, 'mean' | 'std'>;
+  /** Augmentation of single samples, which cannot go with embeddings, those of samples as they are; `key` tells them apart, so that a resumed run repeats it. */
   readonly transform?: SampleTransform;
 }
 
@@ -66,12 +78,16 @@ export interface Loader {
 /**
  * A loader over decoded clips; it keeps no clip in memory, so a data set may be larger than that.
  * Opens every clip once to check its header. Throws if a clip is missing, damaged or of another size,
- * if the set is empty, or if it has fewer samples than one batch needs.
+ * if the set is empty, if it has fewer samples than one batch needs, or for a transform of what was embedded before.
  */
 export async function createLoader(clips: readonly PreparedClip[], options: LoaderOptions): Promise<Loader> {
   const { batchSize, shuffle, dropLast = shuffle !== undefined, readAhead = 2 } = options;
+  const { sources = INPUTS, picture = IMAGENET_INPUT } = options;
   if (!Number.isInteger(batchSize) || batchSize < 1) {
     throw new Error(`the batch size must be an integer of at least 1, got ${batchSize}`);
+  }
+  if (options.transform && MODALITIES.some((part) => typeof sources[part] === 'object')) {
+    throw new Error('samples whose embeddings are read cannot be transformed');
   }
   const files = await openAll(clips);
   const size = files[0]?.size ?? 0;
@@ -97,10 +113,19 @@ export async function createLoader(clips: readonly PreparedClip[], options: Load
     await Promise.all(
       picked.map(async (index, slot) => {
         const { clip, second } = samples[index] as Sample;
-        const { audio, frames } = await readSecond(fileOf.get(clip) as ClipFile, second);
-        options.transform?.(audio, frames, { epoch, index });
-        batch.audio.set(audio, slot * AUDIO_VALUES);
-        normalise(frames, size, batch.frames.subarray(slot * frames.length, (slot + 1) * frames.length));
+        if (MODALITIES.some((part) => sources[part] === 'input')) {
+          const { audio, frames } = await readSecond(fileOf.get(clip) as ClipFile, second);
+          options.transform?.(audio, frames, { epoch, index });
+          const bytes = frames.length;
+          if (sources.audio === 'input') batch.audio.set(audio, slot * AUDIO_VALUES);
+          if (sources.video === 'input')
+            normalisePictures(frames, size, picture, batch.frames.subarray(slot * bytes, (slot + 1) * bytes));
+        }
+        for (const part of MODALITIES) {
+          const table = sources[part];
+          if (typeof table === 'object')
+            batch.embeddings[part]?.set(await table.read(clip, second), slot * table.features);
+        }
         if (clip.label !== undefined) {
           batch.labels[slot * SCENES.length + clip.label] = 1;
           batch.classes[slot] = clip.label;
@@ -117,7 +142,7 @@ export async function createLoader(clips: readonly PreparedClip[], options: Load
       const order = shuffle
         ? permutation(samples.length, randomStream(shuffle.seed, epoch, 'order'))
         : Uint32Array.from(samples, (_, i) => i);
-      const ring = Array.from({ length: readAhead + 1 }, () => emptyBatch(batchSize, size));
+      const ring = Array.from({ length: readAhead + 1 }, () => emptyBatch(batchSize, size, sources));
       const pending: Promise<Batch>[] = [];
       const start = (step: number): void => {
         if (step >= steps) return;
@@ -135,12 +160,19 @@ export async function createLoader(clips: readonly PreparedClip[], options: Load
   };
 }
 
-type MutableBatch = Pick<Batch, 'audio' | 'frames' | 'labels' | 'classes'>;
+const INPUTS: Sources = { audio: 'input', video: 'input' };
 
-function emptyBatch(batchSize: number, size: number): MutableBatch {
+type MutableBatch = Pick<Batch, 'audio' | 'frames' | 'embeddings' | 'labels' | 'classes'>;
+
+function emptyBatch(batchSize: number, size: number, sources: Sources): MutableBatch {
+  const embeddings = MODALITIES.flatMap((part): [Modality, Float32Array<ArrayBuffer>][] => {
+    const table = sources[part];
+    return typeof table === 'object' ? [[part, new Float32Array(batchSize * table.features)]] : [];
+  });
   return {
-    audio: new Float32Array(batchSize * AUDIO_VALUES),
-    frames: new Float32Array(batchSize * frameBytes(size)),
+    audio: new Float32Array(sources.audio === 'input' ? batchSize * AUDIO_VALUES : 0),
+    frames: new Float32Array(sources.video === 'input' ? batchSize * frameBytes(size) : 0),
+    embeddings: Object.fromEntries(embeddings),
     labels: new Float32Array(batchSize * SCENES.length),
     classes: new Int32Array(batchSize),
   };
@@ -150,8 +182,8 @@ function clear(batch: MutableBatch, count: number): void {
   const capacity = batch.classes.length;
   batch.labels.fill(0);
   batch.classes.fill(-1);
-  batch.audio.fill(0, (batch.audio.length / capacity) * count);
-  batch.frames.fill(0, (batch.frames.length / capacity) * count);
+  for (const values of [batch.audio, batch.frames, ...Object.values(batch.embeddings)])
+    values.fill(0, (values.length / capacity) * count);
 }
 
 async function openAll(clips: readonly PreparedClip[]): Promise<ClipFile[]> {
@@ -169,18 +201,3 @@ async function openAll(clips: readonly PreparedClip[]): Promise<ClipFile[]> {
   }
   return files;
 }
-
-/** (x / 255 - mean) / std of RGB bytes [..., 3, size, size]. */
-export function normalise(frames: Uint8Array, size: number, out: Float32Array): void {
-  const area = size * size;
-  for (let plane = 0; plane * area < frames.length; plane++) {
-    const table = NORMALISED[plane % 3] as Float32Array;
-    const end = (plane + 1) * area;
-    for (let i = plane * area; i < end; i++) out[i] = table[frames[i] as number] as number;
-  }
-}
-
-/** The 256 normalised values of each channel. */
-const NORMALISED = MEAN.map((mean, c) =>
-  Float32Array.from({ length: 256 }, (_, value) => (value / 255 - mean) / (STD[c] ?? 1)),
-);

@@ -2,14 +2,15 @@
 
 import type { Device } from '../../tensor/device.ts';
 import { SCENES } from '../dataset/scenes.ts';
-import { PRESETS } from '../presets.ts';
+import { normalisePictures } from '../features/pictures.ts';
 import { softmaxRows } from '../training/metrics.ts';
-import type { SceneModel } from '../training/model.ts';
+import { pictureInput, type SceneModel } from '../training/model.ts';
+import { extractorNames } from '../training/recipe.ts';
 import type { Stage } from '../training/records.ts';
+import type { PictureInput } from '../weights/architecture.ts';
 import { createPredictor, type Predictor } from '../training/trainer.ts';
 import { AUDIO_VALUES, frameBytes } from './clip-file.ts';
 import { loadModel } from './load-run.ts';
-import { normalise } from './loader.ts';
 import { readMediaSeconds, type MediaSeconds } from './media-seconds.ts';
 import type { RunFolder } from './run-folder.ts';
 
@@ -31,7 +32,8 @@ export interface MediaPredictor {
 
 /** Predicts with the joint model where a file has sound and pictures, else with the model of what it has. */
 export function predictMedia(folder: RunFolder, device: Device): MediaPredictor {
-  const size = PRESETS[folder.config.recipe.preset].imageSize;
+  const { recipe } = folder.config;
+  const picture = pictureInput(recipe.preset, extractorNames(recipe));
   const loaded = new Map<Stage, { readonly model: SceneModel; readonly predictor: Predictor }>();
   const open = async (stage: Stage): Promise<Predictor> => {
     const found = loaded.get(stage);
@@ -43,14 +45,14 @@ export function predictMedia(folder: RunFolder, device: Device): MediaPredictor 
   };
   return {
     predict: async (path, signal) => {
-      const media = await readMediaSeconds(path, size, signal);
+      const media = await readMediaSeconds(path, picture.size, signal);
       const stage = stageFor(media);
       const predictor = await open(stage);
       const logits = new Float64Array(media.seconds * SCENES.length);
       for (let from = 0; from < media.seconds; from += BATCH) {
         signal.throwIfAborted();
         const count = Math.min(BATCH, media.seconds - from);
-        const result = await predictor.predict(batchOf(media, size, from, count), BATCH);
+        const result = await predictor.predict(batchOf(media, picture, from, count), BATCH);
         logits.set((await result.data()).subarray(0, count * SCENES.length), from * SCENES.length);
       }
       return { model: stage, probabilities: softmaxRows(logits, SCENES.length) };
@@ -72,13 +74,19 @@ function stageFor({ audio, frames }: MediaSeconds): Stage {
 /** Seconds [from, from + count) in a batch of BATCH, the rest zeros; what the file lacks is zeros too. */
 function batchOf(
   { audio, frames }: MediaSeconds,
-  size: number,
+  picture: PictureInput,
   from: number,
   count: number,
 ): { audio: Float32Array<ArrayBuffer>; frames: Float32Array<ArrayBuffer> } {
-  const bytes = frameBytes(size);
+  const bytes = frameBytes(picture.size);
   const batch = { audio: new Float32Array(BATCH * AUDIO_VALUES), frames: new Float32Array(BATCH * bytes) };
   if (audio) batch.audio.set(audio.subarray(from * AUDIO_VALUES, (from + count) * AUDIO_VALUES));
-  if (frames) normalise(frames.subarray(from * bytes, (from + count) * bytes), size, batch.frames);
+  if (frames)
+    normalisePictures(
+      frames.subarray(from * bytes, (from + count) * bytes),
+      picture.size,
+      picture,
+      batch.frames,
+    );
   return batch;
 }

@@ -73,7 +73,8 @@ export async function prepareClips(
   return { clips: prepared, size, cached };
 }
 
-async function removeStale(cache: string): Promise<void> {
+/** Removes what runs that died left half written in a folder of a cache. */
+export async function removeStale(cache: string): Promise<void> {
   const names = await readdir(cache).catch(() => []);
   for (const name of names.filter((entry) => entry.endsWith('.tmp'))) {
     const path = join(cache, name);

@@ -2,6 +2,9 @@
 
 import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeSafetensors } from '../../nn/checkpoint/safetensors.ts';
+import type { StateDict } from '../../nn/state.ts';
+import type { Modality } from '../models/joint.ts';
 import { checkRecipe, type Recipe } from '../training/recipe.ts';
 import type { RunRecord, RunResults, Stage } from '../training/records.ts';
 import { errorCode, messageOf, writeFileAtomic } from '../../node/files.ts';
@@ -36,13 +39,21 @@ export const runFiles = (path: string) => ({
   /** The weights a stage ended with; model.safetensors is the joint model. */
   weights: (stage: Stage): string =>
     join(path, stage === 'joint' ? 'model.safetensors' : `${stage}.safetensors`),
+  /** Weights that an extractor was given, as imported: a run does not need their file any more. */
+  given: (part: Modality): string => join(path, `given-${part}.safetensors`),
+  /** Embeddings by extractors that the run itself trained and then froze. */
+  embeddings: join(path, 'embeddings'),
   /** Weights, optimiser, counters: what a killed run goes on from. */
   checkpoint: join(path, 'last.safetensors'),
   report: join(path, 'report.html'),
 });
 
-/** Makes the folder and its config.json. Throws if the folder already holds a run. */
-export async function createRun(path: string, config: Omit<RunConfig, 'version'>): Promise<RunFolder> {
+/** Makes the folder, the given weights in it and its config.json. Throws if the folder already holds a run. */
+export async function createRun(
+  path: string,
+  config: Omit<RunConfig, 'version'>,
+  given: ReadonlyMap<Modality, StateDict> = new Map(),
+): Promise<RunFolder> {
   const files = runFiles(path);
   if (await exists(files.config)) {
     throw new Error(
@@ -52,6 +63,8 @@ export async function createRun(path: string, config: Omit<RunConfig, 'version'>
   await mkdir(path, { recursive: true }).catch((error: unknown) => {
     throw new Error(`cannot make the run's folder ${path}: ${messageOf(error)}`, { cause: error });
   });
+  for (const [part, weights] of given) await writeFileAtomic(files.given(part), writeSafetensors(weights));
+  // Last, since it is what makes the folder a run.
   const full: RunConfig = { version: VERSION, ...config };
   await writeFileAtomic(files.config, `${JSON.stringify(full, null, 2)}\n`);
   return { path, config: full };

@@ -9,16 +9,18 @@ import { renderReport } from '../training/report.ts';
 import { STAGES, type EpochRecord, type RunResults, type Stage } from '../training/records.ts';
 import type { Metrics } from '../training/metrics.ts';
 import { scheduleOf } from '../presets.ts';
-import { createModels, type SceneModel } from '../training/model.ts';
-import type { JointNet } from '../models/joint.ts';
+import { createModels, modalitiesOf, pictureInput, type SceneModel } from '../training/model.ts';
+import { MODALITIES, type Modality } from '../models/joint.ts';
+import { extractorNames, frozenIn } from '../training/recipe.ts';
 import { createTrainer, type Trainer } from '../training/trainer.ts';
 import { readCheckpoint, writeCheckpoint, type Checkpoint, type Position } from './checkpoint.ts';
 import { measurePredictions, predictAll } from './evaluate.ts';
 import { loadModel, readWeights } from './load-run.ts';
 import { LineLog } from './line-log.ts';
-import { createLoader, type Loader } from './loader.ts';
+import { createLoader, type Loader, type Sources } from './loader.ts';
 import type { PreparedClip } from './prepare.ts';
 import { readRecords, runFiles, writeResults, type RunFolder } from './run-folder.ts';
+import { stageSources } from './stage-sources.ts';
 
 export interface TrainingData {
   readonly train: readonly PreparedClip[];
@@ -30,7 +32,13 @@ export interface TrainingData {
 
 /** What a training tells while it goes on. */
 export interface TrainingEvents {
-  onStage?(stage: Stage, size: { readonly steps: number; readonly parameters: number }): void;
+  /** `parameters` in the model, `trained` of them. */
+  onStage?(
+    stage: Stage,
+    size: { readonly steps: number; readonly parameters: number; readonly trained: number },
+  ): void;
+  /** Seconds of clips that a frozen extractor has embedded, of those that it must. */
+  onEmbedding?(part: Modality, done: number, total: number): void;
   /** `done` of the stage's `steps`. */
   onStep?(done: number, loss: number): void;
   onEpoch?(record: EpochRecord): void;
@@ -41,6 +49,8 @@ export interface TrainingEvents {
 interface TrainingOptions {
   readonly folder: RunFolder;
   readonly data: TrainingData;
+  /** Folder of the decoded clips. */
+  readonly cache: string;
   /** Called once the seed is set, which a device looks at when it is made. */
   readonly openDevice: () => Promise<Device>;
   /** Goes on from the folder's checkpoint, if it has one. */
@@ -77,7 +87,8 @@ export async function runTraining({ openDevice, resume, ...rest }: TrainingOptio
   const checkpoint = resume ? await readCheckpoint(files.checkpoint) : undefined;
   const start = checkpoint?.position ?? START;
   manualSeed(folder.config.recipe.seed);
-  const models = createModels(folder.config.recipe.preset);
+  const { recipe: chosen } = folder.config;
+  const models = createModels(chosen.preset, extractorNames(chosen));
   const device = await openDevice();
   const log = new LineLog(files.records, start.recordBytes);
   const timings = new LineLog(files.timings);
@@ -113,22 +124,32 @@ async function runStage(run: Run, model: SceneModel, from: Position, saved?: Che
   const { recipe } = folder.config;
   const { stage } = model;
   const phase = recipe.phases[stage];
-  if (model.stage === 'joint') model.net.freeze(recipe.freeze);
+  const frozen = frozenIn(stage, recipe);
+  model.net.freeze(frozen.length === MODALITIES.length ? 'both' : (frozen[0] ?? 'none'));
   if (saved && saved.model.size > 0) model.net.loadStateDict(saved.model);
-  else if (model.stage === 'joint') await loadExtractors(run, model.net);
+  else await loadExtractors(run, model);
   model.net.to(device);
   const trainer = createTrainer(device, model, phase.optimizer);
   try {
     if (saved && saved.optimizer.size > 0) trainer.loadOptimizerState(saved.optimizer);
+    const sources = await sourcesOf(run, model, data.train);
     const loader = await createLoader(data.train, {
       batchSize: recipe.batchSize,
       shuffle: { seed: recipe.seed },
+      sources,
+      picture: pictureInput(recipe.preset, extractorNames(recipe)),
     });
+    const validation =
+      data.validation.length > 0 ? await evaluationLoader(run, model, data.validation) : null;
     const schedule = scheduleOf(phase);
-    events.onStage?.(stage, { steps: phase.epochs * loader.steps, parameters: model.net.parameterCount() });
+    events.onStage?.(stage, {
+      steps: phase.epochs * loader.steps,
+      parameters: model.net.parameterCount(),
+      trained: trainedCount(model),
+    });
     let position = from;
     while (position.epoch <= phase.epochs)
-      position = await runEpoch(run, trainer, loader, schedule, position);
+      position = await runEpoch(run, trainer, { loader, validation }, schedule, position);
     const weights = await model.net.stateDict();
     await writeFileAtomic(
       files.weights(stage),
@@ -152,7 +173,7 @@ async function runStage(run: Run, model: SceneModel, from: Position, saved?: Che
 async function runEpoch(
   run: Run,
   trainer: Trainer,
-  loader: Loader,
+  { loader, validation }: { readonly loader: Loader; readonly validation: Loader | null },
   schedule: Schedule,
   from: Position,
 ): Promise<Position> {
@@ -199,13 +220,13 @@ async function runEpoch(
   } finally {
     pending.length = 0;
   }
-  const validation = await validate(run, trainer.model);
+  const held = validation && measurePredictions(await predictAll(device, trainer.model, validation));
   const record: EpochRecord = {
     kind: 'epoch',
     stage,
     epoch,
     loss: position.lossSum / loader.steps,
-    ...(validation && { validation: { accuracy: validation.accuracy.macro, logLoss: validation.logLoss } }),
+    ...(held && { validation: { accuracy: held.accuracy.macro, logLoss: held.logLoss } }),
   };
   log.append(record);
   timings.append({
@@ -227,28 +248,56 @@ async function save({ files, log }: Run, trainer: Trainer, position: Position): 
   await writeCheckpoint(files.checkpoint, { position, model, optimizer });
 }
 
-async function validate({ device, folder, data }: Run, model: SceneModel): Promise<Metrics | undefined> {
-  if (data.validation.length === 0) return undefined;
-  const loader = await createLoader(data.validation, { batchSize: folder.config.recipe.batchSize });
-  return measurePredictions(await predictAll(device, model, loader));
-}
-
-/** The joint model begins with the extractors that the first two stages trained. */
-async function loadExtractors({ files }: Run, net: JointNet): Promise<void> {
-  for (const part of ['audio', 'video'] as const) {
-    const weights = await readWeights(files.weights(part));
-    const extractor = new Map([...weights].filter(([name]) => name.startsWith(`${part}.`)));
-    net.loadStateDict(extractor, { strict: false });
+/** What a stage begins with: given weights, and in the joint model what the first two stages trained. */
+async function loadExtractors({ files, folder }: Run, { stage, net }: SceneModel): Promise<void> {
+  const { extractors } = folder.config.recipe;
+  for (const part of modalitiesOf(stage)) {
+    if (stage !== 'joint' && !extractors[part]?.weights) continue;
+    const file = stage === 'joint' ? files.weights(part) : files.given(part);
+    const prefix = stage === 'joint' ? '' : `${part}.`;
+    const named = [...(await readWeights(file))].map(([name, tensor]) => [prefix + name, tensor] as const);
+    const isPart = (name: string): boolean => name.startsWith(`${part}.`) || name.startsWith(`${part}_norm.`);
+    const { missing } = net.loadStateDict(new Map(named.filter(([name]) => isPart(name))), { strict: false });
+    const lost = missing.filter((name) => name.startsWith(`${part}.`));
+    if (lost.length > 0)
+      throw new Error(`${file} lacks ${lost.length} tensors of the extractor, as ${lost[0]}`);
   }
 }
 
+function sourcesOf(run: Run, model: SceneModel, clips: readonly PreparedClip[]): Promise<Sources> {
+  const { events } = run;
+  const onEmbedding: TrainingEvents['onEmbedding'] = (...args) => events.onEmbedding?.(...args);
+  return stageSources(model, clips, { ...run, onEmbedding });
+}
+
+/** All samples of clips in order, as a stage's model takes them. */
+async function evaluationLoader(
+  run: Run,
+  model: SceneModel,
+  clips: readonly PreparedClip[],
+): Promise<Loader> {
+  const { recipe } = run.folder.config;
+  return createLoader(clips, {
+    batchSize: recipe.batchSize,
+    sources: await sourcesOf(run, model, clips),
+    picture: pictureInput(recipe.preset, extractorNames(recipe)),
+  });
+}
+
+/** Elements of the parameters that are not frozen. */
+function trainedCount({ net }: SceneModel): number {
+  const trained = net.parameters().filter(({ requiresGrad }) => requiresGrad);
+  return trained.reduce((sum, { numel }) => sum + numel, 0);
+}
+
 /** All three models as their stages ended, on the evaluation split. */
-async function evaluateRun({ device, folder, data, signal, events }: Run): Promise<RunResults> {
-  const loader = await createLoader(data.evaluate, { batchSize: folder.config.recipe.batchSize });
+async function evaluateRun(run: Run): Promise<RunResults> {
+  const { device, folder, data, signal, events } = run;
   const evaluate = async (stage: Stage): Promise<Metrics> => {
     events.onEvaluation?.(stage);
     const model = await loadModel(folder, stage, device);
     try {
+      const loader = await evaluationLoader(run, model, data.evaluate);
       return measurePredictions(await predictAll(device, model, loader, { signal }));
     } finally {
       model.net.dispose();

@@ -6,8 +6,15 @@ import { FEATURE_CHANNELS, FRAMES_PER_SECOND, MELS } from '../features/logmel.ts
 import { SCENES } from '../dataset/scenes.ts';
 import { DenseNetExtractor } from '../models/densenet.ts';
 import { Fcnn } from '../models/fcnn.ts';
-import { AudioNet, JointNet, VideoNet, type Extractor } from '../models/joint.ts';
+import { AudioNet, JointNet, MODALITIES, VideoNet, type Extractor, type Modality } from '../models/joint.ts';
 import { PRESETS, type PresetName } from '../presets.ts';
+import {
+  ARCHITECTURE_NAMES,
+  type Architecture,
+  type ArchitectureName,
+  type PictureInput,
+} from '../weights/architecture.ts';
+import { findArchitecture, IMAGENET_INPUT } from '../weights/architectures.ts';
 import type { Stage } from './records.ts';
 
 export type SceneModel =
@@ -19,6 +26,8 @@ export type SceneModel =
 export interface SampleData {
   readonly audio: Float32Array<ArrayBuffer>;
   readonly frames: Float32Array<ArrayBuffer>;
+  /** Embeddings [B, outFeatures] of a frozen extractor, which the model takes instead. */
+  readonly embeddings?: Readonly<Partial<Record<Modality, Float32Array<ArrayBuffer>>>>;
 }
 
 /** Frames of each sample. */
@@ -26,18 +35,19 @@ const PICTURES = 2;
 const AUDIO_SHAPE = [FEATURE_CHANNELS, MELS, FRAMES_PER_SECOND] as const;
 
 /** What the model of a stage wants of a batch of `count` samples, in the order that `logitsOf` takes. */
-export function inputsOf(stage: Stage, { audio, frames }: SampleData, count: number): StepInput[] {
-  const sound: StepInput = { data: audio, shape: [count, ...AUDIO_SHAPE] };
-  const side = Math.sqrt(frames.length / (count * PICTURES * 3));
-  const pictures: StepInput = { data: frames, shape: [count, PICTURES, 3, side, side] };
-  switch (stage) {
-    case 'audio':
-      return [sound];
-    case 'video':
-      return [pictures];
-    case 'joint':
-      return [sound, pictures];
-  }
+export function inputsOf(stage: Stage, data: SampleData, count: number): StepInput[] {
+  return modalitiesOf(stage).map((part) => {
+    const embeddings = data.embeddings?.[part];
+    if (embeddings) return { data: embeddings, shape: [count, embeddings.length / count] };
+    if (part === 'audio') return { data: data.audio, shape: [count, ...AUDIO_SHAPE] };
+    const side = Math.sqrt(data.frames.length / (count * PICTURES * 3));
+    return { data: data.frames, shape: [count, PICTURES, 3, side, side] };
+  });
+}
+
+/** What the model of a stage looks at, in the order of its inputs. */
+export function modalitiesOf(stage: Stage): readonly Modality[] {
+  return stage === 'joint' ? MODALITIES : [stage];
 }
 
 /** Logits [B, classes]. Throws a RangeError if the number of inputs is not the model's. */
@@ -55,16 +65,53 @@ export function logitsOf(model: SceneModel, inputs: readonly Tensor[]): Tensor {
   }
 }
 
-/** The three models of a preset in host memory; `manualSeed` before decides their initial weights. */
-export function createModels(preset: PresetName): {
-  readonly [S in Stage]: Extract<SceneModel, { stage: S }>;
-} {
+/** Nets that take the places of a preset's extractors; null where its own stay. */
+export type ExtractorNames = Readonly<Record<Modality, ArchitectureName | null>>;
+
+const OWN: ExtractorNames = { audio: null, video: null };
+
+/**
+ * The three models of a preset, or with published nets as their extractors, in host memory; `manualSeed` before decides
+ * their initial weights. Throws an Error for a net that does not look at what its place does.
+ */
+export function createModels(
+  preset: PresetName,
+  names: ExtractorNames = OWN,
+): { readonly [S in Stage]: Extract<SceneModel, { stage: S }> } {
   const config = PRESETS[preset];
-  const audio = (): Extractor => new Fcnn(config.audio);
-  const video = (): Extractor => new DenseNetExtractor(config.video);
+  const audio = (): Extractor => published('audio', names)?.createExtractor() ?? new Fcnn(config.audio);
+  const video = (): Extractor =>
+    published('video', names)?.createExtractor() ?? new DenseNetExtractor(config.video);
+  const standardised = MODALITIES.filter((part) => config.standardise && names[part] !== null);
+  const classes = SCENES.length;
   return {
-    audio: { stage: 'audio', net: new AudioNet(audio(), SCENES.length) },
-    video: { stage: 'video', net: new VideoNet(video(), SCENES.length) },
-    joint: { stage: 'joint', net: new JointNet(audio(), video(), SCENES.length) },
+    audio: { stage: 'audio', net: new AudioNet(audio(), classes, { standardised }) },
+    video: { stage: 'video', net: new VideoNet(video(), classes, { standardised }) },
+    joint: { stage: 'joint', net: new JointNet(audio(), video(), classes, { standardised }) },
   };
+}
+
+/** How pictures become the input of a preset's video net, or of the published one in its place. */
+export function pictureInput(preset: PresetName, names: ExtractorNames = OWN): PictureInput {
+  const input = published('video', names)?.input;
+  if (input?.kind === 'picture') return input;
+  return { ...IMAGENET_INPUT, size: PRESETS[preset].imageSize };
+}
+
+/** Published nets that look at what an extractor of this kind does. */
+export function architecturesFor(part: Modality): readonly ArchitectureName[] {
+  return ARCHITECTURE_NAMES.filter((name) => looksAt(part, findArchitecture(name)));
+}
+
+function looksAt(part: Modality, { input }: Architecture): boolean {
+  if (part === 'video') return input.kind === 'picture';
+  return input.kind === 'sound' && input.channels === FEATURE_CHANNELS;
+}
+
+function published(part: Modality, names: ExtractorNames): Architecture | undefined {
+  const name = names[part];
+  if (name === null) return undefined;
+  const architecture = findArchitecture(name);
+  if (looksAt(part, architecture)) return architecture;
+  throw new Error(`${name} is a net for ${architecture.input.kind}s: it cannot be the ${part} extractor`);
 }

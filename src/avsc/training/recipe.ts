@@ -1,18 +1,41 @@
 // How a run trains: everything that decides its result, as config.json keeps it.
 
-import { PRESETS, type AdamConfig, type Phase, type PresetName, type SgdConfig } from '../presets.ts';
-import type { Frozen } from '../models/joint.ts';
+import {
+  PRESETS,
+  type AdamConfig,
+  type Phase,
+  type Preset,
+  type PresetName,
+  type SgdConfig,
+} from '../presets.ts';
+import { isFrozen, MODALITIES, type Frozen, type Modality } from '../models/joint.ts';
+import { ARCHITECTURE_NAMES, type ArchitectureName } from '../weights/architecture.ts';
+import { modalitiesOf, type ExtractorNames } from './model.ts';
 import { STAGES, type Stage } from './records.ts';
 
 export const PRESET_NAMES = Object.keys(PRESETS) as readonly PresetName[];
 
-/** Which extractors keep their weights and statistics in the joint stage. */
+/**
+ * Which extractors keep their weights and statistics from when they have any: those with given weights from the beginning,
+ * the others in the joint stage.
+ */
 export const FREEZES: readonly Frozen[] = ['none', 'audio', 'video', 'both'];
+
+/** A published net in the place of a preset's extractor. */
+export interface ExtractorChoice {
+  readonly architecture: ArchitectureName;
+  /** What it begins with: the file's path and SHA-256 in hex; null for random weights. */
+  readonly weights: { readonly file: string; readonly sha256: string } | null;
+}
+
+/** Null where the preset's own net stays. */
+export type ExtractorChoices = Readonly<Record<Modality, ExtractorChoice | null>>;
 
 export interface Recipe {
   readonly preset: PresetName;
   readonly seed: number;
   readonly batchSize: number;
+  readonly extractors: ExtractorChoices;
   readonly freeze: Frozen;
   /** Part of the training clips that is held out by location and measured after each epoch, 0..1. */
   readonly validation: number;
@@ -30,6 +53,7 @@ export interface RecipeOptions {
   readonly lr?: number;
   /** Learning rate of the audio and the video stage. */
   readonly unimodalLr?: number;
+  readonly extractors?: ExtractorChoices;
   readonly freeze?: Frozen;
   readonly validation?: number;
 }
@@ -37,11 +61,15 @@ export interface RecipeOptions {
 /** From so many training clips on, a tenth of them is held out for validation unless the command says otherwise. */
 const CLIPS_FOR_VALIDATION = 500;
 
+const OWN: ExtractorChoices = { audio: null, video: null };
+
 /** The recipe of a run on a training split of `clips` clips. */
 export function makeRecipe(options: RecipeOptions, clips: number): Recipe {
-  const { batchSize, phases } = PRESETS[options.preset];
+  const preset = PRESETS[options.preset];
+  const extractors = options.extractors ?? OWN;
+  const freeze = options.freeze ?? (preset.given?.freeze ? givenParts(extractors) : 'none');
   const phase = (stage: Stage): Phase => {
-    const usual: Phase = phases[stage];
+    const usual = usualPhase(options.preset, stage, extractors, freeze);
     const learningRate =
       (stage === 'joint' ? options.lr : options.unimodalLr) ?? usual.optimizer.learningRate;
     return {
@@ -53,11 +81,36 @@ export function makeRecipe(options: RecipeOptions, clips: number): Recipe {
   return {
     preset: options.preset,
     seed: options.seed ?? 1,
-    batchSize: options.batchSize ?? batchSize,
-    freeze: options.freeze ?? 'none',
+    batchSize: options.batchSize ?? preset.batchSize,
+    extractors,
+    freeze,
     validation: options.validation ?? (clips >= CLIPS_FOR_VALIDATION ? 0.1 : 0),
     phases: { audio: phase('audio'), video: phase('video'), joint: phase('joint') },
   };
+}
+
+function givenParts(extractors: ExtractorChoices): Frozen {
+  const given = MODALITIES.filter((part) => extractors[part]?.weights);
+  return given.length === MODALITIES.length ? 'both' : (given[0] ?? 'none');
+}
+
+function usualPhase(name: PresetName, stage: Stage, extractors: ExtractorChoices, freeze: Frozen): Phase {
+  const { given, phases }: Preset = PRESETS[name];
+  const parts = modalitiesOf(stage).filter((part) => extractors[part]?.weights);
+  if (given === null || parts.length === 0) return phases[stage];
+  return parts.some((part) => isFrozen(part, freeze)) ? given.frozen : given.trained;
+}
+
+/** Extractors that a stage leaves as they are. */
+export function frozenIn(stage: Stage, { freeze, extractors }: Recipe): readonly Modality[] {
+  return modalitiesOf(stage).filter(
+    (part) => isFrozen(part, freeze) && (stage === 'joint' || extractors[part]?.weights),
+  );
+}
+
+/** The published nets in a recipe, by name. */
+export function extractorNames({ extractors: { audio, video } }: Pick<Recipe, 'extractors'>): ExtractorNames {
+  return { audio: audio?.architecture ?? null, video: video?.architecture ?? null };
 }
 
 /** Reads a recipe back from config.json. Throws an Error that names the first field that is missing or out of range. */
@@ -68,6 +121,7 @@ export function checkRecipe(value: unknown): Recipe {
     preset: oneOf(recipe['preset'], 'preset', PRESET_NAMES),
     seed: number(recipe['seed'], 'seed', (x) => Number.isInteger(x) && x >= 0 && x < 2 ** 32),
     batchSize: number(recipe['batchSize'], 'batchSize', (x) => Number.isInteger(x) && x >= 2),
+    extractors: checkExtractors(recipe['extractors']),
     freeze: oneOf(recipe['freeze'], 'freeze', FREEZES),
     validation: number(recipe['validation'], 'validation', (x) => x >= 0 && x < 1),
     phases: Object.fromEntries(STAGES.map((stage) => [stage, checkPhase(phases[stage], stage)])) as Record<
@@ -75,6 +129,27 @@ export function checkRecipe(value: unknown): Recipe {
       Phase
     >,
   };
+}
+
+/** Runs that are older than published extractors do not have any. */
+function checkExtractors(value: unknown): ExtractorChoices {
+  if (value === undefined) return OWN;
+  const choices = record(value, 'extractors');
+  return {
+    audio: checkExtractor(choices['audio'], 'extractors.audio'),
+    video: checkExtractor(choices['video'], 'extractors.video'),
+  };
+}
+
+function checkExtractor(value: unknown, name: string): ExtractorChoice | null {
+  if (value === null) return null;
+  const choice = record(value, name);
+  const architecture = oneOf(choice['architecture'], `${name}.architecture`, ARCHITECTURE_NAMES);
+  if (choice['weights'] === null) return { architecture, weights: null };
+  const { file, sha256 } = record(choice['weights'], `${name}.weights`);
+  if (typeof file !== 'string' || typeof sha256 !== 'string' || !/^[0-9a-f]{64}$/.test(sha256))
+    throw new Error(`${name}.weights is not a file's path with its SHA-256`);
+  return { architecture, weights: { file, sha256 } };
 }
 
 function checkPhase(value: unknown, stage: Stage): Phase {

@@ -1,0 +1,23 @@
+// The video nets' input from decoded pictures.
+
+import type { PictureInput } from '../weights/architecture.ts';
+
+/** (x / 255 - mean) / std of RGB bytes [..., 3, size, size]. */
+export function normalisePictures(
+  frames: Uint8Array,
+  size: number,
+  { mean, std }: Pick<PictureInput, 'mean' | 'std'>,
+  out: Float32Array,
+): void {
+  const tables = mean.map((m, c) => table(m, std[c] ?? 1));
+  const area = size * size;
+  for (let plane = 0; plane * area < frames.length; plane++) {
+    const values = tables[plane % 3] as Float32Array;
+    const end = (plane + 1) * area;
+    for (let i = plane * area; i < end; i++) out[i] = values[frames[i] as number] as number;
+  }
+}
+
+/** The 256 normalised values of a channel. */
+const table = (mean: number, std: number): Float32Array =>
+  Float32Array.from({ length: 256 }, (_, value) => (value / 255 - mean) / std);
