@@ -26,20 +26,26 @@ export interface ChannelTable {
  *   gradient    p G + q x + s: what batch norm's backward makes of G = weight * dy (masked by the ReLU), with x the norm's
  *               input. `coefficients` rows: p, q, s.
  */
-export type MapLoad =
-  | { readonly kind: 'plain'; readonly map: MapView }
-  | {
-      readonly kind: 'activation';
-      readonly map: MapView;
-      readonly norm: ChannelTable;
-      readonly relu: boolean;
-    }
-  | {
-      readonly kind: 'gradient';
-      readonly gradient: MapView;
-      readonly input: MapView;
-      readonly coefficients: ChannelTable;
-    };
+export type MapLoad = PlainLoad | ActivationLoad | GradientLoad;
+
+export interface PlainLoad {
+  readonly kind: 'plain';
+  readonly map: MapView;
+}
+
+export interface ActivationLoad {
+  readonly kind: 'activation';
+  readonly map: MapView;
+  readonly norm: ChannelTable;
+  readonly relu: boolean;
+}
+
+export interface GradientLoad {
+  readonly kind: 'gradient';
+  readonly gradient: MapView;
+  readonly input: MapView;
+  readonly coefficients: ChannelTable;
+}
 
 /** Rows of a norm's table: y = scale x + shift, xhat = (x - mean) invstd, scale = weight invstd. */
 export const NORM_ROWS = ['scale', 'shift', 'mean', 'invstd', 'weight'] as const;

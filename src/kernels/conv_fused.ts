@@ -1,0 +1,188 @@
+import type { BufferRef, Dispatch } from '../gpu/dispatch.ts';
+import type { KernelContext } from './context.ts';
+import { dataProblem, forwardProblem, weightProblem } from './conv_problem.ts';
+import type { Conv2dExtent } from './conv_problem.ts';
+import { gemm } from './gemm.ts';
+import type { GemmPart, GemmProblem } from './gemm.ts';
+import { chooseGemm, partsOf } from './gemm_choice.ts';
+import type { GemmChoice } from './gemm_choice.ts';
+import { accessOf, elementsOf, GRADIENT_ROWS, NORM_ROWS } from './maps.ts';
+import type {
+  ActivationLoad,
+  ChannelTable,
+  GradientLoad,
+  MapView,
+  MomentPartials,
+  PlainLoad,
+  SumPartials,
+} from './maps.ts';
+
+/** conv2d from a plain or activated map; padding is zero after the activation, as it is in conv2d(relu(norm(x))). */
+interface FusedForward {
+  readonly x: PlainLoad | ActivationLoad;
+  readonly weight: BufferRef;
+  readonly bias: BufferRef | null;
+  readonly y: MapView;
+  /** Also statistics of y's channels, for the norms that read it. */
+  readonly moments: boolean;
+}
+
+/**
+ * y = conv2d(x, weight) + bias, x made in the load and y's statistics taken in the store. One dispatch: the sum is not
+ * split. `choice` overrides the geometry, for tests and tuning.
+ */
+export function convForwardFused(
+  context: KernelContext,
+  extent: Conv2dExtent,
+  { x, weight, bias, y, moments }: FusedForward,
+  choice: Partial<GemmChoice> = {},
+): { dispatches: Dispatch[]; partials: MomentPartials | null } {
+  const problem = forwardProblem(extent, x.map, weight, bias, y);
+  const chosen = chooseGemm(context.geometry, problem, { ...choice, splits: 1 });
+  const partials = moments ? partialsOf(context, problem, chosen, 3) : null;
+  const parts = [...loadPart('B', x), ...(partials === null ? [] : [momentsPart(partials, y)])];
+  return { dispatches: gemm(context, { ...problem, parts }, chosen), partials };
+}
+
+/**
+ * The gradient of a norm's output (of its ReLU's with `relu`), taken on to the norm's weight: g is masked where
+ * scale x + shift <= 0, `gradient` becomes weight g, and the parts' sums of g xhat and g are kept.
+ */
+export interface NormOutput {
+  readonly kind: 'norm';
+  /** The norm's input. */
+  readonly x: MapView;
+  readonly norm: ChannelTable;
+  readonly relu: boolean;
+  readonly gradient: MapView;
+  readonly mode: 'store' | 'accumulate';
+}
+
+interface FusedData {
+  readonly dy: PlainLoad | GradientLoad;
+  readonly weight: BufferRef;
+  readonly out: { readonly kind: 'plain'; readonly dx: MapView } | NormOutput;
+}
+
+/** The gradient of conv2d's input, dy made in the load and taken through a norm in the store. One dispatch. */
+export function convDataFused(
+  context: KernelContext,
+  extent: Conv2dExtent,
+  { dy, weight, out }: FusedData,
+  choice: Partial<GemmChoice> = {},
+): { dispatches: Dispatch[]; partials: SumPartials | null } {
+  const dx = out.kind === 'norm' ? out.gradient : out.dx;
+  const problem = dataProblem(extent, mapOf(dy), weight, dx);
+  const chosen = chooseGemm(context.geometry, problem, { ...choice, splits: 1 });
+  const load = loadPart('B', dy);
+  if (out.kind === 'plain') {
+    return { dispatches: gemm(context, { ...problem, parts: load }, chosen), partials: null };
+  }
+  const partials = partialsOf(context, problem, chosen, 2);
+  const cAccess = out.mode === 'accumulate' ? 'readwrite' : accessOf(dx);
+  const parts = [...load, normPart(partials, out)];
+  return { dispatches: gemm(context, { ...problem, cAccess, parts }, chosen), partials };
+}
+
+interface FusedWeight {
+  readonly dy: PlainLoad | GradientLoad;
+  readonly x: PlainLoad | ActivationLoad;
+  readonly dw: BufferRef;
+}
+
+/** The gradient of conv2d's weight, dy and x made in the loads. One dispatch, two where the sum is split. */
+export function convWeightFused(
+  context: KernelContext,
+  extent: Conv2dExtent,
+  { dy, x, dw }: FusedWeight,
+  choice?: Partial<GemmChoice>,
+): Dispatch[] {
+  const problem = weightProblem(context, extent, mapOf(dy), x.map, dw);
+  return gemm(context, { ...problem, parts: [...loadPart('A', dy), ...loadPart('B', x)] }, choice);
+}
+
+const mapOf = (load: PlainLoad | GradientLoad): MapView => (load.kind === 'plain' ? load.map : load.gradient);
+
+const read = (buffer: BufferRef) => ({ buffer, access: 'read' }) as const;
+
+/** What an operand's load adds to the plain product. */
+function loadPart(operand: 'A' | 'B', load: PlainLoad | ActivationLoad | GradientLoad): GemmPart[] {
+  const name = operand.toLowerCase();
+  switch (load.kind) {
+    case 'plain':
+      return [];
+    case 'activation':
+      return [
+        {
+          when: { B_ACTIVATION: true, B_RELU: load.relu },
+          operands: { [`${operand}_TABLE`]: read(load.norm.buffer) },
+          params: tableParams(name, load.norm),
+          elements: 2 * load.map.channels,
+          flops: 3 * elementsOf(load.map),
+        },
+      ];
+    case 'gradient':
+      return [
+        {
+          when: { [`${operand}_GRADIENT`]: true },
+          operands: {
+            [`${operand}_X`]: read(load.input.buffer),
+            [`${operand}_TABLE`]: read(load.coefficients.buffer),
+          },
+          params: {
+            ...apartParams(name, load.gradient, load.input),
+            ...tableParams(name, load.coefficients),
+          },
+          elements: elementsOf(load.input) + GRADIENT_ROWS.length * load.input.channels,
+          flops: 4 * elementsOf(load.input),
+        },
+      ];
+  }
+}
+
+const momentsPart = (partials: MomentPartials, y: MapView): GemmPart => ({
+  when: { MOMENTS: true },
+  operands: { PARTIALS: { buffer: partials.buffer, access: 'write' } },
+  params: {},
+  elements: partials.buffer.length,
+  flops: 4 * elementsOf(y),
+});
+
+const normPart = (partials: SumPartials, out: NormOutput): GemmPart => ({
+  when: { NORM: true, NORM_RELU: out.relu, ACCUMULATE: out.mode === 'accumulate' },
+  operands: {
+    C_X: read(out.x.buffer),
+    C_TABLE: read(out.norm.buffer),
+    PARTIALS: { buffer: partials.buffer, access: 'write' },
+  },
+  params: { ...apartParams('c', out.gradient, out.x), ...tableParams('c', out.norm) },
+  // x, and the gradient once more where it is added to.
+  elements:
+    elementsOf(out.x) * (out.mode === 'accumulate' ? 2 : 1) +
+    NORM_ROWS.length * out.x.channels +
+    partials.buffer.length,
+  flops: 8 * elementsOf(out.x),
+});
+
+/** How far `other` lies from `map`, whose layout the loader knows. */
+const apartParams = (name: string, map: MapView, other: MapView): Record<string, number> => ({
+  [`${name}_apart_image`]: (other.bufferChannels - map.bufferChannels) * map.pixels,
+  [`${name}_apart_first`]: (other.offset - map.offset) * map.pixels,
+});
+
+const tableParams = (name: string, table: ChannelTable): Record<string, number> => ({
+  [`${name}_table_channels`]: table.bufferChannels,
+  [`${name}_table_first`]: table.offset,
+});
+
+/** Room for statistics of C's rows. */
+function partialsOf(
+  context: KernelContext,
+  problem: GemmProblem,
+  choice: GemmChoice,
+  kinds: number,
+): MomentPartials & SumPartials {
+  const parts = partsOf(problem.columns, choice);
+  const channels = problem.groups * problem.rows;
+  return { buffer: context.temporary(kinds * parts * channels), parts, channels };
+}
