@@ -1,0 +1,21 @@
+import type { CheckpointFile } from './checkpoint.ts';
+import { identifyCheckpoint } from './identify.ts';
+import type { ByteSource } from './source.ts';
+
+/**
+ * Opens a checkpoint of any format that is read, told by its bytes and never by its name; each reader is loaded when
+ * it is needed. Throws an Error of one sentence that says what is wrong with the file, or what it is instead.
+ */
+export async function openCheckpoint(source: ByteSource): Promise<CheckpointFile> {
+  const format = await identifyCheckpoint(source);
+  switch (format) {
+    case 'safetensors':
+      return (await import('./safetensors.ts')).readSafetensorsFile(source);
+    case 'torch-legacy':
+      return (await import('./torch_legacy.ts')).readTorchLegacy(source);
+    case 'torch-zip':
+      return (await import('./torch_zip.ts')).readTorchZip(source);
+    case 'keras-hdf5':
+      return (await import('./keras.ts')).readKeras(source);
+  }
+}
