@@ -12,6 +12,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<() => Command>>> = {
   prepare: () => import('./prepare.ts').then(({ prepareCommand }) => prepareCommand),
   eval: () => import('./eval.ts').then(({ evalCommand }) => evalCommand),
   predict: () => import('./predict.ts').then(({ predictCommand }) => predictCommand),
+  'fetch-weights': () => import('./fetch-weights.ts').then(({ fetchWeightsCommand }) => fetchWeightsCommand),
   features: () => import('./features.ts').then(({ featuresCommand }) => featuresCommand),
   bench: () => import('./bench.ts').then(({ benchCommand }) => benchCommand),
   doctor: () => import('./doctor.ts').then(({ doctorCommand }) => doctorCommand),
