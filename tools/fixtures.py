@@ -5,7 +5,9 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
+SCRIPTS = ('hash_samples.py', 'features_reference.py', 'op_cases.py', 'model_cases.py', 'zoo_cases.py', 'picture_cases.py')
+
 if __name__ == '__main__':
-    for script in ('hash_samples.py', 'features_reference.py', 'op_cases.py', 'model_cases.py', 'zoo_cases.py'):
+    for script in SCRIPTS:
         print(f'{script}:', flush=True)
         subprocess.run([sys.executable, os.path.join(HERE, script)], check=True)

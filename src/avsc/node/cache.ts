@@ -41,7 +41,7 @@ export interface DecodedClip {
 }
 
 /** Raised when the layout of a cached clip or the way it is computed changes. */
-const CACHE_VERSION = 1;
+const CACHE_VERSION = 2;
 
 /**
  * Decodes a clip's sound into features and its video into pictures, second by second, and keeps them in the cache.
