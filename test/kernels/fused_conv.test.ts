@@ -1,0 +1,399 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { BufferRef } from '../../src/gpu/dispatch.ts';
+import type { Gpu } from '../../src/gpu/gpu.ts';
+import type { Geometry } from '../../src/gpu/geometry.ts';
+import { convDataFused, convForwardFused, convWeightFused } from '../../src/kernels/conv_fused.ts';
+import type { GemmChoice } from '../../src/kernels/gemm_choice.ts';
+import type { MapLoad } from '../../src/kernels/maps.ts';
+import { testGpu } from '../support/device.ts';
+import { normal } from '../support/hash.ts';
+import { contextOf, relativeError } from './compare.ts';
+import { convReference, extentOf, wLength } from './conv_reference.ts';
+import type { Sizes } from './conv_reference.ts';
+import { activated, channelOf, mapValues, normValues, outsideKept, pick, tableOf } from './map_values.ts';
+import type { MapValues, NormValues, Slice } from './map_values.ts';
+import { buffer, runDispatches } from './run.ts';
+import type { Values } from './run.ts';
+
+interface Case {
+  readonly sizes: Sizes;
+  /** Slices of wider buffers in which x and y (and dy) lie; their gradients lie in slices of other widths. */
+  readonly x?: Slice;
+  readonly y?: Slice;
+  readonly relu: boolean;
+  readonly bias: boolean;
+  readonly accumulate: boolean;
+}
+
+const CASES: Record<string, Case> = {
+  'a bottleneck 1x1 from a block': {
+    sizes: [3, [13, 20], [7, 5], [1, 1]],
+    x: [17, 0],
+    relu: true,
+    bias: false,
+    accumulate: true,
+  },
+  'a growth 3x3 into a block': {
+    sizes: [2, [20, 9], [9, 6], [3, 3], { p: [1, 1] }],
+    y: [23, 11],
+    relu: true,
+    bias: false,
+    accumulate: false,
+  },
+  '5x5 stride 2 with bias, no relu': {
+    sizes: [2, [6, 24], [16, 9], [5, 5], { s: [2, 2], p: [2, 2] }],
+    x: [9, 2],
+    relu: false,
+    bias: true,
+    accumulate: false,
+  },
+  '3x5 uneven in everything': {
+    sizes: [2, [3, 5], [13, 17], [3, 5], { s: [3, 2], p: [2, 1], d: [1, 3] }],
+    x: [4, 1],
+    y: [6, 0],
+    relu: true,
+    bias: true,
+    accumulate: true,
+  },
+  'size 1': { sizes: [1, [1, 1], [1, 1], [1, 1]], relu: false, bias: true, accumulate: true },
+  'whole tiles of many rows': {
+    sizes: [2, [64, 136], [8, 8], [1, 1]],
+    x: [96, 32],
+    y: [140, 4],
+    relu: true,
+    bias: true,
+    accumulate: true,
+  },
+  grouped: {
+    sizes: [2, [12, 18], [6, 7], [3, 3], { p: [1, 1], g: 3 }],
+    x: [14, 1],
+    y: [20, 2],
+    relu: true,
+    bias: true,
+    accumulate: false,
+  },
+};
+
+interface Variant {
+  readonly kind: Geometry['kind'];
+  readonly choice?: Partial<GemmChoice>;
+  readonly bakeParams?: boolean;
+  readonly cases?: readonly string[];
+}
+
+const VARIANTS: Record<string, Variant> = {
+  'chosen for a CPU': { kind: 'cpu' },
+  'registers 4': {
+    kind: 'cpu',
+    choice: { tile: 'registers4', chunk: 8 },
+    cases: ['3x5 uneven in everything'],
+  },
+  'chosen for a GPU': { kind: 'gpu' },
+  'tiled 128': { kind: 'gpu', choice: { tile: 'tiled128', flat: false } },
+  'tiled 128 flat, sizes compiled in': {
+    kind: 'gpu',
+    choice: { tile: 'tiled128', flat: true },
+    bakeParams: true,
+    cases: ['a growth 3x3 into a block'],
+  },
+};
+
+/** As for plain convolutions; products are as many. Sums over all pixels of cancelling numbers lose some more. */
+const TOLERANCE = 2e-6;
+const SUMS_TOLERANCE = 1e-5;
+
+describe.each(Object.entries(VARIANTS))(
+  'fused conv2d, %s',
+  (title, { kind, choice, bakeParams = false, cases = Object.keys(CASES) }) => {
+    let gpu: Gpu;
+    const worst: Record<string, number> = {};
+    const check = (
+      what: string,
+      actual: ArrayLike<number>,
+      expected: ArrayLike<number>,
+      bound: number,
+    ): void => {
+      const error = relativeError(actual, expected);
+      worst[what] = Math.max(worst[what] ?? 0, error);
+      expect(error, what).toBeLessThan(bound);
+    };
+    beforeAll(async () => {
+      gpu = await testGpu({ bakeParams });
+    });
+    afterAll(() => {
+      const shown = Object.entries(worst).map(([what, error]) => `${what} ${error.toExponential(1)}`);
+      console.log(`fused conv2d, ${title}: largest relative errors ${shown.join(', ')}`);
+      gpu.destroy();
+    });
+
+    const chosen = Object.entries(CASES).filter(([name]) => cases.includes(name));
+
+    it.each(chosen)(
+      '%s: forward equals conv2d of the activation, with its statistics',
+      async (name, test) => {
+        const { conv, x, y, weight, bias, norm, ySize } = inputsOf(name, test);
+        const { table, stored } = tableOf(norm.rows, test.x ?? [conv.inChannels, 0]);
+        const loads: MapLoad[] = [
+          { kind: 'activation', map: x.view, norm: table, relu: test.relu },
+          { kind: 'plain', map: x.view },
+        ];
+        for (const load of loads) {
+          if (load.kind === 'gradient') continue;
+          const [w, b] = [buffer(weight.length), buffer(bias.length)];
+          const fused = { x: load, weight: w, bias: test.bias ? b : null, y: y.view };
+          const moments = load.kind === 'activation';
+          const { dispatches, partials } = convForwardFused(
+            contextOf(gpu, kind),
+            conv,
+            { ...fused, moments },
+            choice,
+          );
+          expect(dispatches).toHaveLength(1);
+          expect(partials === null).toBe(!moments);
+          const bindings = new Map<BufferRef, Values>([
+            [x.view.buffer, x.stored],
+            [w, weight],
+          ]);
+          if (load.kind === 'activation') bindings.set(table.buffer, stored);
+          if (test.bias) bindings.set(b, bias);
+          if (test.y !== undefined) bindings.set(y.view.buffer, y.stored);
+          const results = await runDispatches(gpu, dispatches, bindings);
+          const input = load.kind === 'activation' ? activated(x, norm, test.relu) : x.dense;
+          const zero = new Float64Array(conv.outChannels);
+          const expected = convReference(conv, input, weight, test.bias ? bias : zero, y.dense).y;
+          check('y', pick(y.view, results.get(y.view.buffer)), expected, TOLERANCE);
+          if (test.y !== undefined) {
+            expect(outsideKept(y.view, y.stored, results.get(y.view.buffer))).toBe(true);
+          }
+          if (partials === null) continue;
+          const found = joined(results.get(partials.buffer) ?? new Float32Array(), partials);
+          const wanted = momentsOf(expected, (i) => channelOf(y.view, i), conv.outChannels);
+          expect(found.counts).toEqual(new Array(conv.outChannels).fill(ySize / conv.outChannels));
+          check('mean', found.means, wanted.means, SUMS_TOLERANCE);
+          check('squares', found.squares, wanted.squares, SUMS_TOLERANCE);
+        }
+      },
+    );
+
+    it.each(chosen)('%s: backward to data through the norm', async (name, test) => {
+      const { conv, x, y, weight, norm, dy, dyInput, coefficients } = inputsOf(name, test);
+      const { table, stored } = tableOf(norm.rows, test.x ?? [conv.inChannels, 0]);
+      const factors = tableOf(coefficients, test.y ?? [conv.outChannels, 0]);
+      const w = buffer(weight.length);
+      const gradient = mapValues(
+        `${name} start`,
+        [conv.images, conv.inChannels, x.view.pixels],
+        wider(test.x),
+        5,
+      );
+      const mode = test.accumulate ? 'accumulate' : 'store';
+      const { dispatches, partials } = convDataFused(
+        contextOf(gpu, kind),
+        conv,
+        {
+          dy: { kind: 'gradient', gradient: dy.view, input: dyInput.view, coefficients: factors.table },
+          weight: w,
+          out: { kind: 'norm', x: x.view, norm: table, relu: test.relu, gradient: gradient.view, mode },
+        },
+        choice,
+      );
+      const plain = mapValues(`${name} dx`, [conv.images, conv.inChannels, x.view.pixels]);
+      const plainDispatches = convDataFused(
+        contextOf(gpu, kind),
+        conv,
+        { dy: { kind: 'plain', map: dy.view }, weight: w, out: { kind: 'plain', dx: plain.view } },
+        choice,
+      ).dispatches;
+      expect(dispatches).toHaveLength(1);
+      const bindings = new Map<BufferRef, Values>([
+        [dy.view.buffer, dy.stored],
+        [dyInput.view.buffer, dyInput.stored],
+        [factors.table.buffer, factors.stored],
+        [x.view.buffer, x.stored],
+        [table.buffer, stored],
+        [w, weight],
+      ]);
+      if (test.accumulate || test.x !== undefined) bindings.set(gradient.view.buffer, gradient.stored);
+      const results = await runDispatches(gpu, [...dispatches, ...plainDispatches], bindings);
+      const made = gradientOf(dy, dyInput, coefficients);
+      const zero = new Float64Array(conv.outChannels);
+      const { dx } = convReference(conv, x.dense, weight, zero, made);
+      const masked = dx.map((v, i) => {
+        const c = channelOf(x.view, i);
+        const z = (norm.scale[c] ?? 0) * (x.dense[i] ?? 0) + (norm.shift[c] ?? 0);
+        return test.relu && z <= 0 ? 0 : v;
+      });
+      const expected = masked.map(
+        (g, i) =>
+          (test.accumulate ? (gradient.dense[i] ?? 0) : 0) + (norm.weight[channelOf(x.view, i)] ?? 0) * g,
+      );
+      const after = results.get(gradient.view.buffer);
+      check('gradient', pick(gradient.view, after), expected, TOLERANCE);
+      if (test.x !== undefined) expect(outsideKept(gradient.view, gradient.stored, after)).toBe(true);
+      const sums = sumsOf(masked, x, norm);
+      const found = results.get(partials?.buffer ?? w);
+      check('sum of g xhat', addedUp(found, partials, 0), sums.products, SUMS_TOLERANCE);
+      check('sum of g', addedUp(found, partials, 1), sums.gradients, SUMS_TOLERANCE);
+      const plainDx = convReference(conv, x.dense, weight, zero, dy.dense).dx;
+      check('plain dx', results.get(plain.view.buffer) ?? [], plainDx, TOLERANCE);
+      expect(y.view.pixels).toBe(dy.view.pixels);
+    });
+
+    it.each(chosen)('%s: backward to the weight', async (name, test) => {
+      const { conv, x, weight, norm, dy, dyInput, coefficients } = inputsOf(name, test);
+      const { table, stored } = tableOf(norm.rows, test.x ?? [conv.inChannels, 0]);
+      const factors = tableOf(coefficients, test.y ?? [conv.outChannels, 0]);
+      const [dw, half, plain] = [buffer(weight.length), buffer(weight.length), buffer(weight.length)];
+      const gradient = {
+        kind: 'gradient',
+        gradient: dy.view,
+        input: dyInput.view,
+        coefficients: factors.table,
+      } as const;
+      const activation = { kind: 'activation', map: x.view, norm: table, relu: test.relu } as const;
+      const context = contextOf(gpu, kind);
+      const xPlain = { kind: 'plain', map: x.view } as const;
+      const results = await runDispatches(
+        gpu,
+        [
+          ...convWeightFused(context, conv, { dy: gradient, x: activation, dw }, choice),
+          ...convWeightFused(context, conv, { dy: gradient, x: xPlain, dw: half }, choice),
+          ...convWeightFused(
+            context,
+            conv,
+            { dy: { kind: 'plain', map: dy.view }, x: xPlain, dw: plain },
+            choice,
+          ),
+        ],
+        new Map<BufferRef, Values>([
+          [dy.view.buffer, dy.stored],
+          [dyInput.view.buffer, dyInput.stored],
+          [factors.table.buffer, factors.stored],
+          [x.view.buffer, x.stored],
+          [table.buffer, stored],
+        ]),
+      );
+      const made = gradientOf(dy, dyInput, coefficients);
+      const zero = new Float64Array(conv.outChannels);
+      const expected = (input: Float64Array, output: Float64Array): Float64Array =>
+        convReference(conv, input, weight, zero, output).dw;
+      check('dw', results.get(dw) ?? [], expected(activated(x, norm, test.relu), made), TOLERANCE);
+      check('dw of plain x', results.get(half) ?? [], expected(x.dense, made), TOLERANCE);
+      check('plain dw', results.get(plain) ?? [], expected(x.dense, dy.dense), TOLERANCE);
+    });
+
+    it('gives the same bits again', async () => {
+      const name = chosen[0]?.[0] ?? '';
+      const test = CASES[name];
+      if (test === undefined) throw new Error('no case');
+      const { conv, x, y, weight, norm } = inputsOf(name, test);
+      const { table, stored } = tableOf(norm.rows, test.x ?? [conv.inChannels, 0]);
+      const w = buffer(weight.length);
+      const load = { kind: 'activation', map: x.view, norm: table, relu: test.relu } as const;
+      const fused = { x: load, weight: w, bias: null, y: y.view, moments: true };
+      const { dispatches } = convForwardFused(contextOf(gpu, kind), conv, fused, choice);
+      const bindings = new Map<BufferRef, Values>([
+        [x.view.buffer, x.stored],
+        [table.buffer, stored],
+        [w, weight],
+      ]);
+      const [first, second] = [
+        await runDispatches(gpu, dispatches, bindings),
+        await runDispatches(gpu, dispatches, bindings),
+      ];
+      for (const [ref, values] of first) {
+        expect(new Uint32Array(second.get(ref)?.buffer ?? new ArrayBuffer())).toEqual(
+          new Uint32Array(values.buffer),
+        );
+      }
+    });
+  },
+);
+
+function inputsOf(name: string, { sizes, x, y }: Case) {
+  const conv = extentOf(sizes);
+  const values = (what: string, length: number): Float32Array<ArrayBuffer> =>
+    new Float32Array(normal(`${name} ${what}`, length));
+  const inputSize = [conv.images, conv.inChannels, conv.input.y * conv.input.x] as const;
+  const outputSize = [conv.images, conv.outChannels, conv.output.y * conv.output.x] as const;
+  return {
+    conv,
+    x: mapValues(`${name} x`, inputSize, x),
+    y: mapValues(`${name} y`, outputSize, y, 7),
+    ySize: outputSize.reduce((product, size) => product * size, 1),
+    weight: values('w', wLength(conv)),
+    bias: values('bias', conv.outChannels),
+    norm: normValues(`${name} norm`, conv.inChannels),
+    dy: mapValues(`${name} dy`, outputSize, y),
+    dyInput: mapValues(`${name} norm of dy`, outputSize, wider(y)),
+    coefficients: ['p', 'q', 's'].map((row) => values(row, conv.outChannels)),
+  };
+}
+
+/** A slice of another width and offset, so that the two maps of a load are laid out differently. */
+const wider = (slice: Slice | undefined): Slice | undefined =>
+  slice === undefined ? undefined : [slice[0] + 3, slice[1] + 2];
+
+const gradientOf = (dy: MapValues, input: MapValues, [p, q, s]: readonly ArrayLike<number>[]): Float64Array =>
+  dy.dense.map((g, i) => {
+    const c = channelOf(dy.view, i);
+    return (p?.[c] ?? 0) * g + (q?.[c] ?? 0) * (input.dense[i] ?? 0) + (s?.[c] ?? 0);
+  });
+
+interface Parts {
+  readonly parts: number;
+  readonly channels: number;
+}
+
+/** Chan's formula over the parts, in f64. */
+function joined(partials: Values, { parts, channels }: Parts) {
+  const at = (kind: number, part: number, c: number): number =>
+    partials[(kind * parts + part) * channels + c] ?? Number.NaN;
+  const over = (value: (part: number, c: number) => number): number[] =>
+    Array.from({ length: channels }, (_, c) => {
+      let sum = 0;
+      for (let part = 0; part < parts; part++) sum += value(part, c);
+      return sum;
+    });
+  const counts = over((part, c) => at(2, part, c));
+  const means = over((part, c) => (at(2, part, c) * at(0, part, c)) / (counts[c] ?? 0));
+  const squares = over(
+    (part, c) => at(1, part, c) + at(2, part, c) * (at(0, part, c) - (means[c] ?? 0)) ** 2,
+  );
+  return { counts, means, squares };
+}
+
+function momentsOf(values: Float64Array, channel: (i: number) => number, channels: number) {
+  const means = new Array<number>(channels).fill(0);
+  const squares = new Array<number>(channels).fill(0);
+  const count = values.length / channels;
+  values.forEach((v, i) => (means[channel(i)] = (means[channel(i)] ?? 0) + v / count));
+  values.forEach((v, i) => {
+    const c = channel(i);
+    squares[c] = (squares[c] ?? 0) + (v - (means[c] ?? 0)) ** 2;
+  });
+  return { means, squares };
+}
+
+function sumsOf(g: Float64Array, { view, dense }: MapValues, norm: NormValues) {
+  const products = new Array<number>(view.channels).fill(0);
+  const gradients = new Array<number>(view.channels).fill(0);
+  g.forEach((v, i) => {
+    const c = channelOf(view, i);
+    const xhat = ((dense[i] ?? 0) - (norm.mean[c] ?? 0)) * (norm.invstd[c] ?? 0);
+    products[c] = (products[c] ?? 0) + v * xhat;
+    gradients[c] = (gradients[c] ?? 0) + v;
+  });
+  return { products, gradients };
+}
+
+function addedUp(partials: Values | undefined, shape: Parts | null, kind: number): number[] {
+  const { parts, channels } = shape ?? { parts: 0, channels: 0 };
+  return Array.from({ length: channels }, (_, c) => {
+    let sum = 0;
+    for (let part = 0; part < parts; part++) {
+      sum += partials?.[(kind * parts + part) * channels + c] ?? Number.NaN;
+    }
+    return sum;
+  });
+}
