@@ -1,6 +1,7 @@
 import { ELEMENT_BYTES, type FileDType } from './elements.ts';
 import {
   isCall,
+  isDict,
   isPickleObject,
   isSequence,
   kindOfValue,
@@ -39,6 +40,9 @@ const MAX_TENSOR_BYTES = 2 ** 31;
 const MAX_RANK = 64;
 /** Elements of a tensor that repeats those of a smaller storage (expand): a few bytes must not ask for gigabytes. */
 const MAX_EXPANDED = 2 ** 22;
+
+/** A parameter of a subclass is 3 deep. */
+const MAX_WRAPPERS = 8;
 
 const PARAMETERS = ['torch._utils._rebuild_parameter', 'torch._utils._rebuild_parameter_with_state'];
 const TENSORS = [
@@ -81,11 +85,11 @@ function viewOf(view: PickleValue | undefined, count: number, what: string): Tor
 /** What a tensor's call says. Throws an Error of one sentence that names the tensor if it contradicts itself. */
 export function layoutOf(call: PickleCall, name: string): TorchLayout {
   const what = `tensor ${quote(name)}`;
-  const [first, offset, size, stride, , , dtypeName] = plainTensor(call, what);
+  const [first, offset, size, stride, , , dtypeOrFlags] = plainTensor(call, what);
   if (!isPickleObject(first) || first.kind !== 'persistent')
     throw torchError(`${what} is made of ${kindOfValue(first)}, not of a storage`);
   const storage = storageOf(first.id, what);
-  const dtype = dtypeOf(dtypeName, storage, what);
+  const dtype = dtypeOf(dtypeOrFlags, storage, what);
   const [shape, strides] = [sizes(size, `the shape of ${what}`), sizes(stride, `the strides of ${what}`)];
   if (shape.length !== strides.length)
     throw torchError(`${what} has ${shape.length} axes and ${strides.length} strides`);
@@ -108,7 +112,8 @@ export function layoutOf(call: PickleCall, name: string): TorchLayout {
 /** The arguments of the innermost call: parameters and subclasses wrap a tensor's. */
 function plainTensor(call: PickleCall, what: string): readonly PickleValue[] {
   let { name, args } = call;
-  while (!TENSORS.includes(name)) {
+  for (let depth = 0; !TENSORS.includes(name); depth++) {
+    if (depth > MAX_WRAPPERS) throw torchError(`${what} is wrapped more than ${MAX_WRAPPERS} times`);
     const [inner, , wrapped] = args;
     if (name === SUBCLASS && isPickleObject(inner) && inner.kind === 'global' && isSequence(wrapped)) {
       ({ name } = inner);
@@ -121,8 +126,12 @@ function plainTensor(call: PickleCall, what: string): readonly PickleValue[] {
   return args;
 }
 
-/** Of `_rebuild_tensor_v3` alone, the tensor says the type of its elements itself. */
+/** `_rebuild_tensor_v3` says the type of the elements here, `_rebuild_tensor_v2` that they must be negated or conjugated. */
 function dtypeOf(value: PickleValue | undefined, storage: TorchStorage, what: string): FileDType {
+  if (isDict(value) && value.entries.length > 0)
+    throw torchError(
+      `${what} is a lazily negated or conjugated view: in Python, save its resolve_neg().resolve_conj()`,
+    );
   if (!isPickleObject(value) || value.kind !== 'global') return storage.dtype;
   const dtype = torchDType(value.name);
   if (dtype === undefined) throw torchError(`${what} is of ${value.name}, which is not supported`);

@@ -34,7 +34,9 @@ const WRAPPERS = [
 const DATA_PARALLEL = 'module.';
 const MAX_DEPTH = 32;
 const MAX_NODES = 200_000;
+const MAX_VISITS = 4_000_000;
 const MAX_NAME = 1000;
+const MAX_SCALAR_BYTES = 8;
 
 /**
  * The state dict in what was saved: the object itself, or the one dict in it that holds tensors; nested dicts' names are
@@ -48,26 +50,31 @@ export function torchState(root: PickleValue): TorchState {
       `it holds ${found}, not a state dict: in Python, save torch.save(model.state_dict(), path)`,
     );
   }
-  const { state, around } = chooseState(root);
+  const search: Search = { visits: 0 };
+  const { state, around } = chooseState(root, search);
   const tensors = new Map<string, PickleCall>();
   const metadata = new Map<string, string>();
   flatten(state, { tensors, metadata, nodes: 0 }, '', 0);
   for (const [key, value] of around === undefined ? [] : dictEntries(around)) {
-    const text =
-      value === state
-        ? undefined
-        : holdsTensors(value)
-          ? 'left out: it holds tensors too'
-          : scalarText(value);
+    const text = value === state ? undefined : besideText(value, search);
     if (typeof key === 'string' && text !== undefined && !metadata.has(key)) metadata.set(key, text);
   }
   return { tensors: withoutPrefix(tensors), metadata };
 }
 
-function chooseState(root: PickleDict): { state: PickleDict; around: PickleDict | undefined } {
+/** What lies beside the state dict: scalars are told, tensors are not lost without a word. */
+function besideText(value: PickleValue, search: Search): string | undefined {
+  if (isTensorCall(value)) return 'left out: a tensor';
+  return holdsTensors(value, search) ? 'left out: a dict with tensors' : scalarText(value);
+}
+
+function chooseState(
+  root: PickleDict,
+  search: Search,
+): { state: PickleDict; around: PickleDict | undefined } {
   const entries = [...dictEntries(root)];
   const holders = entries.flatMap(([key, value]) =>
-    isDict(value) && !isOptimizer(value) && holdsTensors(value)
+    isDict(value) && !isOptimizer(value, search) && holdsTensors(value, search)
       ? [[typeof key === 'string' ? key : kindOfValue(key), value] as const]
       : [],
   );
@@ -89,21 +96,37 @@ function chooseState(root: PickleDict): { state: PickleDict; around: PickleDict 
   );
 }
 
-/** Moments and steps are no weights. */
-function isOptimizer(dict: PickleDict): boolean {
-  const keys = [...dictEntries(dict)].map(([key]) => key);
-  return keys.includes('state') && keys.includes('param_groups');
+/** Counts what is looked at, since a few shared dicts can be reached in very many ways. */
+interface Search {
+  visits: number;
 }
 
-/** Whether a tensor is somewhere in it. Each object is looked at once, so that loops and sharing cost nothing. */
-function holdsTensors(value: PickleValue): boolean {
+function visit(search: Search): void {
+  if (++search.visits > MAX_VISITS) throw torchError('its dicts share each other too often to be weights');
+}
+
+/** Moments and steps are no weights. */
+function isOptimizer(dict: PickleDict, search: Search): boolean {
+  const keys = new Set<PickleValue>();
+  for (const [key] of dictEntries(dict)) {
+    visit(search);
+    keys.add(key);
+  }
+  return keys.has('state') && keys.has('param_groups');
+}
+
+/** Whether a tensor is somewhere in it. Loops are no danger, since each dict is looked into once. */
+function holdsTensors(value: PickleValue, search: Search): boolean {
   const seen = new Set<PickleValue>();
   const pending = [value];
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     if (isTensorCall(next)) return true;
     if (!isDict(next) || seen.has(next)) continue;
     seen.add(next);
-    for (const [, item] of dictEntries(next)) if (isPickleObject(item)) pending.push(item);
+    for (const [, item] of dictEntries(next)) {
+      visit(search);
+      if (isPickleObject(item)) pending.push(item);
+    }
   }
   return false;
 }
@@ -149,9 +172,13 @@ function scalarText(value: PickleValue): string | undefined {
   if (typeof value !== 'object') return String(value);
   if (value.kind === 'global') return value.name;
   if (!isCall(value)) return undefined;
-  if (value.name === 'torch.device') return value.args.map((part) => scalarText(part) ?? '').join(':');
+  // ('cuda', 0)
+  if (value.name === 'torch.device') return value.args.slice(0, 2).filter(isPlain).join(':');
   return value.name.endsWith('.multiarray.scalar') ? numpyScalar(value) : undefined;
 }
+
+const isPlain = (value: PickleValue): value is string | number =>
+  typeof value === 'string' || typeof value === 'number';
 
 /** numpy.float64 and the like: scalar(dtype('f8'), bytes), the byte order in the dtype's state. */
 function numpyScalar({ args: [dtype, content] }: PickleCall): string | undefined {
@@ -182,7 +209,7 @@ function numpyScalar({ args: [dtype, content] }: PickleCall): string | undefined
 function rawBytes(value: PickleValue | undefined): Uint8Array | undefined {
   if (value instanceof Uint8Array) return value;
   const text = isCall(value) && value.name === '_codecs.encode' ? value.args[0] : value;
-  if (typeof text !== 'string') return undefined;
+  if (typeof text !== 'string' || text.length > MAX_SCALAR_BYTES) return undefined;
   const bytes = Uint8Array.from(text, (char) => char.charCodeAt(0));
   return latin1(bytes) === text ? bytes : undefined;
 }
