@@ -1,13 +1,16 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { toStereo } from '../../src/avsc/audio/clip.ts';
+import { decodeWav } from '../../src/avsc/audio/wav.ts';
+import { LogMelExtractor } from '../../src/avsc/features/logmel.ts';
 import { decodeImage } from '../../src/avsc/node/image.ts';
 import { readCompanions } from '../../src/avsc/node/companions.ts';
 import { findArchitecture } from '../../src/avsc/weights/architectures.ts';
 import { classifyPictures } from '../../src/avsc/weights/classify.ts';
-import { importWeights, readStateDict } from '../../src/avsc/weights/import.ts';
+import { formatReport, importWeights, readStateDict } from '../../src/avsc/weights/import.ts';
 import { MEAN_IMAGE, zeroMeanImage } from '../../src/avsc/weights/squeezenet.ts';
-import type { Device } from '../../src/index.ts';
+import { noGrad, softmax, type Device } from '../../src/index.ts';
 import type { CheckpointTensor } from '../../src/nn/checkpoint/checkpoint.ts';
 import type { StateDict } from '../../src/nn/state.ts';
 import { openFile } from '../support/checkpoint.ts';
@@ -88,3 +91,39 @@ describe.skipIf(!here)(
     }, 120_000);
   },
 );
+
+const FCNN = `${CHECKPOINTS}/smallfcnn-model-0.9618.hdf5`;
+const RECORDINGS = '../shared/data/tau-mini/audio';
+const heard = existsSync(FCNN) && existsSync(RECORDINGS);
+const why = heard ? '' : ` (skipped: there is no ${FCNN} or no ${RECORDINGS})`;
+
+describe.skipIf(!heard)(`the small FCNN as published${why}`, () => {
+  test('gives the published probabilities of whole recordings, features scaled over the 10 s', async () => {
+    const architecture = findArchitecture('fcnn_small');
+    const { tensors, report } = importWeights(await openFile(FCNN), architecture);
+    console.log(formatReport(report));
+    const net = architecture.createClassifier(architecture.classes);
+    net.loadStateDict(await readStateDict(tensors));
+    net.to(device).eval();
+    const classify = device.compile((x) => noGrad(() => softmax(net.forward(x), 1)));
+    const { probs } = JSON.parse(await readFile(`${CHECKPOINTS}/smallfcnn_tau_expected.json`, 'utf8')) as {
+      readonly probs: Readonly<Record<string, readonly number[]>>;
+    };
+    const extractor = new LogMelExtractor();
+    const errors: number[] = [];
+    for (const [name, expected] of Object.entries(probs)) {
+      const { channels } = decodeWav(await readFile(`${RECORDINGS}/${name}`));
+      const { data, shape } = extractor.extract(toStereo(channels));
+      const found = await (await classify({ data, shape: [1, ...shape] })).data();
+      errors.push(...expected.map((p, i) => Math.abs((found[i] ?? NaN) - p)));
+    }
+    classify.dispose();
+    net.dispose();
+    const error = Math.max(...errors);
+    console.log(
+      `small FCNN: probabilities off by at most ${error.toExponential(1)} on ${errors.length / 3} recordings`,
+    );
+    expect(errors.length).toBe(33);
+    expect(error).toBeLessThan(1e-3);
+  }, 120_000);
+});
