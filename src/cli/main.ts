@@ -12,6 +12,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<() => Command>>> = {
   prepare: () => import('./prepare.ts').then(({ prepareCommand }) => prepareCommand),
   eval: () => import('./eval.ts').then(({ evalCommand }) => evalCommand),
   predict: () => import('./predict.ts').then(({ predictCommand }) => predictCommand),
+  inspect: () => import('./inspect.ts').then(({ inspectCommand }) => inspectCommand),
+  import: () => import('./import.ts').then(({ importCommand }) => importCommand),
   'fetch-weights': () => import('./fetch-weights.ts').then(({ fetchWeightsCommand }) => fetchWeightsCommand),
   features: () => import('./features.ts').then(({ featuresCommand }) => featuresCommand),
   bench: () => import('./bench.ts').then(({ benchCommand }) => benchCommand),

@@ -1,0 +1,153 @@
+import { realpath } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { Command, Option } from 'commander';
+import { withCheckpoint } from '../avsc/node/checkpoint-file.ts';
+import { readCompanions, readNpyFile } from '../avsc/node/companions.ts';
+import { sha256Of } from '../avsc/node/given-weights.ts';
+import {
+  ARCHITECTURE_NAMES,
+  type Architecture,
+  type ArchitectureName,
+} from '../avsc/weights/architecture.ts';
+import { findArchitecture } from '../avsc/weights/architectures.ts';
+import {
+  formatReport,
+  importWeights,
+  type ImportOptions,
+  type ImportReport,
+} from '../avsc/weights/import.ts';
+import type { NamedTensors } from '../avsc/weights/names.ts';
+import { MEAN_IMAGE, zeroMeanImage } from '../avsc/weights/squeezenet.ts';
+import type { CheckpointFile } from '../nn/checkpoint/checkpoint.ts';
+import { safetensorsPieces } from '../nn/checkpoint/safetensors.ts';
+import { writeFileAtomic } from '../node/files.ts';
+import { Interrupted, withInterrupt } from './interrupt.ts';
+import { UsageError, whole } from './options.ts';
+import { printable } from './table.ts';
+
+interface ImportCommandOptions {
+  readonly out: string;
+  readonly arch?: ArchitectureName;
+  readonly classes?: number;
+  readonly dropHead?: true;
+  readonly mean?: string;
+  readonly strict: boolean;
+  readonly json?: true;
+}
+
+/** `import FILE`: a checkpoint of any format as safetensors, by the names and in the layout of a net. */
+export function importCommand(): Command {
+  return new Command('import')
+    .description('a checkpoint as safetensors, with a report of every name')
+    .argument('<file>', 'PyTorch (old and new), Keras HDF5 or safetensors, known by its content')
+    .requiredOption('--out <path>', 'the safetensors file to write')
+    .addOption(archOption().default(undefined, 'names and layout stay as they are'))
+    .option('--classes <n>', "classes of the net's head (default: those of the published weights)", whole(1))
+    .option('--drop-head', 'leave the head out: what is left is the extractor')
+    .option(
+      '--mean <path>',
+      `the picture that squeezenet1_1 subtracts, or none (default: ${MEAN_IMAGE} beside the file)`,
+    )
+    .option('--no-strict', 'write what fits, whatever is missing, unexpected or of another shape')
+    .option('--json', 'print the report as JSON')
+    .addHelpText('after', '\nOne tensor at a time is in memory. The result appears whole or not at all.')
+    .action(async (path: string, options: ImportCommandOptions) => {
+      checkUsage(path, options);
+      await withInterrupt((signal) => importFile(path, options, signal));
+    });
+}
+
+export function archOption(): Option {
+  return new Option('--arch <name>', 'the net that the weights are of').choices([...ARCHITECTURE_NAMES]);
+}
+
+function checkUsage(
+  path: string,
+  { out, arch, classes, dropHead, mean, strict }: ImportCommandOptions,
+): void {
+  if (!out.endsWith('.safetensors')) throw new UsageError(`--out ${out} must end in .safetensors`);
+  if (arch === undefined && (classes !== undefined || dropHead || mean !== undefined || !strict)) {
+    throw new UsageError('--classes, --drop-head, --mean and --no-strict need --arch, which says what fits');
+  }
+  if (classes !== undefined && dropHead)
+    throw new UsageError('--classes is of a head, which --drop-head leaves out');
+  if (mean !== undefined && !findArchitecture(arch ?? '').companions.includes(MEAN_IMAGE)) {
+    throw new UsageError(`--mean is for nets that subtract a picture, which ${arch} does not (${path})`);
+  }
+}
+
+async function importFile(path: string, options: ImportCommandOptions, signal: AbortSignal): Promise<void> {
+  const { out, arch, json } = options;
+  await withCheckpoint(path, async (file) => {
+    if ((await realPath(out)) === (await realPath(path)))
+      throw new UsageError(`--out ${out} is the file itself`);
+    const fitted =
+      arch === undefined ? { tensors: file.tensors } : await fit(path, file, findArchitecture(arch), options);
+    const metadata = new Map([...file.metadata, ...(await origin(path, file, options))]);
+    await writeFileAtomic(out, untilAborted(safetensorsPieces(fitted.tensors, metadata), signal));
+    const { report } = fitted;
+    if (json) console.log(JSON.stringify({ file: path, out, tensors: fitted.tensors.size, ...report }));
+    else console.log(`${out}: ${fitted.tensors.size} tensors from ${path} (${file.format})`);
+  });
+}
+
+interface Fitted {
+  readonly tensors: NamedTensors;
+  readonly report?: ImportReport;
+}
+
+/** The tensors as the net has them. Prints the report, also when it throws because something does not fit. */
+async function fit(
+  path: string,
+  file: CheckpointFile,
+  architecture: Architecture,
+  { classes, dropHead, mean, strict, json }: ImportCommandOptions,
+): Promise<Fitted> {
+  const options: ImportOptions = {
+    ...(classes === undefined ? {} : { classes }),
+    dropHead: dropHead ?? false,
+    companions: mean === undefined ? await readCompanions(architecture, path) : await meanPicture(mean),
+  };
+  const fitted = importWeights(file, architecture, { ...options, strict: false });
+  if (!json) console.log(printable(formatReport(fitted.report)).replaceAll('\\u000a', '\n'));
+  // The same again, for its error.
+  return strict ? importWeights(file, architecture, options) : fitted;
+}
+
+async function meanPicture(mean: string): Promise<NamedTensors> {
+  if (mean === 'none') return new Map([[MEAN_IMAGE, zeroMeanImage()]]);
+  return new Map([[MEAN_IMAGE, await readNpyFile(mean)]]);
+}
+
+/** Where the weights come from, for whoever finds the file later. */
+async function origin(
+  path: string,
+  { format }: CheckpointFile,
+  { arch, classes, dropHead, mean }: ImportCommandOptions,
+): Promise<[string, string][]> {
+  const architecture = arch === undefined ? undefined : findArchitecture(arch);
+  return [
+    ['imported_from', basename(path)],
+    ['imported_format', format],
+    ['imported_sha256', await sha256Of(path)],
+    ...(architecture === undefined ? [] : ([['architecture', architecture.name]] as [string, string][])),
+    ...(architecture === undefined || dropHead
+      ? []
+      : ([['classes', String(classes ?? architecture.classes)]] as [string, string][])),
+    ...(mean === undefined ? [] : ([['mean_image', basename(mean)]] as [string, string][])),
+  ];
+}
+
+/** A stop between two tensors, which leaves nothing behind. */
+async function* untilAborted(
+  pieces: AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const piece of pieces) {
+    if (signal.aborted) throw new Interrupted('stopped; nothing was written');
+    yield piece;
+  }
+}
+
+/** Of a file that exists. */
+const realPath = (path: string): Promise<string | undefined> => realpath(path).catch(() => undefined);
