@@ -16,7 +16,7 @@ const MOST_CHARACTERS = 8 * 1024 * 1024;
 interface Attribute {
   readonly type: Hdf5Type;
   readonly count: number;
-  readonly data: Cursor;
+  readonly data: Uint8Array;
 }
 
 export type Attributes = ReadonlyMap<string, Attribute>;
@@ -44,8 +44,8 @@ export async function readTexts(
     if (count === 0) return [];
     throw hdf5Error(`${what} holds ${type.kind === 'other' ? type.what : type.dtype} instead of text`);
   }
-  if (type.size < 1 || count * type.size > data.left) throw hdf5Error(`${what} ends too early`);
-  const fields = data.cut(count * type.size);
+  if (type.size < 1) throw hdf5Error(`${what} holds texts of ${type.size} bytes`);
+  const fields = new Cursor(data, what).cut(count * type.size);
   if (type.kind === 'text') {
     return Array.from({ length: count }, () => {
       const text = textOf(fields.take(type.size), what);
@@ -96,11 +96,18 @@ function parseAttribute(file: Hdf5File, fields: Cursor): [string, Attribute] {
   const typeFields = padded(typeBytes);
   const spaceFields = padded(spaceBytes);
   if (shared)
-    return [name, { type: { kind: 'other', size: 0, what: 'a shared type' }, count: NaN, data: fields }];
+    return [
+      name,
+      { type: { kind: 'other', size: 0, what: 'a shared type' }, count: NaN, data: fields.bytes },
+    ];
   const shape = parseSpace(spaceFields, file.widths);
   return [
     name,
-    { type: parseType(typeFields), count: shape.reduce((product, n) => product * n, 1), data: fields },
+    {
+      type: parseType(typeFields),
+      count: shape.reduce((product, n) => product * n, 1),
+      data: fields.take(fields.left),
+    },
   ];
 }
 

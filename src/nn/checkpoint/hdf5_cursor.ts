@@ -28,7 +28,7 @@ export class Cursor {
 
   /** A view of the next bytes. */
   take(count: number): Uint8Array {
-    if (count < 0 || count > this.left)
+    if (!(count >= 0 && count <= this.left))
       throw hdf5Error(`${this.what} ends after ${this.bytes.length} bytes, too early`);
     this.at += count;
     return this.bytes.subarray(this.at - count, this.at);

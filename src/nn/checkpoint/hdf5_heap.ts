@@ -64,7 +64,7 @@ export async function openFractalHeap(file: Hdf5File, address: number): Promise<
   const directBytes = head.length(widths);
   const offsetBytes = Math.ceil(head.u16() / 8);
   head.skip(2);
-  const root = head.placed(widths);
+  const root = head.address(widths);
   const rootRows = head.u16();
   if (filterBytes !== 0) throw hdf5Error(`${what} is compressed, which is not read`);
   if (columns < 1 || startBytes < 1 || directBytes < startBytes || offsetBytes < 1 || offsetBytes > 8) {
@@ -76,6 +76,7 @@ export async function openFractalHeap(file: Hdf5File, address: number): Promise<
 
   /** The direct block that holds this byte of the heap, and where it begins in the heap. */
   const blockAt = async (position: number): Promise<{ address: number; start: number }> => {
+    if (root === undefined) throw hdf5Error(`${what} is empty`);
     let block = { address: root, start: 0 };
     for (let rows = rootRows; rows > 0;) {
       const inside = (position - block.start) / (columns * startBytes);
