@@ -73,7 +73,7 @@ export function signedLittle(bytes: Uint8Array): number | bigint {
 
 /** A number where it is exact. */
 export const narrowed = (value: bigint): number | bigint =>
-  BigInt.asIntN(53, value) === value ? Number(value) : value;
+  BigInt.asIntN(54, value) === value ? Number(value) : value;
 
 /** The text of a Python 2 string literal in quotes, as protocol 0 writes strings. */
 export function unquoted(literal: string): string | undefined {

@@ -90,7 +90,8 @@ export function layoutOf(call: PickleCall, name: string): TorchLayout {
     throw torchError(`${what} is made of ${kindOfValue(first)}, not of a storage`);
   const storage = storageOf(first.id, what);
   const dtype = dtypeOf(dtypeOrFlags, storage, what);
-  const [shape, strides] = [sizes(size, `the shape of ${what}`), sizes(stride, `the strides of ${what}`)];
+  const shape = sizes(size, what, 'shape');
+  const strides = sizes(stride, what, 'strides');
   if (shape.length !== strides.length)
     throw torchError(`${what} has ${shape.length} axes and ${strides.length} strides`);
   if (!isSize(offset)) throw torchError(`${what} begins at element ${describe(offset)} of its storage`);
@@ -138,11 +139,12 @@ function dtypeOf(value: PickleValue | undefined, storage: TorchStorage, what: st
   return dtype;
 }
 
-function sizes(value: PickleValue | undefined, what: string): number[] {
-  if (!isSequence(value)) throw torchError(`${what} is ${kindOfValue(value)}`);
-  if (value.items.length > MAX_RANK) throw torchError(`${what} has ${value.items.length} numbers`);
+function sizes(value: PickleValue | undefined, what: string, of: 'shape' | 'strides'): number[] {
+  if (!isSequence(value)) throw torchError(`${what} has ${kindOfValue(value)} for its ${of}`);
+  if (value.items.length > MAX_RANK)
+    throw torchError(`${what} has ${value.items.length} axes, the limit is ${MAX_RANK}`);
   return value.items.map((item) => {
-    if (!isSize(item)) throw torchError(`${what} holds ${describe(item)}`);
+    if (!isSize(item)) throw torchError(`${what} has ${describe(item)} in its ${of}`);
     return item;
   });
 }
