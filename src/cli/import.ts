@@ -1,14 +1,9 @@
 import { realpath } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { withCheckpoint } from '../avsc/node/checkpoint-file.ts';
-import { readCompanions, readNpyFile } from '../avsc/node/companions.ts';
 import { sha256Of } from '../avsc/node/given-weights.ts';
-import {
-  ARCHITECTURE_NAMES,
-  type Architecture,
-  type ArchitectureName,
-} from '../avsc/weights/architecture.ts';
+import type { Architecture, ArchitectureName } from '../avsc/weights/architecture.ts';
 import { findArchitecture } from '../avsc/weights/architectures.ts';
 import {
   formatReport,
@@ -17,13 +12,13 @@ import {
   type ImportReport,
 } from '../avsc/weights/import.ts';
 import type { NamedTensors } from '../avsc/weights/names.ts';
-import { MEAN_IMAGE, zeroMeanImage } from '../avsc/weights/squeezenet.ts';
 import type { CheckpointFile } from '../nn/checkpoint/checkpoint.ts';
 import { safetensorsPieces } from '../nn/checkpoint/safetensors.ts';
 import { writeFileAtomic } from '../node/files.ts';
 import { Interrupted, withInterrupt } from './interrupt.ts';
 import { UsageError, whole } from './options.ts';
 import { printable } from './table.ts';
+import { archOption, companionsOf, meanOption } from './weights.ts';
 
 interface ImportCommandOptions {
   readonly out: string;
@@ -44,36 +39,23 @@ export function importCommand(): Command {
     .addOption(archOption().default(undefined, 'names and layout stay as they are'))
     .option('--classes <n>', "classes of the net's head (default: those of the published weights)", whole(1))
     .option('--drop-head', 'leave the head out: what is left is the extractor')
-    .option(
-      '--mean <path>',
-      `the picture that squeezenet1_1 subtracts, or none (default: ${MEAN_IMAGE} beside the file)`,
-    )
+    .addOption(meanOption())
     .option('--no-strict', 'write what fits, whatever is missing, unexpected or of another shape')
     .option('--json', 'print the report as JSON')
     .addHelpText('after', '\nOne tensor at a time is in memory. The result appears whole or not at all.')
     .action(async (path: string, options: ImportCommandOptions) => {
-      checkUsage(path, options);
+      checkUsage(options);
       await withInterrupt((signal) => importFile(path, options, signal));
     });
 }
 
-export function archOption(): Option {
-  return new Option('--arch <name>', 'the net that the weights are of').choices([...ARCHITECTURE_NAMES]);
-}
-
-function checkUsage(
-  path: string,
-  { out, arch, classes, dropHead, mean, strict }: ImportCommandOptions,
-): void {
+function checkUsage({ out, arch, classes, dropHead, mean, strict }: ImportCommandOptions): void {
   if (!out.endsWith('.safetensors')) throw new UsageError(`--out ${out} must end in .safetensors`);
   if (arch === undefined && (classes !== undefined || dropHead || mean !== undefined || !strict)) {
     throw new UsageError('--classes, --drop-head, --mean and --no-strict need --arch, which says what fits');
   }
   if (classes !== undefined && dropHead)
     throw new UsageError('--classes is of a head, which --drop-head leaves out');
-  if (mean !== undefined && !findArchitecture(arch ?? '').companions.includes(MEAN_IMAGE)) {
-    throw new UsageError(`--mean is for nets that subtract a picture, which ${arch} does not (${path})`);
-  }
 }
 
 async function importFile(path: string, options: ImportCommandOptions, signal: AbortSignal): Promise<void> {
@@ -106,17 +88,12 @@ async function fit(
   const options: ImportOptions = {
     ...(classes === undefined ? {} : { classes }),
     dropHead: dropHead ?? false,
-    companions: mean === undefined ? await readCompanions(architecture, path) : await meanPicture(mean),
+    companions: await companionsOf(architecture, path, mean),
   };
   const fitted = importWeights(file, architecture, { ...options, strict: false });
   if (!json) console.log(printable(formatReport(fitted.report)).replaceAll('\\u000a', '\n'));
   // The same again, for its error.
   return strict ? importWeights(file, architecture, options) : fitted;
-}
-
-async function meanPicture(mean: string): Promise<NamedTensors> {
-  if (mean === 'none') return new Map([[MEAN_IMAGE, zeroMeanImage()]]);
-  return new Map([[MEAN_IMAGE, await readNpyFile(mean)]]);
 }
 
 /** Where the weights come from, for whoever finds the file later. */

@@ -14,6 +14,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<() => Command>>> = {
   predict: () => import('./predict.ts').then(({ predictCommand }) => predictCommand),
   inspect: () => import('./inspect.ts').then(({ inspectCommand }) => inspectCommand),
   import: () => import('./import.ts').then(({ importCommand }) => importCommand),
+  classify: () => import('./classify.ts').then(({ classifyCommand }) => classifyCommand),
   'fetch-weights': () => import('./fetch-weights.ts').then(({ fetchWeightsCommand }) => fetchWeightsCommand),
   features: () => import('./features.ts').then(({ featuresCommand }) => featuresCommand),
   bench: () => import('./bench.ts').then(({ benchCommand }) => benchCommand),

@@ -1,0 +1,141 @@
+import { readFile, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { Command, Option } from 'commander';
+import { withCheckpoint } from '../avsc/node/checkpoint-file.ts';
+import { decodeImage } from '../avsc/node/image.ts';
+import { exists } from '../avsc/node/run-folder.ts';
+import type { Architecture, ArchitectureName } from '../avsc/weights/architecture.ts';
+import { findArchitecture } from '../avsc/weights/architectures.ts';
+import { classifyPictures } from '../avsc/weights/classify.ts';
+import { importWeights, readStateDict } from '../avsc/weights/import.ts';
+import { parseCategories } from '../avsc/weights/places365.ts';
+import type { CheckpointFile } from '../nn/checkpoint/checkpoint.ts';
+import type { StateDict } from '../nn/state.ts';
+import type { AdapterChoice } from '../node/adapter.ts';
+import { messageOf } from '../node/files.ts';
+import { openDevice } from './device.ts';
+import { deviceOption, UsageError, whole } from './options.ts';
+import { say } from './progress.ts';
+import { archOption, companionsOf, meanOption } from './weights.ts';
+
+/** The names of Places365's classes, as its authors publish them. */
+const CATEGORIES = 'categories_places365.txt';
+const PLACES = 365;
+/** Of a list of names. */
+const MAX_BYTES = 1_000_000;
+
+interface ClassifyOptions {
+  readonly arch?: ArchitectureName;
+  readonly weights: string;
+  readonly names?: string;
+  readonly mean?: string;
+  readonly top: number;
+  readonly device: AdapterChoice;
+  readonly json?: true;
+}
+
+/** `classify IMAGE...`: the likeliest classes of pictures. */
+export function classifyCommand(): Command {
+  return new Command('classify')
+    .description('the likeliest classes of pictures, by published weights such as those of Places365')
+    .argument('<images...>', 'JPEG, PNG, WebP, ...')
+    .requiredOption('--weights <path>', 'a checkpoint of any format, or what import made of it')
+    .addOption(archOption().default(undefined, 'what import noted in the weights'))
+    .addOption(
+      new Option(
+        '--names <path>',
+        `names of the classes, a line each (default: ${CATEGORIES} beside the weights)`,
+      ),
+    )
+    .addOption(meanOption())
+    .option('--top <n>', 'how many classes of each picture', whole(1), 5)
+    .addOption(deviceOption())
+    .option('--json', 'print a line of JSON for each picture')
+    .action(classify);
+}
+
+async function classify(images: string[], options: ClassifyOptions): Promise<void> {
+  const { architecture, classes, state } = await withCheckpoint(options.weights, (file) =>
+    readClassifier(file, options),
+  );
+  const { input } = architecture;
+  if (input.kind !== 'picture')
+    throw new UsageError(`${architecture.name} takes sound, not pictures: see predict`);
+  const names = await classNames(options, classes);
+  const pictures = await Promise.all(images.map((image) => decodeImage(image, { size: input.size })));
+  const device = await openDevice(options.device);
+  const results = await classifyPictures(device, architecture, state, pictures);
+  images.forEach((image, i) => {
+    const top = likeliest(results[i] ?? new Float32Array(), options.top).map(({ index, probability }) => ({
+      class: index,
+      ...(names === undefined ? {} : { name: names[index] }),
+      probability: Number(probability.toFixed(6)),
+    }));
+    if (options.json) {
+      console.log(JSON.stringify({ file: image, top }));
+      return;
+    }
+    console.log(image);
+    for (const { class: index, name = `class ${index}`, probability } of top)
+      console.log(`  ${probability.toFixed(4)}  ${name}`);
+  });
+}
+
+interface Classifier {
+  readonly architecture: Architecture;
+  readonly classes: number;
+  readonly state: StateDict;
+}
+
+async function readClassifier(
+  file: CheckpointFile,
+  { arch, weights, mean }: ClassifyOptions,
+): Promise<Classifier> {
+  const noted = file.metadata.get('architecture');
+  const name = arch ?? noted;
+  if (name === undefined)
+    throw new UsageError(`${weights} does not say of which net it is: name it by --arch`);
+  const architecture = findArchitecture(name);
+  const companions = await companionsOf(architecture, weights, mean);
+  // As many classes as the head in the file has.
+  const head = architecture.adapt(file, companions).get(architecture.head[0] ?? '');
+  const classes = head?.shape[0] ?? architecture.classes;
+  const { tensors } = importWeights(file, architecture, { classes, companions });
+  return { architecture, classes, state: await readStateDict(tensors) };
+}
+
+/** Undefined, with a word to the user, where nobody named the classes. */
+async function classNames(
+  { names, weights }: ClassifyOptions,
+  classes: number,
+): Promise<string[] | undefined> {
+  const beside = join(dirname(weights), CATEGORIES);
+  const path = names ?? (classes === PLACES && (await exists(beside)) ? beside : undefined);
+  if (path === undefined) {
+    const hint =
+      classes === PLACES ? ` (fetch-weights categories_places365, and put it beside the weights)` : '';
+    say(`classes are numbered, since there is no list of their names: give one by --names${hint}`);
+    return undefined;
+  }
+  const list = await readNames(path);
+  if (list.length === classes) return list;
+  throw new Error(`${path} names ${list.length} classes, the net has ${classes}`);
+}
+
+/** Either as Places365's authors list them, or a name a line. */
+async function readNames(path: string): Promise<string[]> {
+  try {
+    const { size } = await stat(path);
+    if (size > MAX_BYTES) throw new Error(`it has ${size} bytes, at most ${MAX_BYTES} are read`);
+    const text = await readFile(path, 'utf8');
+    if (/^\/\w\//.test(text)) return parseCategories(text);
+    return text.split(/\r?\n/).filter((line) => line.trim() !== '');
+  } catch (error) {
+    throw new Error(`cannot read the names ${path}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+const likeliest = (probabilities: Float32Array, count: number) =>
+  Array.from(probabilities, (probability, index) => ({ index, probability }))
+    .sort((a, b) => b.probability - a.probability)
+    .slice(0, count);
