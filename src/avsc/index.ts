@@ -17,8 +17,17 @@ export {
 } from './features/logmel.ts';
 export { SCENES, sceneIndex, type Scene } from './dataset/scenes.ts';
 export { DENSENET161, DenseNet, DenseNetExtractor, type DenseNetConfig } from './models/densenet.ts';
-export { Fcnn, type FcnnConfig } from './models/fcnn.ts';
+export { Fcnn, FCNN_SMALL, type FcnnConfig } from './models/fcnn.ts';
 export { FusionMlp } from './models/fusion.ts';
+export { RESNEST50, ResNest, ResNestExtractor, type ResNestConfig } from './models/resnest.ts';
+export { RESNET18, RESNET50, ResNet, ResNetExtractor, type ResNetConfig } from './models/resnet.ts';
+export {
+  SQUEEZENET1_1,
+  SqueezeNet,
+  SqueezeNetExtractor,
+  type FireWidths,
+  type SqueezeNetConfig,
+} from './models/squeezenet.ts';
 export { AudioNet, JointNet, VideoNet, type Extractor, type Frozen } from './models/joint.ts';
 export {
   PRESETS,
@@ -34,3 +43,25 @@ export { createModels, type SampleData, type SceneModel } from './training/model
 export { createPredictor, createTrainer, type Predictor, type Trainer } from './training/trainer.ts';
 export { measure, softmaxRows, type ClassMetrics, type Metrics } from './training/metrics.ts';
 export { STAGES, type Stage } from './training/records.ts';
+export {
+  ARCHITECTURE_NAMES,
+  type Architecture,
+  type ArchitectureName,
+  type PictureInput,
+  type SoundInput,
+} from './weights/architecture.ts';
+export { ARCHITECTURES, findArchitecture } from './weights/architectures.ts';
+export { classifyPictures } from './weights/classify.ts';
+export {
+  formatReport,
+  importWeights,
+  readStateDict,
+  type ImportedWeights,
+  type ImportOptions,
+  type ImportReport,
+  type WrongShape,
+} from './weights/import.ts';
+export { readNpy } from './weights/npy.ts';
+export { parseCategories } from './weights/places365.ts';
+export { MEAN_IMAGE, zeroMeanImage } from './weights/squeezenet.ts';
+export { squashPicture, type Pixels } from './features/resize.ts';

@@ -59,21 +59,45 @@ interface Axis {
   readonly stride: number;
 }
 
+/** Elements of `width` bytes from `offset` on, along the axes, as bytes. */
 function gather(
-  source: Uint8Array,
+  source: Uint8Array<ArrayBuffer>,
   width: number,
   axes: readonly Axis[],
   offset: number,
 ): Uint8Array<ArrayBuffer> {
-  const count = elementCount(axes.map(({ size }) => size));
-  const result = new Uint8Array(count * width);
+  switch (width) {
+    case 1:
+      return walk(source, new Uint8Array(countOf(axes)), axes, offset);
+    case 2:
+      return walk(new Uint16Array(alone(source).buffer), new Uint16Array(countOf(axes)), axes, offset);
+    case 4:
+      return walk(new Uint32Array(alone(source).buffer), new Uint32Array(countOf(axes)), axes, offset);
+    default: {
+      // Eight bytes are moved as two words.
+      const words = width / 4;
+      const wide = axes.map(({ size, stride }) => ({ size, stride: stride * words }));
+      return gather(source, 4, [...wide, { size: words, stride: 1 }], offset * words);
+    }
+  }
+}
+
+/** The bytes in a buffer that holds nothing else. */
+const alone = (bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> =>
+  bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice();
+
+const countOf = (axes: readonly Axis[]): number => elementCount(axes.map(({ size }) => size));
+
+type Words = Uint8Array<ArrayBuffer> | Uint16Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
+
+function walk(source: Words, result: Words, axes: readonly Axis[], offset: number): Uint8Array<ArrayBuffer> {
   const index = axes.map(() => 0);
   let from = offset;
-  for (let to = 0; to < count; to++) {
-    for (let b = 0; b < width; b++) result[to * width + b] = source[from * width + b] ?? 0;
+  for (let to = 0; to < result.length; to++) {
+    result[to] = source[from] as number;
     for (let axis = axes.length - 1; axis >= 0; axis--) {
       const { size, stride } = axes[axis] as Axis;
-      const next = (index[axis] ?? 0) + 1;
+      const next = (index[axis] as number) + 1;
       from += stride;
       if (next < size) {
         index[axis] = next;
@@ -83,5 +107,5 @@ function gather(
       from -= size * stride;
     }
   }
-  return result;
+  return new Uint8Array(result.buffer);
 }
