@@ -12,6 +12,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<() => Command>>> = {
   prepare: () => import('./prepare.ts').then(({ prepareCommand }) => prepareCommand),
   eval: () => import('./eval.ts').then(({ evalCommand }) => evalCommand),
   predict: () => import('./predict.ts').then(({ predictCommand }) => predictCommand),
+  export: () => import('./export.ts').then(({ exportCommand }) => exportCommand),
   inspect: () => import('./inspect.ts').then(({ inspectCommand }) => inspectCommand),
   import: () => import('./import.ts').then(({ importCommand }) => importCommand),
   classify: () => import('./classify.ts').then(({ classifyCommand }) => classifyCommand),

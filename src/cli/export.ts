@@ -1,0 +1,75 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Command, Option } from 'commander';
+import { exportRunOnnx, exportRunSafetensors } from '../avsc/node/export-run.ts';
+import { newestRun, openRun, runFiles, type RunFolder } from '../avsc/node/run-folder.ts';
+import { STAGES, type Stage } from '../avsc/training/records.ts';
+import type { AdapterChoice } from '../node/adapter.ts';
+import { openDevice } from './device.ts';
+import { deviceOption, UsageError } from './options.ts';
+import { say } from './progress.ts';
+
+type Format = 'safetensors' | 'onnx';
+
+interface ExportOptions {
+  readonly format: Format;
+  readonly model: Stage;
+  readonly out?: string;
+  readonly device: AdapterChoice;
+  readonly json?: true;
+}
+
+/** `export RUN`: a trained model for other programs. */
+export function exportCommand(): Command {
+  return new Command('export')
+    .description("a run's model for other programs: ONNX, or safetensors with what they must know")
+    .argument('[run]', "the run's folder (default: the newest under runs/)")
+    .addOption(
+      new Option('--format <name>', 'of the file').choices(['safetensors', 'onnx']).makeOptionMandatory(),
+    )
+    .addOption(new Option('--model <name>', 'which of the three').choices([...STAGES]).default('joint'))
+    .option(
+      '--out <path>',
+      'the file to write (default: MODEL.onnx or MODEL-exported.safetensors in the run)',
+    )
+    .addOption(deviceOption())
+    .option('--json', 'print what was written as JSON')
+    .addHelpText(
+      'after',
+      '\nONNX (opset 17): inputs audio [batch, 6, 128, 39] and frames [batch, 2, 3, S, S], outputs logits and\nprobabilities [batch, 10]; how the inputs are made stands in its metadata.',
+    )
+    .action(exportRun);
+}
+
+async function exportRun(run: string | undefined, options: ExportOptions): Promise<void> {
+  const { format, model } = options;
+  const folder = run === undefined ? await newestRun() : await openRun(run);
+  if (run === undefined) say(`run: ${folder.path}`);
+  const out =
+    options.out ?? join(folder.path, format === 'onnx' ? `${model}.onnx` : `${model}-exported.safetensors`);
+  if (out === runFiles(folder.path).weights(model))
+    throw new UsageError(`--out ${out} is the run's own file`);
+  const fixedBatch = await write(folder, options, out);
+  const { size } = await stat(out);
+  if (options.json) {
+    console.log(JSON.stringify({ run: folder.path, model, format, out, bytes: size, fixedBatch }));
+    return;
+  }
+  console.log(`${out}: the ${model} model of ${folder.path}, ${size} bytes`);
+  if (fixedBatch !== null) console.log(`its batch is fixed to 1, since ${fixedBatch}`);
+}
+
+/** Gives why the batch is fixed, if it is. */
+async function write(
+  folder: RunFolder,
+  { format, model, device }: ExportOptions,
+  out: string,
+): Promise<string | null> {
+  switch (format) {
+    case 'safetensors':
+      await exportRunSafetensors(folder, model, out);
+      return null;
+    case 'onnx':
+      return (await exportRunOnnx(folder, model, await openDevice(device), out)).fixedBatch;
+  }
+}
