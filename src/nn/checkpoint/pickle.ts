@@ -27,6 +27,7 @@ import {
   isSequence,
   kindOfValue,
   type PickleDict,
+  type PickleGlobal,
   type PicklePersistent,
   type PickleValue,
 } from './pickle_values.ts';
@@ -49,6 +50,7 @@ export function readPickle(cursor: PickleCursor, rules: PickleRules): Pickle {
     marks: [],
     memo: new Map(),
     persistent: [],
+    globals: new Map(),
     at: cursor.at,
     spent: 0,
   };
@@ -234,8 +236,12 @@ function pushGlobal(machine: Machine, module: PickleValue | undefined, name: Pic
   if (module.length + name.length > MAX_NAME)
     throw fail(machine, `a name has ${module.length + name.length} characters`);
   const full = `${module}.${name}`;
+  const known = machine.globals.get(full);
+  if (known !== undefined) return void machine.stack.push(known);
   if (machine.rules.kindOf(full) === undefined) throw fail(machine, machine.rules.refusal(full));
-  machine.stack.push({ kind: 'global', name: full });
+  const named: PickleGlobal = { kind: 'global', name: full };
+  machine.globals.set(full, named);
+  machine.stack.push(named);
 }
 
 /** What a call would give, as far as it is data: nothing is called. */

@@ -3,13 +3,14 @@ import {
   isDict,
   isSequence,
   kindOfValue,
+  type PickleGlobal,
   type PicklePersistent,
   type PickleSequence,
   type PickleValue,
 } from './pickle_values.ts';
 
 /** Real checkpoints have some 30 operations a tensor. Each makes at most one object of about 100 bytes. */
-const MAX_OPERATIONS = 1_000_000;
+const MAX_OPERATIONS = 500_000;
 
 /** What a global name may be used for: making a dict or a sequence, being called on paper, being itself. */
 export type GlobalKind = 'dict' | 'tuple' | 'set' | 'function' | 'constant';
@@ -30,6 +31,8 @@ export interface Machine {
   readonly marks: number[];
   readonly memo: Map<number, PickleValue>;
   readonly persistent: PicklePersistent[];
+  /** Names so far, each once. */
+  readonly globals: Map<string, PickleGlobal>;
   /** Position of the operation. */
   at: number;
   /** Operations so far, and items that were copied. */

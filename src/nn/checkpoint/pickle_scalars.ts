@@ -9,7 +9,7 @@ import {
   unquoted,
   utf8,
 } from './pickle_cursor.ts';
-import { fail, type Machine } from './pickle_machine.ts';
+import { fail, spend, type Machine } from './pickle_machine.ts';
 import type { PickleValue } from './pickle_values.ts';
 
 /** A number of more bytes is no size, step or score. */
@@ -64,15 +64,21 @@ export function readScalar(machine: Machine, op: number): PickleValue | undefine
     case 0x8d: // BINUNICODE8
       return utf8(cursor, take(cursor, takeUnsigned(cursor, 8)));
     case 0x43: // SHORT_BINBYTES
-      return new Uint8Array(take(cursor, takeUnsigned(cursor, 1)));
+      return copiedBytes(machine, takeUnsigned(cursor, 1));
     case 0x42: // BINBYTES
-      return new Uint8Array(take(cursor, takeUnsigned(cursor, 4)));
+      return copiedBytes(machine, takeUnsigned(cursor, 4));
     case 0x8e: // BINBYTES8
     case 0x96: // BYTEARRAY8
-      return new Uint8Array(take(cursor, takeUnsigned(cursor, 8)));
+      return copiedBytes(machine, takeUnsigned(cursor, 8));
     default:
       return undefined;
   }
+}
+
+/** An array costs as much memory as several other objects. */
+function copiedBytes(machine: Machine, count: number): Uint8Array {
+  spend(machine, 4);
+  return new Uint8Array(take(machine.cursor, count));
 }
 
 function takeInteger(machine: Machine, size: number): number | bigint {

@@ -1,5 +1,6 @@
 import type { FileDType } from './elements.ts';
 import type { GlobalKind, PickleRules } from './pickle_machine.ts';
+import { quote } from './quote.ts';
 
 /** Classes of storages, with what they hold. An untyped one holds bytes. */
 const STORAGES: Readonly<Record<string, FileDType>> = {
@@ -76,9 +77,10 @@ const INSTEAD = 'in Python, torch.save(model.state_dict(), path) makes a file th
 export const TORCH_RULES: PickleRules = {
   kindOf: (name) => KINDS.get(name) ?? (storageDType(name) === undefined ? undefined : 'constant'),
   refusal: (name) => {
+    const shown = /^[\w.]{1,100}$/.test(name) ? name : quote(name);
     if (/^(?:torch\.nn\.(?:modules|parallel)|torchvision\.models)\./.test(name))
-      return `the file is a whole pickled module of class ${name}, whose code would have to run; ${INSTEAD}`;
-    if (/^torch\..*Storage$/.test(name)) return `elements of ${name} are not supported; ${INSTEAD}`;
-    return `it names ${name}, which weights do not need and which is never run; ${INSTEAD}`;
+      return `the file is a whole pickled module of class ${shown}, whose code would have to run; ${INSTEAD}`;
+    if (/^torch\..*Storage$/.test(name)) return `elements of ${shown} are not supported; ${INSTEAD}`;
+    return `it names ${shown}, which weights do not need and which is never run; ${INSTEAD}`;
   },
 };

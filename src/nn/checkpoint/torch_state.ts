@@ -14,7 +14,7 @@ import { quote } from './quote.ts';
 import { isTensorCall, torchError } from './torch_layout.ts';
 
 /** What a checkpoint's object says: calls that rebuild tensors, by name, and the scalars beside them. */
-export interface TorchState {
+interface TorchState {
   readonly tensors: ReadonlyMap<string, PickleCall>;
   readonly metadata: ReadonlyMap<string, string>;
 }

@@ -53,12 +53,11 @@ function folderOf(entries: Entries): string {
 }
 
 async function readObject(source: ByteSource, entries: Entries, folder: string): Promise<Pickle> {
-  const holder = `${folder}${PICKLE}`;
-  const entry = entries.get(holder);
+  const entry = entries.get(`${folder}${PICKLE}`);
   if (entry === undefined || entry.size > MAX_PICKLE_BYTES)
     throw torchError(`its ${PICKLE} has more than ${MAX_PICKLE_BYTES} bytes, which no checkpoint needs`);
   const bytes = await readZipEntry(source, entry);
-  const cursor: PickleCursor = { bytes, limit: bytes.length, origin: 0, holder, at: 0 };
+  const cursor: PickleCursor = { bytes, limit: bytes.length, origin: 0, holder: PICKLE, at: 0 };
   return readPickle(cursor, TORCH_RULES);
 }
 
