@@ -1,10 +1,11 @@
 // y[p, oy, ox] = mean of x[p, iy, ix] over the window of (oy, ox); with COUNT_PADDING zeros of the padding count.
 //
-// x [planes, in_height, in_width]; y [planes, out_height, out_width].
+// x [planes, in_height, in_width]; y [planes, out_height, out_width]; x may be made in the load, see lib_pool_view.
 //#include window
+//#include view
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;
-@group(0) @binding(2) var<uniform> params: Params;
+@group(0) @binding(PARAMS_BINDING_) var<uniform> params: Params;
 
 @compute @workgroup_size(64)
 fn main(
@@ -19,16 +20,20 @@ fn main(
   let row = i32(thread / params.runs);
   let first = (i32(thread) - row * i32(params.runs)) * params.run;
   let plane = row / params.out_height;
-  let rows = window_y(row - plane * params.out_height);
+  let oy = row - plane * params.out_height;
+  let rows = window_y(oy);
+  let x_base = x_plane(plane);
+  let y_base = y_plane(plane) + oy * params.out_width;
+  let affine = affine_of(plane);
   for (var ox = first; ox < min(first + params.run, params.out_width); ox++) {
     let columns = window_x(ox);
     var sum = 0.0;
     for (var iy = rows.start; iy < rows.end; iy++) {
-      let base = (plane * params.in_height + iy) * params.in_width;
+      let base = x_base + iy * params.in_width;
       for (var ix = columns.start; ix < columns.end; ix++) {
-        sum += x[base + ix];
+        sum += made(x[base + ix], affine);
       }
     }
-    y[row * params.out_width + ox] = sum / f32(rows.divisor * columns.divisor);
+    y[y_base + ox] = sum / f32(rows.divisor * columns.divisor);
   }
 }

@@ -1,12 +1,13 @@
 // Mean and centred sum of squares of each part of each channel. The second pass over a part finds it in cache, so
 // that x moves once and no variance is a difference of large numbers.
 //
-// x [batch, channels, length]; partial [2, parts, channels]: means, then sums of (x - mean of the part)^2.
+// x [batch, channels, length], perhaps channels of a wider map: `image` from one image to the next, from `first` on;
+// partial [2, parts, channels]: means, then sums of (x - mean of the part)^2; with COUNTS [3, ..], then numbers of elements.
 //#include row
 //#include parts
 struct Params {
   rows: u32, channels: u32, batch: u32, length: u32,
-  planes: u32, piece: u32, pieces: u32, width: u32, element_size: u32,
+  planes: u32, piece: u32, pieces: u32, width: u32, element_size: u32, image: u32, first: u32,
 }
 
 @group(0) @binding(0) var<storage, read> x: array<ELEMENT_>;
@@ -31,7 +32,7 @@ fn main(
 
   var total = 0.0;
   for (var n = part.first_plane + plane_lane; n < part.end_plane; n += STEP / params.width) {
-    let base = (n * params.channels + part.channel) * params.length;
+    let base = n * params.image + part.channel * params.length + params.first;
     var sum = ELEMENT_();
     for (var l = part.first + lane_in_plane; l < part.end; l += params.width) {
       sum += x[base + l];
@@ -42,7 +43,7 @@ fn main(
 
   var squares = 0.0;
   for (var n = part.first_plane + plane_lane; n < part.end_plane; n += STEP / params.width) {
-    let base = (n * params.channels + part.channel) * params.length;
+    let base = n * params.image + part.channel * params.length + params.first;
     var sum = ELEMENT_();
     for (var l = part.first + lane_in_plane; l < part.end; l += params.width) {
       let centred = x[base + l] - ELEMENT_(mean);
@@ -54,5 +55,8 @@ fn main(
   if (lane == 0u) {
     partial[row] = mean;
     partial[params.rows + row] = centred_squares;
+//#if COUNTS
+    partial[2 * params.rows + row] = f32(count);
+//#endif
   }
 }

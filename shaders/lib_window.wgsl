@@ -4,6 +4,12 @@ struct Params {
   threads: u32, runs: u32, run: i32, in_height: i32, in_width: i32, out_height: i32, out_width: i32,
   kernel_y: i32, kernel_x: i32, stride_y: i32, stride_x: i32,
   padding_y: i32, padding_x: i32, dilation_y: i32, dilation_x: i32,
+//#if VIEWS
+  channels: i32, x_image: i32, x_first: i32, y_image: i32, y_first: i32,
+//#endif
+//#if ACTIVATION
+  table_channels: i32, table_first: i32,
+//#endif
 }
 
 // Positions start, start + dilation, ... below end, all inside the input; an average divides by `divisor`.

@@ -1,17 +1,17 @@
 // y[p, oy, ox] = largest x[p, iy, ix] in the window of (oy, ox); a NaN is the largest. Padding never is.
 //
 // x [planes, in_height, in_width]; y [planes, out_height, out_width]; with INDICES also the place iy * in_width + ix of
-// the first maximum, the same shape. A window without positions gives -infinity and -1.
+// the first maximum, [planes, out_height, out_width]. A window without positions gives -infinity and -1. x may be made in
+// the load, see lib_pool_view.
 //#include window
+//#include view
 //#include nan
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;
 //#if INDICES
-@group(0) @binding(2) var<storage, read_write> indices: array<i32>;
-@group(0) @binding(3) var<uniform> params: Params;
-//#else
-@group(0) @binding(2) var<uniform> params: Params;
+@group(0) @binding(INDICES_BINDING_) var<storage, read_write> indices: array<i32>;
 //#endif
+@group(0) @binding(PARAMS_BINDING_) var<uniform> params: Params;
 
 @compute @workgroup_size(64)
 fn main(
@@ -26,8 +26,11 @@ fn main(
   let row = i32(thread / params.runs);
   let first = (i32(thread) - row * i32(params.runs)) * params.run;
   let plane = row / params.out_height;
-  let base = plane * params.in_height * params.in_width;
-  let rows = window_y(row - plane * params.out_height);
+  let oy = row - plane * params.out_height;
+  let rows = window_y(oy);
+  let x_base = x_plane(plane);
+  let y_base = y_plane(plane) + oy * params.out_width;
+  let affine = affine_of(plane);
   for (var ox = first; ox < min(first + params.run, params.out_width); ox++) {
     let columns = window_x(ox);
     var best = negative_infinity();
@@ -35,14 +38,14 @@ fn main(
     for (var iy = rows.start; iy < rows.end; iy += params.dilation_y) {
       for (var ix = columns.start; ix < columns.end; ix += params.dilation_x) {
         let candidate = iy * params.in_width + ix;
-        let value = x[base + candidate];
+        let value = made(x[x_base + candidate], affine);
         if (place < 0 || is_nan(value) || (value > best && !is_nan(best))) {
           best = value;
           place = candidate;
         }
       }
     }
-    y[row * params.out_width + ox] = best;
+    y[y_base + ox] = best;
 //#if INDICES
     indices[row * params.out_width + ox] = place;
 //#endif

@@ -7,6 +7,7 @@ import rowLibrary from '../../shaders/lib_row.wgsl';
 import { BYTES_PER_ELEMENT, f32, u32, type BufferRef, type Dispatch } from '../gpu/dispatch.ts';
 import type { Geometry } from '../gpu/geometry.ts';
 import { spread, type KernelContext } from './context.ts';
+import type { MapView } from './maps.ts';
 import { expandTemplate } from './template.ts';
 
 /** x as batch normalisation sees it: [batch, channels, length]. */
@@ -14,9 +15,11 @@ export interface NormShape {
   readonly batch: number;
   readonly channels: number;
   readonly length: number;
+  /** False where a kernel cannot take four positions at a time. */
+  readonly vectors?: boolean;
 }
 
-interface RunningStatistics {
+export interface RunningStatistics {
   readonly mean: BufferRef;
   readonly variance: BufferRef;
   readonly momentum: number;
@@ -43,7 +46,7 @@ interface Parts {
   readonly parts: number;
 }
 
-const isVector = ({ length }: NormShape): boolean => length % 4 === 0;
+export const isVector = ({ length, vectors = true }: NormShape): boolean => vectors && length % 4 === 0;
 
 /** Bounds on the elements of a part: a lane's sums stay short, and a part read twice stays in cache. */
 const PART = {
@@ -86,8 +89,13 @@ export function batchNormStats(
   return [
     {
       label: `batchNorm statistics [${batch}, ${channels}, ${length}]`,
-      code: expandParts('batch_norm_stats', statsSource, shape, cut),
-      params: { ...partParams(shape, cut), element_size: u32(isVector(shape) ? 4 : 1) },
+      code: expandParts('batch_norm_stats', statsSource, shape, cut, { COUNTS: false }),
+      params: {
+        ...partParams(shape, cut),
+        element_size: u32(isVector(shape) ? 4 : 1),
+        image: u32(channels * elementsAlong(shape)),
+        first: u32(0),
+      },
       operands: [
         { buffer: x, access: 'read' },
         { buffer: partial, access: 'write' },
@@ -181,18 +189,33 @@ export function batchNormApply(
   };
 }
 
-// Shared with norm_backward.ts
+// Shared with norm_backward.ts, norm_fused.ts and map_ops.ts
+
+export const shapeOf = ({ images, channels, pixels }: MapView, vectors = true): NormShape => ({
+  batch: images,
+  channels,
+  length: pixels,
+  vectors,
+});
 
 export const elementType = (shape: NormShape): string => (isVector(shape) ? 'vec4f' : 'f32');
 
-const elementsAlong = (shape: NormShape): number => (isVector(shape) ? shape.length / 4 : shape.length);
+export const elementsAlong = (shape: NormShape): number =>
+  isVector(shape) ? shape.length / 4 : shape.length;
 
 /** Expands a shader that gives each part of each channel a row. */
-export function expandParts(name: string, source: string, shape: NormShape, cut: Parts): string {
+export function expandParts(
+  name: string,
+  source: string,
+  shape: NormShape,
+  cut: Parts,
+  when: Readonly<Record<string, boolean>> = {},
+  substitute: Readonly<Record<string, string>> = {},
+): string {
   return expandTemplate(name, source, {
     include: { row: rowLibrary, parts: partsLibrary },
-    when: { TEAM: cut.team, VECTOR: isVector(shape) },
-    substitute: { LANES_: cut.lanes, ELEMENT_: elementType(shape) },
+    when: { ...when, TEAM: cut.team, VECTOR: isVector(shape) },
+    substitute: { ...substitute, LANES_: cut.lanes, ELEMENT_: elementType(shape) },
   });
 }
 

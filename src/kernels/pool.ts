@@ -1,12 +1,17 @@
 import avgSource from '../../shaders/avg_pool.wgsl';
 import avgBackwardSource from '../../shaders/avg_pool_backward.wgsl';
 import nan from '../../shaders/lib_nan.wgsl';
+import view from '../../shaders/lib_pool_view.wgsl';
 import window from '../../shaders/lib_window.wgsl';
 import maxSource from '../../shaders/max_pool.wgsl';
 import maxBackwardSource from '../../shaders/max_pool_backward.wgsl';
-import { BYTES_PER_ELEMENT, i32, u32, type BufferRef, type Dispatch, type Operand } from '../gpu/dispatch.ts';
+import { BYTES_PER_ELEMENT, i32, u32 } from '../gpu/dispatch.ts';
+import type { BufferRef, Dispatch, Operand, ParamValue } from '../gpu/dispatch.ts';
 import type { Geometry } from '../gpu/geometry.ts';
+import { bindAll } from './bindings.ts';
 import { spread, type KernelContext } from './context.ts';
+import { accessOf, elementsOf } from './maps.ts';
+import type { ActivationLoad, MapView, PlainLoad } from './maps.ts';
 import { expandTemplate, type TemplateValues } from './template.ts';
 
 /** Height, then width. */
@@ -28,6 +33,12 @@ export interface PoolShape {
   readonly window: PoolWindow | null;
 }
 
+/** Where x and y lie in wider maps, and what x becomes in the load. */
+export interface PoolViews {
+  readonly x: PlainLoad | ActivationLoad;
+  readonly y: MapView;
+}
+
 /** The first maximum of each window, and its place in the plane (i32) unless `indices` is null. */
 export function maxPool(
   { geometry }: KernelContext,
@@ -35,15 +46,16 @@ export function maxPool(
   y: BufferRef,
   indices: BufferRef | null,
   shape: PoolShape,
+  views: PoolViews | null = null,
 ): Dispatch {
-  const outputs: Operand[] = [{ buffer: y, access: 'write' }];
-  if (indices !== null) outputs.push({ buffer: indices, access: 'write' });
+  const { operands, substitute } = forwardOperands(x, y, indices, views);
   const code = expandTemplate('max_pool', maxSource, {
-    include: { window, nan },
-    when: { ...windowOptions(shape, false), INDICES: indices !== null },
+    include: { window, view, nan },
+    when: { ...windowOptions(shape, false), ...viewOptions(views), INDICES: indices !== null },
+    substitute,
   });
-  const operands: Operand[] = [{ buffer: x, access: 'read' }, ...outputs];
-  return poolDispatch(geometry, 'maxPool2d', code, operands, shape, shape.output, tapsOf(shape) * y.length);
+  const flops = tapsOf(shape) * outputsOf(shape);
+  return poolDispatch(geometry, 'maxPool2d', code, operands, shape, shape.output, flops, views);
 }
 
 /** Gradient of maxPool to x. */
@@ -70,13 +82,16 @@ export function avgPool(
   y: BufferRef,
   shape: PoolShape,
   countPadding: boolean,
+  views: PoolViews | null = null,
 ): Dispatch {
-  const code = expandTemplate('avg_pool', avgSource, windowTemplate(shape, countPadding));
-  const operands: Operand[] = [
-    { buffer: x, access: 'read' },
-    { buffer: y, access: 'write' },
-  ];
-  return poolDispatch(geometry, 'avgPool2d', code, operands, shape, shape.output, tapsOf(shape) * y.length);
+  const { operands, substitute } = forwardOperands(x, y, null, views);
+  const code = expandTemplate('avg_pool', avgSource, {
+    include: { window, view },
+    when: { ...windowOptions(shape, countPadding), ...viewOptions(views) },
+    substitute,
+  });
+  const flops = tapsOf(shape) * outputsOf(shape);
+  return poolDispatch(geometry, 'avgPool2d', code, operands, shape, shape.output, flops, views);
 }
 
 /** Gradient of avgPool to x. */
@@ -101,9 +116,44 @@ const windowOptions = (shape: PoolShape, countPadding: boolean): Record<string, 
   COUNT_PADDING: countPadding,
 });
 
+/** Operands of the forward kernels, in the order of their bindings. */
+function forwardOperands(x: BufferRef, y: BufferRef, indices: BufferRef | null, views: PoolViews | null) {
+  const norm = views?.x.kind === 'activation' ? views.x.norm.buffer : null;
+  return bindAll(
+    [
+      { buffer: x, access: 'read' },
+      { buffer: y, access: views === null ? 'write' : accessOf(views.y) },
+    ],
+    {
+      INDICES: indices === null ? null : { buffer: indices, access: 'write' },
+      NORM: norm === null ? null : { buffer: norm, access: 'read' },
+    },
+  );
+}
+
+const viewOptions = (views: PoolViews | null): Record<string, boolean> => ({
+  VIEWS: views !== null,
+  ACTIVATION: views?.x.kind === 'activation',
+  RELU: views?.x.kind === 'activation' && views.x.relu,
+});
+
+function viewParams({ x, y }: PoolViews): Record<string, ParamValue> {
+  return {
+    channels: i32(y.channels),
+    x_image: i32(x.map.bufferChannels * x.map.pixels),
+    x_first: i32(x.map.offset * x.map.pixels),
+    y_image: i32(y.bufferChannels * y.pixels),
+    y_first: i32(y.offset * y.pixels),
+    ...(x.kind === 'activation' && {
+      table_channels: i32(x.norm.bufferChannels),
+      table_first: i32(x.norm.offset),
+    }),
+  };
+}
+
 const windowTemplate = (shape: PoolShape, countPadding: boolean): TemplateValues => ({
   include: { window },
-  when: windowOptions(shape, countPadding),
+  when: { ...windowOptions(shape, countPadding), VIEWS: false, ACTIVATION: false },
 });
 
 /** Elements of a window. */
@@ -111,6 +161,8 @@ function tapsOf({ input, output, window }: PoolShape): number {
   const [height, width] = window?.kernel ?? [input[0] / output[0], input[1] / output[1]];
   return Math.ceil(height) * Math.ceil(width);
 }
+
+const outputsOf = ({ planes, output }: PoolShape): number => planes * output[0] * output[1];
 
 const NO_WINDOW: PoolWindow = { kernel: [1, 1], stride: [1, 1], padding: [0, 0], dilation: [1, 1] };
 
@@ -123,6 +175,7 @@ function poolDispatch(
   shape: PoolShape,
   [height, width]: Size2d,
   flops: number,
+  views: PoolViews | null = null,
 ): Dispatch {
   const { planes, input, output } = shape;
   const { kernel, stride, padding, dilation } = shape.window ?? NO_WINDOW;
@@ -148,10 +201,22 @@ function poolDispatch(
       padding_x: i32(padding[1]),
       dilation_y: i32(dilation[0]),
       dilation_x: i32(dilation[1]),
+      ...(views !== null && viewParams(views)),
     },
     operands,
     workgroups: spread(geometry, Math.ceil(threads / 64)),
     flops,
-    bytes: operands.reduce((sum, { buffer }) => sum + buffer.length, 0) * BYTES_PER_ELEMENT,
+    bytes: (views === null ? lengthOf(operands) : movedBy(views, operands)) * BYTES_PER_ELEMENT,
   };
+}
+
+const lengthOf = (operands: readonly Operand[]): number =>
+  operands.reduce((sum, { buffer }) => sum + buffer.length, 0);
+
+/** Of a wider map, its channels alone; of a norm's table two rows; of anything else all of it. */
+function movedBy({ x, y }: PoolViews, operands: readonly Operand[]): number {
+  const rows = x.kind === 'activation' ? 2 * x.map.channels : 0;
+  const tables = [x.map.buffer, y.buffer, x.kind === 'activation' ? x.norm.buffer : null];
+  const rest = operands.filter(({ buffer }) => !tables.includes(buffer));
+  return elementsOf(x.map) + elementsOf(y) + rows + lengthOf(rest);
 }

@@ -1,4 +1,3 @@
-import type { BufferRef } from '../../src/gpu/dispatch.ts';
 import type { ChannelTable, MapView } from '../../src/kernels/maps.ts';
 import { normal } from '../support/hash.ts';
 import { buffer } from './run.ts';
@@ -112,6 +111,46 @@ export const activated = ({ view, dense }: MapValues, norm: NormValues, relu: bo
     return relu ? Math.max(0, y) : y;
   });
 
-/** Contents of buffers before a run. */
-export const bindingsOf = (...list: readonly (readonly [BufferRef, Values])[]): Map<BufferRef, Values> =>
-  new Map(list);
+/** The gradient p G + q x + s that a load makes. */
+export const gradientOf = (
+  dy: MapValues,
+  input: MapValues,
+  [p, q, s]: readonly ArrayLike<number>[],
+): Float64Array =>
+  dy.dense.map((g, i) => {
+    const c = channelOf(dy.view, i);
+    return (p?.[c] ?? 0) * g + (q?.[c] ?? 0) * (input.dense[i] ?? 0) + (s?.[c] ?? 0);
+  });
+
+/** A norm's output gradient behind its ReLU. */
+export const masked = (dy: Float64Array, { view, dense }: MapValues, norm: NormValues): Float64Array =>
+  dy.map((v, i) => {
+    const c = channelOf(view, i);
+    return (norm.scale[c] ?? 0) * (dense[i] ?? 0) + (norm.shift[c] ?? 0) > 0 ? v : 0;
+  });
+
+/** Mean and centred squares of each channel. */
+export function momentsOf(values: Float64Array, channel: (i: number) => number, channels: number) {
+  const means = new Array<number>(channels).fill(0);
+  const squares = new Array<number>(channels).fill(0);
+  const count = values.length / channels;
+  values.forEach((v, i) => (means[channel(i)] = (means[channel(i)] ?? 0) + v / count));
+  values.forEach((v, i) => {
+    const c = channel(i);
+    squares[c] = (squares[c] ?? 0) + (v - (means[c] ?? 0)) ** 2;
+  });
+  return { means, squares };
+}
+
+/** Sums of g xhat and of g over each channel. */
+export function sumsOf(g: Float64Array, { view, dense }: MapValues, norm: NormValues) {
+  const products = new Array<number>(view.channels).fill(0);
+  const gradients = new Array<number>(view.channels).fill(0);
+  g.forEach((v, i) => {
+    const c = channelOf(view, i);
+    const xhat = ((dense[i] ?? 0) - (norm.mean[c] ?? 0)) * (norm.invstd[c] ?? 0);
+    products[c] = (products[c] ?? 0) + v * xhat;
+    gradients[c] = (gradients[c] ?? 0) + v;
+  });
+  return { products, gradients };
+}

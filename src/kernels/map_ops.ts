@@ -1,0 +1,78 @@
+import writeSource from '../../shaders/map_write.wgsl';
+import { BYTES_PER_ELEMENT, u32, type Dispatch } from '../gpu/dispatch.ts';
+import { bindAll } from './bindings.ts';
+import type { KernelContext } from './context.ts';
+import { accessOf, elementsOf, GRADIENT_ROWS } from './maps.ts';
+import type { ChannelTable, MapLoad, MapView } from './maps.ts';
+import { elementType, planRuns, shapeOf } from './norm.ts';
+import { placeParams } from './norm_fused.ts';
+import { expandTemplate } from './template.ts';
+
+/** What a load reads beside its map. */
+interface LoadOperands {
+  readonly x: MapView;
+  readonly input: MapView | null;
+  readonly table: ChannelTable | null;
+  readonly rows: number;
+  readonly flops: number;
+}
+
+function operandsOf(load: MapLoad): LoadOperands {
+  switch (load.kind) {
+    case 'plain':
+      return { x: load.map, input: null, table: null, rows: 0, flops: 0 };
+    case 'activation':
+      return { x: load.map, input: null, table: load.norm, rows: 2, flops: 3 };
+    case 'gradient':
+      return {
+        x: load.gradient,
+        input: load.input,
+        table: load.coefficients,
+        rows: GRADIENT_ROWS.length,
+        flops: 4,
+      };
+  }
+}
+
+/** Writes out what a load makes, dense or into a slice. */
+export function materialise({ geometry }: KernelContext, load: MapLoad, out: MapView): Dispatch {
+  const { x, input, table, rows, flops } = operandsOf(load);
+  const shape = shapeOf(out);
+  const runs = planRuns(geometry, shape);
+  const { operands, substitute } = bindAll(
+    [
+      { buffer: x.buffer, access: 'read' },
+      { buffer: out.buffer, access: accessOf(out) },
+    ],
+    {
+      TABLE: table === null ? null : { buffer: table.buffer, access: 'read' },
+      INPUT: input === null ? null : { buffer: input.buffer, access: 'read' },
+    },
+  );
+  const moved = elementsOf(out) * (input === null ? 2 : 3) + rows * out.channels;
+  return {
+    label: `write ${load.kind} [${out.images}, ${out.channels}, ${out.pixels}]`,
+    code: expandTemplate('map_write', writeSource, {
+      when: {
+        TABLE: table !== null,
+        GRADIENT: input !== null,
+        RELU: load.kind === 'activation' && load.relu,
+      },
+      substitute: { ...substitute, ELEMENT_: elementType(shape) },
+    }),
+    params: {
+      ...runs.params,
+      ...placeParams('x_', x, shape),
+      ...placeParams('y_', out, shape),
+      ...(table !== null && {
+        table_channels: u32(table.bufferChannels),
+        table_first: u32(table.offset),
+      }),
+      ...(input !== null && placeParams('input_', input, shape)),
+    },
+    operands,
+    workgroups: runs.workgroups,
+    flops: flops * elementsOf(out),
+    bytes: moved * BYTES_PER_ELEMENT,
+  };
+}
