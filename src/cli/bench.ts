@@ -1,8 +1,12 @@
-// `wavelight bench kernels|model`: how fast this device is, beside what it can do at most.
+// `wavelight bench kernels|model|peers`: how fast this device is, beside what it can do at most and what others do on it.
 
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { benchKernels } from '../../bench/kernels.ts';
 import { benchModel, MODELS, type ModelName } from '../../bench/model.ts';
+import { PEERS, type PeerName } from '../../bench/peers/roster.ts';
+import { benchPeers } from '../../bench/peers/run.ts';
+import { formatPeers } from '../../bench/peers/table.ts';
+import { SHAPES, type Shapes } from '../../bench/peers/work.ts';
 import { formatTable, machineOf } from '../../bench/report.ts';
 import { writeFileAtomic } from '../node/files.ts';
 import { measureCeilings } from '../gpu/ceilings.ts';
@@ -10,6 +14,7 @@ import { formatBytes } from '../gpu/storage.ts';
 import type { AdapterChoice } from '../node/adapter.ts';
 import { openDevice } from './device.ts';
 import { deviceOption, whole } from './options.ts';
+import { say } from './progress.ts';
 
 interface KernelOptions {
   readonly device: AdapterChoice;
@@ -26,6 +31,16 @@ interface ModelOptions {
   readonly steps: number;
   readonly json?: boolean;
   readonly out?: string;
+}
+
+interface PeerOptions {
+  readonly device: AdapterChoice;
+  readonly only: readonly PeerName[];
+  readonly shapes: readonly Shapes[];
+  readonly batch: number;
+  readonly repeats: number;
+  /** True for stdout. */
+  readonly json?: string | true;
 }
 
 export function benchCommand(): Command {
@@ -46,7 +61,37 @@ export function benchCommand(): Command {
     .option('--json', 'print JSON')
     .option('--out <file>', 'write JSON to a file')
     .action(runModel);
-  return new Command('bench').description('measures this device').addCommand(kernels).addCommand(model);
+  const peers = new Command('peers')
+    .description(
+      'times the same work by wavelight and by other engines (install them: npm ci --prefix bench/peers)',
+    )
+    .addOption(deviceOption())
+    .option('--only <names>', `of ${PEERS.join(',')}`, someOf(PEERS), [...PEERS])
+    .option(
+      '--shapes <names>',
+      "layer (a dense block's training step), densenet161 (each of its convolutions), tiny",
+      someOf(SHAPES),
+      ['layer', 'densenet161'],
+    )
+    .option('--batch <n>', 'images', whole(1), 4)
+    .option('--repeats <n>', 'rounds, of which the median counts', whole(1), 5)
+    .option('--json [file]', 'print JSON, or write it to a file beside the table')
+    .action(runPeers);
+  return new Command('bench')
+    .description('measures this device')
+    .addCommand(kernels)
+    .addCommand(model)
+    .addCommand(peers);
+}
+
+/** A parser of names from a list, separated by commas. */
+function someOf<T extends string>(known: readonly T[]): (text: string) => T[] {
+  return (text) =>
+    text.split(',').map((name) => {
+      const found = known.find((one) => one === name);
+      if (found !== undefined) return found;
+      throw new InvalidArgumentError(`It must be some of ${known.join(',')}.`);
+    });
 }
 
 async function runKernels({ device: choice, batch, repeats, json, out }: KernelOptions): Promise<void> {
@@ -112,6 +157,12 @@ async function runModel({ device: choice, model, batch, steps, json, out }: Mode
     json,
     out,
   );
+}
+
+async function runPeers({ json, ...options }: PeerOptions): Promise<void> {
+  const report = await benchPeers({ ...options, say });
+  const file = typeof json === 'string' ? json : undefined;
+  await give(report, formatPeers(report), json === true, file);
 }
 
 async function give(result: object, table: string, json = false, out?: string): Promise<void> {

@@ -1,0 +1,108 @@
+/* Who can be measured: what each peer needs, and whether it is here. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { AdapterChoice } from '../../src/node/adapter.ts';
+import { TOLERANCES, type Tolerance } from './compare.ts';
+import type { Opening } from './protocol.ts';
+import type { Work } from './work.ts';
+
+export const PEERS = ['tfjs', 'jax-js', 'onnxruntime', 'pytorch'] as const;
+export type PeerName = (typeof PEERS)[number];
+
+/** A way to run a peer, in a process of its own. */
+export interface Contestant {
+  readonly name: string;
+  readonly command: readonly string[];
+  readonly does: readonly Work['kind'][];
+  readonly tolerance: Tolerance;
+}
+
+export interface Missing {
+  readonly name: PeerName;
+  readonly missing: string;
+}
+
+const PACKAGES: Readonly<Record<Exclude<PeerName, 'pytorch'>, readonly string[]>> = {
+  tfjs: ['@tensorflow/tfjs', '@tensorflow/tfjs-backend-webgpu'],
+  'jax-js': ['@jax-js/jax'],
+  onnxruntime: ['onnxruntime-node'],
+};
+
+const here = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
+
+/** Throws an Error where this is not a checkout: the peers' processes run its sources. */
+export function ownContestant(device: AdapterChoice): Contestant {
+  if (!existsSync(here('./child.ts')))
+    throw new Error('bench peers runs in a checkout of wavelight only, where bench/peers is: clone it');
+  const version = versionIn('../../package.json');
+  return nodeContestant('wavelight', { device, version, adapter: '' }, ['conv', 'dense']);
+}
+
+/** The ways to run a peer beside a wavelight on such an adapter, or what is missing. */
+export function contestants(
+  name: PeerName,
+  opening: Omit<Opening, 'version'>,
+  kind: 'gpu' | 'cpu',
+): readonly Contestant[] | Missing {
+  if (name === 'pytorch') return pytorchContestants(kind);
+  const versions = PACKAGES[name].map(installedVersion);
+  const [version] = versions;
+  if (version === undefined || versions.includes(undefined)) {
+    const missing = `${PACKAGES[name].join(' and ')} not installed: npm ci --prefix bench/peers`;
+    return { name, missing };
+  }
+  return [
+    nodeContestant(name, { ...opening, version }, name === 'onnxruntime' ? ['conv'] : ['conv', 'dense']),
+  ];
+}
+
+const nodeContestant = (name: string, opening: Opening, does: Contestant['does']): Contestant => ({
+  name,
+  command: [
+    process.execPath,
+    '--import',
+    here('../../bin/wgsl.js'),
+    here('./child.ts'),
+    name,
+    JSON.stringify(opening),
+  ],
+  does,
+  tolerance: TOLERANCES.f32,
+});
+
+function installedVersion(name: string): string | undefined {
+  const manifest = `./node_modules/${name}/package.json`;
+  return existsSync(here(manifest)) ? versionIn(manifest) : undefined;
+}
+
+const versionIn = (manifest: string): string =>
+  (JSON.parse(readFileSync(here(manifest), 'utf8')) as { version: string }).version;
+
+/** On CUDA beside a GPU, on the CPU beside a software adapter; each layout, and on CUDA with TF32 and without. */
+function pytorchContestants(kind: 'gpu' | 'cpu'): readonly Contestant[] | Missing {
+  const python = process.env['PYTHON'] ?? 'python3';
+  const probe = spawnSync(python, ['-c', 'import numpy, torch; print(torch.cuda.is_available())'], {
+    encoding: 'utf8',
+  });
+  if (probe.status !== 0) {
+    const missing = `${python} has no PyTorch with numpy: pip install torch numpy, or name another Python in PYTHON`;
+    return { name: 'pytorch', missing };
+  }
+  const cuda = kind === 'gpu' && probe.stdout.trim() === 'True';
+  return (cuda ? ['off', 'on'] : ['off']).flatMap((tf32) =>
+    ['contiguous', 'channels_last'].map((layout): Contestant => {
+      const name = [
+        'pytorch',
+        ...(tf32 === 'on' ? ['tf32'] : []),
+        ...(layout === 'contiguous' ? [] : [layout]),
+      ];
+      return {
+        name: name.join(' '),
+        command: [python, here('./pytorch.py'), layout, tf32, cuda ? 'cuda' : 'cpu'],
+        does: ['conv', 'dense'],
+        tolerance: tf32 === 'on' ? TOLERANCES.tf32 : TOLERANCES.f32,
+      };
+    }),
+  );
+}

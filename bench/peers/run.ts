@@ -1,0 +1,274 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { availableParallelism, cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Ceilings } from '../../src/gpu/ceilings.ts';
+import type { AdapterChoice } from '../../src/node/adapter.ts';
+import { messageOf } from '../../src/node/files.ts';
+import { median } from '../report.ts';
+import { disagreement, distance, readResults, type Distance, type Results } from './compare.ts';
+import type { Description, Timed } from './protocol.ts';
+import { contestants, ownContestant, type Contestant, type Missing, type PeerName } from './roster.ts';
+import type { OwnDescription } from './wavelight.ts';
+import { bytesOf, flopsOf, workOf, type Shapes, type Work } from './work.ts';
+import { startWorker, type Worker } from './worker.ts';
+
+export interface PeersOptions {
+  readonly device: AdapterChoice;
+  readonly only: readonly PeerName[];
+  readonly shapes: readonly Shapes[];
+  readonly batch: number;
+  /** Rounds of measurement, of which the median counts. */
+  readonly repeats: number;
+  /** Told what is going on. */
+  readonly say: (line: string) => void;
+}
+
+export interface PeersReport {
+  readonly machine: {
+    readonly adapter: string;
+    readonly kind: 'gpu' | 'cpu';
+    readonly profile: 'fast';
+    readonly ceilings: Ceilings;
+    readonly processor: string;
+    readonly node: string;
+  };
+  readonly batch: number;
+  readonly repeats: number;
+  readonly peers: readonly ((Description & { readonly name: string }) | Missing | Broken)[];
+  readonly works: readonly WorkReport[];
+}
+
+interface Broken {
+  readonly name: string;
+  readonly problem: string;
+}
+
+export interface WorkReport {
+  readonly name: string;
+  readonly kind: Work['kind'];
+  readonly flops: number;
+  /** The least time by arithmetic and, for a convolution, by bytes; at the ceilings measured at the start. */
+  readonly floorMilliseconds: number;
+  readonly results: readonly (Measured | Broken)[];
+  /** How far the peers are from each other, wavelight apart. */
+  readonly betweenPeers: readonly {
+    readonly names: readonly [string, string];
+    readonly distance: Distance;
+  }[];
+}
+
+export interface Measured {
+  readonly name: string;
+  /** Of one step: the median of the rounds, and all. */
+  readonly milliseconds: number;
+  readonly rounds: readonly number[];
+  /** Steps in a round. */
+  readonly steps: number;
+  readonly gflops: number;
+  readonly dispatches: number | null;
+  readonly submits: number | null;
+  /** How many times as fast wavelight is; 1 for itself, null where wavelight failed. */
+  readonly speedup: number | null;
+  /** From wavelight; null for itself. */
+  readonly distance: Distance | null;
+}
+
+/** A contestant at work; its process is started anew if it ended. */
+interface Seat {
+  readonly contestant: Contestant;
+  worker: Worker;
+}
+
+/** A round of a fast peer takes so long, that starting and waiting do not count. */
+const ROUND_MS = 100;
+const MAX_STEPS = 64;
+
+/**
+ * Runs the same work by wavelight and each peer that is installed, in processes of their own, one at a time: first all results
+ * are compared, then rounds of steps are timed in turn. Throws an Error if wavelight itself cannot run.
+ */
+export async function benchPeers(options: PeersOptions): Promise<PeersReport> {
+  const { device, only, shapes, batch, repeats, say } = options;
+  const folder = await mkdtemp(join(tmpdir(), 'wavelight-peers-'));
+  const seats: Seat[] = [];
+  try {
+    const own = seat(ownContestant(device));
+    seats.push(own);
+    // Its process adds to the description what no other peer knows.
+    const self = (await own.worker.ask({ do: 'describe' })) as OwnDescription;
+    const { version, adapter, kind, notes, ceilings } = self;
+    const peers: PeersReport['peers'][number][] = [{ name: 'wavelight', version, adapter, notes }];
+    say(`wavelight ${version}: ${adapter}`);
+    for (const name of only) {
+      const found = contestants(name, { device, adapter }, kind);
+      if ('missing' in found) {
+        peers.push(found);
+        say(`${name}: ${found.missing}`);
+        continue;
+      }
+      for (const contestant of found) peers.push(await open(contestant, seats, say));
+    }
+    const works: WorkReport[] = [];
+    for (const work of shapes.flatMap((choice) => workOf(choice, batch))) {
+      say(`${work.name} ...`);
+      works.push(await measureWork(work, seats, repeats, ceilings, folder, say));
+    }
+    const processor = `${cpus()[0]?.model.trim() ?? 'unknown'}, ${availableParallelism()} threads`;
+    const machine = { adapter, kind, profile: 'fast', ceilings, processor, node: process.version } as const;
+    return { machine, batch, repeats, peers, works };
+  } finally {
+    await Promise.all(seats.map(({ worker }) => worker.close()));
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+const seat = (contestant: Contestant): Seat => ({ contestant, worker: startWorker(contestant.command) });
+
+async function open(
+  contestant: Contestant,
+  seats: Seat[],
+  say: (line: string) => void,
+): Promise<PeersReport['peers'][number]> {
+  const { name } = contestant;
+  const taken = seat(contestant);
+  try {
+    const description = await taken.worker.ask({ do: 'describe' });
+    seats.push(taken);
+    say(`${name} ${description.version}: ${description.adapter} (${description.notes.join(', ')})`);
+    return { name, ...description };
+  } catch (cause) {
+    await taken.worker.close();
+    const problem = messageOf(cause);
+    say(`${name}: ${problem}`);
+    return { name, problem };
+  }
+}
+
+async function measureWork(
+  work: Work,
+  seats: readonly Seat[],
+  repeats: number,
+  { fmaGflops, copyGBps }: Ceilings,
+  folder: string,
+  say: (line: string) => void,
+): Promise<WorkReport> {
+  const problems = new Map<Seat, string>();
+  const fail = (at: Seat, problem: string): void => {
+    problems.set(at, problem);
+    say(`  ${at.contestant.name}: ${problem}`);
+  };
+  const entered = seats.filter(({ contestant }) => contestant.does.includes(work.kind));
+  const results = new Map<Seat, Results>();
+  for (const one of entered) {
+    const computed = await attempt(() => compute(work, one, folder));
+    if (computed instanceof Error) fail(one, computed.message);
+    else results.set(one, computed);
+  }
+  const distances = judge(work, results, fail);
+  const alive = (): Seat[] => entered.filter((one) => !problems.has(one));
+  const rounds = new Map<Seat, { steps: number; timed: Timed[] }>();
+  for (const one of alive()) {
+    const steps = await attempt(() => warmUp(one));
+    if (steps instanceof Error) fail(one, steps.message);
+    else rounds.set(one, { steps, timed: [] });
+  }
+  for (let round = 0; round < repeats; round++) {
+    for (const one of rotate(alive(), round)) {
+      const mine = rounds.get(one);
+      if (mine === undefined) continue;
+      const timed = await attempt(() => one.worker.ask({ do: 'time', steps: mine.steps }));
+      if (timed instanceof Error) fail(one, timed.message);
+      else mine.timed.push(timed);
+    }
+  }
+  for (const { worker } of entered) if (worker.alive) await attempt(() => worker.ask({ do: 'dispose' }));
+  const flops = flopsOf(work);
+  const timesOf = ({ steps, timed }: { steps: number; timed: readonly Timed[] }): number[] =>
+    timed.map(({ milliseconds }) => milliseconds / steps);
+  const own = entered.find(({ contestant }) => contestant.name === 'wavelight');
+  const ownRounds = own && !problems.has(own) ? rounds.get(own) : undefined;
+  const ownTime = ownRounds && median(timesOf(ownRounds));
+  return {
+    name: work.name,
+    kind: work.kind,
+    flops,
+    floorMilliseconds: Math.max(flops / fmaGflops, (bytesOf(work) ?? 0) / copyGBps) / 1e6,
+    results: entered.map((one): Measured | Broken => {
+      const { name } = one.contestant;
+      const mine = rounds.get(one);
+      const last = mine?.timed.at(-1);
+      if (problems.has(one) || mine === undefined || last === undefined)
+        return { name, problem: problems.get(one) ?? 'was not timed' };
+      const times = timesOf(mine);
+      const milliseconds = median(times);
+      return {
+        name,
+        milliseconds,
+        rounds: times,
+        steps: mine.steps,
+        gflops: flops / milliseconds / 1e6,
+        dispatches: last.dispatches,
+        submits: last.submits,
+        speedup: ownTime === undefined ? null : milliseconds / ownTime,
+        distance: distances.fromOwn.get(one) ?? null,
+      };
+    }),
+    betweenPeers: distances.betweenPeers,
+  };
+}
+
+async function compute(work: Work, one: Seat, folder: string): Promise<Results> {
+  if (!one.worker.alive) one.worker = startWorker(one.contestant.command);
+  await one.worker.ask({ do: 'prepare', work });
+  const file = join(folder, `${one.contestant.name.replaceAll(' ', '-')}.f32`);
+  const { losses } = await one.worker.ask({ do: 'check', file });
+  return readResults(work, file, losses);
+}
+
+/** Compares everybody with wavelight and all others with each other; fails those that are too far from wavelight. */
+function judge(
+  work: Work,
+  results: ReadonlyMap<Seat, Results>,
+  fail: (at: Seat, problem: string) => void,
+): { fromOwn: Map<Seat, Distance>; betweenPeers: WorkReport['betweenPeers'] } {
+  const all = [...results].map(([one, found]) => ({ one, found, name: one.contestant.name }));
+  const own = all.find(({ name }) => name === 'wavelight');
+  const peers = all.filter((entry) => entry !== own);
+  const fromOwn = new Map<Seat, Distance>();
+  for (const { one, found } of peers) {
+    if (own === undefined) continue;
+    const measured = distance(work, found, own.found);
+    fromOwn.set(one, measured);
+    const problem = disagreement(measured, one.contestant.tolerance);
+    if (problem !== null) fail(one, `not timed, because it differs from wavelight: ${problem}`);
+  }
+  const betweenPeers = peers.flatMap((a, i) =>
+    peers.slice(i + 1).map((b) => ({
+      names: [a.name, b.name] as const,
+      distance: distance(work, a.found, b.found),
+    })),
+  );
+  return { fromOwn, betweenPeers };
+}
+
+/** Runs until everything is compiled; gives the steps that make a round. */
+async function warmUp({ worker }: Seat): Promise<number> {
+  await worker.ask({ do: 'time', steps: 1 });
+  const { milliseconds } = await worker.ask({ do: 'time', steps: 1 });
+  const steps = Math.max(1, Math.min(MAX_STEPS, Math.round(ROUND_MS / milliseconds)));
+  if (steps > 1) await worker.ask({ do: 'time', steps });
+  return steps;
+}
+
+const rotate = <T>(list: readonly T[], by: number): T[] => {
+  const at = list.length === 0 ? 0 : by % list.length;
+  return [...list.slice(at), ...list.slice(0, at)];
+};
+
+async function attempt<T>(work: () => Promise<T>): Promise<T | Error> {
+  try {
+    return await work();
+  } catch (cause) {
+    return cause instanceof Error ? cause : new Error(String(cause));
+  }
+}

@@ -1,0 +1,177 @@
+/*
+ * What is measured: the same work, told to every peer in the same words. Inputs come from a hash (test/support/hash.ts,
+ * tools/hash.py), so that none is sent.
+ */
+import { hashValues, type HashKind } from '../../test/support/hash.ts';
+
+/** A tensor whose elements follow from its name. */
+export interface TensorSpec {
+  readonly name: string;
+  /** NCHW; weights [out, in, kH, kW]. */
+  readonly shape: readonly number[];
+  readonly kind: HashKind;
+  readonly scale: number;
+}
+
+/**
+ * A training step of a dense block: for each layer BN, ReLU, conv 1x1, BN, ReLU, conv 3x3, concat; the loss is the mean of
+ * the block's squared output; Adam (lr 1e-4) moves all parameters. Batch statistics; running ones are kept by nobody.
+ */
+export interface DenseWork {
+  readonly kind: 'dense';
+  readonly name: string;
+  readonly x: TensorSpec;
+  readonly layers: number;
+  /** Six for each layer: weight and bias of the BN, the 1x1 kernels, weight and bias of the BN, the 3x3 kernels. */
+  readonly parameters: readonly TensorSpec[];
+  readonly output: readonly number[];
+}
+
+/** A convolution without bias, forward. */
+export interface ConvWork {
+  readonly kind: 'conv';
+  readonly name: string;
+  readonly x: TensorSpec;
+  readonly weight: TensorSpec;
+  readonly stride: number;
+  readonly padding: number;
+  readonly output: readonly number[];
+}
+
+export type Work = DenseWork | ConvWork;
+
+export const SHAPES = ['layer', 'densenet161', 'tiny'] as const;
+export type Shapes = (typeof SHAPES)[number];
+
+/** Channels that a 1x1 convolution makes for each that a layer adds. */
+const BOTTLENECK = 4;
+
+export function workOf(shapes: Shapes, batch: number): Work[] {
+  switch (shapes) {
+    case 'layer':
+      return [denseWork(batch, 96, 56, 48, 6)];
+    case 'densenet161':
+      return densenetConvs(batch, 224, 96, 48, [6, 12, 36, 24]);
+    case 'tiny':
+      return [denseWork(batch, 8, 8, 4, 2), ...densenetConvs(batch, 32, 8, 4, [2, 1])];
+  }
+}
+
+function denseWork(batch: number, channels: number, size: number, growth: number, layers: number): DenseWork {
+  const name = `dense block of ${layers}, growth ${growth}, ${batch}x${channels}x${size}x${size}`;
+  const norm = (prefix: string, count: number): TensorSpec[] => [
+    { name: `${prefix}.weight`, shape: [count], kind: 'positive', scale: 1 },
+    { name: `${prefix}.bias`, shape: [count], kind: 'uniform', scale: 0.5 },
+  ];
+  const parameters = Array.from({ length: layers }, (_, i) => {
+    const inputs = channels + i * growth;
+    return [
+      ...norm(`layer${i}.norm1`, inputs),
+      kernels(`layer${i}.conv1`, [BOTTLENECK * growth, inputs, 1, 1]),
+      ...norm(`layer${i}.norm2`, BOTTLENECK * growth),
+      kernels(`layer${i}.conv2`, [growth, BOTTLENECK * growth, 3, 3]),
+    ];
+  });
+  return {
+    kind: 'dense',
+    name,
+    x: image([batch, channels, size, size]),
+    layers,
+    parameters: parameters.flat(),
+    output: [batch, channels + layers * growth, size, size],
+  };
+}
+
+/** Each distinct convolution of a DenseNet once, in the order of the net. */
+function densenetConvs(
+  batch: number,
+  side: number,
+  stem: number,
+  growth: number,
+  blocks: readonly number[],
+): ConvWork[] {
+  const found = new Map<string, ConvWork>();
+  const add = (inputs: number, outputs: number, size: number, kernel: number, stride = 1): void => {
+    const work = convWork(batch, inputs, outputs, size, kernel, stride);
+    found.set(work.name, work);
+  };
+  add(3, stem, side, 7, 2);
+  let size = side / 4;
+  let channels = stem;
+  blocks.forEach((layers, i) => {
+    for (let layer = 0; layer < layers; layer++) {
+      add(channels, BOTTLENECK * growth, size, 1);
+      add(BOTTLENECK * growth, growth, size, 3);
+      channels += growth;
+    }
+    if (i + 1 === blocks.length) return;
+    add(channels, channels / 2, size, 1);
+    channels /= 2;
+    size /= 2;
+  });
+  return [...found.values()];
+}
+
+function convWork(
+  batch: number,
+  inputs: number,
+  outputs: number,
+  size: number,
+  kernel: number,
+  stride: number,
+): ConvWork {
+  const padding = Math.floor(kernel / 2);
+  const result = Math.floor((size + 2 * padding - kernel) / stride) + 1;
+  return {
+    kind: 'conv',
+    name: `conv ${kernel}x${kernel}${stride > 1 ? ` s${stride}` : ''} ${batch}x${inputs}x${size}x${size} to ${outputs}`,
+    x: image([batch, inputs, size, size]),
+    weight: kernels('weight', [outputs, inputs, kernel, kernel]),
+    stride,
+    padding,
+    output: [batch, outputs, result, result],
+  };
+}
+
+const image = (shape: readonly number[]): TensorSpec => ({ name: 'x', shape, kind: 'normal', scale: 1 });
+
+/** Scaled by He et al.'s rule, so that sizes stay alike from layer to layer. */
+const kernels = (name: string, shape: readonly number[]): TensorSpec => ({
+  name,
+  shape,
+  kind: 'normal',
+  scale: Math.sqrt(2 / elements(shape.slice(1))),
+});
+
+export const elements = (shape: readonly number[]): number =>
+  shape.reduce((product, size) => product * size, 1);
+
+export function valuesOf({ name, shape, kind, scale }: TensorSpec): Float32Array<ArrayBuffer> {
+  return new Float32Array(hashValues(name, elements(shape), kind, scale));
+}
+
+/** Tensors that a check compares, in the order in which peers write them. */
+export function checkedTensors(work: Work): { readonly name: string; readonly length: number }[] {
+  const output = { name: 'output', length: elements(work.output) };
+  if (work.kind === 'conv') return [output];
+  return [
+    output,
+    ...work.parameters.map(({ name, shape }) => ({ name: `gradient of ${name}`, length: elements(shape) })),
+  ];
+}
+
+/** Floating-point operations of the convolutions; a step has three for each, forward, to the data and to the kernels. */
+export function flopsOf(work: Work): number {
+  const perImagePoint = (weight: TensorSpec): number => 2 * elements(weight.shape);
+  const [batch = 0, , height = 0, width = 0] = work.output;
+  const points = batch * height * width;
+  if (work.kind === 'conv') return points * perImagePoint(work.weight);
+  const convs = work.parameters.filter(({ shape }) => shape.length === 4);
+  return 3 * points * convs.reduce((sum, weight) => sum + perImagePoint(weight), 0);
+}
+
+/** Bytes that must move: a convolution's operands once; null for a step, whose bytes depend on what is kept. */
+export function bytesOf(work: Work): number | null {
+  if (work.kind === 'dense') return null;
+  return 4 * [work.x.shape, work.weight.shape, work.output].reduce((sum, shape) => sum + elements(shape), 0);
+}
