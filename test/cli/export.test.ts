@@ -1,0 +1,178 @@
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { normalisePictures } from '../../src/avsc/features/pictures.ts';
+import { readGivenWeights } from '../../src/avsc/node/given-weights.ts';
+import { loadModel } from '../../src/avsc/node/load-run.ts';
+import { readMediaSeconds } from '../../src/avsc/node/media-seconds.ts';
+import { createRun, runFiles, type RunFolder } from '../../src/avsc/node/run-folder.ts';
+import { createModels, pictureInput } from '../../src/avsc/training/model.ts';
+import { extractorNames, makeRecipe, type ExtractorChoices } from '../../src/avsc/training/recipe.ts';
+import { STAGES } from '../../src/avsc/training/records.ts';
+import { createPredictor } from '../../src/avsc/training/trainer.ts';
+import { manualSeed, type Device } from '../../src/index.ts';
+import { readSafetensors, writeSafetensors } from '../../src/nn/checkpoint/safetensors.ts';
+import type { StateDict } from '../../src/nn/state.ts';
+import { softmaxRows } from '../../src/avsc/training/metrics.ts';
+import { hashValues } from '../support/hash.ts';
+import { hashWeight } from '../support/hash_weights.ts';
+import { openOnnx } from '../support/onnx.ts';
+import { testDevice } from '../support/engine.ts';
+import { wavelight } from './wavelight.ts';
+
+const SQUEEZENET = '../shared/checkpoints/squeezenet11bn_places365_urbste.safetensors';
+const CLIP = '../shared/media/bento.mp4';
+const SECONDS = 2;
+
+let folder = '';
+let device: Device;
+beforeAll(async () => {
+  device = await testDevice();
+  folder = await mkdtemp(join(tmpdir(), 'wavelight-export-'));
+});
+afterAll(async () => {
+  await device.destroy();
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** A finished run of the small preset as training would leave it, with weights that nobody trained. */
+async function makeRun(name: string, extractors?: ExtractorChoices, video?: StateDict): Promise<RunFolder> {
+  const recipe = makeRecipe({ preset: 'small', ...(extractors === undefined ? {} : { extractors }) }, 10);
+  const run = await createRun(join(folder, name), { data: folder, recipe });
+  manualSeed(5);
+  const models = createModels('small', extractorNames(recipe));
+  for (const stage of STAGES) {
+    const state = await models[stage].net.stateDict();
+    for (const [key, { shape }] of state) {
+      const given = key.startsWith('video.') ? video?.get(key.slice('video.'.length)) : undefined;
+      if (given !== undefined) state.set(key, given);
+      // Statistics and weights with which probabilities differ from class to class.
+      else if (!key.endsWith('mean_image')) state.set(key, { shape, data: hashWeight(key, shape) });
+    }
+    await writeFile(runFiles(run.path).weights(stage), writeSafetensors(state));
+  }
+  return run;
+}
+
+/** The joint model's probabilities by the engine and by ONNX Runtime on what is exported; gives their largest difference. */
+async function compare(run: RunFolder, audio: Float32Array, pictures: Uint8Array): Promise<number> {
+  const seconds = audio.length / (6 * 128 * 39);
+  const { code, stdout, stderr } = await wavelight(
+    ['export', run.path, '--format', 'onnx', '--device', 'software', '--json'],
+    folder,
+  );
+  expect(code, stderr).toBe(0);
+  const { out, fixedBatch, bytes } = JSON.parse(stdout) as {
+    out: string;
+    fixedBatch: unknown;
+    bytes: number;
+  };
+  expect([out, fixedBatch]).toEqual([join(run.path, 'joint.onnx'), null]);
+  const file = new Uint8Array(await readFile(out));
+  expect(file.length).toBe(bytes);
+  const input = pictureInput('small', extractorNames(run.config.recipe));
+  const text = new TextDecoder('latin1').decode(file);
+  expect(text).toContain('"street_pedestrian"');
+  expect(text).toContain(`cut to the centre ${input.size}`);
+  const frames = new Float32Array(pictures.length);
+  normalisePictures(pictures, input.size, input, frames);
+  const session = await openOnnx(file);
+  const results = await session.run(
+    new Map([
+      ['audio', { data: audio, shape: [seconds, 6, 128, 39] }],
+      ['frames', { data: frames, shape: [seconds, 2, 3, input.size, input.size] }],
+    ]),
+  );
+  const model = await loadModel(run, 'joint', device);
+  try {
+    const predictor = createPredictor(device, model);
+    const logits = await (
+      await predictor.predict({ audio: Float32Array.from(audio), frames }, seconds)
+    ).data();
+    const here = softmaxRows(Float64Array.from(logits), 10);
+    const there = results.get('probabilities');
+    expect(there?.shape).toEqual([seconds, 10]);
+    expect(Math.max(...here) - Math.min(...here)).toBeGreaterThan(0.01);
+    return Math.max(...here.map((p, i) => Math.abs(p - (there?.data[i] ?? Number.NaN))));
+  } finally {
+    model.net.dispose();
+  }
+}
+
+describe('export', () => {
+  it('gives ONNX that computes what the run does', async () => {
+    const run = await makeRun('own');
+    const audio = Float32Array.from(hashValues('audio', SECONDS * 6 * 128 * 39, 'uniform'));
+    const pictures = Uint8Array.from({ length: SECONDS * 2 * 3 * 48 * 48 }, (_, i) => (i * 7919) % 256);
+    const error = await compare(run, audio, pictures);
+    console.log(`small preset: probabilities differ by at most ${error.toExponential(1)} in ONNX Runtime`);
+    expect(error).toBeLessThan(1e-4);
+    const single = await wavelight(
+      ['export', run.path, '--format', 'onnx', '--model', 'audio', '--out', 'a.onnx', '--device', 'software'],
+      folder,
+    );
+    expect(single.stdout).toContain('a.onnx: the audio model of');
+    const session = await openOnnx(new Uint8Array(await readFile(join(folder, 'a.onnx'))));
+    expect(session.inputNames).toEqual(['audio']);
+  });
+
+  const missing = [SQUEEZENET, CLIP].filter((path) => !existsSync(path));
+  const why = missing.length > 0 ? ` (skipped: there is no ${missing.join(', no ')})` : '';
+  it.skipIf(missing.length > 0)(
+    `the same with the SqueezeNet of Places365, on a real clip${why}`,
+    async () => {
+      const { state, source } = await readGivenWeights('squeezenet1_1', SQUEEZENET);
+      const extractors = { audio: null, video: { architecture: 'squeezenet1_1', weights: source } } as const;
+      const run = await makeRun('squeezenet', extractors, state);
+      const { audio, frames } = await readMediaSeconds(CLIP, 224, new AbortController().signal);
+      if (audio === null || frames === null) throw new Error(`${CLIP} lacks sound or pictures`);
+      const error = await compare(run, audio, frames);
+      console.log(`SqueezeNet: probabilities differ by at most ${error.toExponential(1)} in ONNX Runtime`);
+      expect(error).toBeLessThan(1e-4);
+    },
+  );
+
+  it('gives the weights bit for bit as safetensors that says what it is of', async () => {
+    const run = await makeRun('plain');
+    const { code, stdout } = await wavelight(
+      ['export', run.path, '--format', 'safetensors', '--model', 'video'],
+      folder,
+    );
+    expect(code).toBe(0);
+    const out = join(run.path, 'video-exported.safetensors');
+    expect(stdout).toContain(out);
+    const [mine, other] = await Promise.all(
+      [runFiles(run.path).weights('video'), out].map(async (path) =>
+        readSafetensors(new Uint8Array(await readFile(path))),
+      ),
+    );
+    expect(other?.tensors).toEqual(mine?.tensors);
+    expect(JSON.parse(other?.metadata.get('classes') ?? '')).toHaveLength(10);
+    expect(JSON.parse(other?.metadata.get('frames') ?? '')).toMatchObject({
+      size: 48,
+      std: [0.229, 0.224, 0.225],
+    });
+    expect(other?.metadata.get('audio')).toBeUndefined();
+  });
+
+  it.each([
+    [['export', 'nowhere', '--format', 'onnx'], 1, "nowhere is not a run's folder"],
+    [['export', 'nowhere'], 2, "required option '--format <name>' not specified"],
+    [['export', '--format', 'tflite'], 2, 'Allowed choices are safetensors, onnx'],
+    [['export', '--format', 'onnx'], 1, 'there is no finished run under runs/'],
+  ])('refuses %j', async (args, status, message) => {
+    const { code, stderr } = await wavelight(args, folder);
+    expect(stderr).toContain(message);
+    expect(code).toBe(status);
+  });
+
+  it('says which file of a run is missing', async () => {
+    const run = await makeRun('broken');
+    await rm(runFiles(run.path).weights('joint'));
+    const { code, stderr } = await wavelight(['export', run.path, '--format', 'safetensors'], folder);
+    expect(stderr).toMatch(/cannot read .*model\.safetensors: there is no such file/);
+    expect(code).toBe(1);
+  });
+});
