@@ -6,7 +6,7 @@
  */
 import { formatShape } from '../../tensor/shape.ts';
 import { ELEMENT_BYTES, isFileDType, type FileDType } from './elements.ts';
-import { quote, quoteValue } from './quote.ts';
+import { printable, quote, quoteValue } from './quote.ts';
 
 /** The reference implementation's limit. */
 const MAX_HEADER_BYTES = 100_000_000;
@@ -114,8 +114,8 @@ function parseObject(bytes: Uint8Array): Readonly<Record<string, unknown>> {
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    // V8 cites the text, which may hold line breaks.
-    throw invalid(`its header is not JSON in UTF-8 (${why.replace(/\s+/g, ' ')})`);
+    // V8 cites the text, whatever it holds.
+    throw invalid(`its header is not JSON in UTF-8 (${printable(why)})`);
   }
   if (!isObject(value)) throw invalid('its header is not a JSON object');
   return value;
