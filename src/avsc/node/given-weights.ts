@@ -1,7 +1,7 @@
 // Published weights for a run's extractor, out of a checkpoint of any format.
 
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { openCheckpoint } from '../../nn/checkpoint/open.ts';
 import type { StateDict } from '../../nn/state.ts';
@@ -41,13 +41,25 @@ export async function readGivenWeights(name: ArchitectureName, path: string): Pr
   }
 }
 
+/** Bytes that are hashed at once, in one buffer: a stream would leave as much garbage as the file has bytes. */
+const HASH_BYTES = 2 ** 20;
+
 /** SHA-256 of a file in hex. Throws one sentence that names it if it cannot be read. */
 export async function sha256Of(path: string): Promise<string> {
   const hash = createHash('sha256');
+  const buffer = new Uint8Array(HASH_BYTES);
   try {
-    for await (const piece of createReadStream(path)) hash.update(piece as Uint8Array);
+    const file = await open(path);
+    try {
+      for (;;) {
+        const { bytesRead } = await file.read(buffer, 0, buffer.length, null);
+        if (bytesRead === 0) return hash.digest('hex');
+        hash.update(buffer.subarray(0, bytesRead));
+      }
+    } finally {
+      await file.close();
+    }
   } catch (error) {
     throw new Error(`cannot read ${path}: ${messageOf(error)}`, { cause: error });
   }
-  return hash.digest('hex');
 }
