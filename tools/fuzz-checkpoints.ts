@@ -16,6 +16,8 @@ const MOST_MEGABYTES = 256;
 /** Real time after which a child counts as hung: the machine may be busy. */
 const PATIENCE_SECONDS = 20;
 const BATCH = 2500;
+/** Offending inputs that are kept for each format. */
+const MOST_KEPT = 20;
 
 interface Batch {
   readonly format: CheckpointFormat;
@@ -150,6 +152,7 @@ async function main(): Promise<void> {
       const tally = tallies.get(format);
       if (tally === undefined) continue;
       await superviseBatch(batch, tally, (index, why) => {
+        if (tally.violations > MOST_KEPT) return;
         const path = join(folder, `${format}-${seed}-${index}`);
         writeFileSync(path, hostileInput(format, seed, index));
         console.log(`${format} ${index}: ${why} (${path})`);

@@ -45,6 +45,12 @@ export function checkpointTensor(
   };
 }
 
+/** Turns big-endian elements of this size into little-endian ones, or back, in place. */
+export function swapBytes(bytes: Uint8Array, size: number): void {
+  if (size === 1) return;
+  for (let at = 0; at < bytes.length; at += size) bytes.subarray(at, at + size).reverse();
+}
+
 /**
  * Little-endian elements as the engine stores them: floats as f32, integers and BOOL as i32, U32 as u32. The buffer
  * may become the result's own. Throws a RangeError, which names the tensor, where an I64 does not fit into i32.

@@ -1,6 +1,6 @@
 // Data sets: where the elements lie and how they are packed.
 import type { Shape } from '../../tensor/shape.ts';
-import type { FileDType } from './elements.ts';
+import { swapBytes, type FileDType } from './elements.ts';
 import { hdf5Error, type Cursor } from './hdf5_cursor.ts';
 import { chunkedData } from './hdf5_chunks.ts';
 import type { Hdf5File } from './hdf5_file.ts';
@@ -51,7 +51,7 @@ export async function openDataset(file: Hdf5File, address: number, what: string)
   const data = await openLayout(file, layout, { shape, bytes, elementBytes: type.size, filters, what });
   const readBytes = async (): Promise<Uint8Array<ArrayBuffer>> => {
     const elements = await data.readBytes();
-    if (type.bigEndian) reverseElements(elements, type.size);
+    if (type.bigEndian) swapBytes(elements, type.size);
     return elements;
   };
   return { ...data, dtype: type.dtype, shape, readBytes };
@@ -116,10 +116,4 @@ function contiguousData(file: Hdf5File, address: number | undefined, { bytes, wh
     );
   }
   return { stored: bytes, unpacked: bytes, readBytes: () => file.source.read(begin, begin + bytes) };
-}
-
-/** Turns big-endian elements into little-endian ones, in place. */
-function reverseElements(bytes: Uint8Array, width: number): void {
-  for (let at = 0; width > 1 && at + width <= bytes.length; at += width)
-    bytes.subarray(at, at + width).reverse();
 }

@@ -11,6 +11,7 @@ import {
 } from './pickle_cursor.ts';
 import { fail, spend, type Machine } from './pickle_machine.ts';
 import type { PickleValue } from './pickle_values.ts';
+import { quote } from './quote.ts';
 
 /** A number of more bytes is no size, step or score. */
 const MAX_INTEGER_BYTES = 32;
@@ -90,14 +91,13 @@ function takeInteger(machine: Machine, size: number): number | bigint {
 export function parseInteger(machine: Machine, line: string, mayBeBoolean: boolean): PickleValue {
   if (mayBeBoolean && (line === '00' || line === '01')) return line === '01';
   const digits = /^[ \t]*([+-]?[0-9]{1,80})L?[ \t]*$/.exec(line)?.[1];
-  if (digits === undefined) throw fail(machine, `${JSON.stringify(line.slice(0, 20))} is no integer`);
+  if (digits === undefined) throw fail(machine, `${quote(line.slice(0, 20))} is no integer`);
   return narrowed(BigInt(digits.replace('+', '')));
 }
 
 function parseFloatLine(machine: Machine, line: string): number {
   const special: Readonly<Record<string, number>> = { inf: Infinity, '-inf': -Infinity, nan: NaN };
   const value = special[line] ?? (/^[-+0-9.eE]+$/.test(line) ? Number(line) : NaN);
-  if (Number.isNaN(value) && line !== 'nan')
-    throw fail(machine, `${JSON.stringify(line.slice(0, 20))} is no number`);
+  if (Number.isNaN(value) && line !== 'nan') throw fail(machine, `${quote(line.slice(0, 20))} is no number`);
   return value;
 }

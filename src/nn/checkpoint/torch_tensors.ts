@@ -1,5 +1,5 @@
 import type { CheckpointTensor } from './checkpoint.ts';
-import { decodeElements, ELEMENT_BYTES } from './elements.ts';
+import { checkpointTensor, ELEMENT_BYTES, swapBytes } from './elements.ts';
 import type { PickleCall } from './pickle_values.ts';
 import { layoutOf, torchError, type TorchLayout, type TorchStorage } from './torch_layout.ts';
 
@@ -51,13 +51,7 @@ function workOf({ dtype, elements, begin, end }: TorchLayout, { compressed }: St
 
 function openTensor(name: string, layout: TorchLayout, storage: StorageBytes): CheckpointTensor {
   const { dtype, shape } = layout;
-  const readBytes = () => readElements(layout, storage);
-  return {
-    dtype,
-    shape,
-    readBytes,
-    read: async () => ({ shape, data: decodeElements(dtype, (await readBytes()).buffer, name) }),
-  };
+  return checkpointTensor(name, dtype, shape, () => readElements(layout, storage));
 }
 
 async function readElements(layout: TorchLayout, storage: StorageBytes): Promise<Uint8Array<ArrayBuffer>> {
@@ -69,11 +63,6 @@ async function readElements(layout: TorchLayout, storage: StorageBytes): Promise
   const bytes = read.length === read.buffer.byteLength ? read : new Uint8Array(read);
   if (!storage.littleEndian) swapBytes(bytes, size);
   return isRowMajor(layout) ? bytes : gather(layout, bytes);
-}
-
-function swapBytes(bytes: Uint8Array, size: number): void {
-  if (size === 1) return;
-  for (let at = 0; at < bytes.length; at += size) bytes.subarray(at, at + size).reverse();
 }
 
 function isRowMajor({ shape, strides }: TorchLayout): boolean {
