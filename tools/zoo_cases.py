@@ -18,7 +18,7 @@ from torch import nn
 from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 
 CLASSES = 365
-PICTURES = (2, 3, 100, 100)
+PICTURES = (1, 3, 100, 100)
 
 ZOO = {
     'resnet18': lambda: torchvision.models.resnet18(num_classes=CLASSES),
@@ -49,8 +49,9 @@ def write_zoo():
 
 
 def resnet_extractor(block, layers):
-    net = ResNet(block, layers)
-    net.fc = nn.Identity()
+    """torchvision's ResNet without layer4 and fc."""
+    net = ResNet(block, [*layers, 1])
+    net.layer4 = net.fc = nn.Identity()
     return net
 
 
@@ -60,9 +61,9 @@ CASES = {
     'zoo': write_zoo,
     # With these seeds no ReLU and no maximum is so near a tie that rounding decides it.
     'resnet_basic': lambda: write_net(
-        'resnet_basic', lambda: resnet_extractor(BasicBlock, [1, 1, 1, 1]), (4, 3, 64, 64), 'resnet_basic_a'),
+        'resnet_basic', lambda: resnet_extractor(BasicBlock, [1, 1, 1]), (4, 3, 64, 64), 'resnet_basic_a'),
     'resnet_bottleneck': lambda: write_net(
-        'resnet_bottleneck', lambda: resnet_extractor(Bottleneck, [2, 1, 1, 1]), (4, 3, 64, 64), 'resnet_bottleneck_i'),
+        'resnet_bottleneck', lambda: resnet_extractor(Bottleneck, [2, 1, 1]), (4, 3, 64, 64), 'resnet_bottleneck_g'),
     'resnest_small': lambda: write_net(
         'resnest_small', lambda: ResNeSt((2, 1, 1), width=16), (6, 3, 41, 41), 'resnest_small_b'),
     'squeezenet_small': lambda: write_net(

@@ -2,7 +2,8 @@ import type { StateDict } from '../../nn/state.ts';
 import { noGrad } from '../../tensor/autograd.ts';
 import type { Device } from '../../tensor/device.ts';
 import { softmax } from '../../tensor/ops/softmax.ts';
-import type { Architecture, PictureInput } from './architecture.ts';
+import { normalisePictures } from '../features/pictures.ts';
+import type { Architecture } from './architecture.ts';
 
 /**
  * Probabilities [classes] of each picture, RGB bytes [3, S, S] with the architecture's S, by imported weights (with their
@@ -17,6 +18,12 @@ export async function classifyPictures(
 ): Promise<Float32Array[]> {
   const { input, name, head } = architecture;
   if (input.kind !== 'picture') throw new TypeError(`${name} takes sound, not pictures`);
+  const { size } = input;
+  const bytes = 3 * size * size;
+  const odd = pictures.find(({ length }) => length !== bytes);
+  if (odd !== undefined) {
+    throw new RangeError(`a picture has ${odd.length} bytes, 3 x ${size} x ${size} are needed`);
+  }
   const classes = weights.get(head[0] ?? '')?.shape[0] ?? architecture.classes;
   const net = architecture.createClassifier(classes);
   net.loadStateDict(weights);
@@ -25,8 +32,9 @@ export async function classifyPictures(
   try {
     const results: Float32Array[] = [];
     for (const picture of pictures) {
-      const shape = [1, 3, input.size, input.size];
-      const probabilities = await (await run({ data: normalise(picture, input), shape })).data();
+      const data = new Float32Array(bytes);
+      normalisePictures(picture, size, input, data);
+      const probabilities = await (await run({ data, shape: [1, 3, size, size] })).data();
       results.push(Float32Array.from(probabilities));
     }
     return results;
@@ -34,18 +42,4 @@ export async function classifyPictures(
     run.dispose();
     net.dispose();
   }
-}
-
-/** (x / 255 - mean) / std of RGB bytes [3, size, size]. Throws a RangeError if there are more or fewer of them. */
-function normalise(picture: Uint8Array, { size, mean, std }: PictureInput): Float32Array<ArrayBuffer> {
-  const area = size * size;
-  if (picture.length !== 3 * area) {
-    throw new RangeError(`a picture has ${picture.length} bytes, 3 x ${size} x ${size} are needed`);
-  }
-  const channels = mean.map((value, c) => ({ value, spread: std[c] ?? 1 }));
-  const result = new Float32Array(3 * area);
-  channels.forEach(({ value, spread }, c) => {
-    for (let i = c * area; i < (c + 1) * area; i++) result[i] = ((picture[i] ?? 0) / 255 - value) / spread;
-  });
-  return result;
 }
