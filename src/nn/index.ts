@@ -11,3 +11,4 @@ export { Dropout, Flatten, Identity, LeakyReLU, ReLU } from './layers/simple.ts'
 export * as init from './init.ts';
 export { readSafetensors, readSafetensorsHeader, writeSafetensors } from './checkpoint/safetensors.ts';
 export type { Safetensors, SafetensorsEntry, SafetensorsHeader } from './checkpoint/safetensors.ts';
+export { exportOnnx, type OnnxInput, type OnnxModel, type OnnxOptions } from './onnx/export.ts';
