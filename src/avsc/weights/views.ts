@@ -5,7 +5,7 @@ import type { CheckpointTensor } from '../../nn/checkpoint/checkpoint.ts';
 import { elementCount, formatShape, type Shape } from '../../tensor/shape.ts';
 
 /** How a view walks through the tensor it is of. */
-export interface Layout {
+interface Layout {
   /** Axis of the tensor that each axis of the view is; default: as they are. */
   readonly permute?: readonly number[];
   /** Axes of the tensor that run backwards. Default none. */
