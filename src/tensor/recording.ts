@@ -12,7 +12,7 @@ export interface RecordedNode {
 }
 
 /** Shapes of a node's inputs and outputs. */
-export interface NodeShapes {
+interface NodeShapes {
   readonly inputs: readonly Shape[];
   readonly outputs: readonly Shape[];
 }

@@ -42,7 +42,7 @@ export interface Named {
 }
 
 /** What batch normalisation in evaluation mode normalises with. */
-export interface RunningStatistics {
+interface RunningStatistics {
   readonly mean: string;
   readonly variance: string;
   readonly eps: number;

@@ -20,7 +20,7 @@ const IR_VERSION = 8;
 /** Protocol Buffers' own limit on a message. */
 const MAX_BYTES = 2 ** 31 - 1;
 
-export interface ModelInput {
+interface ModelInput {
   readonly name: string;
   readonly dtype: DType;
   readonly dims: readonly Dim[];
