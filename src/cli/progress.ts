@@ -22,7 +22,7 @@ export function showProgress(title: string, total: number, unit: string): Progre
 export function showEmbedding(): (part: string, done: number, total: number) => void {
   let progress: Progress | undefined;
   return (part, done, total) => {
-    progress ??= showProgress(`embedding ${part}`, total, 's of clips');
+    progress ??= showProgress(`embedding ${part}`, total, 'samples');
     progress.update(done);
     if (done < total) return;
     progress.end();

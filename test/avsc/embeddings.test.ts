@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { normalisePictures } from '../../src/avsc/features/pictures.ts';
 import { DenseNetExtractor } from '../../src/avsc/models/densenet.ts';
 import { Fcnn } from '../../src/avsc/models/fcnn.ts';
-import { embed, type Extractor, type Modality } from '../../src/avsc/models/joint.ts';
+import { embed, JointNet, type Extractor, type Modality } from '../../src/avsc/models/joint.ts';
 import {
   AUDIO_VALUES,
   frameBytes,
@@ -17,7 +17,7 @@ import { createLoader } from '../../src/avsc/node/loader.ts';
 import type { PreparedClip } from '../../src/avsc/node/prepare.ts';
 import { manualSeed, noGrad, type Device } from '../../src/index.ts';
 import { testDevice } from '../support/engine.ts';
-import { hashValues } from '../support/hash.ts';
+import { uniform } from '../support/hash.ts';
 import { temporaryFolder } from './media-files.ts';
 
 const folder = temporaryFolder();
@@ -44,11 +44,8 @@ function videoNet(seed: number): Extractor {
 async function writeClip(name: string): Promise<PreparedClip> {
   const path = join(folder, `${name}.clip`);
   const seconds = Array.from({ length: SECONDS }, (_, i) => ({
-    audio: hashValues(`${name}/audio${i}`, AUDIO_VALUES, 'uniform') as Float32Array,
-    frames: Uint8Array.from(
-      hashValues(`${name}/frames${i}`, frameBytes(SIZE), 'uniform'),
-      (x) => 127.5 * (x + 1),
-    ),
+    audio: uniform(`${name}/audio${i}`, AUDIO_VALUES),
+    frames: Uint8Array.from(uniform(`${name}/frames${i}`, frameBytes(SIZE)), (x) => 127.5 * (x + 1)),
   }));
   await writeClipFile(path, SIZE, seconds);
   const source = { file: 'fold1_train.csv', line: 2 };
@@ -166,6 +163,30 @@ describe('embeddings of frozen extractors', () => {
     const whole = new Map(filesOf('whole-video'));
     for (const [path, bytes] of filesOf('stopped')) expect(bytes, path).toEqual(whole.get(path));
   });
+
+  it.each(['plain', 'standardised'])(
+    'give the %s joint net the logits that the inputs give',
+    async (kind) => {
+      const standardised: readonly Modality[] = kind === 'plain' ? [] : ['video'];
+      const joint = new JointNet(audioNet(3), videoNet(3), 10, { standardised });
+      expect([...joint.namedTensors().keys()].filter((name) => name.includes('_norm.'))).toEqual(
+        kind === 'plain' ? [] : ['video_norm.running_mean', 'video_norm.running_var'],
+      );
+      joint.to(device).eval();
+      const sound = device.tensor(uniform('sound', 2 * AUDIO_VALUES), [2, 6, 128, 39]);
+      const frames = device.tensor(uniform('sight', 2 * frameBytes(SIZE)), [2, 2, 3, SIZE, SIZE]);
+      const logits = await noGrad(() => joint.forward(sound, frames)).data();
+      const embeddings = noGrad(() => ({
+        audio: embed('audio', joint.audio, sound),
+        video: embed('video', joint.video, frames),
+      }));
+      const { audio, video } = embeddings;
+      expect(await noGrad(() => joint.forward(audio, frames)).data()).toEqual(logits);
+      expect(await noGrad(() => joint.forward(sound, video)).data()).toEqual(logits);
+      expect(await noGrad(() => joint.forward(audio, video)).data()).toEqual(logits);
+      joint.dispose();
+    },
+  );
 
   it('are read instead of pictures, which cannot be changed then', async () => {
     const { table } = await embedInto('whole-video');

@@ -79,7 +79,7 @@ describe('train with given weights', () => {
     const { code, stderr } = await train('--out', 'whole');
     expect(code, stderr).toBe(0);
     expect(stderr).toContain('squeezenet1_1: 151 tensors loaded');
-    expect(stderr).toContain('embedding video: 4/4 s of clips');
+    expect(stderr).toContain('embedding video: 4/4 samples');
     expect(stderr).toContain('video: 733,514 parameters, 5,130 of them trained, 4 steps');
   });
 
