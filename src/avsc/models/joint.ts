@@ -22,7 +22,7 @@ export type Frozen = 'none' | Modality | 'both';
 export const isFrozen = (part: Modality, frozen: Frozen): boolean => frozen === part || frozen === 'both';
 
 /** Embeddings that are standardised before they are classified. */
-export interface SceneNetOptions {
+interface SceneNetOptions {
   readonly standardised?: readonly Modality[];
 }
 

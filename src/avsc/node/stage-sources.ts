@@ -10,7 +10,7 @@ import type { Sources } from './loader.ts';
 import type { PreparedClip } from './prepare.ts';
 import { runFiles, type RunFolder } from './run-folder.ts';
 
-export interface SourceOptions {
+interface SourceOptions {
   readonly device: Device;
   readonly folder: RunFolder;
   /** Folder of the decoded clips; embeddings by given weights are kept below it, for all runs. */
