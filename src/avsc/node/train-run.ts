@@ -9,13 +9,13 @@ import { renderReport } from '../training/report.ts';
 import { STAGES, type EpochRecord, type RunResults, type Stage } from '../training/records.ts';
 import type { Metrics } from '../training/metrics.ts';
 import { scheduleOf } from '../presets.ts';
-import { createModels, modalitiesOf, pictureInput, type SceneModel } from '../training/model.ts';
+import { createModels, pictureInput, type SceneModel } from '../training/model.ts';
 import { MODALITIES, type Modality } from '../models/joint.ts';
 import { extractorNames, frozenIn } from '../training/recipe.ts';
 import { createTrainer, type Trainer } from '../training/trainer.ts';
 import { readCheckpoint, writeCheckpoint, type Checkpoint, type Position } from './checkpoint.ts';
 import { measurePredictions, predictAll } from './evaluate.ts';
-import { loadModel, readWeights } from './load-run.ts';
+import { loadExtractors, loadModel } from './load-run.ts';
 import { LineLog } from './line-log.ts';
 import { createLoader, type Loader, type Sources } from './loader.ts';
 import type { PreparedClip } from './prepare.ts';
@@ -127,7 +127,7 @@ async function runStage(run: Run, model: SceneModel, from: Position, saved?: Che
   const frozen = frozenIn(stage, recipe);
   model.net.freeze(frozen.length === MODALITIES.length ? 'both' : (frozen[0] ?? 'none'));
   if (saved && saved.model.size > 0) model.net.loadStateDict(saved.model);
-  else await loadExtractors(run, model);
+  else await loadExtractors(folder, model);
   model.net.to(device);
   const trainer = createTrainer(device, model, phase.optimizer);
   try {
@@ -246,22 +246,6 @@ async function save({ files, log }: Run, trainer: Trainer, position: Position): 
   const [model, optimizer] = await Promise.all([trainer.model.net.stateDict(), trainer.optimizerState()]);
   log.flush();
   await writeCheckpoint(files.checkpoint, { position, model, optimizer });
-}
-
-/** What a stage begins with: given weights, and in the joint model what the first two stages trained. */
-async function loadExtractors({ files, folder }: Run, { stage, net }: SceneModel): Promise<void> {
-  const { extractors } = folder.config.recipe;
-  for (const part of modalitiesOf(stage)) {
-    if (stage !== 'joint' && !extractors[part]?.weights) continue;
-    const file = stage === 'joint' ? files.weights(part) : files.given(part);
-    const prefix = stage === 'joint' ? '' : `${part}.`;
-    const named = [...(await readWeights(file))].map(([name, tensor]) => [prefix + name, tensor] as const);
-    const isPart = (name: string): boolean => name.startsWith(`${part}.`) || name.startsWith(`${part}_norm.`);
-    const { missing } = net.loadStateDict(new Map(named.filter(([name]) => isPart(name))), { strict: false });
-    const lost = missing.filter((name) => name.startsWith(`${part}.`));
-    if (lost.length > 0)
-      throw new Error(`${file} lacks ${lost.length} tensors of the extractor, as ${lost[0]}`);
-  }
 }
 
 function sourcesOf(run: Run, model: SceneModel, clips: readonly PreparedClip[]): Promise<Sources> {
