@@ -2,7 +2,7 @@
 import { describeAdapter, LIMITS, type Profile } from '../../src/gpu/gpu.ts';
 import { openNodeGpu, type AdapterChoice } from '../../src/node/adapter.ts';
 
-export interface Page {
+interface Page {
   readonly counts: { dispatches: number; submits: number };
   /** Name of the adapter of the device that was made last. */
   adapter(): string;

@@ -12,7 +12,7 @@ import type { OwnDescription } from './wavelight.ts';
 import { bytesOf, flopsOf, workOf, type Shapes, type Work } from './work.ts';
 import { startWorker, type Worker } from './worker.ts';
 
-export interface PeersOptions {
+interface PeersOptions {
   readonly device: AdapterChoice;
   readonly only: readonly PeerName[];
   readonly shapes: readonly Shapes[];
@@ -82,6 +82,7 @@ interface Seat {
 /** A round of a fast peer takes so long, that starting and waiting do not count. */
 const ROUND_MS = 100;
 const MAX_STEPS = 64;
+const SLOW_MS = 5000;
 
 /**
  * Runs the same work by wavelight and each peer that is installed, in processes of their own, one at a time: first all results
@@ -252,12 +253,16 @@ function judge(
 }
 
 /** Runs until everything is compiled; gives the steps that make a round. */
-async function warmUp({ worker }: Seat): Promise<number> {
-  await worker.ask({ do: 'time', steps: 1 });
-  const { milliseconds } = await worker.ask({ do: 'time', steps: 1 });
-  const steps = Math.max(1, Math.min(MAX_STEPS, Math.round(ROUND_MS / milliseconds)));
-  if (steps > 1) await worker.ask({ do: 'time', steps });
-  return steps;
+async function warmUp({ worker, contestant: { leastSteps } }: Seat): Promise<number> {
+  const first = await worker.ask({ do: 'time', steps: leastSteps });
+  // So slow that compiling is a small part of it.
+  if (first.milliseconds > SLOW_MS) return leastSteps;
+  const { milliseconds } = await worker.ask({ do: 'time', steps: leastSteps });
+  const steps = Math.round((ROUND_MS * leastSteps) / milliseconds);
+  if (steps <= leastSteps) return leastSteps;
+  const most = Math.min(steps, MAX_STEPS);
+  await worker.ask({ do: 'time', steps: most });
+  return most;
 }
 
 const rotate = <T>(list: readonly T[], by: number): T[] => {

@@ -41,6 +41,7 @@ interface TfTensor {
 }
 
 interface TfOptimizer {
+  applyGradients(gradients: Record<string, TfTensor>): void;
   minimize(f: () => TfTensor, returnCost: true, variables: readonly TfTensor[]): TfTensor;
   dispose(): void;
 }
@@ -114,21 +115,18 @@ function denseJob(tf: Tf, idle: () => Promise<undefined>, work: DenseWork): Job 
   return {
     check: async () => {
       const output = tf.tidy(() => denseBlock(tf, x, parameters));
-      const { value, grads } = tf.tidy(() => tf.variableGrads(loss, parameters));
       const tensors = [await readNchw(tf, output)];
-      for (const [i, { shape }] of work.parameters.entries()) {
+      // What minimize does, with a look at the gradients in between.
+      const { value, grads } = tf.tidy(() => tf.variableGrads(loss, parameters));
+      adam.applyGradients(grads);
+      const losses = [await readScalar(value)];
+      for (const [i, { name, shape }] of work.parameters.entries()) {
         const gradient = grads[parameters[i]?.name ?? ''];
-        if (gradient === undefined)
-          throw new Error(`tfjs gives no gradient of ${work.parameters[i]?.name ?? ''}`);
+        if (gradient === undefined) throw new Error(`tfjs gives no gradient of ${name}`);
         tensors.push(shape.length === 4 ? await readOihw(tf, gradient) : await gradient.data());
       }
-      tf.dispose([output, value, grads]);
-      const losses: number[] = [];
-      while (losses.length < CHECKED_STEPS) {
-        const cost = step();
-        losses.push((await cost.data())[0] ?? NaN);
-        cost.dispose();
-      }
+      tf.dispose([output, grads]);
+      while (losses.length < CHECKED_STEPS) losses.push(await readScalar(step()));
       return { losses, tensors };
     },
     run: async (steps) => {
@@ -172,6 +170,12 @@ const readNchw = (tf: Tf, tensor: TfTensor): Promise<Float32Array> =>
   readTransposed(tf, tensor, [0, 3, 1, 2]);
 const readOihw = (tf: Tf, tensor: TfTensor): Promise<Float32Array> =>
   readTransposed(tf, tensor, [3, 2, 0, 1]);
+
+async function readScalar(tensor: TfTensor): Promise<number> {
+  const [value = NaN] = await tensor.data();
+  tensor.dispose();
+  return value;
+}
 
 async function readTransposed(tf: Tf, tensor: TfTensor, order: readonly number[]): Promise<Float32Array> {
   const transposed = tf.transpose(tensor, order);

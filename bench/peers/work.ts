@@ -143,8 +143,7 @@ const kernels = (name: string, shape: readonly number[]): TensorSpec => ({
   scale: Math.sqrt(2 / elements(shape.slice(1))),
 });
 
-export const elements = (shape: readonly number[]): number =>
-  shape.reduce((product, size) => product * size, 1);
+const elements = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);
 
 export function valuesOf({ name, shape, kind, scale }: TensorSpec): Float32Array<ArrayBuffer> {
   return new Float32Array(hashValues(name, elements(shape), kind, scale));

@@ -27,8 +27,8 @@ export interface Worker {
   close(): Promise<void>;
 }
 
-/** The longest that a request may take: a training step of a slow peer on a software adapter takes a minute. */
-const PATIENCE_MS = 15 * 60_000;
+/** The longest that a request may take: a few training steps of a slow peer on a software adapter take minutes. */
+const PATIENCE_MS = 30 * 60_000;
 
 export function startWorker([command = '', ...args]: readonly string[]): Worker {
   const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe', 'pipe'] });
