@@ -91,9 +91,15 @@ async function fit(
     companions: await companionsOf(architecture, path, mean),
   };
   const fitted = importWeights(file, architecture, { ...options, strict: false });
-  if (!json) console.log(printable(formatReport(fitted.report)).replaceAll('\\u000a', '\n'));
-  // The same again, for its error.
-  return strict ? importWeights(file, architecture, options) : fitted;
+  const lines = formatReport(fitted.report).split('\n');
+  if (!json) console.log(lines.map(printable).join('\n'));
+  if (!strict) return fitted;
+  try {
+    return importWeights(file, architecture, options);
+  } catch (error) {
+    if (json) console.log(JSON.stringify({ file: path, out: null, ...fitted.report }));
+    throw error;
+  }
 }
 
 /** Where the weights come from, for whoever finds the file later. */

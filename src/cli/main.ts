@@ -5,6 +5,7 @@ import { messageOf } from '../node/files.ts';
 import { DatasetError } from '../avsc/node/dataset.ts';
 import { Interrupted } from './interrupt.ts';
 import { UsageError } from './options.ts';
+import { printable } from './table.ts';
 
 /** Loaded when they are needed: the libraries behind one command are not those of another. */
 const COMMANDS: Readonly<Record<string, () => Promise<() => Command>>> = {
@@ -63,7 +64,7 @@ function report(error: unknown, command: string): number {
     return 2;
   }
   // A data set's faults are a list, one line each; all else is one line.
-  console.error(`wavelight: ${error instanceof DatasetError ? error.message : messageOf(error)}`);
+  console.error(`wavelight: ${error instanceof DatasetError ? error.message : printable(messageOf(error))}`);
   if (process.env['WAVELIGHT_DEBUG'] && error instanceof Error) console.error(error.stack, error.cause ?? '');
   return 1;
 }

@@ -208,6 +208,9 @@ describe('import', () => {
     expect(strict.stdout).toContain('unexpected (1): aux.weight');
     expect(strict.stdout).toContain('wrong shape (2): fc.weight is [12, 512] instead of [365, 512]');
     expect(existsSync(join(folder, 'more.safetensors'))).toBe(false);
+    const json = await wavelight([...args, '--json'], folder);
+    expect(JSON.parse(json.stdout)).toMatchObject({ out: null, unexpected: ['aux.weight'] });
+    expect(json.code).toBe(1);
     const loose = await wavelight([...args, '--no-strict', '--classes', '12', '--json'], folder);
     const report = JSON.parse(loose.stdout) as Record<string, unknown>;
     expect(report).toMatchObject({ unexpected: ['aux.weight'], missing: [], wrongShape: [], tensors: 102 });
@@ -244,6 +247,11 @@ describe('what a file says about itself', () => {
     const { stdout } = await wavelight(['inspect', 'odd.safetensors'], folder);
     expect(stdout).toContain('a\\u001b[2Jb');
     expect(stdout).toContain('note\\u000d: one\\u000atwo\\u202e');
+    const args = ['import', 'odd.safetensors', '--arch', 'resnet18', '--out', 'x.safetensors'];
+    const refused = await wavelight(args, folder);
+    expect(refused.code).toBe(1);
+    expect(refused.stdout + refused.stderr).not.toContain('\u001b');
+    expect(refused.stderr).toContain('a\\u001b[2Jb');
   });
 });
 
