@@ -60,22 +60,23 @@ describe('importing weights', () => {
     const state = stateOf(squeezenet, 365);
     state.delete('fire4.squeeze.conv.bias');
     state.set('fire10.squeeze.conv.bias', tensor('x', [3]));
+    state.set('two\nlines', tensor('x', [3]));
     state.set('fire5.squeeze.norm.bias', tensor('x', [7]));
     const file = await openWritten(state);
     expect(() => importWeights(file, squeezenet)).toThrow(
-      'the weights do not fit squeezenet1_1: missing fire4.squeeze.conv.bias; unexpected fire10.squeeze.conv.bias; ' +
+      'the weights do not fit squeezenet1_1: missing fire4.squeeze.conv.bias; unexpected fire10.squeeze.conv.bias, "two\\nlines"; ' +
         'wrong shape fire5.squeeze.norm.bias is [7] instead of [32]',
     );
     const { report, tensors } = importWeights(file, squeezenet, { strict: false });
     expect(report.missing).toEqual(['fire4.squeeze.conv.bias']);
-    expect(report.unexpected).toEqual(['fire10.squeeze.conv.bias']);
+    expect(report.unexpected).toEqual(['fire10.squeeze.conv.bias', 'two\nlines']);
     expect(report.wrongShape).toEqual([{ name: 'fire5.squeeze.norm.bias', file: [7], expected: [32] }]);
     expect([...tensors.keys()]).toEqual(report.loaded);
-    expect(report.loaded.length).toBe(state.size - 2);
+    expect(report.loaded.length).toBe(state.size - 3);
     expect(formatReport(report).split('\n')).toEqual([
-      `squeezenet1_1: ${state.size - 2} tensors loaded`,
+      `squeezenet1_1: ${state.size - 3} tensors loaded`,
       'missing (1): fire4.squeeze.conv.bias',
-      'unexpected (1): fire10.squeeze.conv.bias',
+      'unexpected (2): fire10.squeeze.conv.bias, "two\\nlines"',
       'wrong shape (1): fire5.squeeze.norm.bias is [7] instead of [32]',
     ]);
   });
@@ -286,9 +287,9 @@ describe('.npy files', () => {
     ['a short file', bytesSource(new Uint8Array(3)), 'it does not begin as one'],
     ['an unknown version', npy(header('<f4', '(1,)'), 4, 9), 'its version is 9'],
     ['a header behind the end', npy('x'.repeat(9), 0, 2), 'its header is "xxxxxxxxx"'],
-    ['objects', npy(header('|O', '(1,)'), 8), 'its elements are |O'],
-    ['a name of Object', npy(header('toString', '(1,)'), 8), 'its elements are toString'],
-    ['big-endian numbers', npy(header('>f4', '(1,)'), 4), 'its elements are >f4'],
+    ['objects', npy(header('|O', '(1,)'), 8), 'its elements are "|O"'],
+    ['a name of Object', npy(header('toString', '(1,)'), 8), 'its elements are "toString"'],
+    ['big-endian numbers', npy(header('>f4', '(1,)'), 4), 'its elements are ">f4"'],
     ['columns first', npy(header('<f4', '(2, 2)', 'True'), 16), 'numpy.ascontiguousarray'],
     ['too few bytes', npy(header('<f4', '(3,)'), 8), 'F32 [3] needs 12 bytes, the file has 8'],
     [

@@ -4,7 +4,7 @@ import type { CheckpointFile, CheckpointTensor } from '../../nn/checkpoint/check
 import type { HostTensor } from '../../nn/state.ts';
 import { formatShape, sameShape, type Shape } from '../../tensor/shape.ts';
 import type { Architecture, ArchitectureName } from './architecture.ts';
-import type { NamedTensors } from './names.ts';
+import { shownName, type NamedTensors } from './names.ts';
 
 export interface ImportOptions {
   /** Classes of the head. Default: those of the published weights. */
@@ -114,7 +114,7 @@ function problemsOf({ missing, unexpected, wrongShape }: ImportReport): Problem[
   );
   return [
     { kind: 'missing', names: missing },
-    { kind: 'unexpected', names: unexpected },
+    { kind: 'unexpected', names: unexpected.map(shownName) },
     { kind: 'wrong shape', names: shapes },
   ].filter(({ names }) => names.length > 0);
 }

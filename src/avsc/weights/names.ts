@@ -1,4 +1,5 @@
 import type { CheckpointTensor } from '../../nn/checkpoint/checkpoint.ts';
+import { quote } from '../../nn/checkpoint/quote.ts';
 
 export type NamedTensors = ReadonlyMap<string, CheckpointTensor>;
 
@@ -16,8 +17,13 @@ export function renamed(tensors: NamedTensors, rename: (name: string) => string)
   for (const [name, tensor] of tensors) {
     const to = rename(name);
     if (result.has(to))
-      throw new Error(`the file holds two tensors that are ${to} here, one of them as ${name}`);
+      throw new Error(
+        `the file holds two tensors that are ${shownName(to)} here, one of them as ${shownName(name)}`,
+      );
     result.set(to, tensor);
   }
   return result;
 }
+
+/** A name as a sentence shows it: as it is, or quoted where it is not of the usual kind. */
+export const shownName = (name: string): string => (/^[\w.:/-]{1,80}$/.test(name) ? name : quote(name));

@@ -1,7 +1,8 @@
 // Reading NumPy's .npy format (numpy.lib.format, versions 1 to 3): one array of numbers.
 
 import type { CheckpointTensor } from '../../nn/checkpoint/checkpoint.ts';
-import { decodeElements, ELEMENT_BYTES, type FileDType } from '../../nn/checkpoint/elements.ts';
+import { checkpointTensor, ELEMENT_BYTES, type FileDType } from '../../nn/checkpoint/elements.ts';
+import { quote } from '../../nn/checkpoint/quote.ts';
 import type { ByteSource } from '../../nn/checkpoint/source.ts';
 
 const MAGIC = '\x93NUMPY';
@@ -45,21 +46,16 @@ export async function readNpy(source: ByteSource): Promise<CheckpointTensor> {
   if (bytes !== source.size - start) {
     throw invalid(`${dtype} [${shape.join(', ')}] needs ${bytes} bytes, the file has ${source.size - start}`);
   }
-  const readBytes = () => source.read(start, source.size);
-  const read = async () => ({
-    shape,
-    data: decodeElements(dtype, (await readBytes()).buffer, 'of the .npy file'),
-  });
-  return { dtype, shape, readBytes, read };
+  return checkpointTensor('of the .npy file', dtype, shape, () => source.read(start, source.size));
 }
 
 function parseHeader(text: string): { dtype: FileDType; shape: readonly number[] } {
   const match = HEADER.exec(text);
-  if (match === null) throw invalid(`its header is ${JSON.stringify(text.slice(0, 80))}`);
+  if (match === null) throw invalid(`its header is ${quote(text)}`);
   const [, descr = '', fortran, sizes = ''] = match;
   const dtype = Object.hasOwn(DTYPES, descr) ? DTYPES[descr] : undefined;
   if (dtype === undefined) {
-    throw invalid(`its elements are ${descr}, known are ${Object.keys(DTYPES).join(', ')}`);
+    throw invalid(`its elements are ${quote(descr)}, known are ${Object.keys(DTYPES).join(', ')}`);
   }
   const shape = sizes.split(',').flatMap((size) => (size.trim() === '' ? [] : [Number(size)]));
   if (shape.length > MAX_RANK) throw invalid(`it has ${shape.length} dimensions`);

@@ -1,3 +1,5 @@
+import { quote } from '../../nn/checkpoint/quote.ts';
+
 const LINE = /^\/\w\/(\S+) (\d{1,6})$/;
 
 /**
@@ -10,9 +12,7 @@ export function parseCategories(text: string): string[] {
   return lines.map((line, i) => {
     const [, name, number] = LINE.exec(line) ?? [];
     if (name === undefined || Number(number) !== i) {
-      throw new Error(
-        `line ${i + 1} of the categories is ${JSON.stringify(line.slice(0, 80))}, expected "/a/airfield ${i}"`,
-      );
+      throw new Error(`line ${i + 1} of the categories is ${quote(line)}, expected "/a/airfield ${i}"`);
     }
     return name;
   });

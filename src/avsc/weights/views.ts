@@ -1,6 +1,6 @@
 // Tensors of a file in another layout: nothing is read before they are.
 
-import { decodeElements, ELEMENT_BYTES } from '../../nn/checkpoint/elements.ts';
+import { checkpointTensor, ELEMENT_BYTES } from '../../nn/checkpoint/elements.ts';
 import type { CheckpointTensor } from '../../nn/checkpoint/checkpoint.ts';
 import { elementCount, formatShape, type Shape } from '../../tensor/shape.ts';
 
@@ -27,12 +27,8 @@ export function viewOf(tensor: CheckpointTensor, layout: Layout): CheckpointTens
   });
   const readBytes = async (): Promise<Uint8Array<ArrayBuffer>> =>
     gather(await tensor.readBytes(), ELEMENT_BYTES[dtype], axes, offset);
-  const viewShape = axes.map(({ size }) => size);
-  const read = async () => ({
-    shape: viewShape,
-    data: decodeElements(dtype, (await readBytes()).buffer, 'of a view'),
-  });
-  return { dtype, shape: viewShape, readBytes, read };
+  const sizes = axes.map(({ size }) => size);
+  return checkpointTensor('of a view', dtype, sizes, readBytes);
 }
 
 /** f32 elements made from those of a tensor when they are read. */
@@ -46,12 +42,12 @@ export function computedFrom(
 
 /** f32 elements that are made when they are read. */
 export function computed(shape: Shape, make: () => Promise<Float32Array<ArrayBuffer>>): CheckpointTensor {
-  return {
-    dtype: 'F32',
+  return checkpointTensor(
+    'that is computed',
+    'F32',
     shape,
-    readBytes: async () => new Uint8Array((await make()).buffer),
-    read: async () => ({ shape, data: await make() }),
-  };
+    async () => new Uint8Array((await make()).buffer),
+  );
 }
 
 interface Axis {
