@@ -56,7 +56,8 @@ export async function readTexts(
 }
 
 async function readLongTexts(file: Hdf5File, fields: Cursor, count: number, what: string): Promise<string[]> {
-  const heaps = new Map<number, ReadonlyMap<number, Uint8Array>>();
+  // Texts that were written together lie together; keeping every heap would need more memory than the file has bytes.
+  let heap: { address: number; texts: ReadonlyMap<number, Uint8Array> } | undefined;
   const texts: string[] = [];
   let characters = 0;
   for (let i = 0; i < count; i++) {
@@ -68,9 +69,8 @@ async function readLongTexts(file: Hdf5File, fields: Cursor, count: number, what
       texts.push('');
       continue;
     }
-    const heap = heaps.get(address) ?? (await readGlobalHeap(file, address));
-    heaps.set(address, heap);
-    const bytes = heap.get(index);
+    if (heap?.address !== address) heap = { address, texts: await readGlobalHeap(file, address) };
+    const bytes = heap.texts.get(index);
     if (bytes === undefined || bytes.length < length)
       throw hdf5Error(`${what} refers to a text that is not there`);
     characters += length;

@@ -5,6 +5,9 @@ import type { Hdf5File } from './hdf5_file.ts';
 /** Trees of real files are far lower. */
 const DEEPEST = 32;
 
+/** More entries than the file has room for: nodes are shared. */
+const circular = (what: string): Error => hdf5Error(`${what} refers to the same nodes over and over`);
+
 /**
  * The leaves of a version 1 tree: what `readKey` makes of each key, and the address that it stands for. Keys have
  * `keyBytes` bytes. Throws an Error of one sentence if it is damaged.
@@ -30,6 +33,7 @@ export async function readTree<Key>(
     }
     const count = head.u16();
     const fields = await file.structure(node.at + 8 + 2 * offset, count * (keyBytes + offset), what);
+    if ((leaves.length + count) * (keyBytes + offset) > file.source.size) throw circular(what);
     const children: { key: Key; address: number }[] = [];
     for (let i = 0; i < count; i++) {
       const from = fields.at;
@@ -37,7 +41,7 @@ export async function readTree<Key>(
       fields.skip(from + keyBytes - fields.at);
       children.push({ key, address: fields.placed(file.widths) });
     }
-    if (level === 0) leaves.push(...children);
+    if (level === 0) for (const leaf of children) leaves.push(leaf);
     else nodes.push(...children.reverse().map((child) => ({ at: child.address, level: level - 1 })));
   }
   return leaves;
@@ -86,6 +90,7 @@ export async function readTree2(file: Hdf5File, address: number, recordType: num
     fields.signature(level === 0 ? 'BTLF' : 'BTIN');
     fields.version(0);
     fields.skip(1);
+    if ((records.length + count) * recordBytes > file.source.size) throw circular(what);
     for (let i = 0; i < count; i++) records.push(fields.cut(recordBytes));
     if (level === 0) return;
     for (let i = 0; i <= count; i++) {

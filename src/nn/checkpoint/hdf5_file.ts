@@ -2,7 +2,7 @@
  * HDF5 (HDF5 File Format Specification 3.0, The HDF Group), as far as h5py and Keras write it: superblocks 0 to 3, both kinds
  * of object headers and groups, contiguous, compact and chunked data, deflate and shuffle. It is our own because libhdf5 cannot
  * be trusted with a stranger's file: compiled to WebAssembly (h5wasm 0.10.3), 24 of 6,000 mutations of a 17 kB Keras file made it
- * run for over 3 s, 6 made it read outside its memory, and it grew to 2.1 GB. Here all work is bounded by the file's size.
+ * run for over 3 s, 6 made it read outside its memory, and it grew to 2.1 GB. Here work and memory are bounded.
  */
 import { Cursor, hdf5Error, type Widths } from './hdf5_cursor.ts';
 import { hdf5Start } from './identify.ts';
@@ -12,10 +12,9 @@ import type { ByteSource } from './source.ts';
 const PAGE_BYTES = 16 * 1024;
 const PAGES_KEPT = 64;
 
-/** Reading structure costs its bytes and this much per read; what a file may cost in all, beside a multiple of its size. */
+/** Reading structure costs its bytes and this much per read: some 2 s for all that is allowed, thousands of weights. */
 const COST_PER_READ = 256;
-const COST_ALLOWED = 64 * 1024 * 1024;
-const COST_PER_BYTE = 4;
+const COST_ALLOWED = 128 * 1024 * 1024;
 
 /** An open file. */
 export interface Hdf5File {
@@ -68,7 +67,7 @@ function structureReader(source: ByteSource, base: number): Hdf5File['structure'
     if (pages.size > PAGES_KEPT && oldest !== undefined) pages.delete(oldest);
     return bytes;
   };
-  let left = COST_ALLOWED + COST_PER_BYTE * source.size;
+  let left = COST_ALLOWED;
   return async (address, length, what) => {
     const begin = base + address;
     const end = begin + length;
@@ -78,7 +77,8 @@ function structureReader(source: ByteSource, base: number): Hdf5File['structure'
       );
     }
     left -= length + COST_PER_READ;
-    if (left < 0) throw hdf5Error('its structure refers to the same parts over and over');
+    if (left < 0)
+      throw hdf5Error('its structure is far larger than that of weights, or goes round in circles');
     const bytes = new Uint8Array(length);
     for (let at = begin; at < end;) {
       const index = Math.floor(at / PAGE_BYTES);

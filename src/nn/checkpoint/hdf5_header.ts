@@ -25,6 +25,8 @@ export interface Message {
 }
 
 const SHARED = 0x02;
+/** As many as an old header can count; new ones could go on in circles. */
+const MOST_MESSAGES = 0xffff;
 
 /** The messages of the object at `address`. Throws an Error of one sentence if it is none. */
 export async function readMessages(file: Hdf5File, address: number): Promise<readonly Message[]> {
@@ -77,6 +79,8 @@ async function readNew(file: Hdf5File, address: number): Promise<Message[]> {
   for (let block = blocks.shift(); block !== undefined; block = blocks.shift()) {
     const fields = await file.structure(block.at, block.size, 'an object header');
     while (fields.left >= prefix) {
+      if (messages.length === MOST_MESSAGES)
+        throw hdf5Error(`an object has more than ${MOST_MESSAGES} messages`);
       const type = fields.u8();
       const length = fields.u16();
       const messageFlags = fields.u8();

@@ -47,6 +47,56 @@ function structureOf(bytes: Uint8Array): Structure {
   return { parts, addresses };
 }
 
+/** A file whose root group is the header at 48 that `root` makes. */
+function withRoot(size: number, root: (file: Uint8Array, at: number) => void): Uint8Array {
+  const file = new Uint8Array(size);
+  file.set([0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a, 2, 8, 8]);
+  setNumber(file, 20, 8, -1n);
+  setNumber(file, 28, 8, BigInt(size));
+  setNumber(file, 36, 8, 48n);
+  root(file, 48);
+  return file;
+}
+
+/** An object header (version 2) with one message of 16 bytes: two numbers. */
+function header(file: Uint8Array, at: number, type: number, first: number, second: number): void {
+  file.set(ascii('OHDR'), at);
+  file.set([2, 2, 20, 0, 0, 0, type, 16, 0, 0], at + 4);
+  setNumber(file, at + 14, 8, BigInt(first));
+  setNumber(file, at + 22, 8, BigInt(second));
+}
+
+/** A block of empty messages that ends in its own continuation. */
+function endlessMessages(): Uint8Array {
+  const bytes = 40_000;
+  return withRoot(64_000, (file, at) => {
+    header(file, at, 0x10, 1024, bytes);
+    file.set(ascii('OCHK'), 1024);
+    file.set([0x10, 16, 0, 0], 1028);
+    setNumber(file, 1032, 8, 1024n);
+    setNumber(file, 1040, 8, BigInt(bytes));
+  });
+}
+
+/** A tree whose nodes have one and the same child 200 times, over 20 levels. */
+function bushyTree(): Uint8Array {
+  const [levels, children, bytes] = [20, 200, 4096];
+  return withRoot(bytes * (levels + 2), (file, at) => {
+    const place = (level: number): number => bytes * (levels - level + 1);
+    header(file, at, 0x11, place(levels), 1024);
+    file.set(ascii('HEAP'), 1024);
+    setNumber(file, 1032, 8, 8n);
+    setNumber(file, 1048, 8, 2048n);
+    for (let level = 0; level <= levels; level++) {
+      const node = place(level);
+      file.set(ascii('TREE'), node);
+      file.set([0, level, children], node + 4);
+      for (let i = 0; i < children; i++)
+        setNumber(file, node + 32 + 16 * i, 8, BigInt(level === 0 ? 0 : place(level - 1)));
+    }
+  });
+}
+
 /** Every address points at the first structure: trees of themselves, objects of themselves. */
 function rings(bytes: Uint8Array): Uint8Array {
   const ring = bytes.slice();
@@ -66,6 +116,8 @@ export const HANDMADE: readonly (() => Uint8Array)[] = [
     return file;
   },
   ...valid.map((bytes) => () => rings(bytes)),
+  endlessMessages,
+  bushyTree,
 ];
 
 /** Fields of the structure changed, addresses exchanged, or any bytes changed. */

@@ -22,6 +22,7 @@ const tensor = (shape: string, offsets: string, dtype = '"F32"'): string =>
   `{"a":{"dtype":${dtype},"shape":${shape},"data_offsets":${offsets}}}`;
 
 export const HANDMADE: readonly (() => Uint8Array)[] = [
+  () => withHeader(`{${Array.from({ length: 100_000 }, (_, i) => `"a${i}":{}`).join()}}`),
   () => withHeader('['.repeat(200_000)),
   () => withHeader('{"a":'.repeat(200_000)),
   () => withHeader(tensor('[9223372036854775808]', '[0,4]')),
