@@ -2,7 +2,8 @@
 import './tensor/methods.ts';
 
 export { Device, type DeviceOptions, type TensorOptions } from './tensor/device.ts';
-export type { CompiledFunction, PlanStatistics, StepInput, StepResult } from './tensor/compile.ts';
+export type { CompiledFunction, StepInput, StepResult } from './tensor/compile.ts';
+export type { PlanStatistics } from './tensor/plan/statistics.ts';
 export { Tensor, type TypedArray } from './tensor/tensor.ts';
 export type { Shape } from './tensor/shape.ts';
 export type { DType } from './gpu/dispatch.ts';

@@ -45,7 +45,7 @@ export function mapMoments(
 }
 
 /** The gradient of an average pooling's input, whose windows lie side by side without padding. */
-interface AveragePooledLoad {
+export interface AveragePooledLoad {
   readonly kind: 'averagePooled';
   /** The gradient of what was pooled: [images, channels, output]. */
   readonly map: MapView;

@@ -10,10 +10,10 @@ export class NodeDevice extends Device {
    */
   static override async create(options: DeviceOptions = {}): Promise<NodeDevice> {
     const all: DeviceOptions = { ...debugLevel(process.env['DEBUG']), ...options };
-    if (all.gpuDevice !== undefined) return new NodeDevice(Gpu.fromDevice(all.gpuDevice, all));
+    if (all.gpuDevice !== undefined) return new NodeDevice(Gpu.fromDevice(all.gpuDevice, all), all);
     const { adapter = 'auto', profile = 'checked' } = all;
     const opened = await openNodeGpu({ adapter, profile });
-    return new NodeDevice(await Gpu.fromAdapter(opened.adapter, all));
+    return new NodeDevice(await Gpu.fromAdapter(opened.adapter, all), all);
   }
 }
 

@@ -8,6 +8,7 @@ import type { Device } from './device.ts';
 import { dtypeOfArray } from './dtype.ts';
 import { asError } from './errors.ts';
 import { planNodes, type Plan } from './plan/plan.ts';
+import { statisticsOf, type PlanStatistics } from './plan/statistics.ts';
 import type { GradientAtEntry, RunHook } from './recording.ts';
 import { tensorsIn } from './scope.ts';
 import { elementCount, formatShape, type Shape } from './shape.ts';
@@ -23,14 +24,6 @@ export type StepInput = Tensor | { readonly data: TypedArray; readonly shape: Sh
 /** Results of this many calls stay readable; older ones are overwritten. */
 const RESULTS_KEPT = 4;
 
-/** Sizes of what a compiled function's plan does, for reports. */
-export interface PlanStatistics {
-  readonly dispatches: number;
-  readonly flops: number;
-  readonly bytesMoved: number;
-  readonly arenaBytes: number;
-}
-
 /**
  * A recorded step. The first call for each set of input shapes traces and plans it; later calls replay the plan:
  * no buffer, bind group or pipeline is made, and there is one submit. Host code inside the function, conditions and
@@ -40,6 +33,8 @@ export interface CompiledFunction<Result extends StepResult> {
   (...inputs: StepInput[]): Promise<Result>;
   /** Of the plan that ran last. Throws an Error before the first call. */
   statistics(): PlanStatistics;
+  /** What a call with such inputs would do, with or without fusion (default: as the device has it); nothing is run. */
+  plan(inputs: readonly StepInput[], options?: { readonly fusion?: boolean }): PlanStatistics;
   /** Times the dispatches of the calls that follow, until it is called with undefined. */
   profile(profiler: Profiler | undefined): void;
   /** How often the function was traced, that is planned anew. */
@@ -108,6 +103,10 @@ export function compileFunction<Result extends StepResult>(
     profile: (timer: Profiler | undefined) => {
       profiler = timer;
     },
+    plan: (inputs: readonly StepInput[], { fusion = device.fusion }: { readonly fusion?: boolean } = {}) => {
+      device.flush().catch(() => undefined);
+      return planOnly(device, heaps.inputs, fn, inputs, fusion);
+    },
     statistics: () => {
       if (last === undefined)
         throw new Error('this compiled function has not been called, so it has no plan');
@@ -130,6 +129,38 @@ export function compileFunction<Result extends StepResult>(
 const dtypeOf = (input: StepInput): DType =>
   input instanceof Tensor ? input.dtype : dtypeOfArray(input.data);
 
+function inputSlots(device: Device, heap: Heap, inputs: readonly StepInput[]): Tensor[] {
+  return inputs.map((input) => {
+    const value = new Value(dtypeOf(input), elementCount(input.shape), `input ${formatShape(input.shape)}`);
+    value.place = { storage: heap.allocate(value.bytes, value.label), heap };
+    return new Tensor(device, value, input.shape);
+  });
+}
+
+/** Traces and plans `fn`, and leaves everything as it was. */
+function planOnly(
+  device: Device,
+  heap: Heap,
+  fn: (...inputs: Tensor[]) => StepResult,
+  inputs: readonly StepInput[],
+  fusion: boolean,
+): PlanStatistics {
+  const slots = inputSlots(device, heap, inputs);
+  const { result, recording } = device.trace(() => device.scope(() => fn(...slots)));
+  for (const tensor of tensorsIn(result)) releaseHistory(tensor);
+  // Before anything is given back: places tell what is from before the plan.
+  const statistics = statisticsOf(planNodes(device.gpu, recording.nodes, device.keptHeaps, { fusion }));
+  for (const [leaf, before] of recording.gradientsAtEntry) {
+    const found = before === 'any' ? null : before;
+    if ((leaf.grad?.value ?? null) === found) continue;
+    leaf.grad?.dispose();
+    leaf.grad = found === null ? null : new Tensor(device, found, leaf.shape);
+  }
+  device.finishUses(recording.nodes);
+  for (const tensor of [...slots, ...tensorsIn(result)]) tensor.dispose();
+  return statistics;
+}
+
 /** Traces `fn` on tensors of the inputs' shapes and plans it; its pipelines begin to compile. */
 function trace(
   device: Device,
@@ -137,14 +168,10 @@ function trace(
   fn: (...inputs: Tensor[]) => StepResult,
   inputs: readonly StepInput[],
 ): CompiledPlan {
-  const slots = inputs.map((input) => {
-    const value = new Value(dtypeOf(input), elementCount(input.shape), `input ${formatShape(input.shape)}`);
-    value.place = { storage: heaps.inputs.allocate(value.bytes, value.label), heap: heaps.inputs };
-    return new Tensor(device, value, input.shape);
-  });
+  const slots = inputSlots(device, heaps.inputs, inputs);
   const { result, recording } = device.trace(() => device.scope(() => fn(...slots)));
   for (const tensor of tensorsIn(result)) releaseHistory(tensor);
-  const plan = planNodes(device.gpu, recording.nodes, device.keptHeaps);
+  const plan = planNodes(device.gpu, recording.nodes, device.keptHeaps, device);
   // What the plan touches must stay where it is for as long as the plan lives.
   for (const value of [...plan.captured, ...plan.kept]) value.handles++;
   device.finishUses(recording.nodes);
@@ -282,15 +309,6 @@ function feed(device: Device, encoder: GPUCommandEncoder, source: StepInput, slo
 
 function copyStorage(encoder: GPUCommandEncoder, from: Storage, to: Storage, { bytes }: Value): void {
   encoder.copyBufferToBuffer(from.buffer, from.offset, to.buffer, to.offset, alignUp(bytes));
-}
-
-function statisticsOf({ dispatches, arenaBytes }: Plan): PlanStatistics {
-  return {
-    dispatches: dispatches.length,
-    flops: dispatches.reduce((sum, { flops }) => sum + flops, 0),
-    bytesMoved: dispatches.reduce((sum, { bytes }) => sum + bytes, 0),
-    arenaBytes: arenaBytes.flat().reduce((sum, bytes) => sum + bytes, 0),
-  };
 }
 
 function release(device: Device, compiled: CompiledPlan): void {

@@ -31,11 +31,14 @@ export interface DeviceOptions extends GpuOptions {
   readonly adapter?: 'auto' | 'gpu' | 'software';
   /** The caller's own device, which `destroy` leaves alive. */
   readonly gpuDevice?: GPUDevice;
+  /** False plans each op by itself: slower, and what the fused plan is checked against. Default true. */
+  readonly fusion?: boolean;
 }
 
 /** Makes tensors, records what is done with them, and runs it. */
 export class Device {
   readonly gpu: Gpu;
+  readonly fusion: boolean;
   readonly queue = new WorkQueue();
   readonly arenas: Arenas;
   readonly keptHeaps: KeptHeaps;
@@ -48,8 +51,9 @@ export class Device {
   readonly #uploads: Heap;
   #seedVersion = randomSeed.version;
 
-  constructor(gpu: Gpu) {
+  constructor(gpu: Gpu, { fusion = true }: Pick<DeviceOptions, 'fusion'> = {}) {
     this.gpu = gpu;
+    this.fusion = fusion;
     this.arenas = new Arenas(gpu);
     this.keptHeaps = new KeptHeaps(gpu);
     this.#uploads = new Heap(gpu, 'tensors');
@@ -61,7 +65,8 @@ export class Device {
    * where there is no WebGPU, or no adapter of the kind asked for.
    */
   static async create(options: DeviceOptions = {}): Promise<Device> {
-    if (options.gpuDevice !== undefined) return new Device(Gpu.fromDevice(options.gpuDevice, options));
+    if (options.gpuDevice !== undefined)
+      return new Device(Gpu.fromDevice(options.gpuDevice, options), options);
     const choice = options.adapter ?? 'auto';
     // Typed as always there, but absent in older browsers and in pages without https.
     const gpu = (globalThis.navigator as Partial<Navigator> | undefined)?.gpu;
@@ -73,7 +78,7 @@ export class Device {
     const { name, kind } = describeAdapter(adapter.info);
     if (choice === 'gpu' && kind !== 'gpu')
       throw new Error(`adapter 'gpu' refuses ${name}, which is software`);
-    return new Device(await Gpu.fromAdapter(adapter, options));
+    return new Device(await Gpu.fromAdapter(adapter, options), options);
   }
 
   /** Which adapter this is, and whether it is a real GPU. */
@@ -155,7 +160,7 @@ export class Device {
     const scalars = this.prepareRun(recording.hooks);
     let plan: Plan;
     try {
-      plan = planNodes(this.gpu, recording.nodes, this.keptHeaps);
+      plan = planNodes(this.gpu, recording.nodes, this.keptHeaps, this);
     } catch (error) {
       this.#abandon(recording, error);
       return Promise.reject(asError(error));

@@ -36,15 +36,10 @@ const NETS: readonly [name: string, make: () => Layer][] = [
   ['densenet161', () => new DenseNet(DENSENET161, 1000)],
 ];
 
-let device: Device;
-beforeAll(async () => {
-  device = await testDevice();
-});
-afterAll(() => device.destroy());
+/** WAVELIGHT_TEST_ALL=1 checks the largest net without fusion too, which takes minutes on a software adapter. */
+const all = process.env['WAVELIGHT_TEST_ALL'] === '1';
 
 const count = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);
-
-test.each(NETS)('%s: output, gradients and statistics', (name, make) => checkNet(device, name, make()), SLOW);
 
 /** Mixup labels [rows, classes]: a ratio for one class, the rest for another. */
 function softLabels(name: string, rows: number, classes: number): Float32Array {
@@ -73,7 +68,23 @@ function patterned(name: string, shape: readonly number[]): Float32Array {
   });
 }
 
-describe('joint training', () => {
+describe.each([
+  ['fused', true],
+  ['each op by itself', false],
+])('nets, %s', (_, fusion) => {
+  let device: Device;
+  beforeAll(async () => {
+    device = await testDevice({ fusion });
+  });
+  afterAll(() => device.destroy());
+
+  const nets = NETS.filter(([name]) => fusion || all || name !== 'densenet161');
+  test.each(nets)(
+    '%s: output, gradients and statistics',
+    (name, make) => checkNet(device, name, make()),
+    SLOW,
+  );
+
   test('20 steps of Adam give PyTorch losses', async () => {
     const fixture = readJson('models/joint.json') as JointFixture;
     const { batch, classes, features, widths } = fixture;

@@ -12,5 +12,5 @@ export async function testDevice(
   const { kind, ...rest } = options;
   const gpu = await testGpu(rest);
   if (kind !== undefined) Object.defineProperty(gpu, 'geometry', { value: { ...gpu.geometry, kind } });
-  return new Device(gpu);
+  return new Device(gpu, options);
 }

@@ -72,14 +72,22 @@ async function runNet(
     requiresGrad: true,
   });
   const results = new Map<string, ArrayLike<number>>();
-  const evaluated = noGrad(() => net.eval().forward(x));
+  // Compiled, as trainings are: what eager code holds on to cannot be fused away.
+  const evaluate = device.compile(() => noGrad(() => net.eval().forward(x)));
+  const evaluated = await evaluate();
   results.set('eval/out', await evaluated.data());
-  const out = net.train().forward(x);
-  out.backward(device.tensor(hashValues(`${seed}/dy`, out.numel, 'uniform'), out.shape));
-  results.set('train/out', await out.data());
+  const dy = device.tensor(hashValues(`${seed}/dy`, evaluated.numel, 'uniform'), evaluated.shape);
+  const train = device.compile(() => {
+    const out = net.train().forward(x);
+    out.backward(dy);
+    return out;
+  });
+  results.set('train/out', await (await train()).data());
   results.set('grad/input', (await x.grad?.data()) ?? []);
   for (const [key, { grad }] of net.namedParameters()) results.set(`grad/${key}`, (await grad?.data()) ?? []);
   for (const [key, statistic] of net.namedBuffers()) results.set(`stat/${key}`, await statistic.data());
+  evaluate.dispose();
+  train.dispose();
   net.dispose();
   return results;
 }

@@ -132,7 +132,7 @@ export function conv2d(
 
 // Backward
 
-const conv2dDataOp: Op<Conv2dExtent> = {
+export const conv2dDataOp: Op<Conv2dExtent> = {
   name: 'conv2d backward data',
   lower: (context, { inputs, outputs, attrs }) => {
     const [dy, weight] = two(inputs);
@@ -140,7 +140,7 @@ const conv2dDataOp: Op<Conv2dExtent> = {
   },
 };
 
-const conv2dWeightOp: Op<Conv2dExtent> = {
+export const conv2dWeightOp: Op<Conv2dExtent> = {
   name: 'conv2d backward weight',
   lower: (context, { inputs, outputs, attrs }) => {
     const [dy, x] = two(inputs);

@@ -74,14 +74,14 @@ interface ApplyAttrs {
 }
 
 /** x -> [mean, invstd] of the batch, [2, C]. */
-const batchStatsOp: Op<StatsAttrs> = {
+export const batchStatsOp: Op<StatsAttrs> = {
   name: 'batchNorm statistics',
   lower: (context, { inputs, outputs, attrs: { shape, eps } }) =>
     batchNormStats(context, one(inputs), one(outputs), shape, eps, null),
 };
 
 /** x, runningMean, runningVar -> the same, moving the running statistics. */
-const trackedStatsOp: Op<TrackedAttrs> = {
+export const trackedStatsOp: Op<TrackedAttrs> = {
   name: 'batchNorm statistics',
   mutates: [1, 2],
   lower: (context, { inputs, outputs, attrs: { shape, eps, momentum } }) => {
@@ -165,7 +165,7 @@ function runningStats(runningMean: Tensor | null, runningVar: Tensor | null, eps
 // Backward
 
 /** dy, x, stats -> dweight, dbias. */
-const sumsOp: Op<NormShape> = {
+export const sumsOp: Op<NormShape> = {
   name: 'batchNorm sums',
   lower: (context, { inputs, outputs, attrs: shape }) => {
     const [dy, x, stats] = three(inputs);
@@ -180,7 +180,7 @@ interface InputGradientAttrs {
 }
 
 /** dy, stats, then in training x, dweight, dbias, then weight if there is one -> dx. */
-const inputGradientOp: Op<InputGradientAttrs> = {
+export const inputGradientOp: Op<InputGradientAttrs> = {
   name: 'batchNorm backward',
   lower: (context, { inputs: [dy, stats, ...rest], outputs, attrs: { shape, training } }) => {
     if (dy === undefined || stats === undefined)

@@ -134,7 +134,7 @@ export const maxPoolOp: Op<PoolShape> = {
   },
 };
 
-const maxPoolBackwardOp: Op<PoolShape> = {
+export const maxPoolBackwardOp: Op<PoolShape> = {
   name: 'maxPool2d backward',
   lower: (context, { inputs, outputs, attrs }) => {
     const [dy, indices] = two(inputs);
@@ -179,7 +179,7 @@ export const avgPoolOp: Op<AverageAttrs> = {
   ],
 };
 
-const avgPoolBackwardOp: Op<AverageAttrs> = {
+export const avgPoolBackwardOp: Op<AverageAttrs> = {
   name: 'avgPool2d backward',
   lower: (context, { inputs, outputs, attrs: { pool, countPadding } }) => [
     avgPoolGradient(context, one(inputs), one(outputs), pool, countPadding),

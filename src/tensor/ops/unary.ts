@@ -112,6 +112,9 @@ export const UNARY_OPS = {
   pow: powOp,
 } as const;
 
+/** ReLU's two ops, for the planner. */
+export const RELU_OPS = relus;
+
 export const relu = (x: Tensor): Tensor => apply(relus, x);
 
 export interface LeakyReluOptions {

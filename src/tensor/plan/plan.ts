@@ -7,6 +7,7 @@ import type { Op } from '../op.ts';
 import type { RecordedNode } from '../recording.ts';
 import { Value } from '../value.ts';
 import { colourBuffers } from './colour.ts';
+import { lowerFused } from './fuse/lower.ts';
 import { lifetimes, liveNodes } from './liveness.ts';
 import { pack } from './pack.ts';
 import type { KeptHeaps } from './kept_heaps.ts';
@@ -31,6 +32,11 @@ export interface Plan {
   readonly kept: readonly Value[];
 }
 
+export interface PlanOptions {
+  /** Whether nodes are lowered together where that saves work, or each by itself (the oracle of the former). */
+  readonly fusion: boolean;
+}
+
 /** Arenas stay well below the largest buffer that devices admit, so that one is easy to allocate. */
 const MAX_BIN_BYTES = 2 ** 30;
 
@@ -38,12 +44,20 @@ const MAX_BIN_BYTES = 2 ** 30;
  * Plans recorded nodes: drops those nobody asks for, lowers the rest to dispatches, gives kept values storage of
  * their own and transient ones offsets in arenas. Throws a RangeError where a tensor is too large for a binding.
  */
-export function planNodes(gpu: Gpu, nodes: readonly RecordedNode[], heaps: KeptHeaps): Plan {
+export function planNodes(
+  gpu: Gpu,
+  nodes: readonly RecordedNode[],
+  heaps: KeptHeaps,
+  { fusion }: PlanOptions,
+): Plan {
   const live = liveNodes(nodes, (value) => value.handles > 0);
   const kept = live.flatMap(({ outputs }) =>
     outputs.filter((value) => value.handles > 0 || value.place !== null),
   );
-  const lowered = live.flatMap((node) => lower(gpu, node));
+  const contextOf = (node: RecordedNode): KernelContext => contextFor(gpu, node);
+  const lowerOne = (node: RecordedNode): readonly Dispatch[] => lower(contextOf(node), node);
+  for (const { inputs, outputs } of live) for (const value of [...inputs, ...outputs]) checkFits(gpu, value);
+  const lowered = fusion ? lowerFused(live, contextOf, lowerOne) : live.flatMap(lowerOne);
   heaps.place(
     kept.filter((value) => value.place === null),
     lowered,
@@ -76,16 +90,16 @@ const bytesOf = (buffer: BufferRef): number => alignUp(buffer.length * BYTES_PER
 
 const isPlaced = (buffer: BufferRef): boolean => buffer instanceof Value && buffer.place !== null;
 
-function lower(gpu: Gpu, node: RecordedNode): readonly Dispatch[] {
-  for (const value of [...node.inputs, ...node.outputs]) checkFits(gpu, value);
-  const context: KernelContext = {
-    geometry: gpu.geometry,
-    temporary(length, dtype = 'f32') {
-      const value = new Value(dtype, length, `workspace of ${node.op.name}`);
-      checkFits(gpu, value);
-      return value;
-    },
-  };
+const contextFor = (gpu: Gpu, { op }: RecordedNode): KernelContext => ({
+  geometry: gpu.geometry,
+  temporary(length, dtype = 'f32') {
+    const value = new Value(dtype, length, `workspace of ${op.name}`);
+    checkFits(gpu, value);
+    return value;
+  },
+});
+
+function lower(context: KernelContext, node: RecordedNode): readonly Dispatch[] {
   // The node holds the attrs its own op was recorded with, which the list of nodes cannot express.
   const op = node.op as Op<unknown>;
   return op.lower(context, { inputs: node.inputs, outputs: node.outputs, attrs: node.attrs });

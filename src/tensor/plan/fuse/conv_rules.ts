@@ -1,0 +1,228 @@
+import type { Conv2dExtent } from '../../../kernels/conv.ts';
+import { convDataFused, convForwardFused, convWeightFused } from '../../../kernels/conv_fused.ts';
+import { avgPoolFused } from '../../../kernels/pool_fused.ts';
+import { wholeMap, type ActivationLoad, type MapView, type PlainLoad } from '../../../kernels/maps.ts';
+import type { PoolShape } from '../../../kernels/pool.ts';
+import { concatOp } from '../../ops/movement.ts';
+import { conv2dDataOp, conv2dOp, conv2dWeightOp } from '../../ops/conv.ts';
+import { batchStatsOp, trackedStatsOp } from '../../ops/norm.ts';
+import { avgPoolBackwardOp, avgPoolOp } from '../../ops/pool.ts';
+import type { RecordedNode } from '../../recording.ts';
+import { Value } from '../../value.ts';
+import { readsFrom, type Fusion, type MapShape } from './fusion.ts';
+import { attrsOf, isInternal } from './graph.ts';
+import { finishNormBackward, matchNormBackward } from './norm_rules.ts';
+
+/*
+ * Convolutions. Forward, batch norm and ReLU are made in the load, the result goes to its place in a concatenation, and its
+ * channels are measured on the way. Backward, a norm's gradient is corrected in the load, and what follows on the result
+ * (mask, sums, accumulation) happens in the epilogue.
+ *
+ * A 1x1 convolution and an average commute, so averaging comes first, forward and backward:
+ *
+ *   avg(conv(x)) = conv(avg(x)),   dw = dy * avg(x),   dx = avgBackward(convBackward(dy))
+ */
+
+const area = ({ y, x }: { readonly y: number; readonly x: number }): number => y * x;
+
+const inputShape = ({ images, inChannels, input }: Conv2dExtent): MapShape => ({
+  images,
+  channels: inChannels,
+  pixels: area(input),
+});
+
+const outputShape = ({ images, outChannels, output }: Conv2dExtent): MapShape => ({
+  images,
+  channels: outChannels,
+  pixels: area(output),
+});
+
+// Forward
+
+export function fuseConv(fusion: Fusion, node: RecordedNode): boolean {
+  const [x] = node.inputs;
+  const [y] = node.outputs;
+  if (x === undefined || y === undefined) return false;
+  const extent = attrsOf(node, conv2dOp);
+  const average = isInternal(y) ? fusion.graph.onlyReader(y, avgPoolOp) : null;
+  if (average !== null && commutes(extent, attrsOf(average, avgPoolOp).pool) && fusion.canWait(node, y)) {
+    fusion.forms.set(y, { kind: 'beforePool', node });
+    return true;
+  }
+  const load = fusion.loadActivation(x, inputShape(extent), node);
+  return convolve(fusion, node, extent, load, y);
+}
+
+/** The average of such a convolution: the convolution of the average. */
+export function fuseAverage(fusion: Fusion, node: RecordedNode): boolean {
+  const [z] = node.inputs;
+  const [y] = node.outputs;
+  const form = z === undefined ? undefined : fusion.forms.get(z);
+  if (form?.kind !== 'beforePool' || y === undefined) return false;
+  const { pool } = attrsOf(node, avgPoolOp);
+  const extent = pooledExtent(attrsOf(form.node, conv2dOp), pool);
+  const map = averageOf(fusion, form.node, pool);
+  return convolve(fusion, form.node, extent, { kind: 'plain', map }, y);
+}
+
+/** Does nothing and gives false where the convolution gains nothing by it. */
+function convolve(
+  fusion: Fusion,
+  node: RecordedNode,
+  extent: Conv2dExtent,
+  load: PlainLoad | ActivationLoad,
+  y: Value,
+): boolean {
+  const [x, weight, bias = null] = node.inputs;
+  if (weight === undefined) return false;
+  const target = fusion.target(y, outputShape(extent));
+  const moments = isMeasured(fusion, y);
+  const asRecorded =
+    load.kind === 'plain' && load.map.buffer === x && load.map.bufferChannels === load.map.channels;
+  if (asRecorded && target.buffer === y && !moments) return false;
+  const { images, channels, pixels } = target;
+  const place = readsFrom(load, target.buffer) ? wholeMap(y, images, channels, pixels) : target;
+  const made = convForwardFused(fusion.context(node), extent, { x: load, weight, bias, y: place, moments });
+  fusion.dispatches.push(...made.dispatches);
+  if (made.partials !== null) fusion.moments(target).partials.set(target.offset, made.partials);
+  if (place === target) fusion.written(y);
+  else fusion.copyToSlot(y, node);
+  return true;
+}
+
+/** Whether a norm in training reads the value, or a concatenation that has it as a part. */
+function isMeasured(fusion: Fusion, value: Value): boolean {
+  return fusion.graph
+    .readersOf(value)
+    .some(
+      ({ op, outputs: [output] }) =>
+        op === trackedStatsOp ||
+        op === batchStatsOp ||
+        (op === concatOp && output !== undefined && isMeasured(fusion, output)),
+    );
+}
+
+function commutes({ kernel, stride, padding }: Conv2dExtent, { input, output, window }: PoolShape): boolean {
+  if (area(kernel) * area(stride) !== 1 || padding.y + padding.x > 0 || window === null) return false;
+  const axes = [0, 1] as const;
+  return axes.every((axis) => {
+    const size = window.kernel[axis];
+    const apart = window.stride[axis] === size && window.padding[axis] === 0 && window.dilation[axis] === 1;
+    return apart && input[axis] === output[axis] * size;
+  });
+}
+
+function pooledExtent(extent: Conv2dExtent, { output: [y, x] }: PoolShape): Conv2dExtent {
+  return { ...extent, input: { y, x }, output: { y, x } };
+}
+
+/** The average of a convolution's input, made once for forward and backward. */
+function averageOf(fusion: Fusion, node: RecordedNode, pool: PoolShape): MapView {
+  const [x] = node.inputs;
+  const extent = attrsOf(node, node.op === conv2dOp ? conv2dOp : conv2dWeightOp);
+  const source = node.op === conv2dOp ? x : node.inputs[1];
+  if (source === undefined) throw new Error(`${node.op.name} was recorded without its input`);
+  const found = fusion.averages.get(source);
+  if (found !== undefined) return found;
+  const { images, inChannels } = extent;
+  const pixels = pool.output[0] * pool.output[1];
+  const buffer = new Value(
+    'f32',
+    images * inChannels * pixels,
+    `average [${images}, ${inChannels}, ${pixels}]`,
+  );
+  const map = wholeMap(buffer, images, inChannels, pixels);
+  const load = fusion.loadActivation(source, inputShape(extent), node);
+  fusion.dispatches.push(avgPoolFused(fusion.context(node), load, map, pool));
+  fusion.averages.set(source, map);
+  return map;
+}
+
+// Backward
+
+/** The average's backward waits where only the backward of such a convolution reads it. */
+export function fuseAverageBackward(fusion: Fusion, node: RecordedNode): boolean {
+  const [dy] = node.inputs;
+  const [dz] = node.outputs;
+  if (dy === undefined || dz === undefined || !isInternal(dz)) return false;
+  const { pool } = attrsOf(node, avgPoolBackwardOp);
+  const readers = fusion.graph.readersOf(dz);
+  const all = readers.every(({ op, attrs, inputs: [first] }) => {
+    const conv = op === conv2dDataOp || op === conv2dWeightOp;
+    return conv && first === dz && commutes(attrs as Conv2dExtent, pool);
+  });
+  if (!all || readers.length === 0) return false;
+  fusion.forms.set(dz, { kind: 'afterPool', node, dy, pool });
+  return true;
+}
+
+export function fuseConvData(fusion: Fusion, node: RecordedNode): boolean {
+  const [dy, weight] = node.inputs;
+  const [dx] = node.outputs;
+  if (dy === undefined || weight === undefined || dx === undefined) return false;
+  const extent = attrsOf(node, conv2dDataOp);
+  const context = fusion.context(node);
+  const form = fusion.forms.get(dy);
+  if (form?.kind === 'afterPool') {
+    const pooled = pooledExtent(extent, form.pool);
+    const { images, channels, pixels } = inputShape(pooled);
+    const buffer = new Value('f32', images * channels * pixels, `conv2d backward of an average`);
+    const map = wholeMap(buffer, images, channels, pixels);
+    const load = fusion.loadGradient(form.dy, outputShape(pooled), node);
+    const out = { kind: 'plain', dx: map } as const;
+    fusion.dispatches.push(...convDataFused(context, pooled, { dy: load, weight, out }).dispatches);
+    const { window, input, output } = form.pool;
+    if (window === null) throw new Error('an adaptive average was taken for one that commutes');
+    const spread = { kind: 'averagePooled', map, kernel: window.kernel, input, output } as const;
+    const pool = { ...form.pool, planes: images * channels };
+    fusion.hold(dx, { kind: 'spread', load: spread, pool }, node);
+    return true;
+  }
+  const load = fusion.loadGradient(dy, outputShape(extent), node);
+  const fromMemory = (): PlainLoad => {
+    const { images, channels, pixels } = outputShape(extent);
+    fusion.dense(dy, node);
+    return { kind: 'plain', map: wholeMap(dy, images, channels, pixels) };
+  };
+  const match = matchNormBackward(fusion, dx);
+  if (match !== null) {
+    finishNormBackward(fusion, match, (out) => {
+      const source = readsFrom(load, out.gradient.buffer) ? fromMemory() : load;
+      const made = convDataFused(context, extent, { dy: source, weight, out });
+      fusion.dispatches.push(...made.dispatches);
+      if (made.partials === null) throw new Error('a fused convolution made no sums for its norm');
+      return made.partials;
+    });
+    return true;
+  }
+  if (load.kind === 'plain' && load.map.buffer === dy && load.map.bufferChannels === load.map.channels)
+    return false;
+  const map = wholeMap(dx, extent.images, extent.inChannels, area(extent.input));
+  const made = convDataFused(context, extent, { dy: load, weight, out: { kind: 'plain', dx: map } });
+  fusion.dispatches.push(...made.dispatches);
+  return true;
+}
+
+export function fuseConvWeight(fusion: Fusion, node: RecordedNode): boolean {
+  const [dy, x] = node.inputs;
+  const [dw] = node.outputs;
+  if (dy === undefined || x === undefined || dw === undefined) return false;
+  const extent = attrsOf(node, conv2dWeightOp);
+  const form = fusion.forms.get(dy);
+  if (form === undefined && !fusion.forms.has(x)) return false;
+  const context = fusion.context(node);
+  if (form?.kind === 'afterPool') {
+    const pooled = pooledExtent(extent, form.pool);
+    const map = averageOf(fusion, node, form.pool);
+    const load = fusion.loadGradient(form.dy, outputShape(pooled), node);
+    fusion.dispatches.push(...convWeightFused(context, pooled, { dy: load, x: { kind: 'plain', map }, dw }));
+    return true;
+  }
+  const operands = {
+    dy: fusion.loadGradient(dy, outputShape(extent), node),
+    x: fusion.loadActivation(x, inputShape(extent), node),
+    dw,
+  };
+  fusion.dispatches.push(...convWeightFused(context, extent, operands));
+  return true;
+}

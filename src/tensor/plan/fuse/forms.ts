@@ -1,0 +1,93 @@
+import type { ActivationLoad, ChannelTable, MapLoad, MapView } from '../../../kernels/maps.ts';
+import type { AveragePooledLoad } from '../../../kernels/norm_fused.ts';
+import type { PoolShape } from '../../../kernels/pool.ts';
+import type { RecordedNode } from '../../recording.ts';
+import type { Value } from '../../value.ts';
+
+/**
+ * How the planner holds a value that does not lie in memory as it was recorded:
+ *
+ *   map          in channels of a wider buffer: a part of a concatenation
+ *   activation   batch norm, and perhaps ReLU, of a map: made again in the load of whoever reads it
+ *   gradient     what batch norm's backward gives, still without its correction by the means: made in the reader's load
+ *   beforePool   a 1x1 convolution whose result is only averaged: averaging comes first and costs less
+ *   afterPool    the gradient of an average's input, only read by such a convolution's backward
+ *   spread       the gradient of an average's input, each element of which is a share of one in the map
+ */
+export type Form =
+  | { readonly kind: 'map'; readonly view: MapView }
+  | Activation
+  | Gradient
+  | { readonly kind: 'beforePool'; readonly node: RecordedNode }
+  | AfterPool
+  | { readonly kind: 'spread'; readonly load: AveragePooledLoad; readonly pool: PoolShape };
+
+export interface Activation {
+  readonly kind: 'activation';
+  readonly norm: Norm;
+  readonly relu: boolean;
+}
+
+/** A batch norm in training: its input and the table of what it does to each channel. */
+export interface Norm {
+  readonly input: MapView;
+  readonly table: ChannelTable;
+}
+
+/** Channels of a gradient that all norms of these channels add to. */
+export interface Gradient {
+  readonly kind: 'gradient';
+  /** Sum over the norms of weight * dy, dy masked by the ReLU. */
+  readonly gradient: MapView;
+  /** The norms' input. */
+  readonly input: MapView;
+  /** Sums over the norms of weight * dbias and weight * dweight. */
+  readonly sums: ChannelTable;
+  readonly coefficients: ChannelTable;
+}
+
+export interface AfterPool {
+  readonly kind: 'afterPool';
+  readonly node: RecordedNode;
+  readonly dy: Value;
+  readonly pool: PoolShape;
+}
+
+/** What a kernel's load makes of a form; null where no load makes it. */
+export function loadOf(form: Form): MapLoad | null {
+  switch (form.kind) {
+    case 'map':
+      return { kind: 'plain', map: form.view };
+    case 'activation':
+      return activationLoad(form);
+    case 'gradient':
+      return form;
+    case 'beforePool':
+    case 'afterPool':
+    case 'spread':
+      return null;
+  }
+}
+
+export const activationLoad = ({ norm, relu }: Activation): ActivationLoad => ({
+  kind: 'activation',
+  map: norm.input,
+  norm: norm.table,
+  relu,
+});
+
+/** Channels [first, first + count) of a view. */
+export const channelsOf = (view: MapView, first: number, count: number): MapView => ({
+  ...view,
+  offset: view.offset + first,
+  channels: count,
+});
+
+/** The same for a table. */
+export const columnsOf = (table: ChannelTable, first: number): ChannelTable => ({
+  ...table,
+  offset: table.offset + first,
+});
+
+export const sameMap = (a: MapView, b: MapView): boolean =>
+  a.buffer === b.buffer && a.offset === b.offset && a.channels === b.channels && a.pixels === b.pixels;

@@ -1,0 +1,290 @@
+import type { KernelContext } from '../../../kernels/context.ts';
+import type { MomentPartials, SumPartials } from '../../../kernels/maps.ts';
+import type { NormShape } from '../../../kernels/norm.ts';
+import { runningNormTable } from '../../../kernels/norm_running.ts';
+import { two } from '../../../kernels/tuple.ts';
+import { joinMoments, joinSums } from '../../../kernels/norm_join.ts';
+import { mapMoments, normBackwardFused } from '../../../kernels/norm_fused.ts';
+import type { NormOutput } from '../../../kernels/conv_fused.ts';
+import { addOp } from '../../basic_ops.ts';
+import {
+  applyOp,
+  batchStatsOp,
+  inputGradientOp,
+  runningStatsOp,
+  sumsOp,
+  trackedStatsOp,
+} from '../../ops/norm.ts';
+import { RELU_OPS } from '../../ops/unary.ts';
+import type { RecordedNode } from '../../recording.ts';
+import { Value } from '../../value.ts';
+import { columnsOf, sameMap, type Gradient, type Norm } from './forms.ts';
+import type { Fusion, MapShape } from './fusion.ts';
+import { attrsOf, isInternal } from './graph.ts';
+
+/*
+ * Batch norm. In training, statistics belong to channels, not to norms: a dense block's channels are measured once, where they
+ * are made, and each norm that reads them only makes its table (DESIGN: kernels/maps.ts NORM_ROWS) from them. The norm
+ * itself, with its ReLU, becomes a form that readers make in their loads.
+ *
+ * Backward, all norms of a channel share xhat and invstd = r, so with G = sum over them of weight * dy (masked by the ReLU)
+ *
+ *   dx = r (G - mean(G) - xhat mean(G xhat)),   n mean(G) = sum weight * dbias,   n mean(G xhat) = sum weight * dweight
+ *
+ * is one correction for all, made in the load of whoever reads dx.
+ */
+
+const mapShape = ({ batch, channels, length }: NormShape): MapShape => ({
+  images: batch,
+  channels,
+  pixels: length,
+});
+
+/** Statistics of the batch: a norm's table. */
+export function fuseStatistics(fusion: Fusion, node: RecordedNode): boolean {
+  const [x, runningMean, runningVar] = node.inputs;
+  const [statistics] = node.outputs;
+  if (x === undefined || statistics === undefined || !isInternal(statistics)) return false;
+  const tracked = node.op === trackedStatsOp;
+  const { shape, eps } = attrsOf(node, tracked ? trackedStatsOp : batchStatsOp);
+  const applied = fusion.graph.readersOf(statistics).filter(({ op }) => op === applyOp);
+  const [apply] = applied;
+  if (apply === undefined || applied.length > 1 || apply.inputs[0] !== x) return false;
+  const { hasWeight, hasBias } = attrsOf(apply, applyOp);
+  const affine = apply.inputs.slice(2);
+  const [h] = apply.outputs;
+  if (h === undefined || !readersFollow(fusion, node, x, h)) return false;
+  const { channels } = shape;
+  const input = fusion.view(x, mapShape(shape), node);
+  const context = fusion.context(node);
+  const moments = fusion.moments(input);
+  const fresh = freshChannels(fusion, context, input, moments);
+  const table = newTable(5, channels, 'norm');
+  const running =
+    tracked && runningMean !== undefined && runningVar !== undefined
+      ? { mean: runningMean, variance: runningVar, momentum: attrsOf(node, trackedStatsOp).momentum }
+      : null;
+  fusion.dispatches.push(
+    joinMoments(context, {
+      partials: fresh.partials,
+      fresh: fresh.range,
+      moments: columnsOf(moments.table, input.offset),
+      channels,
+      count: shape.batch * shape.length,
+      running,
+      weight: (hasWeight ? affine[0] : null) ?? null,
+      bias: (hasBias ? affine.at(-1) : null) ?? null,
+      eps,
+      norm: table,
+    }),
+  );
+  fusion.norms.set(statistics, { input, table });
+  return true;
+}
+
+/** Whether the norm can be made whenever somebody reads it: nothing changes its input before. */
+function readersFollow(fusion: Fusion, node: RecordedNode, x: Value, h: Value): boolean {
+  if (isInternal(x)) return true;
+  const results = fusion.graph
+    .readersOf(h)
+    .flatMap(({ op, outputs }) => (op === RELU_OPS.forward ? outputs : []));
+  return [h, ...results].every((value) => fusion.canWait(node, value));
+}
+
+/** Measures the channels that nobody has measured yet, unless the convolution that made them did it on the way. */
+function freshChannels(
+  fusion: Fusion,
+  context: KernelContext,
+  input: Norm['input'],
+  { known, partials }: ReturnType<Fusion['moments']>,
+): { range: { first: number; count: number }; partials: MomentPartials | null } {
+  const unknown = Array.from({ length: input.channels }, (_, i) => input.offset + i).filter(
+    (channel) => !known.has(channel),
+  );
+  const [first] = unknown;
+  if (first === undefined) return { range: { first: 0, count: 0 }, partials: null };
+  for (const channel of unknown) known.add(channel);
+  const made = partials.get(first);
+  if (
+    made !== undefined &&
+    made.channels === unknown.length &&
+    unknown.at(-1) === first + made.channels - 1
+  ) {
+    return { range: { first: first - input.offset, count: made.channels }, partials: made };
+  }
+  const { dispatches, partials: measured } = mapMoments(context, input);
+  fusion.dispatches.push(...dispatches);
+  return { range: { first: 0, count: input.channels }, partials: measured };
+}
+
+/** Statistics from before: the norms that read them make their tables from these. */
+export function fuseRunningStatistics(fusion: Fusion, node: RecordedNode): boolean {
+  const [statistics] = node.outputs;
+  if (statistics === undefined || !isInternal(statistics)) return false;
+  const follow = fusion.graph.readersOf(statistics).every(({ op, inputs: [x], outputs: [h] }) => {
+    return op === applyOp && x !== undefined && h !== undefined && readersFollow(fusion, node, x, h);
+  });
+  if (!follow) return false;
+  fusion.running.set(statistics, node);
+  return true;
+}
+
+function runningNorm(fusion: Fusion, statistics: RecordedNode, apply: RecordedNode): Norm {
+  const [mean, variance] = two(statistics.inputs);
+  const [x, , ...affine] = apply.inputs;
+  if (x === undefined) throw new Error('batchNorm was recorded without its input');
+  const { shape, hasWeight, hasBias } = attrsOf(apply, applyOp);
+  const table = newTable(5, shape.channels, 'norm');
+  const input = fusion.view(x, mapShape(shape), apply);
+  fusion.dispatches.push(
+    runningNormTable(fusion.context(apply), {
+      mean,
+      variance,
+      weight: (hasWeight ? affine[0] : null) ?? null,
+      bias: (hasBias ? affine.at(-1) : null) ?? null,
+      eps: attrsOf(statistics, runningStatsOp),
+      norm: table.buffer,
+    }),
+  );
+  return { input, table };
+}
+
+/** Norm, with the ReLU that alone reads it: a form. */
+export function fuseApply(fusion: Fusion, node: RecordedNode): boolean {
+  const statistics = node.inputs[1] as Value;
+  const running = fusion.running.get(statistics);
+  const norm = running ? runningNorm(fusion, running, node) : fusion.norms.get(statistics);
+  const [h] = node.outputs;
+  if (norm === undefined || h === undefined) return false;
+  const relu = isInternal(h) ? fusion.graph.onlyReader(h, RELU_OPS.forward) : null;
+  const y = relu?.outputs[0];
+  if (relu !== null && y !== undefined) {
+    fusion.done.add(relu);
+    fusion.hold(y, { kind: 'activation', norm, relu: true }, relu);
+  } else fusion.hold(h, { kind: 'activation', norm, relu: false }, node);
+  return true;
+}
+
+/** What follows on the gradient of a norm's result (or of its ReLU's): nodes that become one kernel's epilogue. */
+export interface NormBackward {
+  readonly norm: Norm;
+  readonly relu: RecordedNode | null;
+  readonly sums: RecordedNode;
+  /** Null where nobody wants the gradient of the norm's input. */
+  readonly backward: RecordedNode | null;
+  readonly shape: NormShape;
+}
+
+/** Whether the only use of `gradient` is the backward of a fused norm, or of the ReLU behind one. */
+export function matchNormBackward(fusion: Fusion, gradient: Value): NormBackward | null {
+  const { graph } = fusion;
+  if (!isInternal(gradient)) return null;
+  const relu = graph.onlyReader(gradient, RELU_OPS.backward);
+  if (relu === null) return matchSums(fusion, gradient, null);
+  const [dy, y] = relu.inputs;
+  const [masked] = relu.outputs;
+  const form = y === undefined ? undefined : fusion.forms.get(y);
+  if (dy !== gradient || masked === undefined || !isInternal(masked)) return null;
+  if (form?.kind !== 'activation' || !form.relu) return null;
+  const match = matchSums(fusion, masked, relu);
+  return match !== null && match.norm === form.norm ? match : null;
+}
+
+function matchSums(fusion: Fusion, gradient: Value, relu: RecordedNode | null): NormBackward | null {
+  const readers = fusion.graph.readersOf(gradient);
+  const sums = readers.find(({ op }) => op === sumsOp);
+  const backward = readers.find(({ op }) => op === inputGradientOp) ?? null;
+  if (sums === undefined || readers.length !== (backward === null ? 1 : 2)) return null;
+  const norm = fusion.norms.get(sums.inputs[2] as Value);
+  if (norm === undefined || sums.inputs[0] !== gradient) return null;
+  if (backward !== null) {
+    const ours = backward.inputs[0] === gradient && backward.inputs[1] === sums.inputs[2];
+    if (!ours || !attrsOf(backward, inputGradientOp).training) return null;
+  }
+  return { norm, relu, sums, backward, shape: attrsOf(sums, sumsOp) };
+}
+
+/** Lets `make` write the gradient where the norm's backward wants it, and does the rest of that backward. */
+export function finishNormBackward(
+  fusion: Fusion,
+  { norm, relu, sums, backward, shape }: NormBackward,
+  make: (output: NormOutput) => SumPartials,
+): void {
+  const shared = backward === null ? null : sharedGradient(fusion, backward.outputs[0] as Value, norm);
+  const gradient = shared?.gradient ?? newGradient(norm, shape);
+  const partials = make({
+    kind: 'norm',
+    x: norm.input,
+    norm: norm.table,
+    relu: relu !== null,
+    gradient: gradient.gradient,
+    mode: shared === null ? 'store' : 'accumulate',
+  });
+  const [dweight, dbias] = sums.outputs;
+  fusion.dispatches.push(
+    joinSums(fusion.context(sums), {
+      partials,
+      channels: shape.channels,
+      count: shape.batch * shape.length,
+      norm: norm.table,
+      dweight: dweight ?? null,
+      dbias: dbias ?? null,
+      sums: gradient.sums,
+      accumulate: shared !== null,
+      coefficients: gradient.coefficients,
+    }),
+  );
+  for (const node of [relu, sums, backward, shared?.add]) if (node) fusion.done.add(node);
+  if (shared !== null) fusion.hold(shared.add.outputs[0] as Value, gradient, shared.add);
+  else if (backward !== null) fusion.hold(backward.outputs[0] as Value, gradient, backward);
+}
+
+/** The gradient that dx would be added to next, if it is one of the same channels and nobody reads it before. */
+function sharedGradient(
+  fusion: Fusion,
+  dx: Value,
+  norm: Norm,
+): { readonly gradient: Gradient; readonly add: RecordedNode } | null {
+  const add = isInternal(dx) ? fusion.graph.onlyReader(dx, addOp) : null;
+  const other = add?.inputs.find((input) => input !== dx);
+  const form = other === undefined ? undefined : fusion.forms.get(other);
+  if (add === null || other === undefined || form?.kind !== 'gradient') return null;
+  if (!isInternal(other) || fusion.graph.onlyReader(other, addOp) === null) return null;
+  return sameMap(form.input, norm.input) ? { gradient: form, add } : null;
+}
+
+function newGradient(norm: Norm, { batch, channels, length }: NormShape): Gradient {
+  const buffer = new Value('f32', batch * channels * length, `gradient [${batch}, ${channels}, ${length}]`);
+  return {
+    kind: 'gradient',
+    gradient: { buffer, images: batch, channels, pixels: length, bufferChannels: channels, offset: 0 },
+    input: norm.input,
+    sums: newTable(2, channels, 'gradient sums'),
+    coefficients: newTable(3, channels, 'gradient coefficients'),
+  };
+}
+
+const newTable = (rows: number, channels: number, label: string) => ({
+  buffer: new Value('f32', rows * channels, `${label} [${rows}, ${channels}]`),
+  bufferChannels: channels,
+  offset: 0,
+});
+
+/** The backward of a norm whose gradient no convolution makes; `node` is the ReLU's backward or the norm's sums. */
+export function fuseNormBackward(fusion: Fusion, node: RecordedNode): boolean {
+  const [dy] = node.inputs;
+  if (dy === undefined) return false;
+  const match = node.op === sumsOp ? matchSums(fusion, dy, null) : matchNormBackward(fusion, dy);
+  if (match === null || (match.relu ?? match.sums) !== node) return false;
+  const form = fusion.forms.get(dy);
+  const source =
+    form?.kind === 'spread'
+      ? form.load
+      : ({ kind: 'plain', map: fusion.view(dy, mapShape(match.shape), node) } as const);
+  finishNormBackward(fusion, match, ({ x, norm, relu, gradient, mode }) => {
+    const made = normBackwardFused(fusion.context(node), { dy: source, x, norm, relu, gradient, mode });
+    fusion.dispatches.push(...made.dispatches);
+    return made.partials;
+  });
+  return true;
+}
