@@ -1,30 +1,41 @@
-import { DENSENET161, DenseNetExtractor } from '../src/avsc/models/densenet.ts';
+import { DENSENET161, DenseNet, DenseNetExtractor } from '../src/avsc/models/densenet.ts';
 import { Fcnn } from '../src/avsc/models/fcnn.ts';
-import { AudioNet, JointNet, VideoNet } from '../src/avsc/models/joint.ts';
+import { AudioNet, JointNet } from '../src/avsc/models/joint.ts';
 import { PRESETS } from '../src/avsc/presets.ts';
 import { Profiler } from '../src/gpu/profiler.ts';
-import { crossEntropy, manualSeed, type Device, type StepInput, type Tensor } from '../src/index.ts';
+import {
+  crossEntropy,
+  manualSeed,
+  type CompiledFunction,
+  type Device,
+  type PlanStatistics,
+  type StepInput,
+  type Tensor,
+} from '../src/index.ts';
 import { Adam } from '../src/nn/optim/index.ts';
 import { median } from './report.ts';
 
 export const MODELS = ['fcnn', 'densenet161', 'joint', 'small'] as const;
 export type ModelName = (typeof MODELS)[number];
 
-/** One training step (forward, backward, Adam), measured. */
-interface ModelResult {
+/** What a training step (forward, backward, Adam) does, by its plan. */
+export interface ModelPlan {
   readonly model: ModelName;
   readonly batch: number;
   readonly parameters: number;
+  readonly plan: PlanStatistics;
+  /** The same step with every op by itself. */
+  readonly unfused: PlanStatistics;
+}
+
+/** The step, measured. */
+interface ModelResult extends ModelPlan {
   /** Tracing, planning and compiling, and the first step. */
   readonly firstStepSeconds: number;
   /** Median over the steps after it. */
   readonly stepMilliseconds: number;
   readonly gflops: number;
-  readonly dispatches: number;
   readonly submits: number;
-  readonly flops: number;
-  readonly bytesMoved: number;
-  readonly arenaBytes: number;
   readonly bytesHeld: number;
   readonly bytesPeak: number;
   readonly loss: number;
@@ -36,13 +47,15 @@ type ProfileRow = Awaited<ReturnType<Profiler['report']>>[number];
 
 const CLASSES = 10;
 
-/** Times `steps` training steps of a net at its full size; frames are 224 x 224 (48 x 48 for `small`). */
-export async function benchModel(
-  device: Device,
-  model: ModelName,
-  batch: number,
-  steps: number,
-): Promise<ModelResult> {
+interface Training {
+  readonly step: CompiledFunction<Tensor>;
+  readonly feeds: readonly StepInput[];
+  readonly parameters: number;
+  dispose(): void;
+}
+
+/** A net at its full size with Adam; pictures are 224 x 224 (48 x 48 for `small`). */
+function prepare(device: Device, model: ModelName, batch: number): Training {
   manualSeed(1);
   const { net, inputs } = build(model, batch);
   net.to(device).train();
@@ -58,7 +71,40 @@ export async function benchModel(
     return loss;
   });
   const labels = Int32Array.from({ length: batch }, (_, i) => i % CLASSES);
-  const feeds: StepInput[] = [...inputs, { data: labels, shape: [batch] }];
+  return {
+    step,
+    feeds: [...inputs, { data: labels, shape: [batch] }],
+    parameters: parameters.reduce((sum, { numel }) => sum + numel, 0),
+    dispose: () => {
+      step.dispose();
+      net.dispose();
+    },
+  };
+}
+
+const planOf = ({ step, feeds }: Training): Pick<ModelPlan, 'plan' | 'unfused'> => ({
+  plan: step.plan(feeds),
+  unfused: step.plan(feeds, { fusion: false }),
+});
+
+/** Plans a training step without running it, so that it may be larger than the device's memory. */
+export function planModel(device: Device, model: ModelName, batch: number): ModelPlan {
+  const training = prepare(device, model, batch);
+  const plans = planOf(training);
+  training.dispose();
+  return { model, batch, parameters: training.parameters, ...plans };
+}
+
+/** Times `steps` training steps of a net. */
+export async function benchModel(
+  device: Device,
+  model: ModelName,
+  batch: number,
+  steps: number,
+): Promise<ModelResult> {
+  const training = prepare(device, model, batch);
+  const { step, feeds, parameters } = training;
+  const plans = planOf(training);
   const begin = performance.now();
   let loss = await (await step(...feeds)).item();
   const firstStepSeconds = (performance.now() - begin) / 1e3;
@@ -74,23 +120,21 @@ export async function benchModel(
   const after = device.counters;
   const kernels = await profile(device, () => step(...feeds), step);
   const stepMilliseconds = median(times);
-  const statistics = step.statistics();
   const result: ModelResult = {
     model,
     batch,
-    parameters: parameters.reduce((sum, { numel }) => sum + numel, 0),
+    parameters,
+    ...plans,
     firstStepSeconds,
     stepMilliseconds,
-    gflops: statistics.flops / stepMilliseconds / 1e6,
+    gflops: plans.plan.flops / stepMilliseconds / 1e6,
     submits: Math.floor((after.submits - before.submits) / steps),
-    ...statistics,
     bytesHeld: after.bytesHeld,
     bytesPeak: after.bytesPeak,
     loss,
     kernels,
   };
-  step.dispose();
-  net.dispose();
+  training.dispose();
   return result;
 }
 
@@ -113,6 +157,7 @@ function build(model: ModelName, batch: number) {
   const small = model === 'small';
   const side = small ? PRESETS.small.imageSize : 224;
   const audioInput: StepInput = { data: noise(batch * 6 * 128 * 39), shape: [batch, 6, 128, 39] };
+  const imageInput: StepInput = { data: noise(batch * 3 * side * side), shape: [batch, 3, side, side] };
   const videoInput: StepInput = { data: noise(batch * 6 * side * side), shape: [batch, 2, 3, side, side] };
   const audio = () => new Fcnn(small ? PRESETS.small.audio : { features: 512 });
   const video = () => new DenseNetExtractor(small ? PRESETS.small.video : DENSENET161);
@@ -122,8 +167,8 @@ function build(model: ModelName, batch: number) {
       return { net: withLogits(net, (list) => net.forward(first(list))), inputs: [audioInput] };
     }
     case 'densenet161': {
-      const net = new VideoNet(video(), CLASSES);
-      return { net: withLogits(net, (list) => net.forward(first(list))), inputs: [videoInput] };
+      const net = new DenseNet(DENSENET161, CLASSES);
+      return { net: withLogits(net, (list) => net.forward(first(list))), inputs: [imageInput] };
     }
     case 'joint':
     case 'small': {

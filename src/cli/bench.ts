@@ -2,7 +2,7 @@
 
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { benchKernels } from '../../bench/kernels.ts';
-import { benchModel, MODELS, type ModelName } from '../../bench/model.ts';
+import { benchModel, MODELS, planModel, type ModelName, type ModelPlan } from '../../bench/model.ts';
 import { PEERS, type PeerName } from '../../bench/peers/roster.ts';
 import { benchPeers } from '../../bench/peers/run.ts';
 import { formatPeers } from '../../bench/peers/table.ts';
@@ -29,6 +29,7 @@ interface ModelOptions {
   readonly model: ModelName;
   readonly batch: number;
   readonly steps: number;
+  readonly memory?: true;
   readonly json?: boolean;
   readonly out?: string;
 }
@@ -56,8 +57,9 @@ export function benchCommand(): Command {
     .description('times training steps of a net at its full size')
     .addOption(deviceOption())
     .addOption(new Option('--model <name>', 'which net').choices(MODELS).default('joint'))
-    .option('--batch <n>', 'one-second samples in a batch', whole(1), 2)
+    .option('--batch <n>', 'one-second samples, or pictures of densenet161, in a batch', whole(1), 2)
     .option('--steps <n>', 'steps, of which the median counts', whole(1), 3)
+    .option('--memory', 'plan the step and say what it needs, without running it')
     .option('--json', 'print JSON')
     .option('--out <file>', 'write JSON to a file')
     .action(runModel);
@@ -119,26 +121,35 @@ async function runKernels({ device: choice, batch, repeats, json, out }: KernelO
   );
 }
 
-async function runModel({ device: choice, model, batch, steps, json, out }: ModelOptions): Promise<void> {
+async function runModel(options: ModelOptions): Promise<void> {
+  const { device: choice, model, batch, steps, memory, json, out } = options;
   await using device = await openDevice(choice);
+  if (memory) {
+    const plan = planModel(device, model, batch);
+    await give(
+      plan,
+      formatTable([`${model}, batch ${batch}`, 'fused', 'each op alone'], planRows(plan)),
+      json,
+      out,
+    );
+    return;
+  }
   const machine = machineOf(device, await measureCeilings(device.gpu));
   const result = await benchModel(device, model, batch, steps);
+  const { plan } = result;
   const rows = [
     ['parameters', `${(result.parameters / 1e6).toFixed(1)} M`],
     ['first step, compiling included', `${result.firstStepSeconds.toFixed(1)} s`],
     ['step, median', `${result.stepMilliseconds.toFixed(1)} ms`],
     ['rate', `${result.gflops.toFixed(1)} of ${machine.ceilings.fmaGflops.toFixed(1)} GFLOP/s`],
-    ['floor by arithmetic', `${(result.flops / machine.ceilings.fmaGflops / 1e6).toFixed(1)} ms`],
-    ['floor by bytes, unfused', `${(result.bytesMoved / machine.ceilings.copyGBps / 1e6).toFixed(1)} ms`],
-    ['dispatches a step', String(result.dispatches)],
+    ['floor by arithmetic', `${(plan.flops / machine.ceilings.fmaGflops / 1e6).toFixed(1)} ms`],
+    ['floor by bytes', `${(plan.bytesMoved / machine.ceilings.copyGBps / 1e6).toFixed(1)} ms`],
     ['submits a step', String(result.submits)],
-    ['arithmetic', `${(result.flops / 1e9).toFixed(2)} GFLOP`],
-    ['bytes moved', formatBytes(result.bytesMoved)],
-    ['transient memory, planned', formatBytes(result.arenaBytes)],
     ['memory held', formatBytes(result.bytesHeld)],
     ['memory at its peak', formatBytes(result.bytesPeak)],
     ['loss', result.loss.toFixed(4)],
   ];
+  const plans = formatTable(['plan of a step', 'fused', 'each op alone'], planRows(result));
   const kernels = formatTable(
     ['slowest kernels', 'count', 'ms', 'GFLOP/s', 'GB/s'],
     result.kernels
@@ -153,10 +164,26 @@ async function runModel({ device: choice, model, batch, steps, json, out }: Mode
   );
   await give(
     { machine, ...result },
-    `${formatTable([`${model}, batch ${batch}`, ''], rows)}\n\n${kernels}`,
+    `${formatTable([`${model}, batch ${batch}`, ''], rows)}\n\n${plans}\n\n${kernels}`,
     json,
     out,
   );
+}
+
+function planRows({ plan, unfused }: ModelPlan): string[][] {
+  const row = (name: string, value: (statistics: ModelPlan['plan']) => string): string[] => [
+    name,
+    value(plan),
+    value(unfused),
+  ];
+  return [
+    row('dispatches', ({ dispatches }) => String(dispatches)),
+    row('arithmetic', ({ flops }) => `${(flops / 1e9).toFixed(2)} GFLOP`),
+    row('bytes moved', ({ bytesMoved }) => formatBytes(bytesMoved)),
+    row('each buffer in once and out once', ({ bytesAtLeast }) => formatBytes(bytesAtLeast)),
+    row('transient memory', ({ arenaBytes }) => formatBytes(arenaBytes)),
+    row('alive at once', ({ peakLiveBytes }) => formatBytes(peakLiveBytes)),
+  ];
 }
 
 async function runPeers({ json, ...options }: PeerOptions): Promise<void> {
