@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import { exportRunOnnx, exportRunSafetensors } from '../avsc/node/export-run.ts';
 import { newestRun, openRun, runFiles, type RunFolder } from '../avsc/node/run-folder.ts';
@@ -47,8 +47,7 @@ async function exportRun(run: string | undefined, options: ExportOptions): Promi
   if (run === undefined) say(`run: ${folder.path}`);
   const out =
     options.out ?? join(folder.path, format === 'onnx' ? `${model}.onnx` : `${model}-exported.safetensors`);
-  if (out === runFiles(folder.path).weights(model))
-    throw new UsageError(`--out ${out} is the run's own file`);
+  if (isOfRun(folder, out)) throw new UsageError(`--out ${out} is a file of the run itself`);
   const fixedBatch = await write(folder, options, out);
   const { size } = await stat(out);
   if (options.json) {
@@ -57,6 +56,12 @@ async function exportRun(run: string | undefined, options: ExportOptions): Promi
   }
   console.log(`${out}: the ${model} model of ${folder.path}, ${size} bytes`);
   if (fixedBatch !== null) console.log(`its batch is fixed to 1, since ${fixedBatch}`);
+}
+
+function isOfRun({ path }: RunFolder, out: string): boolean {
+  const files = runFiles(path);
+  const own = [...STAGES.map(files.weights), files.checkpoint, files.config, files.results, files.records];
+  return own.some((file) => resolve(file) === resolve(out));
 }
 
 /** Gives why the batch is fixed, if it is. */

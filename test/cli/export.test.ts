@@ -168,9 +168,15 @@ describe('export', () => {
     expect(code).toBe(status);
   });
 
-  it('says which file of a run is missing', async () => {
+  it('says which file of a run is missing, and writes over none', async () => {
     const run = await makeRun('broken');
     await rm(runFiles(run.path).weights('joint'));
+    const own = await wavelight(
+      ['export', run.path, '--format', 'onnx', '--out', join('broken', 'video.safetensors')],
+      folder,
+    );
+    expect(own.stderr).toContain('is a file of the run itself');
+    expect(own.code).toBe(2);
     const { code, stderr } = await wavelight(['export', run.path, '--format', 'safetensors'], folder);
     expect(stderr).toMatch(/cannot read .*model\.safetensors: there is no such file/);
     expect(code).toBe(1);

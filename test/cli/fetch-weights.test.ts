@@ -123,6 +123,21 @@ describe('download', () => {
     expect(asked).toEqual([undefined, 'bytes=70000-']);
   });
 
+  it('starts anew where the file changed and the server does not know If-Range', async () => {
+    const other = Buffer.from(FILE).reverse();
+    answer = (request, response, count) => {
+      if (count === 1) serve({ drop: 70_000, file: other, etag: '"old"' })(request, response, count);
+      else if (count > 2) serve()(request, response, count);
+      else {
+        const range = `bytes 70000-${FILE.length - 1}/${FILE.length}`;
+        response.writeHead(206, { etag: ETAG, 'content-range': range }).end(FILE.subarray(70_000));
+      }
+    };
+    await fetched();
+    await expectWhole();
+    expect(asked).toEqual([undefined, 'bytes=70000-', undefined]);
+  });
+
   it('starts anew where a server has no ETag or ignores ranges', async () => {
     answer = (_, response, count) => {
       response.writeHead(200, {

@@ -59,7 +59,8 @@ describe('help', () => {
   it('lists all commands and ends well', async () => {
     const { code, stdout } = await wavelight(['--help'], folder);
     expect(code).toBe(0);
-    for (const name of ['train', 'prepare', 'eval', 'predict', 'features', 'doctor'])
+    const weights = ['fetch-weights', 'inspect', 'import', 'classify', 'export'];
+    for (const name of ['train', 'prepare', 'eval', 'predict', 'features', 'doctor', ...weights])
       expect(stdout).toContain(`  ${name} `);
   });
 });

@@ -61,7 +61,7 @@ export async function requestRest(url: string, request: Request): Promise<Rest> 
   }
 }
 
-function readRest(response: Response, host: string, { there, total: known }: Request): Rest {
+function readRest(response: Response, host: string, { there, validator, total: known }: Request): Rest {
   const { status, headers, body } = response;
   if (PASSING.includes(status)) throw new TryAgain(`${host} answered with status ${status}`);
   if (status === 416) throw new StartOver(`${host} has no bytes after ${there}`);
@@ -77,13 +77,22 @@ function readRest(response: Response, host: string, { there, total: known }: Req
   const start = range?.start ?? 0;
   if (status === 206 && start !== there)
     throw new StartOver(`${host} sends other bytes than it was asked for`);
+  const now = validatorOf(headers);
+  // Some servers do not know If-Range.
+  if (start > 0 && now !== null && now !== validator)
+    throw new StartOver(`the file at ${host} is another one now`);
   const total = range === undefined ? lengthOf(headers) : range.total;
   if (start > 0 && known !== null && total !== null && total !== known)
     throw new StartOver(`the file at ${host} has ${total} bytes now, it had ${known}`);
   if (total !== null && total > MAX_BYTES)
     throw new Error(`${host} announces ${total} bytes, and no weights are that large`);
   if (body === null) throw new TryAgain(`${host} sent nothing`);
-  return { start, total, validator: validatorOf(headers), chunks: checked(body, start, total, host) };
+  return {
+    start,
+    total,
+    validator: start > 0 ? (now ?? validator) : now,
+    chunks: checked(body, start, total, host),
+  };
 }
 
 /** The chunks, with a look at how they begin and how many they are. */
