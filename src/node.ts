@@ -2,3 +2,4 @@
 export * from './index.ts';
 export { NodeDevice as Device } from './node/device.ts';
 export { openNodeGpu, type AdapterChoice, type NodeGpu } from './node/adapter.ts';
+export { openFileSource, type FileSource } from './node/file-source.ts';

@@ -1,11 +1,12 @@
-"""Remakes every fixture that PyTorch or numpy gives: `npm run fixtures`, with a Python that has torch, torchvision and scipy."""
+"""Remakes every fixture that PyTorch, numpy or h5py gives: `npm run fixtures`, with a Python that has torch, torchvision, scipy and h5py."""
 import os
 import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
-SCRIPTS = ('hash_samples.py', 'features_reference.py', 'op_cases.py', 'model_cases.py', 'zoo_cases.py', 'picture_cases.py')
+SCRIPTS = ('hash_samples.py', 'features_reference.py', 'op_cases.py', 'model_cases.py', 'zoo_cases.py', 'picture_cases.py',
+           'keras_cases.py')
 
 if __name__ == '__main__':
     for script in SCRIPTS:

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { CheckpointFormat } from '../src/nn/checkpoint/checkpoint.ts';
-import { FORMATS, hostileInput, outcomeOf } from '../test/support/hostile/index.ts';
+import { FORMATS, hostileInput, outcomeOf } from '../test/support/hostile/inputs.ts';
 
 const MOST_SECONDS = 2;
 const MOST_MEGABYTES = 256;

@@ -9,6 +9,19 @@ export { AdaptiveAvgPool2d, AvgPool2d, MaxPool2d } from './layers/pool.ts';
 export { Sequential } from './layers/sequential.ts';
 export { Dropout, Flatten, Identity, LeakyReLU, ReLU } from './layers/simple.ts';
 export * as init from './init.ts';
-export { readSafetensors, readSafetensorsHeader, writeSafetensors } from './checkpoint/safetensors.ts';
-export type { Safetensors, SafetensorsEntry, SafetensorsHeader } from './checkpoint/safetensors.ts';
+export { openCheckpoint } from './checkpoint/open.ts';
+export type { CheckpointFile, CheckpointFormat, CheckpointTensor } from './checkpoint/checkpoint.ts';
+export { blobSource, bytesSource, type ByteSource } from './checkpoint/source.ts';
+export {
+  readSafetensors,
+  readSafetensorsHeader,
+  safetensorsPieces,
+  writeSafetensors,
+} from './checkpoint/safetensors.ts';
+export type {
+  Safetensors,
+  SafetensorsEntry,
+  SafetensorsHeader,
+  WritableTensor,
+} from './checkpoint/safetensors.ts';
 export { exportOnnx, type OnnxInput, type OnnxModel, type OnnxOptions } from './onnx/export.ts';

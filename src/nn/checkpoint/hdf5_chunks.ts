@@ -5,7 +5,7 @@ import type { StoredData } from './hdf5_dataset.ts';
 import type { Hdf5File } from './hdf5_file.ts';
 import { unpackChunk, type Filter } from './hdf5_filters.ts';
 
-export interface ChunkedLayout {
+interface ChunkedLayout {
   readonly shape: readonly number[];
   /** Elements of a chunk along each dimension; those at the edges reach beyond the data set. */
   readonly chunk: readonly number[];

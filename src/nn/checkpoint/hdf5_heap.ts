@@ -45,7 +45,7 @@ export async function readGlobalHeap(
 }
 
 /** Finds objects of a fractal heap by their identifiers. */
-export type FractalHeap = (identifier: Cursor) => Promise<Uint8Array>;
+type FractalHeap = (identifier: Cursor) => Promise<Uint8Array>;
 
 /** Opens the heap in which a large group keeps its links or attributes. Throws an Error of one sentence if it is damaged. */
 export async function openFractalHeap(file: Hdf5File, address: number): Promise<FractalHeap> {

@@ -1,16 +1,17 @@
 import type { CheckpointFile } from './checkpoint.ts';
 import { identifyCheckpoint } from './identify.ts';
+import { readSafetensorsFile } from './safetensors.ts';
 import type { ByteSource } from './source.ts';
 
 /**
- * Opens a checkpoint of any format that is read, told by its bytes and never by its name; each reader is loaded when
- * it is needed. Throws an Error of one sentence that says what is wrong with the file, or what it is instead.
+ * Opens a checkpoint of any format that is read, told by its bytes and never by its name; the readers of PyTorch's and
+ * Keras's files are loaded when they are needed. Throws an Error of one sentence that says what is wrong with the file, or what it is instead.
  */
 export async function openCheckpoint(source: ByteSource): Promise<CheckpointFile> {
   const format = await identifyCheckpoint(source);
   switch (format) {
     case 'safetensors':
-      return (await import('./safetensors.ts')).readSafetensorsFile(source);
+      return readSafetensorsFile(source);
     case 'torch-legacy':
       return (await import('./torch_legacy.ts')).readTorchLegacy(source);
     case 'torch-zip':

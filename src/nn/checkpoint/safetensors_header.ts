@@ -28,7 +28,7 @@ export interface SafetensorsHeader {
 }
 
 /** A tensor that will be written. */
-export interface HeaderTensor {
+interface HeaderTensor {
   readonly name: string;
   readonly dtype: FileDType;
   readonly shape: readonly number[];

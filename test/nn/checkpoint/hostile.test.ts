@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { FORMATS, hostileInput, outcomeOf } from '../../support/hostile/index.ts';
+import { FORMATS, hostileInput, outcomeOf } from '../../support/hostile/inputs.ts';
 
 const INPUTS = 700;
 const MOST_SECONDS = 2;

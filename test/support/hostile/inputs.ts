@@ -31,7 +31,7 @@ export function hostileInput(format: CheckpointFormat, seed: number, index: numb
   return handmade[index]?.() ?? mutate(randomStream(format, seed, index));
 }
 
-export interface Outcome {
+interface Outcome {
   readonly read: boolean;
   /** What the error says; undefined where the file was read. */
   readonly error?: string;
