@@ -65,13 +65,6 @@ fn b_walk(columns: Columns, outer: vec2i) -> Walk {
   return Walk(columns.start + (dy * params.width + dx), vec4i(0), end);
 }
 
-//#if B_ACTIVATION
-// The channel is the inner index.
-fn b_affine(columns: Columns, k: i32) -> mat2x4f {
-  return b_norm_of(vec4i(columns.channel + k));
-}
-
-//#endif
 fn c_columns(column: vec4i, group: i32) -> vec4i {
   let image = column / params.out_pixels;
   let pixel = column - image * params.out_pixels;

@@ -79,18 +79,12 @@ fn b_columns(column: vec4i, group: i32) -> Columns {
   let start = params.b_first + channel * params.pixels + across * params.b_across + along * params.b_along;
   let end = min(steps_below(params.along_size - along), vec4i(params.inner));
   //#if B_ACTIVATION
-  return Columns(start, across, steps_below(-along), end, b_norm_of(channel));
+  return Columns(start, across, steps_below(-along), end, affine_of(channel));
   //#else
   return Columns(start, across, steps_below(-along), end);
   //#endif
 }
-//#if B_ACTIVATION
 
-// The channel is the column's.
-fn b_affine(columns: Columns, k: i32) -> mat2x4f {
-  return columns.affine;
-}
-//#endif
 
 fn b_walk(columns: Columns, outer: vec2i) -> Walk {
   let moved = outer.y * params.across_stride;

@@ -1,7 +1,7 @@
 // How elements of A and B are made from memory: as they lie there or, with
 //   A_GRADIENT, B_GRADIENT   p g + q x + s, batch norm's gradient from g (bound as a or b) and the norm's input x
 //   B_ACTIVATION             scale x + shift, batch norm; with B_RELU max(0, that)
-// The coefficients belong to the channel: A's row, B's inner index or column as the loader says. Padding is zero all the same.
+// The factors belong to the channel: A's row; B's inner index with B_INNER, else B's column. Padding is zero all the same.
 //
 // Bindings: a_x, b_x: the norm's input, laid out like a or b but for images' distance and first channel;
 // a_table, b_table: p, q, s or scale, shift, [row][table_channels], the first channel in column table_first.
@@ -50,8 +50,8 @@ fn load_a(index: vec4i, apart: i32, factors: mat3x4f) -> vec4f {
 
 @group(0) @binding(B_TABLE_BINDING_) var<storage, read> b_table: array<f32>;
 
-// Scale and shift of four channels.
-fn b_norm_of(channel: vec4i) -> mat2x4f {
+// Scale and shift of four columns' channels.
+fn affine_of(channel: vec4i) -> mat2x4f {
   let scale = channel + params.b_table_first;
   let shift = scale + params.b_table_channels;
   return mat2x4f(
@@ -60,6 +60,24 @@ fn b_norm_of(channel: vec4i) -> mat2x4f {
   );
 }
 //#endif
+
+// Factors of inner index k, the same for all columns: scale and shift, or p, q and s.
+fn inner_factors(columns: Columns, k: i32) -> vec3f {
+  //#if B_INNER
+  //#if MASKED
+  let at = params.b_table_first + columns.channel + min(k, params.inner - 1);
+  //#else
+  let at = params.b_table_first + columns.channel + k;
+  //#endif
+  //#if B_GRADIENT
+  return vec3f(b_table[at], b_table[at + params.b_table_channels], b_table[at + 2 * params.b_table_channels]);
+  //#else
+  return vec3f(b_table[at], b_table[at + params.b_table_channels], 0);
+  //#endif
+  //#else
+  return vec3f();
+  //#endif
+}
 
 // An index that may be read: the first element for what is not valid.
 fn readable(index: vec4i, valid: vec4<bool>) -> vec4i {
@@ -70,37 +88,38 @@ fn readable(index: vec4i, valid: vec4<bool>) -> vec4i {
   //#endif
 }
 
-fn value_of_b(columns: Columns, index: vec4i, valid: vec4<bool>, k: i32) -> vec4f {
+fn value_of_b(columns: Columns, index: vec4i, valid: vec4<bool>, factors: vec3f) -> vec4f {
   let at = readable(index, valid);
   let value = vec4f(b[at.x], b[at.y], b[at.z], b[at.w]);
   //#if B_ACTIVATION
-  let factors = b_affine(columns, k);
-  //#if B_RELU
-  return max(fma(factors[0], value, factors[1]), vec4f(0));
+  //#if B_INNER
+  let y = fma(vec4f(factors.x), value, vec4f(factors.y));
   //#else
-  return fma(factors[0], value, factors[1]);
+  let y = fma(columns.affine[0], value, columns.affine[1]);
+  //#endif
+  //#if B_RELU
+  return max(y, vec4f(0));
+  //#else
+  return y;
   //#endif
   //#else
   //#if B_GRADIENT
   let at_x = readable(index + columns.apart, valid);
   let x = vec4f(b_x[at_x.x], b_x[at_x.y], b_x[at_x.z], b_x[at_x.w]);
-  let p = columns.channel + k + params.b_table_first;
-  let q = p + params.b_table_channels;
-  let s = q + params.b_table_channels;
-  return fma(vec4f(b_table[p]), value, fma(vec4f(b_table[q]), x, vec4f(b_table[s])));
+  return fma(vec4f(factors.x), value, fma(vec4f(factors.y), x, vec4f(factors.z)));
   //#else
   return value;
   //#endif
   //#endif
 }
 
-// B at inner index k of four columns.
-fn load_b(columns: Columns, walk: Walk, k: i32) -> vec4f {
+// B at inner index k of four columns; `factors` are inner_factors of k.
+fn load_b(columns: Columns, walk: Walk, k: i32, factors: vec3f) -> vec4f {
   let index = walk.start + k * params.b_inner;
   //#if MASKED
   let valid = (vec4i(k) >= walk.first) & (vec4i(k) < walk.end);
-  return select(vec4f(0), value_of_b(columns, index, valid, min(k, params.inner - 1)), valid);
+  return select(vec4f(0), value_of_b(columns, index, valid, factors), valid);
   //#else
-  return value_of_b(columns, index, vec4<bool>(true), k);
+  return value_of_b(columns, index, vec4<bool>(true), factors);
   //#endif
 }

@@ -25,12 +25,13 @@ fn along_inner(row_start: i32, apart: i32, row_factors: vec3f, k: i32) -> vec4f 
   //#endif
 }
 
-fn four_of_b(columns: Columns, walk: Walk, k: i32) -> mat4x4f {
+// B of four columns at inner indices k, k + 1, k + 2, k + 3.
+fn four_of_b(columns: Columns, walk: Walk, k: i32, factors: mat4x3f) -> mat4x4f {
   return mat4x4f(
-    load_b(columns, walk, k),
-    load_b(columns, walk, k + 1),
-    load_b(columns, walk, k + 2),
-    load_b(columns, walk, k + 3),
+    load_b(columns, walk, k, factors[0]),
+    load_b(columns, walk, k + 1, factors[1]),
+    load_b(columns, walk, k + 2, factors[2]),
+    load_b(columns, walk, k + 3, factors[3]),
   );
 }
 
@@ -111,8 +112,14 @@ fn main(
     let b_high = b_walk(columns_high, outer);
     for (var k = first; k < end; k += 4) {
       // Column q of these matrices is B at inner index k + q, so that `low * vec4f` sums over four inner indices.
-      let low = four_of_b(columns_low, b_low, k);
-      let high = four_of_b(columns_high, b_high, k);
+      let factors = mat4x3f(
+        inner_factors(columns_low, k),
+        inner_factors(columns_low, k + 1),
+        inner_factors(columns_low, k + 2),
+        inner_factors(columns_low, k + 3),
+      );
+      let low = four_of_b(columns_low, b_low, k, factors);
+      let high = four_of_b(columns_high, b_high, k, factors);
       let a0 = along_inner(a_low.x, apart, factors_low[0], k);
       c0_low += low * a0;
       c0_high += high * a0;

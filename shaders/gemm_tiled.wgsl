@@ -186,13 +186,15 @@ fn main(
       let a_new_2 = a_element(rows_2, factors_2, outer_of(a_outer_2), a_flat_2 - a_outer_2 * params.inner);
       //#endif
       let b_outer = min((k + b_k) / params.inner, outers - 1);
-      let b_new = load_b(columns, b_walk(columns, outer_of(b_outer)), k + b_k - b_outer * params.inner);
+      let b_inner = k + b_k - b_outer * params.inner;
+      let b_factors = inner_factors(columns, b_inner);
+      let b_new = load_b(columns, b_walk(columns, outer_of(b_outer)), b_inner, b_factors);
       //#else
       let a_new = a_element(rows, factors_1, outer, k + a_k);
       //#if EIGHT_ROWS
       let a_new_2 = a_element(rows_2, factors_2, outer, k + a_k_2);
       //#endif
-      let b_new = load_b(columns, walk, k + b_k);
+      let b_new = load_b(columns, walk, k + b_k, inner_factors(columns, k + b_k));
       //#endif
       workgroupBarrier();
       a_tile[a_k * A_STRIDE + a_vector] = a_new;

@@ -40,7 +40,7 @@ export function convForwardFused(
   const problem = forwardProblem(extent, x.map, weight, bias, y);
   const chosen = chooseGemm(context.geometry, problem, { ...choice, splits: 1 });
   const partials = moments ? partialsOf(context, problem, chosen, 3) : null;
-  const parts = [...loadPart('B', x), ...(partials === null ? [] : [momentsPart(partials, y)])];
+  const parts = [...loadPart('B_INNER', x), ...(partials === null ? [] : [momentsPart(partials, y)])];
   return { dispatches: gemm(context, { ...problem, parts }, chosen), partials };
 }
 
@@ -74,7 +74,7 @@ export function convDataFused(
   const dx = out.kind === 'norm' ? out.gradient : out.dx;
   const problem = dataProblem(extent, mapOf(dy), weight, dx);
   const chosen = chooseGemm(context.geometry, problem, { ...choice, splits: 1 });
-  const load = loadPart('B', dy);
+  const load = loadPart('B_INNER', dy);
   if (out.kind === 'plain') {
     return { dispatches: gemm(context, { ...problem, parts: load }, chosen), partials: null };
   }
@@ -98,23 +98,28 @@ export function convWeightFused(
   choice?: Partial<GemmChoice>,
 ): Dispatch[] {
   const problem = weightProblem(context, extent, mapOf(dy), x.map, dw);
-  return gemm(context, { ...problem, parts: [...loadPart('A', dy), ...loadPart('B', x)] }, choice);
+  return gemm(context, { ...problem, parts: [...loadPart('A_ROW', dy), ...loadPart('B_COLUMN', x)] }, choice);
 }
 
 const mapOf = (load: PlainLoad | GradientLoad): MapView => (load.kind === 'plain' ? load.map : load.gradient);
 
 const read = (buffer: BufferRef) => ({ buffer, access: 'read' }) as const;
 
+/** An operand of the product, and which of its indices is the channel. */
+type OperandAxis = 'A_ROW' | 'B_INNER' | 'B_COLUMN';
+
 /** What an operand's load adds to the plain product. */
-function loadPart(operand: 'A' | 'B', load: PlainLoad | ActivationLoad | GradientLoad): GemmPart[] {
+function loadPart(axis: OperandAxis, load: PlainLoad | ActivationLoad | GradientLoad): GemmPart[] {
+  const operand = axis === 'A_ROW' ? 'A' : 'B';
   const name = operand.toLowerCase();
+  const inner = { B_INNER: axis === 'B_INNER' };
   switch (load.kind) {
     case 'plain':
       return [];
     case 'activation':
       return [
         {
-          when: { B_ACTIVATION: true, B_RELU: load.relu },
+          when: { ...inner, B_ACTIVATION: true, B_RELU: load.relu },
           operands: { [`${operand}_TABLE`]: read(load.norm.buffer) },
           params: tableParams(name, load.norm),
           elements: 2 * load.map.channels,
@@ -124,7 +129,7 @@ function loadPart(operand: 'A' | 'B', load: PlainLoad | ActivationLoad | Gradien
     case 'gradient':
       return [
         {
-          when: { [`${operand}_GRADIENT`]: true },
+          when: { ...(operand === 'B' && inner), [`${operand}_GRADIENT`]: true },
           operands: {
             [`${operand}_X`]: read(load.input.buffer),
             [`${operand}_TABLE`]: read(load.coefficients.buffer),

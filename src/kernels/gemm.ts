@@ -35,6 +35,7 @@ const PLAIN = {
   B_GRADIENT: false,
   B_ACTIVATION: false,
   B_RELU: false,
+  B_INNER: false,
   MOMENTS: false,
   NORM: false,
   NORM_RELU: false,
