@@ -70,7 +70,7 @@ function loadedDrivers(): string {
     .split('\n')
     .map((line) => basename(line.slice(line.indexOf('/'))));
   const drivers = libraries.filter((name) => /^lib(vulkan_|vk_|GLX_nvidia|nvidia-glcore|amdvlk)/.test(name));
-  return [...new Set(drivers)].join(', ') || 'no Vulkan driver';
+  return [...new Set(drivers)].join(' or ') || 'no Vulkan driver';
 }
 
 const execution = {

@@ -18,6 +18,8 @@ export interface Contestant {
   readonly tolerance: Tolerance;
   /** Steps that share what a run costs beside them. */
   readonly leastSteps: number;
+  /** Computes in f32 on wavelight's adapter, whose ceilings are its own too. */
+  readonly onAdapter: boolean;
 }
 
 export interface Missing {
@@ -73,6 +75,7 @@ const nodeContestant = (name: string, opening: Opening, does: Contestant['does']
   tolerance: TOLERANCES.f32,
   // ONNX Runtime passes over the input once a run.
   leastSteps: name === 'onnxruntime' ? 4 : 1,
+  onAdapter: true,
 });
 
 function installedVersion(name: string): string | undefined {
@@ -107,6 +110,7 @@ function pytorchContestants(kind: 'gpu' | 'cpu'): readonly Contestant[] | Missin
         does: ['conv', 'dense'],
         tolerance: tf32 === 'on' ? TOLERANCES.tf32 : TOLERANCES.f32,
         leastSteps: 1,
+        onAdapter: false,
       };
     }),
   );

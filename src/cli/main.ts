@@ -35,7 +35,11 @@ async function buildProgram(called: string | undefined): Promise<Command> {
     .configureOutput({ outputError: () => undefined });
   const load = called === undefined ? undefined : COMMANDS[called];
   const makers = await Promise.all((load ? [load] : Object.values(COMMANDS)).map((loader) => loader()));
-  for (const make of makers) program.addCommand(make().copyInheritedSettings(program));
+  for (const make of makers) {
+    const command = make().copyInheritedSettings(program);
+    for (const part of command.commands) part.copyInheritedSettings(command);
+    program.addCommand(command);
+  }
   return program;
 }
 
