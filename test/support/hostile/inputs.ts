@@ -53,9 +53,9 @@ export async function outcomeOf(bytes: Uint8Array): Promise<Outcome> {
 }
 
 const LONGEST_SENTENCE = 600;
-/** What engines say where our code did not look before it leapt. */
+/** What engines say where our code did not look before it leapt. A pickle may hold NaN and be told so; sizes may not be NaN. */
 const ACCIDENTS =
-  /invalid (typed )?array|array buffer|maximum call stack|memory access|out of bounds|cannot read prop|is not (a function|iterable|defined)|undefined|\[object|(?<!the value )\bNaN\b|offset is outside/i;
+  /invalid (typed )?array|array buffer|maximum call stack|memory access|out of bounds|cannot read prop|is not (a function|iterable|defined)|undefined|\[object|NaN (bytes|of|to)|(to|at|byte) NaN|offset is outside/i;
 
 function complaintAbout(error: unknown): string | undefined {
   if (!(error instanceof Error)) return `no Error but ${typeof error}`;
