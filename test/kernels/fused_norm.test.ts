@@ -19,13 +19,14 @@ import {
   normValues,
   outsideKept,
   pick,
+  runTwice,
   rowOf,
   sumsOf,
   tableOf,
   viewOf,
 } from './map_values.ts';
 import type { Slice } from './map_values.ts';
-import { buffer, runDispatches } from './run.ts';
+import { buffer } from './run.ts';
 import type { Values } from './run.ts';
 
 interface MapCase {
@@ -129,7 +130,7 @@ describe.each(VARIANTS)('fused norms, $kind kernels', ({ kind, bakeParams }) => 
         [bias, b as Values],
       ]);
       if (count > 1) bindings.set(mean, m as Values).set(variance, v);
-      const results = await runDispatches(gpu, [...made.dispatches, join, again], bindings);
+      const results = await runTwice(gpu, [...made.dispatches, join, again], bindings);
       const invstd = variances.map((value) => 1 / Math.sqrt(value + EPS));
       const rows = (gain: ArrayLike<number>, offset: ArrayLike<number>): number[][] => [
         invstd.map((r, c) => r * (gain[c] ?? 0)),
@@ -219,7 +220,7 @@ describe.each(VARIANTS)('fused norms, $kind kernels', ({ kind, bakeParams }) => 
         [sums.table.buffer, sums.stored],
       ]);
       if (accumulate || slice !== undefined) bindings.set(gradient.view.buffer, gradient.stored);
-      const results = await runDispatches(gpu, [...dispatches, join], bindings);
+      const results = await runTwice(gpu, [...dispatches, join], bindings);
       const spreadOut = x.dense.map((_, i) => {
         if (!pooled) return dy.dense[i] ?? 0;
         const plane = Math.floor(i / pixels);
@@ -279,7 +280,7 @@ describe.each(VARIANTS)('fused norms, $kind kernels', ({ kind, bakeParams }) => 
     const [plain, active, linear, gradient] = [dense(), dense(), dense(), dense()];
     const part = mapValues('part', [images, channels, pixels], [channels + 3, 2], 5);
     const activation = { kind: 'activation', map: x.view, norm: table } as const;
-    const results = await runDispatches(
+    const results = await runTwice(
       gpu,
       [
         materialise(context, { kind: 'plain', map: x.view }, plain),
@@ -330,7 +331,7 @@ describe.each(VARIANTS)('fused norms, $kind kernels', ({ kind, bakeParams }) => 
       const most = viewOf(images, channels, size);
       const indices = buffer(images * channels * size, 'i32');
       const load = { kind: 'activation', map: x.view, norm: table, relu: true } as const;
-      const results = await runDispatches(
+      const results = await runTwice(
         gpu,
         [
           avgPoolFused(context, load, mean.view, shape),

@@ -1,6 +1,8 @@
+import type { BufferRef, Dispatch } from '../../src/gpu/dispatch.ts';
+import type { Gpu } from '../../src/gpu/gpu.ts';
 import type { ChannelTable, MapView } from '../../src/kernels/maps.ts';
 import { normal } from '../support/hash.ts';
-import { buffer } from './run.ts';
+import { buffer, runDispatches } from './run.ts';
 import type { Values } from './run.ts';
 
 /** Where a map's channels lie in its buffer: [channels of the buffer, first one of the map]. */
@@ -153,4 +155,21 @@ export function sumsOf(g: Float64Array, { view, dense }: MapValues, norm: NormVa
     gradients[c] = (gradients[c] ?? 0) + v;
   });
   return { products, gradients };
+}
+
+/** runDispatches twice: sums have a fixed order, so both runs must give the same bits. */
+export async function runTwice(
+  gpu: Gpu,
+  dispatches: readonly Dispatch[],
+  bindings: ReadonlyMap<BufferRef, Values>,
+): Promise<Map<BufferRef, Values>> {
+  const first = await runDispatches(gpu, dispatches, bindings);
+  const second = await runDispatches(gpu, dispatches, bindings);
+  for (const [ref, values] of first) {
+    const again = second.get(ref);
+    const bits = new Uint32Array(values.buffer);
+    const same = again !== undefined && new Uint32Array(again.buffer).every((word, i) => word === bits[i]);
+    if (!same) throw new Error(`two runs differ in a buffer of ${ref.length}`);
+  }
+  return first;
 }
