@@ -51,8 +51,8 @@ export class Fusion {
   readonly averages = new Map<Value, MapView>();
   readonly #slots: ReadonlyMap<Value, MapView>;
   readonly #order: ReadonlyMap<RecordedNode, number>;
-  /** Positions of nodes that change memory from before the plan, other than running statistics. */
-  readonly #changes: readonly number[];
+  /** What nodes change in place, other than running statistics, and where in the order. */
+  readonly #changes: readonly { readonly at: number; readonly value: Value }[];
   /** Values with a form that lie in memory as recorded all the same. */
   readonly #inMemory = new Set<Value>();
   readonly #moments = new Map<BufferRef, Moments>();
@@ -67,8 +67,10 @@ export class Fusion {
     this.graph = new Graph(nodes);
     this.#slots = concatSlots(nodes);
     this.#order = new Map(nodes.map((node, i) => [node, i]));
-    this.#changes = nodes.flatMap(({ op }, i) =>
-      op.mutates !== undefined && op !== trackedStatsOp ? [i] : [],
+    this.#changes = nodes.flatMap(({ op, inputs }, at) =>
+      op === trackedStatsOp
+        ? []
+        : (op.mutates ?? []).flatMap((index) => inputs[index] ?? []).map((value) => ({ at, value })),
     );
     this.#contextOf = contextOf;
     this.#lower = lower;
@@ -147,14 +149,14 @@ export class Fusion {
     else if (this.#slots.has(value)) this.#intoSlot(value, form, node);
   }
 
-  /**
-   * Whether all readers of the value find the memory from before the plan as `node` does, so that what node would do
-   * can be left to them.
-   */
+  /** Whether what `node` reads stays as it is until the last reader of the value, so that node's work can be left to these. */
   canWait(node: RecordedNode, value: Value): boolean {
     const from = this.#order.get(node) ?? 0;
     const to = Math.max(from, ...this.graph.readersOf(value).map((reader) => this.#order.get(reader) ?? 0));
-    return !this.#changes.some((at) => at > from && at < to);
+    return !this.#changes.some(
+      ({ at, value: changed }) =>
+        at > from && at < to && node.inputs.some((input) => overlap(input, changed)),
+    );
   }
 
   /** What is known of the channels of a buffer. */
@@ -200,6 +202,12 @@ export class Fusion {
     this.forms.set(value, { kind: 'map', view: slot });
     this.#inMemory.add(value);
   }
+}
+
+function overlap(a: Value, b: Value): boolean {
+  if (a === b || a.place === null || b.place === null) return a === b;
+  const [x, y] = [a.place.storage, b.place.storage];
+  return x.buffer === y.buffer && x.offset < y.offset + y.bytes && y.offset < x.offset + x.bytes;
 }
 
 /** Whether a load reads the buffer: one dispatch cannot read and write it. */

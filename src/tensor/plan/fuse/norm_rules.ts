@@ -53,7 +53,7 @@ export function fuseStatistics(fusion: Fusion, node: RecordedNode): boolean {
   const { hasWeight, hasBias } = attrsOf(apply, applyOp);
   const affine = apply.inputs.slice(2);
   const [h] = apply.outputs;
-  if (h === undefined || !readersFollow(fusion, node, x, h)) return false;
+  if (h === undefined || !fusion.canWait(node, statistics) || !readersFollow(fusion, apply, h)) return false;
   const { channels } = shape;
   const input = fusion.view(x, mapShape(shape), node);
   const context = fusion.context(node);
@@ -82,13 +82,12 @@ export function fuseStatistics(fusion: Fusion, node: RecordedNode): boolean {
   return true;
 }
 
-/** Whether the norm can be made whenever somebody reads it: nothing changes its input before. */
-function readersFollow(fusion: Fusion, node: RecordedNode, x: Value, h: Value): boolean {
-  if (isInternal(x)) return true;
+/** Whether a norm can be made whenever somebody reads its result `h`, or that of the ReLU behind it. */
+function readersFollow(fusion: Fusion, apply: RecordedNode, h: Value): boolean {
   const results = fusion.graph
     .readersOf(h)
     .flatMap(({ op, outputs }) => (op === RELU_OPS.forward ? outputs : []));
-  return [h, ...results].every((value) => fusion.canWait(node, value));
+  return [h, ...results].every((value) => fusion.canWait(apply, value));
 }
 
 /** Measures the channels that nobody has measured yet, unless the convolution that made them did it on the way. */
@@ -121,10 +120,11 @@ function freshChannels(
 export function fuseRunningStatistics(fusion: Fusion, node: RecordedNode): boolean {
   const [statistics] = node.outputs;
   if (statistics === undefined || !isInternal(statistics)) return false;
-  const follow = fusion.graph.readersOf(statistics).every(({ op, inputs: [x], outputs: [h] }) => {
-    return op === applyOp && x !== undefined && h !== undefined && readersFollow(fusion, node, x, h);
+  const follow = fusion.graph.readersOf(statistics).every((reader) => {
+    const [h] = reader.outputs;
+    return reader.op === applyOp && h !== undefined && readersFollow(fusion, reader, h);
   });
-  if (!follow) return false;
+  if (!follow || !fusion.canWait(node, statistics)) return false;
   fusion.running.set(statistics, node);
   return true;
 }
