@@ -1,5 +1,6 @@
 // Writes out a feature map that is otherwise made in a load:
 //   y = x;  ACTIVATION: y = scale x + shift, with RELU max(0, that);  GRADIENT: y = p x + q input + s
+// and with DROPOUT, where y is dense, what that leaves of it.
 //
 // x, input, y [batch, channels, length] in ELEMENT_, perhaps channels of wider maps: *_image from one image to the next,
 // from *_first on; table [rows][table_channels]: scale, shift or p, q, s, from column table_first on. A thread writes `run`
@@ -13,6 +14,9 @@ struct Params {
 //#if GRADIENT
   input_image: u32, input_first: u32,
 //#endif
+//#if DROPOUT
+  op: u32, threshold: u32, keep_scale: f32, seed: u32, step: u32,
+//#endif
 }
 
 @group(0) @binding(0) var<storage, read> x: array<ELEMENT_>;
@@ -24,6 +28,13 @@ struct Params {
 @group(0) @binding(INPUT_BINDING_) var<storage, read> input: array<ELEMENT_>;
 //#endif
 @group(0) @binding(PARAMS_BINDING_) var<uniform> params: Params;
+//#if DROPOUT
+//#if PAST
+//#else
+@group(0) @binding(SCALARS_BINDING_) var<storage, read> scalars: array<f32>;
+//#endif
+//#include dropout
+//#endif
 
 @compute @workgroup_size(64)
 fn main(
@@ -52,18 +63,20 @@ fn main(
   let input_base = image * params.input_image + params.input_first + channel * params.length + first;
 //#endif
   for (var i = 0u; i < count; i++) {
+    var value = x[x_base + i];
 //#if TABLE
 //#if GRADIENT
-    y[y_base + i] = fma(row0, x[x_base + i], fma(row1, input[input_base + i], row2));
+    value = fma(row0, value, fma(row1, input[input_base + i], row2));
 //#else
+    value = fma(row0, value, row1);
 //#if RELU
-    y[y_base + i] = max(fma(row0, x[x_base + i], row1), ELEMENT_());
-//#else
-    y[y_base + i] = fma(row0, x[x_base + i], row1);
+    value = max(value, ELEMENT_());
 //#endif
 //#endif
-//#else
-    y[y_base + i] = x[x_base + i];
 //#endif
+//#if DROPOUT
+    value = dropped(value, y_base + i);
+//#endif
+    y[y_base + i] = value;
   }
 }

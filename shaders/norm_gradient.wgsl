@@ -1,7 +1,8 @@
 // Takes the gradient of a norm's output (of its ReLU with RELU) on to the norm's weight:
 //   g = dy where scale x + shift > 0, else 0 (with RELU);  gradient = weight g, with ACCUMULATE gradient += weight g
 // and keeps, of each part of each channel, the sums of g xhat and of g. With POOLED dy is made from the gradient of an
-// average over windows KERNEL_Y_ x KERNEL_X_ side by side: each element's share, 0 for what no window holds.
+// average over windows KERNEL_Y_ x KERNEL_X_ side by side: each element's share, 0 for what no window holds. With DROPOUT dy,
+// which is dense, is the gradient of what a dropout behind the ReLU left.
 //
 // dy, x, gradient [batch, channels, length] in ELEMENT_, perhaps channels of wider maps: *_image from one image to the
 // next, from *_first on; table [5][table_channels]: scale, shift, mean, invstd, weight, from column table_first on;
@@ -15,6 +16,9 @@ struct Params {
 //#if POOLED
   image_width: u32, pooled_height: u32, pooled_width: u32,
 //#endif
+//#if DROPOUT
+  op: u32, threshold: u32, keep_scale: f32, seed: u32, step: u32,
+//#endif
 }
 
 @group(0) @binding(0) var<storage, read> dy: array<ELEMENT_>;
@@ -23,6 +27,13 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> gradient: array<ELEMENT_>;
 @group(0) @binding(4) var<storage, read_write> partials: array<f32>;
 @group(0) @binding(5) var<uniform> params: Params;
+//#if DROPOUT
+//#if PAST
+//#else
+@group(0) @binding(6) var<storage, read> scalars: array<f32>;
+//#endif
+//#include dropout
+//#endif
 
 @compute @workgroup_size(LANES_)
 fn main(
@@ -78,6 +89,9 @@ fn main(
       }
 //#else
       var g = dy[base_dy + l];
+//#endif
+//#if DROPOUT
+      g = dropped(g, base_dy + l);
 //#endif
       let value = x[base_x + l];
 //#if RELU

@@ -4,8 +4,9 @@ import { bindAll } from './bindings.ts';
 import type { KernelContext } from './context.ts';
 import { accessOf, elementsOf, GRADIENT_ROWS } from './maps.ts';
 import type { ChannelTable, MapLoad, MapView } from './maps.ts';
-import { elementType, planRuns, shapeOf } from './norm.ts';
+import { elementType, isVector, planRuns, shapeOf } from './norm.ts';
 import { placeParams } from './norm_fused.ts';
+import { dropoutPart, type Dropout } from './random.ts';
 import { expandTemplate } from './template.ts';
 
 /** What a load reads beside its map. */
@@ -34,8 +35,14 @@ function operandsOf(load: MapLoad): LoadOperands {
   }
 }
 
-/** Writes out what a load makes, dense or into a slice. */
-export function materialise({ geometry }: KernelContext, load: MapLoad, out: MapView): Dispatch {
+/** Writes out what a load makes, dense or into a slice; into a dense map also what a dropout leaves of it. */
+export function materialise(
+  { geometry }: KernelContext,
+  load: MapLoad,
+  out: MapView,
+  dropout: Dropout | null = null,
+): Dispatch {
+  const drop = dropoutPart(dropout);
   const { x, input, table, rows, flops } = operandsOf(load);
   const shape = shapeOf(out);
   const runs = planRuns(geometry, shape);
@@ -51,14 +58,17 @@ export function materialise({ geometry }: KernelContext, load: MapLoad, out: Map
   );
   const moved = elementsOf(out) * (input === null ? 2 : 3) + rows * out.channels;
   return {
-    label: `write ${load.kind} [${out.images}, ${out.channels}, ${out.pixels}]`,
+    label: `write ${load.kind} [${out.images}, ${out.channels}, ${out.pixels}]${dropout === null ? '' : ', dropout'}`,
     code: expandTemplate('map_write', writeSource, {
+      include: drop.include,
       when: {
+        ...drop.when,
+        VECTOR: isVector(shape),
         TABLE: table !== null,
         GRADIENT: input !== null,
         RELU: load.kind === 'activation' && load.relu,
       },
-      substitute: { ...substitute, ELEMENT_: elementType(shape) },
+      substitute: { ...substitute, SCALARS_BINDING_: operands.length + 1, ELEMENT_: elementType(shape) },
     }),
     params: {
       ...runs.params,
@@ -69,8 +79,10 @@ export function materialise({ geometry }: KernelContext, load: MapLoad, out: Map
         table_first: u32(table.offset),
       }),
       ...(input !== null && placeParams('input_', input, shape)),
+      ...drop.params,
     },
     operands,
+    usesScalars: drop.usesScalars,
     workgroups: runs.workgroups,
     flops: flops * elementsOf(out),
     bytes: moved * BYTES_PER_ELEMENT,

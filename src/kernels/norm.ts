@@ -211,9 +211,10 @@ export function expandParts(
   cut: Parts,
   when: Readonly<Record<string, boolean>> = {},
   substitute: Readonly<Record<string, string>> = {},
+  include: Readonly<Record<string, string>> = {},
 ): string {
   return expandTemplate(name, source, {
-    include: { row: rowLibrary, parts: partsLibrary },
+    include: { ...include, row: rowLibrary, parts: partsLibrary },
     when: { ...when, TEAM: cut.team, VECTOR: isVector(shape) },
     substitute: { ...substitute, LANES_: cut.lanes, ELEMENT_: elementType(shape) },
   });

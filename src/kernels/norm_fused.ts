@@ -14,6 +14,7 @@ import {
   type NormShape,
 } from './norm.ts';
 import type { Size2d } from './pool.ts';
+import { dropoutPart, type Dropout } from './random.ts';
 
 /** Statistics of a map's channels, part by part: for maps that no fused convolution makes. */
 export function mapMoments(
@@ -63,13 +64,16 @@ interface NormGradient {
   readonly relu: boolean;
   readonly gradient: MapView;
   readonly mode: 'store' | 'accumulate';
+  /** A dropout behind the ReLU, whose result dy is the gradient of; dy is dense then. */
+  readonly dropout?: Dropout | null;
 }
 
 /** What convDataFused does to a norm's output gradient, for gradients that no convolution makes. */
 export function normBackwardFused(
   context: KernelContext,
-  { dy, x, norm, relu, gradient, mode }: NormGradient,
+  { dy, x, norm, relu, gradient, mode, dropout = null }: NormGradient,
 ): { dispatches: [Dispatch]; partials: SumPartials } {
+  const drop = dropoutPart(dropout);
   const { geometry } = context;
   const pooled = dy.kind === 'averagePooled';
   // An element of a pooled map belongs to several of x: no vectors.
@@ -86,8 +90,9 @@ export function normBackwardFused(
       gradientSource,
       shape,
       cut,
-      { POOLED: pooled, RELU: relu, ACCUMULATE: accumulate },
+      { POOLED: pooled, RELU: relu, ACCUMULATE: accumulate, ...drop.when },
       pooled ? { KERNEL_Y_: `${dy.kernel[0]}u`, KERNEL_X_: `${dy.kernel[1]}u` } : {},
+      drop.include,
     ),
     params: {
       ...partParams(shape, cut),
@@ -102,7 +107,9 @@ export function normBackwardFused(
         pooled_height: u32(dy.output[0]),
         pooled_width: u32(dy.output[1]),
       }),
+      ...drop.params,
     },
+    usesScalars: drop.usesScalars,
     operands: [
       { buffer: dy.map.buffer, access: 'read' },
       { buffer: x.buffer, access: 'read' },

@@ -1,7 +1,15 @@
 import dropoutSource from '../../shaders/dropout.wgsl';
+import dropoutLibrary from '../../shaders/lib_dropout.wgsl';
 import random from '../../shaders/lib_random.wgsl';
 import fillSource from '../../shaders/random_fill.wgsl';
-import { BYTES_PER_ELEMENT, f32, u32, type BufferRef, type Dispatch } from '../gpu/dispatch.ts';
+import {
+  BYTES_PER_ELEMENT,
+  f32,
+  u32,
+  type BufferRef,
+  type Dispatch,
+  type ParamValue,
+} from '../gpu/dispatch.ts';
 import type { Geometry } from '../gpu/geometry.ts';
 import { spread } from './context.ts';
 import { expandTemplate } from './template.ts';
@@ -42,6 +50,34 @@ export interface Dropout {
   readonly past?: { readonly seed: number; readonly step: number };
 }
 
+/** For shaders that include lib_dropout: what it needs, with or without a dropout. */
+export function dropoutPart(dropout: Dropout | null): {
+  readonly include: Record<string, string>;
+  readonly when: Record<string, boolean>;
+  readonly params: Record<string, ParamValue>;
+  readonly usesScalars: boolean;
+} {
+  const include = { dropout: dropoutLibrary, random };
+  if (dropout === null)
+    return { include, when: { DROPOUT: false, PAST: false }, params: {}, usesScalars: false };
+  const { p, op, past } = dropout;
+  return {
+    include,
+    when: { DROPOUT: true, PAST: past !== undefined },
+    params: {
+      op: u32(op),
+      threshold: u32(dropoutThreshold(p)),
+      keep_scale: f32(keepScale(p)),
+      seed: u32(past?.seed ?? 0),
+      step: u32(past?.step ?? 0),
+    },
+    usesScalars: past === undefined,
+  };
+}
+
+/** What is kept is scaled up by this. */
+const keepScale = (p: number): number => (p < 1 ? 1 / (1 - p) : 0);
+
 /** y = x / (1 - p) where an element is kept, else 0; on dy it is dropout's backward. */
 export function dropout(geometry: Geometry, x: BufferRef, y: BufferRef, { p, op, past }: Dropout): Dispatch {
   const { length } = y;
@@ -55,7 +91,7 @@ export function dropout(geometry: Geometry, x: BufferRef, y: BufferRef, { p, op,
       length: u32(length),
       op: u32(op),
       threshold: u32(dropoutThreshold(p)),
-      scale: f32(p < 1 ? 1 / (1 - p) : 0),
+      scale: f32(keepScale(p)),
       seed: u32(past?.seed ?? 0),
       step: u32(past?.step ?? 0),
     },

@@ -21,7 +21,7 @@ import type { Tensor } from '../tensor.ts';
  *   randn     normal, mean 0 and variance 1
  */
 
-const dropoutOp: Op<Dropout> = {
+export const dropoutOp: Op<Dropout> = {
   name: 'dropout',
   lower: ({ geometry }, { inputs, outputs, attrs }) => [
     dropoutKernel(geometry, one(inputs), one(outputs), attrs),

@@ -185,7 +185,8 @@ export function fuseConvData(fusion: Fusion, node: RecordedNode): boolean {
     return { kind: 'plain', map: wholeMap(dy, images, channels, pixels) };
   };
   const match = matchNormBackward(fusion, dx);
-  if (match !== null) {
+  // A dropout's draws would be one binding too many for the epilogue.
+  if (match !== null && match.dropout === null) {
     finishNormBackward(fusion, match, (out) => {
       const source = readsFrom(load, out.gradient.buffer) ? fromMemory() : load;
       const made = convDataFused(context, extent, { dy: source, weight, out });

@@ -6,11 +6,18 @@ import { concatOp } from '../../ops/movement.ts';
 import { applyOp, batchStatsOp, runningStatsOp, sumsOp, trackedStatsOp } from '../../ops/norm.ts';
 import { readPartOp } from '../../ops/parts.ts';
 import { avgPoolBackwardOp, avgPoolOp, maxPoolOp } from '../../ops/pool.ts';
+import { dropoutOp } from '../../ops/random.ts';
 import { RELU_OPS } from '../../ops/unary.ts';
 import type { RecordedNode } from '../../recording.ts';
 import { fuseAverage, fuseAverageBackward, fuseConv, fuseConvData, fuseConvWeight } from './conv_rules.ts';
 import { Fusion } from './fusion.ts';
-import { fuseApply, fuseNormBackward, fuseRunningStatistics, fuseStatistics } from './norm_rules.ts';
+import {
+  fuseApply,
+  fuseDropout,
+  fuseNormBackward,
+  fuseRunningStatistics,
+  fuseStatistics,
+} from './norm_rules.ts';
 import { fuseConcat, fuseSlice } from './part_rules.ts';
 import { fuseMaxPool } from './pool_rules.ts';
 
@@ -25,6 +32,7 @@ const RULES: ReadonlyMap<Op<never>, Rule> = new Map<Op<never>, Rule>([
   [trackedStatsOp, fuseStatistics],
   [runningStatsOp, fuseRunningStatistics],
   [applyOp, fuseApply],
+  [dropoutOp, (fusion, node) => fuseDropout(fusion, node) || fuseNormBackward(fusion, node)],
   [sumsOp, fuseNormBackward],
   [RELU_OPS.backward, fuseNormBackward],
   [concatOp, fuseConcat],

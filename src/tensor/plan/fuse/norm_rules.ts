@@ -1,6 +1,7 @@
 import type { KernelContext } from '../../../kernels/context.ts';
-import type { MomentPartials, SumPartials } from '../../../kernels/maps.ts';
+import { wholeMap, type MomentPartials, type SumPartials } from '../../../kernels/maps.ts';
 import type { NormShape } from '../../../kernels/norm.ts';
+import { materialise } from '../../../kernels/map_ops.ts';
 import { runningNormTable } from '../../../kernels/norm_running.ts';
 import { two } from '../../../kernels/tuple.ts';
 import { joinMoments, joinSums } from '../../../kernels/norm_join.ts';
@@ -15,10 +16,11 @@ import {
   sumsOp,
   trackedStatsOp,
 } from '../../ops/norm.ts';
+import { dropoutOp } from '../../ops/random.ts';
 import { RELU_OPS } from '../../ops/unary.ts';
 import type { RecordedNode } from '../../recording.ts';
 import { Value } from '../../value.ts';
-import { columnsOf, sameMap, type Gradient, type Norm } from './forms.ts';
+import { activationLoad, columnsOf, sameMap, type Gradient, type Norm } from './forms.ts';
 import type { Fusion, MapShape } from './fusion.ts';
 import { attrsOf, isInternal } from './graph.ts';
 
@@ -165,9 +167,29 @@ export function fuseApply(fusion: Fusion, node: RecordedNode): boolean {
   return true;
 }
 
+/**
+ * A dropout behind a norm: one pass makes both. In a convolution's load it would be drawn again for each tap and each tile of
+ * output channels (45 times for 576 channels, 3 x 3), which costs more than this pass.
+ */
+export function fuseDropout(fusion: Fusion, node: RecordedNode): boolean {
+  const [x] = node.inputs;
+  const [y] = node.outputs;
+  const form = x === undefined ? undefined : fusion.forms.get(x);
+  if (y === undefined || form?.kind !== 'activation') return false;
+  const { images, channels, pixels } = form.norm.input;
+  const out = fusion.target(y, { images, channels, pixels });
+  if (out.buffer !== y) return false;
+  fusion.dispatches.push(
+    materialise(fusion.context(node), activationLoad(form), out, attrsOf(node, dropoutOp)),
+  );
+  return true;
+}
+
 /** What follows on the gradient of a norm's result (or of its ReLU's): nodes that become one kernel's epilogue. */
 export interface NormBackward {
   readonly norm: Norm;
+  /** Backward of a dropout behind the norm. */
+  readonly dropout: RecordedNode | null;
   readonly relu: RecordedNode | null;
   readonly sums: RecordedNode;
   /** Null where nobody wants the gradient of the norm's input. */
@@ -175,10 +197,16 @@ export interface NormBackward {
   readonly shape: NormShape;
 }
 
-/** Whether the only use of `gradient` is the backward of a fused norm, or of the ReLU behind one. */
+/** Whether the only use of `gradient` is the backward of a fused norm, or of the ReLU or dropout behind one. */
 export function matchNormBackward(fusion: Fusion, gradient: Value): NormBackward | null {
   const { graph } = fusion;
   if (!isInternal(gradient)) return null;
+  const dropout = graph.onlyReader(gradient, dropoutOp);
+  const kept = dropout?.outputs[0];
+  if (dropout !== null && kept !== undefined) {
+    const match = isInternal(kept) ? matchNormBackward(fusion, kept) : null;
+    return match !== null && match.dropout === null ? { ...match, dropout } : null;
+  }
   const relu = graph.onlyReader(gradient, RELU_OPS.backward);
   if (relu === null) return matchSums(fusion, gradient, null);
   const [dy, y] = relu.inputs;
@@ -201,13 +229,13 @@ function matchSums(fusion: Fusion, gradient: Value, relu: RecordedNode | null): 
     const ours = backward.inputs[0] === gradient && backward.inputs[1] === sums.inputs[2];
     if (!ours || !attrsOf(backward, inputGradientOp).training) return null;
   }
-  return { norm, relu, sums, backward, shape: attrsOf(sums, sumsOp) };
+  return { norm, dropout: null, relu, sums, backward, shape: attrsOf(sums, sumsOp) };
 }
 
 /** Lets `make` write the gradient where the norm's backward wants it, and does the rest of that backward. */
 export function finishNormBackward(
   fusion: Fusion,
-  { norm, relu, sums, backward, shape }: NormBackward,
+  { norm, dropout, relu, sums, backward, shape }: NormBackward,
   make: (output: NormOutput) => SumPartials,
 ): void {
   const shared = backward === null ? null : sharedGradient(fusion, backward.outputs[0] as Value, norm);
@@ -234,7 +262,7 @@ export function finishNormBackward(
       coefficients: gradient.coefficients,
     }),
   );
-  for (const node of [relu, sums, backward, shared?.add]) if (node) fusion.done.add(node);
+  for (const node of [dropout, relu, sums, backward, shared?.add]) if (node) fusion.done.add(node);
   if (shared !== null) fusion.hold(shared.add.outputs[0] as Value, gradient, shared.add);
   else if (backward !== null) fusion.hold(backward.outputs[0] as Value, gradient, backward);
 }
@@ -270,19 +298,33 @@ const newTable = (rows: number, channels: number, label: string) => ({
   offset: 0,
 });
 
-/** The backward of a norm whose gradient no convolution makes; `node` is the ReLU's backward or the norm's sums. */
+/** The backward of a norm whose gradient no convolution makes; `node` is a dropout's or ReLU's backward or the norm's sums. */
 export function fuseNormBackward(fusion: Fusion, node: RecordedNode): boolean {
   const [dy] = node.inputs;
   if (dy === undefined) return false;
   const match = node.op === sumsOp ? matchSums(fusion, dy, null) : matchNormBackward(fusion, dy);
-  if (match === null || (match.relu ?? match.sums) !== node) return false;
+  if (match === null || (match.dropout ?? match.relu ?? match.sums) !== node) return false;
   const form = fusion.forms.get(dy);
+  const dropout = match.dropout === null ? null : attrsOf(match.dropout, dropoutOp);
+  // A dropout counts the elements of the whole map.
+  if (dropout !== null) fusion.dense(dy, node);
+  const { images, channels, pixels } = mapShape(match.shape);
   const source =
-    form?.kind === 'spread'
-      ? form.load
-      : ({ kind: 'plain', map: fusion.view(dy, mapShape(match.shape), node) } as const);
+    dropout !== null
+      ? ({ kind: 'plain', map: wholeMap(dy, images, channels, pixels) } as const)
+      : form?.kind === 'spread'
+        ? form.load
+        : ({ kind: 'plain', map: fusion.view(dy, { images, channels, pixels }, node) } as const);
   finishNormBackward(fusion, match, ({ x, norm, relu, gradient, mode }) => {
-    const made = normBackwardFused(fusion.context(node), { dy: source, x, norm, relu, gradient, mode });
+    const made = normBackwardFused(fusion.context(node), {
+      dy: source,
+      x,
+      norm,
+      relu,
+      gradient,
+      mode,
+      dropout,
+    });
     fusion.dispatches.push(...made.dispatches);
     return made.partials;
   });
