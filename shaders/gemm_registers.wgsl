@@ -15,25 +15,7 @@ const ROWS = 8;
 const ROWS = 4;
 //#endif
 
-// A of one row at inner indices k, k + 1, k + 2, k + 3; B is zero where these leave the inner axis.
-fn along_inner(row_start: i32, apart: i32, row_factors: vec3f, k: i32) -> vec4f {
-  let factors = mat3x4f(vec4f(row_factors.x), vec4f(row_factors.y), vec4f(row_factors.z));
-  //#if MASKED
-  return load_a(row_start + min(k + vec4i(0, 1, 2, 3), vec4i(params.inner - 1)) * params.a_inner, apart, factors);
-  //#else
-  return load_a(row_start + (k + vec4i(0, 1, 2, 3)) * params.a_inner, apart, factors);
-  //#endif
-}
-
-// B of four columns at inner indices k, k + 1, k + 2, k + 3.
-fn four_of_b(columns: Columns, walk: Walk, k: i32, factors: mat4x3f) -> mat4x4f {
-  return mat4x4f(
-    load_b(columns, walk, k, factors[0]),
-    load_b(columns, walk, k + 1, factors[1]),
-    load_b(columns, walk, k + 2, factors[2]),
-    load_b(columns, walk, k + 3, factors[3]),
-  );
-}
+//#include four
 
 // Writes eight columns of one row.
 fn finish_row(tile: Tile, part: i32, row: i32, low: Out, high: Out, sum_low: vec4f, sum_high: vec4f) {
@@ -112,12 +94,7 @@ fn main(
     let b_high = b_walk(columns_high, outer);
     for (var k = first; k < end; k += 4) {
       // Column q of these matrices is B at inner index k + q, so that `low * vec4f` sums over four inner indices.
-      let factors = mat4x3f(
-        inner_factors(columns_low, k),
-        inner_factors(columns_low, k + 1),
-        inner_factors(columns_low, k + 2),
-        inner_factors(columns_low, k + 3),
-      );
+      let factors = four_factors(columns_low, k);
       let low = four_of_b(columns_low, b_low, k, factors);
       let high = four_of_b(columns_high, b_high, k, factors);
       let a0 = along_inner(a_low.x, apart, factors_low[0], k);

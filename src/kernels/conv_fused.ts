@@ -4,7 +4,7 @@ import { dataProblem, forwardProblem, weightProblem } from './conv_problem.ts';
 import type { Conv2dExtent } from './conv_problem.ts';
 import { gemm } from './gemm.ts';
 import type { GemmPart, GemmProblem } from './gemm.ts';
-import { chooseGemm, partsOf } from './gemm_choice.ts';
+import { chooseGemm, partsOf, tileOfMadeB } from './gemm_choice.ts';
 import type { GemmChoice } from './gemm_choice.ts';
 import { accessOf, elementsOf, GRADIENT_ROWS, NORM_ROWS } from './maps.ts';
 import type {
@@ -38,7 +38,7 @@ export function convForwardFused(
   choice: Partial<GemmChoice> = {},
 ): { dispatches: Dispatch[]; partials: MomentPartials | null } {
   const problem = forwardProblem(extent, x.map, weight, bias, y);
-  const chosen = chooseGemm(context.geometry, problem, { ...choice, splits: 1 });
+  const chosen = chooseWhole(context, problem, choice);
   const partials = moments ? partialsOf(context, problem, chosen, 3) : null;
   const parts = [...loadPart('B_INNER', x), ...(partials === null ? [] : [momentsPart(partials, y)])];
   return { dispatches: gemm(context, { ...problem, parts }, chosen), partials };
@@ -73,7 +73,7 @@ export function convDataFused(
 ): { dispatches: Dispatch[]; partials: SumPartials | null } {
   const dx = out.kind === 'norm' ? out.gradient : out.dx;
   const problem = dataProblem(extent, mapOf(dy), weight, dx);
-  const chosen = chooseGemm(context.geometry, problem, { ...choice, splits: 1 });
+  const chosen = chooseWhole(context, problem, choice);
   const load = loadPart('B_INNER', dy);
   if (out.kind === 'plain') {
     return { dispatches: gemm(context, { ...problem, parts: load }, chosen), partials: null };
@@ -104,6 +104,16 @@ export function convWeightFused(
 const mapOf = (load: PlainLoad | GradientLoad): MapView => (load.kind === 'plain' ? load.map : load.gradient);
 
 const read = (buffer: BufferRef) => ({ buffer, access: 'read' }) as const;
+
+/** A geometry whose sum is not split, since its result goes through the store. */
+function chooseWhole(
+  { geometry }: KernelContext,
+  problem: GemmProblem,
+  choice: Partial<GemmChoice>,
+): GemmChoice {
+  const tile = choice.tile ?? tileOfMadeB(geometry, problem.rows);
+  return chooseGemm(geometry, problem, { ...choice, ...(tile !== undefined && { tile }), splits: 1 });
+}
 
 /** An operand of the product, and which of its indices is the channel. */
 type OperandAxis = 'A_ROW' | 'B_INNER' | 'B_COLUMN';

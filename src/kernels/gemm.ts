@@ -2,9 +2,11 @@ import common from '../../shaders/gemm_common.wgsl';
 import fields from '../../shaders/gemm_fields.wgsl';
 import load from '../../shaders/gemm_load.wgsl';
 import registers from '../../shaders/gemm_registers.wgsl';
+import registers16 from '../../shaders/gemm_registers16.wgsl';
 import store from '../../shaders/gemm_store.wgsl';
 import sumSplits from '../../shaders/gemm_sum_splits.wgsl';
 import tiled from '../../shaders/gemm_tiled.wgsl';
+import four from '../../shaders/lib_gemm_four.wgsl';
 import { BYTES_PER_ELEMENT, i32, u32 } from '../gpu/dispatch.ts';
 import type { BufferRef, Dispatch, Operand, ParamValue } from '../gpu/dispatch.ts';
 import { spread } from './context.ts';
@@ -171,14 +173,21 @@ function gemmCode(problem: GemmProblem, choice: GemmChoice): string {
     PARTIALS: switches.MOMENTS || switches.NORM,
     BIAS: bias !== undefined,
     MASKED: problem.padded || step % tile.inner !== 0,
-    EIGHT_ROWS: tile.rowsPerInvocation === 8,
   };
-  if (tile.skeleton === 'registers') {
-    return expandTemplate(`gemm_registers with ${loader.name}`, registers, { ...shared, when: flags });
+  const name = `gemm_${tile.skeleton} with ${loader.name}`;
+  const eight = { EIGHT_ROWS: tile.rowsPerInvocation === 8 };
+  const withFour = { ...shared, include: { ...shared.include, four } };
+  switch (tile.skeleton) {
+    case 'registers16':
+      return expandTemplate(name, registers16, { ...withFour, when: flags });
+    case 'registers':
+      return expandTemplate(name, registers, { ...withFour, when: { ...flags, ...eight } });
+    case 'tiled': {
+      const along = { A_ALONG_ROWS: problem.aAlongRows, B_ALONG_COLUMNS: problem.bAlongColumns };
+      const when = { ...flags, ...eight, ...along, FLAT: choice.flat };
+      return expandTemplate(name, tiled, { ...shared, when });
+    }
   }
-  const along = { A_ALONG_ROWS: problem.aAlongRows, B_ALONG_COLUMNS: problem.bAlongColumns };
-  const when = { ...flags, ...along, FLAT: choice.flat };
-  return expandTemplate(`gemm_tiled with ${loader.name}`, tiled, { ...shared, when });
 }
 
 function sumOfSplits(

@@ -2,12 +2,12 @@ import { BYTES_PER_ELEMENT } from '../gpu/dispatch.ts';
 import type { Geometry } from '../gpu/geometry.ts';
 
 interface GemmTile {
-  readonly skeleton: 'registers' | 'tiled';
+  readonly skeleton: 'registers' | 'registers16' | 'tiled';
   /** Rows and columns of C that a workgroup makes, and inner indices that it takes at a time. */
   readonly rows: number;
   readonly columns: number;
   readonly inner: number;
-  readonly rowsPerInvocation: 4 | 8;
+  readonly rowsPerInvocation: 4 | 8 | 16;
   /** Parts into which the statistics of a row fall: an invocation's or the workgroup's columns. */
   readonly parts: number;
 }
@@ -15,6 +15,7 @@ interface GemmTile {
 type TileName = keyof typeof TILES;
 
 export const TILES = {
+  registers16: { skeleton: 'registers16', rows: 16, columns: 32, inner: 4, rowsPerInvocation: 16, parts: 8 },
   registers8: { skeleton: 'registers', rows: 8, columns: 64, inner: 4, rowsPerInvocation: 8, parts: 8 },
   registers4: { skeleton: 'registers', rows: 4, columns: 64, inner: 4, rowsPerInvocation: 4, parts: 8 },
   tiled128: { skeleton: 'tiled', rows: 128, columns: 64, inner: 16, rowsPerInvocation: 8, parts: 1 },
@@ -95,9 +96,18 @@ function chooseTile(geometry: Geometry, extent: GemmExtent): TileName {
   return fits ? 'tiled128' : 'tiled64';
 }
 
+/**
+ * The tile for a product whose B is made in the load: on lavapipe 16 x 4 an invocation takes 20 to 30 % less time than
+ * 8 x 8. Undefined where the usual choice holds.
+ */
+export function tileOfMadeB(geometry: Geometry, rows: number): TileName | undefined {
+  const padded = Math.ceil(rows / 16) * 16;
+  return geometry.kind === 'cpu' && padded <= 1.25 * rows ? 'registers16' : undefined;
+}
+
 function chooseFlat(name: TileName, { outer, inner }: GemmExtent): boolean {
   const tile = TILES[name];
-  if (tile.skeleton === 'registers' || outer[0] * outer[1] === 1) return false;
+  if (tile.skeleton !== 'tiled' || outer[0] * outer[1] === 1) return false;
   // A tile that ends with the inner axis wastes the rest of it; one that does not pays for divisions.
   const padded = Math.ceil(inner / tile.inner) * tile.inner;
   return padded > 1.1 * inner;
@@ -106,7 +116,7 @@ function chooseFlat(name: TileName, { outer, inner }: GemmExtent): boolean {
 function chooseChunk(name: TileName, flat: boolean, { inner }: GemmExtent): number {
   const { skeleton, inner: step } = TILES[name];
   // Short enough that the operands' lines stay in the cache while outer goes around, long enough to share its costs.
-  const most = skeleton === 'registers' ? 256 : flat ? 128 : 32;
+  const most = skeleton !== 'tiled' ? 256 : flat ? 128 : 32;
   return Math.min(most, Math.ceil(inner / step) * step);
 }
 

@@ -99,6 +99,16 @@ interface Variant {
 
 const VARIANTS: Record<string, Variant> = {
   'chosen for a CPU': { kind: 'cpu' },
+  'registers 8': {
+    kind: 'cpu',
+    choice: { tile: 'registers8' },
+    cases: ['whole tiles of many rows', '3x5 uneven in everything'],
+  },
+  'registers 16': {
+    kind: 'cpu',
+    choice: { tile: 'registers16' },
+    cases: ['a growth 3x3 into a block', '3x5 uneven in everything', 'grouped'],
+  },
   'registers 4': {
     kind: 'cpu',
     choice: { tile: 'registers4', chunk: 8 },
