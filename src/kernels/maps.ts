@@ -76,7 +76,7 @@ export const wholeMap = (buffer: BufferRef, images: number, channels: number, pi
   offset: 0,
 });
 
-export const isWhole = ({ channels, bufferChannels }: MapView): boolean => channels === bufferChannels;
+const isWhole = ({ channels, bufferChannels }: MapView): boolean => channels === bufferChannels;
 
 export const elementsOf = ({ images, channels, pixels }: MapView): number => images * channels * pixels;
 

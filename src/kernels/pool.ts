@@ -34,7 +34,7 @@ export interface PoolShape {
 }
 
 /** Where x and y lie in wider maps, and what x becomes in the load. */
-export interface PoolViews {
+interface PoolViews {
   readonly x: PlainLoad | ActivationLoad;
   readonly y: MapView;
 }

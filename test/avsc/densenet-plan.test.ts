@@ -18,7 +18,7 @@ const DENSE_LAYERS = 6 + 12 + 36 + 24;
 
 interface Training {
   readonly step: CompiledFunction<Tensor>;
-  dispose(): void;
+  readonly dispose: () => void;
 }
 
 function training(device: Device, blocks: readonly number[] = DENSENET161.blocks): Training {

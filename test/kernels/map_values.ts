@@ -9,7 +9,7 @@ import type { Values } from './run.ts';
 export type Slice = readonly [bufferChannels: number, offset: number];
 
 /** A map's values, dense and exact, and the buffer that holds them. */
-export interface MapValues {
+interface MapValues {
   readonly view: MapView;
   readonly dense: Float64Array<ArrayBuffer>;
   /** The whole buffer; outside the slice it is `filler`. */
@@ -86,7 +86,7 @@ export const rowOf = (
   Array.from({ length: channels }, (_, c) => contents?.[r * bufferChannels + offset + c] ?? Number.NaN);
 
 /** What a norm's table holds, in f64: rounded to f32 first, as the kernel sees it. */
-export interface NormValues {
+interface NormValues {
   readonly rows: readonly Float64Array[];
   readonly scale: Float64Array;
   readonly shift: Float64Array;

@@ -75,7 +75,7 @@ const STORAGE_CLASSES: Readonly<Record<FileDType, string>> = {
   U16: 'UInt16Storage',
 };
 
-export const rowMajor = (shape: readonly number[]): number[] =>
+const rowMajor = (shape: readonly number[]): number[] =>
   shape.map((_, axis) => shape.slice(axis + 1).reduce((product, size) => product * Math.max(size, 1), 1));
 
 /** An OrderedDict as this Python pickles it. */

@@ -134,7 +134,7 @@ export const maxPoolOp: Op<PoolShape> = {
   },
 };
 
-export const maxPoolBackwardOp: Op<PoolShape> = {
+const maxPoolBackwardOp: Op<PoolShape> = {
   name: 'maxPool2d backward',
   lower: (context, { inputs, outputs, attrs }) => {
     const [dy, indices] = two(inputs);

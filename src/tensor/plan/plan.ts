@@ -32,7 +32,7 @@ export interface Plan {
   readonly kept: readonly Value[];
 }
 
-export interface PlanOptions {
+interface PlanOptions {
   /** Whether nodes are lowered together where that saves work, or each by itself (the oracle of the former). */
   readonly fusion: boolean;
 }

@@ -22,7 +22,7 @@ export type Form =
   | AfterPool
   | { readonly kind: 'spread'; readonly load: AveragePooledLoad; readonly pool: PoolShape };
 
-export interface Activation {
+interface Activation {
   readonly kind: 'activation';
   readonly norm: Norm;
   readonly relu: boolean;
@@ -46,7 +46,7 @@ export interface Gradient {
   readonly coefficients: ChannelTable;
 }
 
-export interface AfterPool {
+interface AfterPool {
   readonly kind: 'afterPool';
   readonly node: RecordedNode;
   readonly dy: Value;

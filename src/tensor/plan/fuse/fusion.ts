@@ -21,7 +21,7 @@ import { Graph, isInternal } from './graph.ts';
 import { concatSlots } from './slots.ts';
 
 /** Statistics of channels of a buffer that are known at a point of the plan. */
-export interface Moments {
+interface Moments {
   /** Rows mean and variance. */
   readonly table: ChannelTable;
   readonly known: Set<number>;

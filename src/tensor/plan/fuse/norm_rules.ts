@@ -186,7 +186,7 @@ export function fuseDropout(fusion: Fusion, node: RecordedNode): boolean {
 }
 
 /** What follows on the gradient of a norm's result (or of its ReLU's): nodes that become one kernel's epilogue. */
-export interface NormBackward {
+interface NormBackward {
   readonly norm: Norm;
   /** Backward of a dropout behind the norm. */
   readonly dropout: RecordedNode | null;
