@@ -9,6 +9,7 @@ export function formatPeers({ machine, works, repeats }: PeersReport): string {
     `${machine.adapter}; ceilings: ${fmaGflops.toFixed(1)} GFLOP/s FMA, ${copyGBps.toFixed(1)} GB/s copy; medians of ${repeats}`,
     ...works.filter(({ kind }) => kind === 'dense').map(formatStep),
     ...(convs.length > 0 ? [formatConvs(convs), formatSummary(convs)] : []),
+    ...formatDoubts(works, fmaGflops),
   ].join('\n\n');
 }
 
@@ -89,6 +90,19 @@ function formatSummary(works: readonly WorkReport[]): string {
     ['All convolutions', 'shapes', 'wavelight is, in all', 'slower at', 'least', 'output off at most'],
     rows,
   );
+}
+
+/** Who was faster than the device is said to be. */
+function formatDoubts(works: readonly WorkReport[], fmaGflops: number): string[] {
+  const beyond = works
+    .flatMap(({ results }) => results)
+    .filter((result) => !('problem' in result) && result.onAdapter && result.gflops > fmaGflops);
+  if (beyond.length === 0) return [];
+  const names = [...new Set(beyond.map(({ name }) => name))].join(', ');
+  return [
+    `Do not believe this: ${names} went beyond the ceiling of ${fmaGflops.toFixed(1)} GFLOP/s, ${beyond.length} times. Either the ` +
+      'machine was busy when that was measured, or somebody does not wait for the device.',
+  ];
 }
 
 const speedup = ({ speedup: times }: Measured): string => (times === null ? '' : `${times.toFixed(2)}x`);
