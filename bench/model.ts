@@ -30,6 +30,8 @@ export interface ModelPlan {
 
 /** The step, measured. */
 interface ModelResult extends ModelPlan {
+  /** Whether the step that was timed is the fused one. */
+  readonly fusion: boolean;
   /** Tracing, planning and compiling, and the first step. */
   readonly firstStepSeconds: number;
   /** Median over the steps after it. */
@@ -82,15 +84,15 @@ function prepare(device: Device, model: ModelName, batch: number): Training {
   };
 }
 
-const planOf = ({ step, feeds }: Training): Pick<ModelPlan, 'plan' | 'unfused'> => ({
-  plan: step.plan(feeds),
+const plansOf = ({ step, feeds }: Training): Pick<ModelPlan, 'plan' | 'unfused'> => ({
+  plan: step.plan(feeds, { fusion: true }),
   unfused: step.plan(feeds, { fusion: false }),
 });
 
 /** Plans a training step without running it, so that it may be larger than the device's memory. */
 export function planModel(device: Device, model: ModelName, batch: number): ModelPlan {
   const training = prepare(device, model, batch);
-  const plans = planOf(training);
+  const plans = plansOf(training);
   training.dispose();
   return { model, batch, parameters: training.parameters, ...plans };
 }
@@ -104,7 +106,7 @@ export async function benchModel(
 ): Promise<ModelResult> {
   const training = prepare(device, model, batch);
   const { step, feeds, parameters } = training;
-  const plans = planOf(training);
+  const plans = plansOf(training);
   const begin = performance.now();
   let loss = await (await step(...feeds)).item();
   const firstStepSeconds = (performance.now() - begin) / 1e3;
@@ -127,7 +129,8 @@ export async function benchModel(
     ...plans,
     firstStepSeconds,
     stepMilliseconds,
-    gflops: plans.plan.flops / stepMilliseconds / 1e6,
+    fusion: device.fusion,
+    gflops: (device.fusion ? plans.plan : plans.unfused).flops / stepMilliseconds / 1e6,
     submits: Math.floor((after.submits - before.submits) / steps),
     bytesHeld: after.bytesHeld,
     bytesPeak: after.bytesPeak,

@@ -1,10 +1,14 @@
 import { NodeDevice } from '../node/device.ts';
 import type { AdapterChoice } from '../node/adapter.ts';
+import type { DeviceOptions } from '../tensor/device.ts';
 import { say } from './progress.ts';
 
 /** Opens a device for a command and says which it is, and that a software one is slow. */
-export async function openDevice(choice: AdapterChoice): Promise<NodeDevice> {
-  const device = await NodeDevice.create({ adapter: choice, profile: 'fast' });
+export async function openDevice(
+  choice: AdapterChoice,
+  options: Pick<DeviceOptions, 'fusion'> = {},
+): Promise<NodeDevice> {
+  const device = await NodeDevice.create({ ...options, adapter: choice, profile: 'fast' });
   const { name, kind } = device.description;
   say(
     kind === 'gpu'

@@ -113,10 +113,13 @@ export class Fusion {
     return { kind: 'plain', map: this.view(value, shape, reader) };
   }
 
-  /** The same for a gradient, which may still lack its norm's correction. */
+  /**
+   * The same for a gradient, which may still lack its norm's correction. GPUs correct it in the load; software adapters, which
+   * load each element once for every 16 rows of the product, are faster when it is written out once.
+   */
   loadGradient(value: Value, shape: MapShape, reader: RecordedNode): PlainLoad | GradientLoad {
     const form = this.forms.get(value);
-    if (form?.kind === 'gradient') return form;
+    if (form?.kind === 'gradient' && this.context(reader).geometry.kind === 'gpu') return form;
     return { kind: 'plain', map: this.view(value, shape, reader) };
   }
 
