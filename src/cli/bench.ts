@@ -30,7 +30,7 @@ interface ModelOptions {
   readonly batch: number;
   readonly steps: number;
   readonly memory?: true;
-  readonly fusion: boolean;
+  readonly fusion?: boolean;
   readonly json?: boolean;
   readonly out?: string;
 }
@@ -60,6 +60,7 @@ export function benchCommand(): Command {
     .addOption(new Option('--model <name>', 'which net').choices(MODELS).default('joint'))
     .option('--batch <n>', 'one-second samples, or pictures of densenet161, in a batch', whole(1), 2)
     .option('--steps <n>', 'steps, of which the median counts', whole(1), 3)
+    .option('--fusion', 'fuse ops even where it does not pay (SwiftShader)')
     .option('--no-fusion', 'run every op by itself')
     .option('--memory', 'plan the step and say what it needs, without running it')
     .option('--json', 'print JSON')
@@ -125,7 +126,7 @@ async function runKernels({ device: choice, batch, repeats, json, out }: KernelO
 
 async function runModel(options: ModelOptions): Promise<void> {
   const { device: choice, model, batch, steps, memory, fusion, json, out } = options;
-  await using device = await openDevice(choice, { fusion });
+  await using device = await openDevice(choice, fusion === undefined ? {} : { fusion });
   if (memory) {
     const plan = planModel(device, model, batch);
     await give(
@@ -138,7 +139,7 @@ async function runModel(options: ModelOptions): Promise<void> {
   }
   const machine = machineOf(device, await measureCeilings(device.gpu));
   const result = await benchModel(device, model, batch, steps);
-  const plan = fusion ? result.plan : result.unfused;
+  const plan = result.fusion ? result.plan : result.unfused;
   const rows = [
     ['parameters', `${(result.parameters / 1e6).toFixed(1)} M`],
     ['first step, compiling included', `${result.firstStepSeconds.toFixed(1)} s`],

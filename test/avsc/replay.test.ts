@@ -9,7 +9,7 @@ import { hashValues } from '../support/hash.ts';
 
 let device: Device;
 beforeAll(async () => {
-  device = await testDevice();
+  device = await testDevice({ fusion: true });
 });
 afterAll(() => device.destroy());
 

@@ -175,7 +175,7 @@ describe.each(['cpu', 'gpu'] as const)('a fused plan (%s kernels)', (kind: Geome
   let fused: Device;
   let plain: Device;
   beforeAll(async () => {
-    fused = await testDevice({ kind });
+    fused = await testDevice({ kind, fusion: true });
     plain = await testDevice({ kind, fusion: false });
   });
   afterAll(async () => {
