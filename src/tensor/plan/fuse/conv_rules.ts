@@ -2,7 +2,7 @@ import type { Conv2dExtent } from '../../../kernels/conv.ts';
 import { convDataFused, convForwardFused, convWeightFused } from '../../../kernels/conv_fused.ts';
 import { avgPoolFused } from '../../../kernels/pool_fused.ts';
 import { wholeMap, type ActivationLoad, type MapView, type PlainLoad } from '../../../kernels/maps.ts';
-import type { PoolShape } from '../../../kernels/pool.ts';
+import type { PoolShape, Size2d } from '../../../kernels/pool.ts';
 import { concatOp } from '../../ops/movement.ts';
 import { conv2dDataOp, conv2dOp, conv2dWeightOp } from '../../ops/conv.ts';
 import { batchStatsOp, trackedStatsOp } from '../../ops/norm.ts';
@@ -86,7 +86,7 @@ function convolve(
   fusion.dispatches.push(...made.dispatches);
   if (made.partials !== null) fusion.moments(target).partials.set(target.offset, made.partials);
   if (place === target) fusion.written(y);
-  else fusion.copyToSlot(y, node);
+  else fusion.fillSlot(y, node);
   return true;
 }
 
@@ -122,8 +122,9 @@ function averageOf(fusion: Fusion, node: RecordedNode, pool: PoolShape): MapView
   const extent = attrsOf(node, node.op === conv2dOp ? conv2dOp : conv2dWeightOp);
   const source = node.op === conv2dOp ? x : node.inputs[1];
   if (source === undefined) throw new Error(`${node.op.name} was recorded without its input`);
-  const found = fusion.averages.get(source);
-  if (found !== undefined) return found;
+  const made = fusion.averages.get(source) ?? [];
+  const found = made.find(({ pool: { output } }) => sameSize(output, pool.output));
+  if (found !== undefined) return found.map;
   const { images, inChannels } = extent;
   const pixels = pool.output[0] * pool.output[1];
   const buffer = new Value(
@@ -134,9 +135,12 @@ function averageOf(fusion: Fusion, node: RecordedNode, pool: PoolShape): MapView
   const map = wholeMap(buffer, images, inChannels, pixels);
   const load = fusion.loadActivation(source, inputShape(extent), node);
   fusion.dispatches.push(avgPoolFused(fusion.context(node), load, map, pool));
-  fusion.averages.set(source, map);
+  fusion.averages.set(source, [...made, { pool, map }]);
   return map;
 }
+
+/** Windows that lie side by side are as large as the input over the output. */
+const sameSize = (a: Size2d, b: Size2d): boolean => a[0] === b[0] && a[1] === b[1];
 
 // Backward
 
@@ -151,7 +155,7 @@ export function fuseAverageBackward(fusion: Fusion, node: RecordedNode): boolean
     const conv = op === conv2dDataOp || op === conv2dWeightOp;
     return conv && first === dz && commutes(attrs as Conv2dExtent, pool);
   });
-  if (!all || readers.length === 0) return false;
+  if (!all || readers.length === 0 || !fusion.canWait(node, dz)) return false;
   fusion.forms.set(dz, { kind: 'afterPool', node, dy, pool });
   return true;
 }

@@ -12,7 +12,7 @@ import {
   type MomentPartials,
 } from '../../../kernels/maps.ts';
 import { stridedCopy } from '../../../kernels/movement.ts';
-import { avgPoolGradient } from '../../../kernels/pool.ts';
+import { avgPoolGradient, type PoolShape } from '../../../kernels/pool.ts';
 import { trackedStatsOp } from '../../ops/norm.ts';
 import type { RecordedNode } from '../../recording.ts';
 import { Value } from '../../value.ts';
@@ -47,8 +47,8 @@ export class Fusion {
   readonly norms = new Map<Value, Norm>();
   /** Nodes that take statistics from before, by their value of statistics. */
   readonly running = new Map<Value, RecordedNode>();
-  /** Averages of an activation that went before a convolution, by the activation's value. */
-  readonly averages = new Map<Value, MapView>();
+  /** Averages of a map that went before a convolution, by the map's value. */
+  readonly averages = new Map<Value, { readonly pool: PoolShape; readonly map: MapView }[]>();
   readonly #slots: ReadonlyMap<Value, MapView>;
   readonly #order: ReadonlyMap<RecordedNode, number>;
   /** What nodes change in place, other than running statistics, and where in the order. */
@@ -84,7 +84,7 @@ export class Fusion {
   plain(node: RecordedNode): void {
     for (const input of node.inputs) this.dense(input, node);
     this.dispatches.push(...this.#lower(node));
-    for (const output of node.outputs) this.#fillSlot(output, node);
+    for (const output of node.outputs) this.fillSlot(output, node);
   }
 
   /** Where a map is to be written: its place in a concatenation, or the value itself. */
@@ -165,8 +165,11 @@ export class Fusion {
   /** What is known of the channels of a buffer. */
   moments({ buffer, bufferChannels }: MapView): Moments {
     let moments = this.#moments.get(buffer);
-    // Memory from before the plan may change on the way: it is measured each time.
-    const lasting = buffer instanceof Value && isInternal(buffer);
+    // What may change on the way is measured each time.
+    const lasting =
+      buffer instanceof Value &&
+      buffer.place === null &&
+      !this.#changes.some(({ value }) => value === buffer);
     if (moments === undefined || !lasting) {
       const table = {
         buffer: new Value('f32', 2 * bufferChannels, 'channel statistics'),
@@ -188,15 +191,11 @@ export class Fusion {
       return;
     }
     this.dense(value, node);
-    this.#fillSlot(value, node);
+    this.fillSlot(value, node);
   }
 
-  /** Copies a value that lies in memory to its place in a concatenation. */
-  copyToSlot(value: Value, node: RecordedNode): void {
-    this.#fillSlot(value, node);
-  }
-
-  #fillSlot(value: Value, node: RecordedNode): void {
+  /** Copies a value that lies in memory to its place in a concatenation, if it has one. */
+  fillSlot(value: Value, node: RecordedNode): void {
     const slot = this.#slots.get(value);
     if (slot === undefined || slot.buffer === value) return;
     const { images, channels, pixels } = slot;

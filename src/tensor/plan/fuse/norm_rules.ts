@@ -26,7 +26,7 @@ import { attrsOf, isInternal } from './graph.ts';
 
 /*
  * Batch norm. In training, statistics belong to channels, not to norms: a dense block's channels are measured once, where they
- * are made, and each norm that reads them only makes its table (DESIGN: kernels/maps.ts NORM_ROWS) from them. The norm
+ * are made, and each norm that reads them only makes its table (NORM_ROWS of kernels/maps.ts) from them. The norm
  * itself, with its ReLU, becomes a form that readers make in their loads.
  *
  * Backward, all norms of a channel share xhat and invstd = r, so with G = sum over them of weight * dy (masked by the ReLU)
