@@ -14,11 +14,11 @@
 // The text `load` makes A's and B's elements from memory, `store` makes memory from C's.
 //
 // Bindings: a, b: operands in whatever layout the loader reads; c: result, or partial results [splits][c_length];
-// then those of `load` and `store`.
+// then those of `load` and `store`. Each may be stored in a type of its own; what is computed is f32.
 
-@group(0) @binding(0) var<storage, read> a: array<f32>;
-@group(0) @binding(1) var<storage, read> b: array<f32>;
-@group(0) @binding(2) var<storage, read_write> c: array<f32>;
+@group(0) @binding(0) var<storage, read> a: array<A_ELEMENT_>;
+@group(0) @binding(1) var<storage, read> b: array<B_ELEMENT_>;
+@group(0) @binding(2) var<storage, read_write> c: array<C_ELEMENT_>;
 @group(0) @binding(PARAMS_BINDING_) var<uniform> params: Params;
 
 // B's elements at inner index k lie at start + k * b_inner; they count as zero outside first <= k < end.

@@ -7,7 +7,7 @@
 // a_table, b_table: p, q, s or scale, shift, [row][table_channels], the first channel in column table_first.
 //#if A_GRADIENT
 
-@group(0) @binding(A_X_BINDING_) var<storage, read> a_x: array<f32>;
+@group(0) @binding(A_X_BINDING_) var<storage, read> a_x: array<A_ELEMENT_>;
 @group(0) @binding(A_TABLE_BINDING_) var<storage, read> a_table: array<f32>;
 
 // p, q and s of four rows.
@@ -24,8 +24,9 @@ fn a_coefficients(row: vec4i, group: i32) -> mat3x4f {
 
 fn load_a(index: vec4i, apart: i32, factors: mat3x4f) -> vec4f {
   let at = index + apart;
-  let x = vec4f(a_x[at.x], a_x[at.y], a_x[at.z], a_x[at.w]);
-  return fma(factors[0], vec4f(a[index.x], a[index.y], a[index.z], a[index.w]), fma(factors[1], x, factors[2]));
+  let x = vec4f(vec4<A_ELEMENT_>(a_x[at.x], a_x[at.y], a_x[at.z], a_x[at.w]));
+  let g = vec4f(vec4<A_ELEMENT_>(a[index.x], a[index.y], a[index.z], a[index.w]));
+  return fma(factors[0], g, fma(factors[1], x, factors[2]));
 }
 //#else
 
@@ -38,12 +39,12 @@ fn a_apart(outer: vec2i) -> i32 {
 }
 
 fn load_a(index: vec4i, apart: i32, factors: mat3x4f) -> vec4f {
-  return vec4f(a[index.x], a[index.y], a[index.z], a[index.w]);
+  return vec4f(vec4<A_ELEMENT_>(a[index.x], a[index.y], a[index.z], a[index.w]));
 }
 //#endif
 //#if B_GRADIENT
 
-@group(0) @binding(B_X_BINDING_) var<storage, read> b_x: array<f32>;
+@group(0) @binding(B_X_BINDING_) var<storage, read> b_x: array<B_ELEMENT_>;
 @group(0) @binding(B_TABLE_BINDING_) var<storage, read> b_table: array<f32>;
 //#endif
 //#if B_ACTIVATION
@@ -90,7 +91,7 @@ fn readable(index: vec4i, valid: vec4<bool>) -> vec4i {
 
 fn value_of_b(columns: Columns, index: vec4i, valid: vec4<bool>, factors: vec3f) -> vec4f {
   let at = readable(index, valid);
-  let value = vec4f(b[at.x], b[at.y], b[at.z], b[at.w]);
+  let value = vec4f(vec4<B_ELEMENT_>(b[at.x], b[at.y], b[at.z], b[at.w]));
   //#if B_ACTIVATION
   //#if B_INNER
   let y = fma(vec4f(factors.x), value, vec4f(factors.y));
@@ -105,7 +106,7 @@ fn value_of_b(columns: Columns, index: vec4i, valid: vec4<bool>, factors: vec3f)
   //#else
   //#if B_GRADIENT
   let at_x = readable(index + columns.apart, valid);
-  let x = vec4f(b_x[at_x.x], b_x[at_x.y], b_x[at_x.z], b_x[at_x.w]);
+  let x = vec4f(vec4<B_ELEMENT_>(b_x[at_x.x], b_x[at_x.y], b_x[at_x.z], b_x[at_x.w]));
   return fma(vec4f(factors.x), value, fma(vec4f(factors.y), x, vec4f(factors.z)));
   //#else
   return value;

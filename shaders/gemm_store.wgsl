@@ -25,7 +25,7 @@ fn partials_kind() -> i32 {
 //#endif
 //#if NORM
 
-@group(0) @binding(C_X_BINDING_) var<storage, read> c_x: array<f32>;
+@group(0) @binding(C_X_BINDING_) var<storage, read> c_x: array<C_ELEMENT_>;
 @group(0) @binding(C_TABLE_BINDING_) var<storage, read> c_table: array<f32>;
 //#endif
 
@@ -65,7 +65,7 @@ fn store(tile: Tile, row: i32, out: Out, sum: vec4f) -> vec2f {
   var sums = vec2f();
   for (var i = 0; i < 4; i++) {
     if (out.column[i] < params.columns) {
-      let x = c_x[index_x[i]];
+      let x = f32(c_x[index_x[i]]);
       //#if NORM_RELU
       // The same fma as in the activation's load, so that both agree on what is zero.
       let g = select(0.0, sum[i], fma(scale, x, shift) > 0);
@@ -73,9 +73,9 @@ fn store(tile: Tile, row: i32, out: Out, sum: vec4f) -> vec2f {
       let g = sum[i];
       //#endif
       //#if ACCUMULATE
-      c[index[i]] += weight * g;
+      c[index[i]] = C_ELEMENT_(f32(c[index[i]]) + weight * g);
       //#else
-      c[index[i]] = weight * g;
+      c[index[i]] = C_ELEMENT_(weight * g);
       //#endif
       sums += vec2f(g * ((x - mean) * invstd), g);
     }
@@ -107,7 +107,7 @@ fn store(tile: Tile, row: i32, out: Out, sum: vec4f) -> vec4f {
       //#else
       values[i] = sum[i];
       //#endif
-      c[index[i]] = values[i];
+      c[index[i]] = C_ELEMENT_(values[i]);
     }
   }
   return values;

@@ -133,7 +133,7 @@ function product(context: KernelContext, problem: GemmProblem, choice: GemmChoic
   const moved = elements.a + elements.b + elements.c * choice.splits + (bias?.buffer.length ?? 0);
   return {
     label: problem.label,
-    code: gemmCode(problem, choice),
+    code: gemmCode({ ...problem, c }, choice),
     params,
     operands: [
       { buffer: a, access: 'read' },
@@ -165,7 +165,13 @@ function gemmCode(problem: GemmProblem, choice: GemmChoice): string {
   const bindings = Object.fromEntries(further.map((name, i) => [`${name}_BINDING_`, 3 + i]));
   const shared = {
     include: { common, fields, load, loader: loader.source, store },
-    substitute: { ...bindings, PARAMS_BINDING_: 3 + further.length },
+    substitute: {
+      ...bindings,
+      PARAMS_BINDING_: 3 + further.length,
+      A_ELEMENT_: problem.a.dtype,
+      B_ELEMENT_: problem.b.dtype,
+      C_ELEMENT_: problem.c.dtype,
+    },
   };
   const switches = parts.reduce((all, part) => ({ ...all, ...part.when }), PLAIN);
   const flags = {
