@@ -97,7 +97,7 @@ describe.each(['cpu', 'gpu'] as const)('a training step of DenseNet161 (%s kerne
   });
 });
 
-describe('DenseNet161 at work', () => {
+describe('a DenseNet at work', () => {
   let device: Device;
   beforeAll(async () => {
     device = await testDevice({ fusion: true });
@@ -105,7 +105,7 @@ describe('DenseNet161 at work', () => {
   afterAll(() => device.destroy());
 
   it('creates nothing after its second step and submits twice', async () => {
-    const { step, dispose } = training(device);
+    const { step, dispose } = training(device, [2, 2, 2, 2]);
     const inputs = feeds(hashValues('densenet plan', 2 * 3 * 32 * 32, 'uniform') as Float32Array, 32);
     for (let i = 0; i < 2; i++) await (await step(...inputs)).item();
     const before = device.counters;

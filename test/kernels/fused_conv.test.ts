@@ -114,7 +114,16 @@ const VARIANTS: Record<string, Variant> = {
     choice: { tile: 'registers4', chunk: 8 },
     cases: ['3x5 uneven in everything'],
   },
-  'chosen for a GPU': { kind: 'gpu' },
+  'chosen for a GPU': {
+    kind: 'gpu',
+    cases: [
+      'a bottleneck 1x1 from a block',
+      'a growth 3x3 into a block',
+      '3x5 uneven in everything',
+      'size 1',
+      'grouped',
+    ],
+  },
   'tiled 128': {
     kind: 'gpu',
     choice: { tile: 'tiled128', flat: false },
