@@ -85,7 +85,7 @@ describe.each([
     SLOW,
   );
 
-  test('20 steps of Adam give PyTorch losses', async () => {
+  test.runIf(fusion || all)('20 steps of Adam give PyTorch losses', async () => {
     const fixture = readJson('models/joint.json') as JointFixture;
     const { batch, classes, features, widths } = fixture;
     const net = loadHashWeights(

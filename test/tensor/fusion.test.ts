@@ -198,7 +198,7 @@ function relativeError(a: Float32Array, b: Float32Array, least: number): number 
 }
 
 /** Software adapters compile each net's kernels for seconds: WAVELIGHT_TEST_ALL=1 tries more nets. */
-const NETS = process.env['WAVELIGHT_TEST_ALL'] === '1' ? { cpu: 40, gpu: 40 } : { cpu: 8, gpu: 4 };
+const NETS = process.env['WAVELIGHT_TEST_ALL'] === '1' ? { cpu: 40, gpu: 40 } : { cpu: 6, gpu: 3 };
 
 describe.each(['cpu', 'gpu'] as const)('a fused plan (%s kernels)', (kind: Geometry['kind']) => {
   let fused: Device;
