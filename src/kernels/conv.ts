@@ -25,7 +25,7 @@ export function convForward(
 ): Dispatch[] {
   return gemm(
     context,
-    forwardProblem(extent, inputMap(extent, x), weight, bias, outputMap(extent, y)),
+    forwardProblem(extent, { kind: 'plain', map: inputMap(extent, x) }, weight, bias, outputMap(extent, y)),
     choice,
   );
 }

@@ -37,7 +37,7 @@ export function convForwardFused(
   { x, weight, bias, y, moments }: FusedForward,
   choice: Partial<GemmChoice> = {},
 ): { dispatches: Dispatch[]; partials: MomentPartials | null } {
-  const problem = forwardProblem(extent, x.map, weight, bias, y);
+  const problem = forwardProblem(extent, x, weight, bias, y);
   const chosen = chooseWhole(context, problem, choice);
   const partials = moments ? partialsOf(context, problem, chosen, 3) : null;
   const parts = [...loadPart('B_INNER', x), ...(partials === null ? [] : [momentsPart(partials, y)])];

@@ -1,11 +1,12 @@
 import dataSource from '../../shaders/gemm_conv_data.wgsl';
 import forwardSource from '../../shaders/gemm_conv_forward.wgsl';
+import forwardTapsSource from '../../shaders/gemm_conv_forward_taps.wgsl';
 import weightSource from '../../shaders/gemm_conv_weight.wgsl';
 import type { BufferRef } from '../gpu/dispatch.ts';
 import type { KernelContext } from './context.ts';
 import type { GemmProblem } from './gemm.ts';
 import { accessOf, elementsOf, wholeMap } from './maps.ts';
-import type { MapView } from './maps.ts';
+import type { ActivationLoad, MapView, PlainLoad } from './maps.ts';
 
 /** Height (y) and width (x) of one of a convolution's settings. */
 export interface Pair {
@@ -36,7 +37,7 @@ export const outputMap = ({ images, outChannels, output }: Conv2dExtent, buffer:
 /** conv2d as a GEMM: x [images, inChannels, input] and y [images, outChannels, output] may be slices. */
 export function forwardProblem(
   extent: Conv2dExtent,
-  x: MapView,
+  x: PlainLoad | ActivationLoad,
   weight: BufferRef,
   bias: BufferRef | null,
   y: MapView,
@@ -44,13 +45,14 @@ export function forwardProblem(
   const conv = flattened(extent);
   const rows = conv.outChannels / conv.groups;
   const taps = area(conv.kernel);
+  const { name, source, ...axes } = alongTaps(conv, x) ? rowOfTaps(conv) : channelsOfTap(conv);
   return {
     label: label('forward', extent),
     loader: {
-      name: 'gemm_conv_forward',
-      source: forwardSource,
+      name,
+      source,
       params: {
-        ...viewParams('b', x),
+        ...viewParams('b', x.map),
         ...viewParams('c', y),
         height: conv.input.y,
         width: conv.input.x,
@@ -63,22 +65,49 @@ export function forwardProblem(
     groups: conv.groups,
     rows,
     columns: conv.images * area(conv.output),
-    outer: [conv.kernel.y, conv.kernel.x],
-    inner: conv.inChannels / conv.groups,
+    ...axes,
     a: weight,
-    b: x.buffer,
+    b: x.map.buffer,
     c: y.buffer,
     ...(bias === null ? {} : { bias: { buffer: bias, group: rows, row: 1, column: 0 } }),
-    aInner: taps,
-    bInner: area(conv.input),
     cRow: area(conv.output),
     aAlongRows: false,
     bAlongColumns: true,
     padded: !insideAlways(conv),
-    elements: { a: weight.length, b: elementsOf(x), c: elementsOf(y) },
+    elements: { a: weight.length, b: elementsOf(x.map), c: elementsOf(y) },
     cAccess: accessOf(y),
   };
 }
+
+/** How a forward conv's sum goes over its products. */
+interface ForwardAxes extends Pick<GemmProblem, 'outer' | 'inner' | 'aInner' | 'bInner'> {
+  readonly name: string;
+  readonly source: string;
+}
+
+/** Taps outside, input channels inside. */
+const channelsOfTap = ({ kernel, inChannels, groups, input }: Conv2dExtent): ForwardAxes => ({
+  name: 'gemm_conv_forward',
+  source: forwardSource,
+  outer: [kernel.y, kernel.x],
+  inner: inChannels / groups,
+  aInner: area(kernel),
+  bInner: area(input),
+});
+
+/** Input channels and rows of taps outside, a row's taps inside. */
+const rowOfTaps = ({ kernel, inChannels, groups, dilation }: Conv2dExtent): ForwardAxes => ({
+  name: 'gemm_conv_forward_taps',
+  source: forwardTapsSource,
+  outer: [inChannels / groups, kernel.y],
+  inner: kernel.x,
+  aInner: 1,
+  bInner: dilation.x,
+});
+
+/** Whether a row of taps fills the inner axis' steps of four better; an activation's factors want channels there. */
+const alongTaps = (conv: Conv2dExtent, x: PlainLoad | ActivationLoad): boolean =>
+  x.kind === 'plain' && stepsOf(rowOfTaps(conv)) < stepsOf(channelsOfTap(conv));
 
 /** The gradient of conv2d's input as a GEMM. */
 export function dataProblem(extent: Conv2dExtent, dy: MapView, weight: BufferRef, dx: MapView): GemmProblem {
@@ -191,9 +220,14 @@ function flattened(conv: Conv2dExtent): Conv2dExtent {
 
 /** Direction in which software adapters take fewer steps of four; GPUs want neighbours in memory. */
 function longerSteps({ geometry }: KernelContext, { output }: Conv2dExtent): 'x' | 'y' {
-  const cost = (across: number, along: number): number => across * (Math.ceil(along / 4) + 1);
-  return geometry.kind === 'cpu' && cost(output.x, output.y) < cost(output.y, output.x) ? 'y' : 'x';
+  const alongX = { outer: [output.y, 1], inner: output.x } as const;
+  const alongY = { outer: [output.x, 1], inner: output.y } as const;
+  return geometry.kind === 'cpu' && stepsOf(alongY) < stepsOf(alongX) ? 'y' : 'x';
 }
+
+/** Steps of four inner indices that a sum takes, and one for each outer index. */
+const stepsOf = ({ outer, inner }: Pick<GemmProblem, 'outer' | 'inner'>): number =>
+  outer[0] * outer[1] * (Math.ceil(inner / 4) + 1);
 
 /** True where no tap of any output pixel falls into the padding. */
 const insideAlways = ({ padding }: Conv2dExtent): boolean => padding.y === 0 && padding.x === 0;
