@@ -3,8 +3,8 @@
 //   C[row, column] = bias + sum over outer and inner of A[row, (outer, inner)] * B[(outer, inner), column]
 //
 // The included loader says where the operands lie. Along `inner` both are affine; at each outer index B's columns begin
-// anew and may be valid for part of the inner axis only (zero elsewhere: a convolution's padding). Four rows or
-// columns are walked at a time, as a vec4i of element indices:
+// anew and may be valid for part of the inner axis only (zero elsewhere: a convolution's padding). Some rows and four
+// columns are walked at a time, as vectors of element indices:
 //   a_rows(row, group), a_outer(outer)                 index in A at inner 0 is their sum
 //   b_columns(column, group), b_walk(columns, outer)   index in B at inner 0, and the valid inner indices
 //   c_columns(column, group)                           index in C of row 0
@@ -20,6 +20,19 @@
 @group(0) @binding(1) var<storage, read> b: array<B_ELEMENT_>;
 @group(0) @binding(2) var<storage, read_write> c: array<C_ELEMENT_>;
 @group(0) @binding(PARAMS_BINDING_) var<uniform> params: Params;
+
+// Rows are taken four or three at a time: their numbers or places in A, and elements of A with their factors.
+//#if THREE_ROWS
+alias Rows = vec3i;
+alias RowValues = vec3f;
+alias RowFactors = mat3x3f;
+const ROWS_AT_ONCE = 3;
+//#else
+alias Rows = vec4i;
+alias RowValues = vec4f;
+alias RowFactors = mat3x4f;
+const ROWS_AT_ONCE = 4;
+//#endif
 
 // B's elements at inner index k lie at start + k * b_inner; they count as zero outside first <= k < end.
 struct Walk {

@@ -39,7 +39,7 @@ struct Columns {
   //#endif
 }
 
-fn a_rows(row: vec4i, group: i32) -> vec4i {
+fn a_rows(row: Rows, group: i32) -> Rows {
   return (group * params.inner * params.rows + row) * params.taps;
 }
 

@@ -35,7 +35,7 @@ struct Columns {
   channel: i32,
 }
 
-fn a_rows(row: vec4i, group: i32) -> vec4i {
+fn a_rows(row: Rows, group: i32) -> Rows {
   return (group * params.rows + row) * (params.inner * params.taps);
 }
 

@@ -34,7 +34,7 @@ struct Columns {
   end: vec4i,
 }
 
-fn a_rows(row: vec4i, group: i32) -> vec4i {
+fn a_rows(row: Rows, group: i32) -> Rows {
   return (group * params.rows + row) * (params.outer_major * params.taps);
 }
 

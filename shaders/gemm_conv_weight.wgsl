@@ -48,7 +48,7 @@ struct Columns {
   //#endif
 }
 
-fn a_rows(row: vec4i, group: i32) -> vec4i {
+fn a_rows(row: Rows, group: i32) -> Rows {
   return (group * params.rows + row) * params.out_pixels + params.a_first;
 }
 

@@ -5,41 +5,58 @@
 //
 // Bindings: a_x, b_x: the norm's input, laid out like a or b but for images' distance and first channel;
 // a_table, b_table: p, q, s or scale, shift, [row][table_channels], the first channel in column table_first.
+
+fn in_a(at: Rows) -> RowValues {
+  //#if THREE_ROWS
+  return vec3f(vec3<A_ELEMENT_>(a[at.x], a[at.y], a[at.z]));
+  //#else
+  return vec4f(vec4<A_ELEMENT_>(a[at.x], a[at.y], a[at.z], a[at.w]));
+  //#endif
+}
 //#if A_GRADIENT
 
 @group(0) @binding(A_X_BINDING_) var<storage, read> a_x: array<A_ELEMENT_>;
 @group(0) @binding(A_TABLE_BINDING_) var<storage, read> a_table: array<f32>;
 
-// p, q and s of four rows.
-fn a_coefficients(row: vec4i, group: i32) -> mat3x4f {
+fn in_a_x(at: Rows) -> RowValues {
+  //#if THREE_ROWS
+  return vec3f(vec3<A_ELEMENT_>(a_x[at.x], a_x[at.y], a_x[at.z]));
+  //#else
+  return vec4f(vec4<A_ELEMENT_>(a_x[at.x], a_x[at.y], a_x[at.z], a_x[at.w]));
+  //#endif
+}
+
+fn in_a_table(at: Rows) -> RowValues {
+  //#if THREE_ROWS
+  return vec3f(a_table[at.x], a_table[at.y], a_table[at.z]);
+  //#else
+  return vec4f(a_table[at.x], a_table[at.y], a_table[at.z], a_table[at.w]);
+  //#endif
+}
+
+// p, q and s of rows.
+fn a_coefficients(row: Rows, group: i32) -> RowFactors {
   let p = group * params.rows + row + params.a_table_first;
   let q = p + params.a_table_channels;
   let s = q + params.a_table_channels;
-  return mat3x4f(
-    vec4f(a_table[p.x], a_table[p.y], a_table[p.z], a_table[p.w]),
-    vec4f(a_table[q.x], a_table[q.y], a_table[q.z], a_table[q.w]),
-    vec4f(a_table[s.x], a_table[s.y], a_table[s.z], a_table[s.w]),
-  );
+  return RowFactors(in_a_table(p), in_a_table(q), in_a_table(s));
 }
 
-fn load_a(index: vec4i, apart: i32, factors: mat3x4f) -> vec4f {
-  let at = index + apart;
-  let x = vec4f(vec4<A_ELEMENT_>(a_x[at.x], a_x[at.y], a_x[at.z], a_x[at.w]));
-  let g = vec4f(vec4<A_ELEMENT_>(a[index.x], a[index.y], a[index.z], a[index.w]));
-  return fma(factors[0], g, fma(factors[1], x, factors[2]));
+fn load_a(at: Rows, apart: i32, factors: RowFactors) -> RowValues {
+  return fma(factors[0], in_a(at), fma(factors[1], in_a_x(at + apart), factors[2]));
 }
 //#else
 
-fn a_coefficients(row: vec4i, group: i32) -> mat3x4f {
-  return mat3x4f();
+fn a_coefficients(row: Rows, group: i32) -> RowFactors {
+  return RowFactors();
 }
 
 fn a_apart(outer: vec2i) -> i32 {
   return 0;
 }
 
-fn load_a(index: vec4i, apart: i32, factors: mat3x4f) -> vec4f {
-  return vec4f(vec4<A_ELEMENT_>(a[index.x], a[index.y], a[index.z], a[index.w]));
+fn load_a(at: Rows, apart: i32, factors: RowFactors) -> RowValues {
+  return in_a(at);
 }
 //#endif
 //#if B_GRADIENT

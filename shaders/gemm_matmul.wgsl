@@ -32,7 +32,7 @@ fn batch_of(group: i32) -> vec4i {
   return vec4i(of_0, of_1 - of_0 * params.batch_1, of_2 - of_1 * params.batch_2, group - of_2 * params.batch_3);
 }
 
-fn a_rows(row: vec4i, group: i32) -> vec4i {
+fn a_rows(row: Rows, group: i32) -> Rows {
   let strides = vec4i(params.a_batch_0, params.a_batch_1, params.a_batch_2, params.a_batch_3);
   return row * params.a_row + dot(batch_of(group), strides);
 }

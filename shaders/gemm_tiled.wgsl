@@ -1,36 +1,84 @@
-// GEMM for GPUs: a workgroup of 16 x 16 invocations makes 128 rows x 64 columns of C (64 x 64 without EIGHT_ROWS),
-// each invocation 8 x 4 (4 x 4), from tiles of A and B with 16 inner indices in workgroup memory.
+// GEMM for GPUs: a workgroup of 16 x 16 invocations makes a tile of C from tiles of A and B in workgroup memory. Each
+// invocation makes one or two groups (TWO_ROW_GROUPS) of four rows or three (THREE_ROWS), times one or two groups of
+// four columns (TWO_COLUMN_GROUPS): tiles of 48, 64, 96 or 128 rows x 64 or 128 columns.
 //
-// Vector i of a tile holds rows i, i + TILE_ROWS / 4, ... (columns i, i + 16, ...): neighbouring invocations then read
-// neighbouring elements, every write to workgroup memory is a whole vec4f, and stores to C are coalesced. Each
-// invocation loads one inner index per tile (two of A's with EIGHT_ROWS and A_ALONG_ROWS); A_ALONG_ROWS and B_ALONG_COLUMNS
-// let neighbours run over rows or columns where these are the operand's shortest stride, else over inner indices.
+// Vector i of a tile holds rows i, i + ROW_VECTORS, ... (columns i, i + COLUMN_VECTORS, ...): neighbouring invocations
+// then read neighbouring elements, every write to workgroup memory is a whole vector, and stores to C are coalesced. An
+// invocation loads at most one vector of A and one of B a tile, while the tile before is multiplied. A_ALONG_ROWS and
+// B_ALONG_COLUMNS let neighbours run over rows or columns where these are the operand's shortest stride, else over
+// inner indices.
 //
-// With FLAT the tiles of 16 run over outer and inner together, so that a short inner axis wastes nothing. With
-// MASKED, B may be padded and the inner axis need not be a multiple of 16.
+// With FLAT the tiles run over outer and inner together, so that a short inner axis wastes nothing. With MASKED, B may
+// be padded and the inner axis need not be a multiple of TILE_INNER.
 
 // A tile's columns are a part of the rows' statistics.
 
 //#include common
 
 const PARTS_PER_TILE = 1;
-const TILE_INNER = 16;
-const TILE_COLUMNS = 64;
-//#if EIGHT_ROWS
-const TILE_ROWS = 128;
+const INVOCATIONS = 256;
+//#if TWO_ROW_GROUPS
+const ROW_VECTORS = 32;
 //#else
-const TILE_ROWS = 64;
+const ROW_VECTORS = 16;
 //#endif
-const ROW_VECTORS = TILE_ROWS / 4;
-const COLUMN_VECTORS = TILE_COLUMNS / 4;
+//#if TWO_COLUMN_GROUPS
+const COLUMN_VECTORS = 32;
+//#else
+const COLUMN_VECTORS = 16;
+//#endif
+//#if THREE_ROWS
+const ROW_STEPS = vec3i(0, 1, 2);
+const TILE_ROWS = 3 * ROW_VECTORS;
+//#else
+const ROW_STEPS = vec4i(0, 1, 2, 3);
+const TILE_ROWS = 4 * ROW_VECTORS;
+//#endif
+const TILE_COLUMNS = 4 * COLUMN_VECTORS;
+const TILE_INNER = INVOCATIONS / max(ROW_VECTORS, COLUMN_VECTORS);
 // One vector more per inner index keeps writes along the inner axis off the same memory bank.
 const A_STRIDE = ROW_VECTORS + 1;
 const B_STRIDE = COLUMN_VECTORS + 1;
 
-var<workgroup> a_tile: array<vec4f, TILE_INNER * A_STRIDE>;
+// Also holds one vector of each invocation, for sums across them.
+var<workgroup> a_tile: array<RowValues, max(TILE_INNER * A_STRIDE, INVOCATIONS)>;
 var<workgroup> b_tile: array<vec4f, TILE_INNER * B_STRIDE>;
 
-fn a_element(rows: vec4i, factors: mat3x4f, outer: vec2i, k: i32) -> vec4f {
+// C of a group of rows, one column of the matrix for each.
+//#if THREE_ROWS
+alias Block = mat3x4f;
+//#else
+alias Block = mat4x4f;
+//#endif
+
+// What an invocation makes of a group of rows: its groups of columns.
+struct Strip {
+  low: Block,
+  //#if TWO_COLUMN_GROUPS
+  high: Block,
+  //#endif
+}
+
+struct Outs {
+  low: Out,
+  //#if TWO_COLUMN_GROUPS
+  high: Out,
+  //#endif
+}
+
+fn with_product(c: Block, a_values: RowValues, b_values: vec4f) -> Block {
+  return Block(
+    fma(vec4f(a_values.x), b_values, c[0]),
+    fma(vec4f(a_values.y), b_values, c[1]),
+    fma(vec4f(a_values.z), b_values, c[2]),
+    //#if THREE_ROWS
+    //#else
+    fma(vec4f(a_values.w), b_values, c[3]),
+    //#endif
+  );
+}
+
+fn a_element(rows: Rows, factors: RowFactors, outer: vec2i, k: i32) -> RowValues {
   //#if MASKED
   // B is zero beyond the inner axis.
   return load_a(rows + (a_outer(outer) + min(k, params.inner - 1) * params.a_inner), a_apart(outer), factors);
@@ -38,60 +86,129 @@ fn a_element(rows: vec4i, factors: mat3x4f, outer: vec2i, k: i32) -> vec4f {
   return load_a(rows + (a_outer(outer) + k * params.a_inner), a_apart(outer), factors);
   //#endif
 }
+//#if FLAT
+
+// A and B at index k of outer and inner together. Past its end the outer index stays the last, and the inner one is out of
+// every walk's range for B.
+fn a_flat(rows: Rows, factors: RowFactors, k: i32) -> RowValues {
+  let outer = min(k / params.inner, params.outer_major * params.outer_minor - 1);
+  return a_element(rows, factors, outer_of(outer), k - outer * params.inner);
+}
+
+fn b_flat(columns: Columns, k: i32) -> vec4f {
+  let outer = min(k / params.inner, params.outer_major * params.outer_minor - 1);
+  let inner = k - outer * params.inner;
+  return load_b(columns, b_walk(columns, outer_of(outer)), inner, inner_factors(columns, inner));
+}
+//#endif
 //#if PARTIALS
 
-// Sums over the 16 invocations of a row of them, known to all; four rows at once. Every invocation must call it.
-fn sum_across(value: vec4f, thread: i32) -> vec4f {
-  let x = thread % 16;
+// Sums over the 16 invocations side by side, known to all of them; a group of rows at once. Every invocation must call it.
+fn sum_across(value: RowValues, x: i32, y: i32) -> RowValues {
+  let at = y * 16 + x;
   workgroupBarrier();
-  a_tile[thread] = value;
+  a_tile[at] = value;
   workgroupBarrier();
   for (var width = 8; width > 0; width /= 2) {
     if (x < width) {
-      a_tile[thread] += a_tile[thread + width];
+      a_tile[at] += a_tile[at + width];
     }
     workgroupBarrier();
   }
-  return a_tile[thread - x];
+  return a_tile[y * 16];
+}
+//#endif
+//#if NORM
+
+// Adds up g xhat and g of a group of rows.
+struct RowSums {
+  products: RowValues,
+  gradients: RowValues,
+}
+
+fn store_block(tile: Tile, rows: Rows, out: Out, c: Block, sums: RowSums) -> RowSums {
+  var all = sums;
+  for (var i = 0; i < ROWS_AT_ONCE; i++) {
+    let row = store(tile, rows[i], out, c[i]);
+    all.products[i] += row.x;
+    all.gradients[i] += row.y;
+  }
+  return all;
+}
+
+// Writes a strip of C. Every invocation must call it.
+fn finish(tile: Tile, x: i32, y: i32, rows: Rows, outs: Outs, c: Strip) {
+  var sums = store_block(tile, rows, outs.low, c.low, RowSums());
+  //#if TWO_COLUMN_GROUPS
+  sums = store_block(tile, rows, outs.high, c.high, sums);
+  //#endif
+  let products = sum_across(sums.products, x, y);
+  let gradients = sum_across(sums.gradients, x, y);
+  if (x == 0) {
+    for (var i = 0; i < ROWS_AT_ONCE; i++) {
+      store_sums(tile, rows[i], tile.column, vec2f(products[i], gradients[i]));
+    }
+  }
+}
+//#else
+
+// Gives what was written, 0 beyond the edge.
+fn store_block(tile: Tile, rows: Rows, out: Out, c: Block) -> Block {
+  return Block(
+    store(tile, rows.x, out, c[0]),
+    store(tile, rows.y, out, c[1]),
+    store(tile, rows.z, out, c[2]),
+    //#if THREE_ROWS
+    //#else
+    store(tile, rows.w, out, c[3]),
+    //#endif
+  );
+}
+//#if MOMENTS
+
+fn fold_block(values: Block) -> RowValues {
+  var sums = RowValues();
+  for (var i = 0; i < ROWS_AT_ONCE; i++) {
+    sums[i] = fold(values[i]);
+  }
+  return sums;
+}
+
+fn block_around(mean: RowValues, out: Out, values: Block) -> Block {
+  var squares = values;
+  for (var i = 0; i < ROWS_AT_ONCE; i++) {
+    squares[i] = squares_around(mean[i], out, values[i]);
+  }
+  return squares;
 }
 //#endif
 
-// Writes four columns of four rows. Every invocation must call it.
-fn finish_rows(tile: Tile, thread: i32, row: vec4i, out: Out, c0: vec4f, c1: vec4f, c2: vec4f, c3: vec4f) {
-  let v0 = store(tile, row.x, out, c0);
-  let v1 = store(tile, row.y, out, c1);
-  let v2 = store(tile, row.z, out, c2);
-  let v3 = store(tile, row.w, out, c3);
-  //#if NORM
-  let products = sum_across(vec4f(v0.x, v1.x, v2.x, v3.x), thread);
-  let gradients = sum_across(vec4f(v0.y, v1.y, v2.y, v3.y), thread);
-  if (thread % 16 == 0) {
-    for (var i = 0; i < 4; i++) {
-      store_sums(tile, row[i], tile.column, vec2f(products[i], gradients[i]));
-    }
-  }
+// Writes a strip of C. Every invocation must call it.
+fn finish(tile: Tile, x: i32, y: i32, rows: Rows, outs: Outs, c: Strip) {
+  let low = store_block(tile, rows, outs.low, c.low);
+  //#if TWO_COLUMN_GROUPS
+  let high = store_block(tile, rows, outs.high, c.high);
   //#endif
   //#if MOMENTS
   let count = f32(min(params.columns - tile.column * TILE_COLUMNS, TILE_COLUMNS));
-  let mean = sum_across(vec4f(fold(v0), fold(v1), fold(v2), fold(v3)), thread) / count;
-  let squares = sum_across(
-    vec4f(
-      fold(squares_around(mean.x, out, v0)),
-      fold(squares_around(mean.y, out, v1)),
-      fold(squares_around(mean.z, out, v2)),
-      fold(squares_around(mean.w, out, v3)),
-    ),
-    thread,
-  );
-  if (thread % 16 == 0) {
-    for (var i = 0; i < 4; i++) {
-      store_moments(tile, row[i], tile.column, mean[i], squares[i], count);
+  //#if TWO_COLUMN_GROUPS
+  let mean = sum_across(fold_block(low + high), x, y) / count;
+  let around = block_around(mean, outs.low, low) + block_around(mean, outs.high, high);
+  //#else
+  let mean = sum_across(fold_block(low), x, y) / count;
+  let around = block_around(mean, outs.low, low);
+  //#endif
+  let squares = sum_across(fold_block(around), x, y);
+  if (x == 0) {
+    for (var i = 0; i < ROWS_AT_ONCE; i++) {
+      store_moments(tile, rows[i], tile.column, mean[i], squares[i], count);
     }
   }
   //#endif
 }
+//#endif
 
-@compute @workgroup_size(256)
+@compute @workgroup_size(INVOCATIONS)
 fn main(
   @builtin(workgroup_id) workgroup: vec3u,
   @builtin(num_workgroups) workgroups: vec3u,
@@ -102,128 +219,127 @@ fn main(
     return;
   }
   let thread = i32(invocation);
-  let x = thread % 16;
-  let y = thread / 16;
-  let row = tile.row * TILE_ROWS;
-  let column = tile.column * TILE_COLUMNS;
-  let row_spread = ROW_VECTORS * vec4i(0, 1, 2, 3);
-  let column_spread = COLUMN_VECTORS * vec4i(0, 1, 2, 3);
-  let last_row = vec4i(params.rows - 1);
-  let last_column = vec4i(params.columns - 1);
+  // 32 neighbours are 8 side by side and 4 below each other: of all shapes that reads the fewest vectors of a tile.
+  let x = thread / 32 % 2 * 8 + thread % 8;
+  let y = thread / 64 * 4 + thread / 8 % 4;
+  let row = tile.row * TILE_ROWS + ROW_VECTORS * ROW_STEPS;
+  let column = tile.column * TILE_COLUMNS + COLUMN_VECTORS * vec4i(0, 1, 2, 3);
 
   //#if A_ALONG_ROWS
   let a_vector = thread % ROW_VECTORS;
   let a_k = thread / ROW_VECTORS;
   //#else
-  let a_vector = y;
-  let a_k = x;
-  //#endif
-  let a_row = min(row + a_vector + row_spread, last_row);
-  let rows = a_rows(a_row, tile.group);
-  let factors_1 = a_coefficients(a_row, tile.group);
-  //#if EIGHT_ROWS
-  //#if A_ALONG_ROWS
-  let rows_2 = rows;
-  let factors_2 = factors_1;
-  let a_vector_2 = a_vector;
-  let a_k_2 = a_k + TILE_INNER / 2;
-  //#else
-  let a_vector_2 = a_vector + 16;
-  let a_row_2 = min(row + a_vector_2 + row_spread, last_row);
-  let rows_2 = a_rows(a_row_2, tile.group);
-  let factors_2 = a_coefficients(a_row_2, tile.group);
-  let a_k_2 = a_k;
-  //#endif
+  let a_vector = thread / TILE_INNER;
+  let a_k = thread % TILE_INNER;
   //#endif
   //#if B_ALONG_COLUMNS
-  let b_vector = x;
-  let b_k = y;
+  let b_vector = thread % COLUMN_VECTORS;
+  let b_k = thread / COLUMN_VECTORS;
   //#else
-  let b_vector = y;
-  let b_k = x;
+  let b_vector = thread / TILE_INNER;
+  let b_k = thread % TILE_INNER;
   //#endif
-  let columns = b_columns(min(column + b_vector + column_spread, last_column), tile.group);
+  // The narrower of the two tiles leaves some invocations without a vector.
+  let loads_a = a_vector < ROW_VECTORS && a_k < TILE_INNER;
+  let loads_b = b_vector < COLUMN_VECTORS && b_k < TILE_INNER;
+  let a_row = min(row + a_vector, Rows(params.rows - 1));
+  let rows = a_rows(a_row, tile.group);
+  let factors = a_coefficients(a_row, tile.group);
+  let columns = b_columns(min(column + b_vector, vec4i(params.columns - 1)), tile.group);
 
-  var c0 = vec4f();
-  var c1 = vec4f();
-  var c2 = vec4f();
-  var c3 = vec4f();
-  //#if EIGHT_ROWS
-  var c4 = vec4f();
-  var c5 = vec4f();
-  var c6 = vec4f();
-  var c7 = vec4f();
+  var c_low = Strip();
+  //#if TWO_ROW_GROUPS
+  var c_high = Strip();
   //#endif
+  var a_next = RowValues();
+  var b_next = vec4f();
 
   let first_segment = tile.split * params.segments_per_split;
   let end_segment = min(first_segment + params.segments_per_split, params.segments);
   //#if FLAT
-  let outers = params.outer_major * params.outer_minor;
-  let sum_end = outers * params.inner;
+  let end = min(end_segment * params.chunk, params.outer_major * params.outer_minor * params.inner);
+  var k = first_segment * params.chunk;
+  var more = k < end;
   //#else
-  var place = place_of(first_segment);
+  var segment = first_segment;
+  var place = place_of(segment);
+  var k = place.first;
+  var walk = b_walk(columns, place.outer);
+  var more = segment < end_segment;
   //#endif
-  for (var segment = first_segment; segment < end_segment; segment++) {
-    //#if FLAT
-    let first = segment * params.chunk;
-    let end = min(first + params.chunk, sum_end);
-    //#else
-    let first = place.first;
-    let outer = place.outer;
-    place = next_place(place);
-    let end = min(first + params.chunk, params.inner);
-    let walk = b_walk(columns, outer);
-    //#endif
-    for (var k = first; k < end; k += TILE_INNER) {
+  var ready = false;
+  loop {
+    if (more) {
       //#if FLAT
-      // Past the end, outer is clamped for A, and inner is out of every walk's range for B.
-      let a_flat = min(k + a_k, sum_end - 1);
-      let a_outer_1 = a_flat / params.inner;
-      let a_new = a_element(rows, factors_1, outer_of(a_outer_1), a_flat - a_outer_1 * params.inner);
-      //#if EIGHT_ROWS
-      let a_flat_2 = min(k + a_k_2, sum_end - 1);
-      let a_outer_2 = a_flat_2 / params.inner;
-      let a_new_2 = a_element(rows_2, factors_2, outer_of(a_outer_2), a_flat_2 - a_outer_2 * params.inner);
-      //#endif
-      let b_outer = min((k + b_k) / params.inner, outers - 1);
-      let b_inner = k + b_k - b_outer * params.inner;
-      let b_factors = inner_factors(columns, b_inner);
-      let b_new = load_b(columns, b_walk(columns, outer_of(b_outer)), b_inner, b_factors);
+      if (loads_a) {
+        a_next = a_flat(rows, factors, k + a_k);
+      }
+      if (loads_b) {
+        b_next = b_flat(columns, k + b_k);
+      }
       //#else
-      let a_new = a_element(rows, factors_1, outer, k + a_k);
-      //#if EIGHT_ROWS
-      let a_new_2 = a_element(rows_2, factors_2, outer, k + a_k_2);
+      if (loads_a) {
+        a_next = a_element(rows, factors, place.outer, k + a_k);
+      }
+      if (loads_b) {
+        b_next = load_b(columns, walk, k + b_k, inner_factors(columns, k + b_k));
+      }
       //#endif
-      let b_new = load_b(columns, walk, k + b_k, inner_factors(columns, k + b_k));
-      //#endif
-      workgroupBarrier();
-      a_tile[a_k * A_STRIDE + a_vector] = a_new;
-      //#if EIGHT_ROWS
-      a_tile[a_k_2 * A_STRIDE + a_vector_2] = a_new_2;
-      //#endif
-      b_tile[b_k * B_STRIDE + b_vector] = b_new;
-      workgroupBarrier();
+    }
+    if (ready) {
       for (var q = 0; q < TILE_INNER; q++) {
-        let b_row = b_tile[q * B_STRIDE + x];
+        let b_low = b_tile[q * B_STRIDE + x];
         let a_low = a_tile[q * A_STRIDE + y];
-        c0 = fma(vec4f(a_low.x), b_row, c0);
-        c1 = fma(vec4f(a_low.y), b_row, c1);
-        c2 = fma(vec4f(a_low.z), b_row, c2);
-        c3 = fma(vec4f(a_low.w), b_row, c3);
-        //#if EIGHT_ROWS
+        c_low.low = with_product(c_low.low, a_low, b_low);
+        //#if TWO_COLUMN_GROUPS
+        let b_high = b_tile[q * B_STRIDE + x + 16];
+        c_low.high = with_product(c_low.high, a_low, b_high);
+        //#endif
+        //#if TWO_ROW_GROUPS
         let a_high = a_tile[q * A_STRIDE + y + 16];
-        c4 = fma(vec4f(a_high.x), b_row, c4);
-        c5 = fma(vec4f(a_high.y), b_row, c5);
-        c6 = fma(vec4f(a_high.z), b_row, c6);
-        c7 = fma(vec4f(a_high.w), b_row, c7);
+        c_high.low = with_product(c_high.low, a_high, b_low);
+        //#if TWO_COLUMN_GROUPS
+        c_high.high = with_product(c_high.high, a_high, b_high);
+        //#endif
         //#endif
       }
     }
+    if (!more) {
+      break;
+    }
+    workgroupBarrier();
+    if (loads_a) {
+      a_tile[a_k * A_STRIDE + a_vector] = a_next;
+    }
+    if (loads_b) {
+      b_tile[b_k * B_STRIDE + b_vector] = b_next;
+    }
+    workgroupBarrier();
+    ready = true;
+    k += TILE_INNER;
+    //#if FLAT
+    more = k < end;
+    //#else
+    if (k >= min(place.first + params.chunk, params.inner)) {
+      segment++;
+      place = next_place(place);
+      k = place.first;
+      walk = b_walk(columns, place.outer);
+      more = segment < end_segment;
+    }
+    //#endif
   }
 
-  let out = out_columns(column + x + column_spread, tile.group);
-  finish_rows(tile, thread, row + y + row_spread, out, c0, c1, c2, c3);
-  //#if EIGHT_ROWS
-  finish_rows(tile, thread, row + y + 16 + row_spread, out, c4, c5, c6, c7);
+  //#if TWO_COLUMN_GROUPS
+  let outs = Outs(
+    out_columns(column + x, tile.group),
+    out_columns(column + x + 16, tile.group),
+  );
+  //#else
+  let outs = Outs(out_columns(column + x, tile.group));
+  //#endif
+  finish(tile, x, y, row + y, outs, c_low);
+  //#if TWO_ROW_GROUPS
+  finish(tile, x, y, row + y + 16, outs, c_high);
   //#endif
 }

@@ -178,19 +178,28 @@ function gemmCode(problem: GemmProblem, choice: GemmChoice): string {
     ...switches,
     PARTIALS: switches.MOMENTS || switches.NORM,
     BIAS: bias !== undefined,
+    THREE_ROWS: tile.skeleton === 'tiled' && tile.rows % 48 === 0,
     MASKED: problem.padded || step % tile.inner !== 0,
   };
   const name = `gemm_${tile.skeleton} with ${loader.name}`;
-  const eight = { EIGHT_ROWS: tile.rowsPerInvocation === 8 };
   const withFour = { ...shared, include: { ...shared.include, four } };
   switch (tile.skeleton) {
     case 'registers16':
       return expandTemplate(name, registers16, { ...withFour, when: flags });
     case 'registers':
-      return expandTemplate(name, registers, { ...withFour, when: { ...flags, ...eight } });
+      return expandTemplate(name, registers, {
+        ...withFour,
+        when: { ...flags, EIGHT_ROWS: tile.rows === 8 },
+      });
     case 'tiled': {
-      const along = { A_ALONG_ROWS: problem.aAlongRows, B_ALONG_COLUMNS: problem.bAlongColumns };
-      const when = { ...flags, ...eight, ...along, FLAT: choice.flat };
+      const when = {
+        ...flags,
+        TWO_ROW_GROUPS: tile.rows > 64,
+        TWO_COLUMN_GROUPS: tile.columns > 64,
+        A_ALONG_ROWS: problem.aAlongRows,
+        B_ALONG_COLUMNS: problem.bAlongColumns,
+        FLAT: choice.flat,
+      };
       return expandTemplate(name, tiled, { ...shared, when });
     }
   }

@@ -7,20 +7,38 @@ interface GemmTile {
   readonly rows: number;
   readonly columns: number;
   readonly inner: number;
-  readonly rowsPerInvocation: 4 | 8 | 16;
   /** Parts into which the statistics of a row fall: an invocation's or the workgroup's columns. */
   readonly parts: number;
 }
 
-type TileName = keyof typeof TILES;
+type CpuTile = 'registers16' | 'registers8' | 'registers4';
+type GpuTile = `tiled${48 | 64 | 96 | 128}x${64 | 128}`;
+type TileName = CpuTile | Exclude<GpuTile, 'tiled96x64' | 'tiled128x64'>;
 
-export const TILES = {
-  registers16: { skeleton: 'registers16', rows: 16, columns: 32, inner: 4, rowsPerInvocation: 16, parts: 8 },
-  registers8: { skeleton: 'registers', rows: 8, columns: 64, inner: 4, rowsPerInvocation: 8, parts: 8 },
-  registers4: { skeleton: 'registers', rows: 4, columns: 64, inner: 4, rowsPerInvocation: 4, parts: 8 },
-  tiled128: { skeleton: 'tiled', rows: 128, columns: 64, inner: 16, rowsPerInvocation: 8, parts: 1 },
-  tiled64: { skeleton: 'tiled', rows: 64, columns: 64, inner: 16, rowsPerInvocation: 4, parts: 1 },
-} as const satisfies Record<string, GemmTile>;
+export const TILES: Readonly<Record<TileName, GemmTile>> = {
+  registers16: { skeleton: 'registers16', rows: 16, columns: 32, inner: 4, parts: 8 },
+  registers8: { skeleton: 'registers', rows: 8, columns: 64, inner: 4, parts: 8 },
+  registers4: { skeleton: 'registers', rows: 4, columns: 64, inner: 4, parts: 8 },
+  tiled128x128: { skeleton: 'tiled', rows: 128, columns: 128, inner: 8, parts: 1 },
+  tiled96x128: { skeleton: 'tiled', rows: 96, columns: 128, inner: 8, parts: 1 },
+  tiled64x128: { skeleton: 'tiled', rows: 64, columns: 128, inner: 8, parts: 1 },
+  tiled48x128: { skeleton: 'tiled', rows: 48, columns: 128, inner: 8, parts: 1 },
+  tiled64x64: { skeleton: 'tiled', rows: 64, columns: 64, inner: 16, parts: 1 },
+  tiled48x64: { skeleton: 'tiled', rows: 48, columns: 64, inner: 16, parts: 1 },
+};
+
+/**
+ * Share of the multiprocessors' rate that a tile reaches when there is work for all: an estimate from its products for each
+ * vector read from workgroup memory (12 to 64 for 2 to 4). All channels of DenseNet161 and of FCNN are multiples of 48.
+ */
+const TILE_RATES: Readonly<Record<Exclude<TileName, CpuTile>, number>> = {
+  tiled128x128: 0.8,
+  tiled96x128: 0.75,
+  tiled64x128: 0.65,
+  tiled48x128: 0.58,
+  tiled64x64: 0.5,
+  tiled48x64: 0.42,
+};
 
 /** How a GEMM is computed: its geometry, chosen by adapter and shape. */
 export interface GemmChoice {
@@ -43,8 +61,10 @@ interface GemmExtent {
   readonly c: { readonly length: number };
 }
 
-/** Workgroups that keep every unit of the adapter busy: 132 multiprocessors hold two each on a large GPU. */
-const ENOUGH_WORKGROUPS = { gpu: 264, cpu: 8 } as const;
+/** Of a large GPU; no API tells. */
+const MULTIPROCESSORS = 132;
+/** Workgroups that keep every unit of the adapter busy: a multiprocessor holds two. */
+const ENOUGH_WORKGROUPS = { gpu: 2 * MULTIPROCESSORS, cpu: 8 } as const;
 /** A split should be worth its share of the second stage. */
 const LEAST_INNER_PER_SPLIT = 128;
 /** One f32 accumulator does not add up more products than this, for accuracy. */
@@ -57,7 +77,7 @@ export function chooseGemm(
   extent: GemmExtent,
   choice: Partial<GemmChoice> = {},
 ): GemmChoice {
-  const tile = choice.tile ?? chooseTile(geometry, extent);
+  const tile = choice.tile ?? chooseTile(geometry, extent, choice.splits === 1);
   const flat = choice.flat ?? chooseFlat(tile, extent);
   const chunk = choice.chunk ?? chooseChunk(tile, flat, extent);
   const one = { tile, chunk, flat, splits: 1 };
@@ -87,13 +107,19 @@ function tilesOf({ groups, rows, columns }: GemmExtent, name: TileName): number 
   return groups * Math.ceil(rows / tile.rows) * Math.ceil(columns / tile.columns);
 }
 
-function chooseTile(geometry: Geometry, extent: GemmExtent): TileName {
+function chooseTile(geometry: Geometry, extent: GemmExtent, whole: boolean): TileName {
   if (geometry.kind === 'cpu') return extent.rows <= 4 ? 'registers4' : 'registers8';
-  const wide = Math.ceil(extent.rows / 128) * 128;
-  const narrow = Math.ceil(extent.rows / 64) * 64;
-  // The larger tile reads less, unless it idles on missing rows or leaves multiprocessors without work.
-  const fits = wide <= 1.25 * narrow && tilesOf(extent, 'tiled128') >= ENOUGH_WORKGROUPS.gpu / 2;
-  return fits ? 'tiled128' : 'tiled64';
+  const [first, ...others] = Object.keys(TILE_RATES) as [keyof typeof TILE_RATES];
+  const faster = (best: keyof typeof TILE_RATES, name: keyof typeof TILE_RATES) =>
+    timeOf(extent, name, whole) < timeOf(extent, best, whole) ? name : best;
+  return others.reduce(faster, first);
+}
+
+/** In relative units; multiprocessors that idle in the last round count where sums are not split to employ them. */
+function timeOf(extent: GemmExtent, name: keyof typeof TILE_RATES, whole: boolean): number {
+  const { rows, columns } = TILES[name];
+  const rounds = tilesOf(extent, name) / MULTIPROCESSORS;
+  return ((whole ? Math.ceil(rounds) : rounds) * rows * columns) / TILE_RATES[name];
 }
 
 /**

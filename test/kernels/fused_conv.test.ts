@@ -124,14 +124,19 @@ const VARIANTS: Record<string, Variant> = {
       'grouped',
     ],
   },
-  'tiled 128': {
+  'tiled 128 x 128': {
     kind: 'gpu',
-    choice: { tile: 'tiled128', flat: false },
+    choice: { tile: 'tiled128x128', flat: false },
     cases: ['whole tiles of many rows', '3x5 uneven in everything'],
   },
-  'tiled 128 flat, sizes compiled in': {
+  'tiled 96 x 128': {
     kind: 'gpu',
-    choice: { tile: 'tiled128', flat: true },
+    choice: { tile: 'tiled96x128', flat: false },
+    cases: ['whole tiles of many rows', '3x5 uneven in everything'],
+  },
+  'tiled 48 x 128 flat, sizes compiled in': {
+    kind: 'gpu',
+    choice: { tile: 'tiled48x128', flat: true },
     bakeParams: true,
     cases: ['a growth 3x3 into a block'],
   },

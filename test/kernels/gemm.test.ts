@@ -38,8 +38,8 @@ const VARIANTS: Record<string, Partial<GemmChoice>> = {
   'chosen for the adapter': {},
   'registers 8': { tile: 'registers8' },
   'registers 4, 3 splits': { tile: 'registers4', chunk: 4, splits: 3 },
-  'tiled 128': { tile: 'tiled128' },
-  'tiled 64, 2 splits': { tile: 'tiled64', chunk: 16, splits: 2 },
+  'tiled 128 x 128': { tile: 'tiled128x128' },
+  'tiled 48 x 64, 2 splits': { tile: 'tiled48x64', chunk: 16, splits: 2 },
 };
 
 /** f32 sums of up to 5000 products; PyTorch's own are no closer. */
@@ -181,10 +181,14 @@ describe('the choice of a geometry', () => {
     expect(chooseGemm(geometry, extent(1, 1024, 65536, [1, 1], 1024)).splits).toBe(1);
   });
 
-  it('takes the large tile where its rows are used and there are many', () => {
-    expect(chooseGemm(geometry, extent(1, 1056, 65536, [1, 1], 64)).tile).toBe('tiled128');
-    expect(chooseGemm(geometry, extent(1, 48, 65536, [1, 1], 64)).tile).toBe('tiled64');
-    expect(chooseGemm(geometry, extent(1, 128, 640, [1, 1], 64)).tile).toBe('tiled64');
+  it.each([
+    ['the largest where its rows are used and there are many', 1024, 65536, 'tiled128x128'],
+    ['rows by 96', 192, 65536, 'tiled96x128'],
+    ['rows by 48', 48, 65536, 'tiled48x128'],
+    ['a smaller one for few columns', 192, 3136, 'tiled48x128'],
+    ['the smallest for hardly any work', 48, 3136, 'tiled48x64'],
+  ])('takes %s', (_, rows, columns, tile) => {
+    expect(chooseGemm(geometry, extent(1, rows, columns, [1, 1], 64), { splits: 1 }).tile).toBe(tile);
   });
 
   it('keeps partial results below what a binding can span', () => {
