@@ -1,4 +1,4 @@
-import { Profiler } from '../src/gpu/profiler.ts';
+import { Profiler, byLabel } from '../src/gpu/profiler.ts';
 import {
   avgPool2d,
   batchNorm2d,
@@ -100,7 +100,7 @@ export async function benchKernels(device: Device, batch: number, repeats: numbe
       const profiler = new Profiler(device.gpu);
       step.profile(profiler);
       await step();
-      for (const row of await profiler.report()) {
+      for (const row of byLabel(await profiler.times())) {
         const one = {
           milliseconds: row.milliseconds,
           gflops: row.gigaflopsPerSecond,

@@ -2,7 +2,8 @@ import { DENSENET161, DenseNet, DenseNetExtractor } from '../src/avsc/models/den
 import { Fcnn } from '../src/avsc/models/fcnn.ts';
 import { AudioNet, JointNet } from '../src/avsc/models/joint.ts';
 import { PRESETS } from '../src/avsc/presets.ts';
-import { Profiler } from '../src/gpu/profiler.ts';
+import type { Ceilings } from '../src/gpu/ceilings.ts';
+import { Profiler, byLabel, type DispatchTime, type ProfileRow } from '../src/gpu/profiler.ts';
 import {
   crossEntropy,
   manualSeed,
@@ -42,10 +43,15 @@ interface ModelResult extends ModelPlan {
   readonly bytesPeak: number;
   readonly loss: number;
   /** Kernels by time, where the device has timestamps. */
-  readonly kernels: readonly ProfileRow[];
+  readonly kernels: readonly (ProfileRow & Floor)[];
+  /** Every dispatch of a step, in order. */
+  readonly dispatches: readonly (DispatchTime & Floor)[];
 }
 
-type ProfileRow = Awaited<ReturnType<Profiler['report']>>[number];
+interface Floor {
+  /** What the arithmetic or the bytes take at the device's measured ceilings, whichever is more. */
+  readonly floorMilliseconds: number;
+}
 
 const CLASSES = 10;
 
@@ -103,6 +109,7 @@ export async function benchModel(
   model: ModelName,
   batch: number,
   steps: number,
+  ceilings: Ceilings,
 ): Promise<ModelResult> {
   const training = prepare(device, model, batch);
   const { step, feeds, parameters } = training;
@@ -120,7 +127,10 @@ export async function benchModel(
     if (i === steps - 1) loss = await result.item();
   }
   const after = device.counters;
-  const kernels = await profile(device, () => step(...feeds), step);
+  const dispatches = (await profile(device, () => step(...feeds), step)).map((time) => ({
+    ...time,
+    floorMilliseconds: floorOf(time, ceilings),
+  }));
   const stepMilliseconds = median(times);
   const result: ModelResult = {
     model,
@@ -135,7 +145,13 @@ export async function benchModel(
     bytesHeld: after.bytesHeld,
     bytesPeak: after.bytesPeak,
     loss,
-    kernels,
+    kernels: byLabel(dispatches).map((row) => ({
+      ...row,
+      floorMilliseconds: sum(
+        dispatches.filter(({ label }) => label === row.label).map((one) => one.floorMilliseconds),
+      ),
+    })),
+    dispatches,
   };
   training.dispose();
   return result;
@@ -145,16 +161,21 @@ async function profile(
   device: Device,
   run: () => Promise<unknown>,
   step: { profile(profiler: Profiler | undefined): void },
-): Promise<ProfileRow[]> {
+): Promise<DispatchTime[]> {
   if (!Profiler.supports(device.gpu)) return [];
   const profiler = new Profiler(device.gpu);
   step.profile(profiler);
   await run();
   step.profile(undefined);
-  const rows = await profiler.report();
+  const times = await profiler.times();
   profiler.destroy();
-  return rows;
+  return times;
 }
+
+const floorOf = ({ flops, bytes }: DispatchTime, { fmaGflops, copyGBps }: Ceilings): number =>
+  Math.max(flops / fmaGflops, bytes / copyGBps) / 1e6;
+
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
 function build(model: ModelName, batch: number) {
   const small = model === 'small';

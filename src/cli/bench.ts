@@ -138,7 +138,7 @@ async function runModel(options: ModelOptions): Promise<void> {
     return;
   }
   const machine = machineOf(device, await measureCeilings(device.gpu));
-  const result = await benchModel(device, model, batch, steps);
+  const result = await benchModel(device, model, batch, steps, machine.ceilings);
   const plan = result.fusion ? result.plan : result.unfused;
   const rows = [
     ['parameters', `${(result.parameters / 1e6).toFixed(1)} M`],
@@ -154,24 +154,41 @@ async function runModel(options: ModelOptions): Promise<void> {
   ];
   const plans = formatTable(['plan of a step', 'fused', 'each op alone'], planRows(result));
   const kernels = formatTable(
-    ['slowest kernels', 'count', 'ms', 'GFLOP/s', 'GB/s'],
+    ['slowest kernels', 'count', 'ms', 'floor', 'GFLOP/s', 'GB/s'],
     result.kernels
       .slice(0, 12)
-      .map(({ label, count, milliseconds, gigaflopsPerSecond, gigabytesPerSecond }) => [
+      .map(({ label, count, milliseconds, floorMilliseconds, gigaflopsPerSecond, gigabytesPerSecond }) => [
         label,
         String(count),
         milliseconds.toFixed(2),
+        timesFloor(milliseconds, floorMilliseconds),
         gigaflopsPerSecond.toFixed(1),
         gigabytesPerSecond.toFixed(1),
       ]),
   );
+  const costliest = formatTable(
+    ['costliest dispatches', 'ms', 'floor', 'GFLOP', 'moved'],
+    result.dispatches
+      .toSorted((a, b) => b.milliseconds - a.milliseconds)
+      .slice(0, 10)
+      .map(({ label, shape, milliseconds, floorMilliseconds, flops, bytes }) => [
+        shape === undefined ? label : `${label}, ${shape}`,
+        milliseconds.toFixed(3),
+        timesFloor(milliseconds, floorMilliseconds),
+        (flops / 1e9).toFixed(2),
+        formatBytes(bytes),
+      ]),
+  );
   await give(
     { machine, ...result },
-    `${formatTable([`${model}, batch ${batch}`, ''], rows)}\n\n${plans}\n\n${kernels}`,
+    `${formatTable([`${model}, batch ${batch}`, ''], rows)}\n\n${plans}\n\n${kernels}\n\n${costliest}`,
     json,
     out,
   );
 }
+
+/** How often the floor fits into a time. */
+const timesFloor = (milliseconds: number, floor: number): string => `${(milliseconds / floor).toFixed(1)}x`;
 
 function planRows({ plan, unfused }: ModelPlan): string[][] {
   const row = (name: string, value: (statistics: ModelPlan['plan']) => string): string[] => [
@@ -181,6 +198,7 @@ function planRows({ plan, unfused }: ModelPlan): string[][] {
   ];
   return [
     row('dispatches', ({ dispatches }) => String(dispatches)),
+    row('kernels to compile', ({ pipelines }) => String(pipelines)),
     row('arithmetic', ({ flops }) => `${(flops / 1e9).toFixed(2)} GFLOP`),
     row('bytes moved', ({ bytesMoved }) => formatBytes(bytesMoved)),
     row('each buffer in once and out once', ({ bytesAtLeast }) => formatBytes(bytesAtLeast)),

@@ -27,11 +27,15 @@ export interface Operand {
 export interface ParamValue {
   readonly type: 'u32' | 'i32' | 'f32';
   readonly value: number;
+  /** Never compiled in: dispatches that differ in it alone share a pipeline. */
+  readonly uniform?: true;
 }
 
 export interface Dispatch {
   /** For profiles and error messages, like `conv2d forward 3x3 s1`. */
   readonly label: string;
+  /** What tells it from others of its label, like `48 x 1728 x 12544`; for profiles. */
+  readonly shape?: string;
   /**
    * Complete WGSL with one entry point `main`. Operand i is `@group(0) @binding(i)`. If there are parameters,
    * `@group(0) @binding(operands.length) var<uniform> params: Params;` follows on one line of its own.
@@ -41,7 +45,7 @@ export interface Dispatch {
   readonly code: string;
   /** Values of the WGSL's `override` constants. */
   readonly constants?: Readonly<Record<string, number>>;
-  /** Fields of `struct Params`; may be baked into the WGSL as a constant, or bound as a uniform. */
+  /** Fields of `struct Params`; may be baked into the WGSL as constants, or bound as a uniform. */
   readonly params?: Readonly<Record<string, ParamValue>>;
   readonly operands: readonly Operand[];
   /** True where the kernel binds `scalars`. */
@@ -56,3 +60,7 @@ export interface Dispatch {
 export const u32 = (value: number): ParamValue => ({ type: 'u32', value });
 export const i32 = (value: number): ParamValue => ({ type: 'i32', value });
 export const f32 = (value: number): ParamValue => ({ type: 'f32', value });
+
+/** Parameters in which the layers of a net differ, and from which compiling them in gains nothing. */
+export const uniform = (params: Readonly<Record<string, ParamValue>>): Record<string, ParamValue> =>
+  Object.fromEntries(Object.entries(params).map(([name, value]) => [name, { ...value, uniform: true }]));

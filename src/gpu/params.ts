@@ -24,15 +24,30 @@ export function paramFields({ label, code }: Dispatch): ParamField[] {
   }));
 }
 
-/** The WGSL with `params` as a constant, not a uniform; null where a value has no literal (infinity, NaN). */
-export function bakeParams(dispatch: Dispatch): string | null {
-  const { label, code } = dispatch;
+/** Whether a parameter may become a constant; infinity and NaN have no literal. */
+export const canBake = ({ value, uniform }: ParamValue): boolean =>
+  uniform !== true && Number.isFinite(Math.fround(value));
+
+/** Whether a uniform remains where parameters are baked. */
+export const hasUniform = ({ params = {} }: Dispatch): boolean =>
+  Object.values(params).some((value) => !canBake(value));
+
+/** The WGSL with the parameters that can be baked as fields of a constant. */
+export function bakeParams(dispatch: Dispatch): string {
+  const { label, code, params = {} } = dispatch;
   const values = orderParams(dispatch, paramFields(dispatch));
-  if (!values.every(({ value }) => Number.isFinite(Math.fround(value)))) return null;
-  if (!DECLARATION.test(code)) {
+  const declaration = DECLARATION.exec(code)?.[0];
+  if (declaration === undefined) {
     throw new Error(`${label}: the WGSL has no line "@group(0) @binding(N) var<uniform> params: Params;"`);
   }
-  return code.replace(DECLARATION, `const params = Params(${values.map(literal).join(', ')});`);
+  const literals = values.map((value) => literal(canBake(value) ? value : { ...value, value: 0 }));
+  const constant = `const baked_params = Params(${literals.join(', ')});`;
+  return code
+    .replace(DECLARATION, hasUniform(dispatch) ? `${declaration}\n${constant}` : constant)
+    .replace(/\bparams\.(\w+)/g, (use, name: string) => {
+      const param = params[name];
+      return param !== undefined && canBake(param) ? `baked_params.${name}` : use;
+    });
 }
 
 /** The uniform's bytes: four a field, padded to 16. */

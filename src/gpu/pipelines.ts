@@ -1,7 +1,7 @@
 import type { Counters } from './counters.ts';
 import type { Dispatch } from './dispatch.ts';
 import { SHADER_STAGE_COMPUTE } from './flags.ts';
-import { bakeParams, hasParams, paramFields } from './params.ts';
+import { bakeParams, canBake, hasParams, hasUniform, paramFields } from './params.ts';
 import type { ParamField } from './params.ts';
 
 /** A dispatch's WGSL made ready for a device. */
@@ -18,7 +18,7 @@ interface Layout {
 }
 
 interface PipelineOptions {
-  /** Parameters as WGSL constants: faster kernels, but a pipeline per shape. Otherwise they are uniforms. */
+  /** Parameters as WGSL constants, where they allow it: faster kernels, but more of them. Otherwise they are uniforms. */
   readonly bake: boolean;
   /** Is shown the WGSL of everything compiled. */
   readonly onCompile?: (label: string, code: string) => void;
@@ -46,6 +46,11 @@ export class Pipelines {
     return Promise.all(dispatches.map((dispatch) => this.#get(dispatch)));
   }
 
+  /** How many pipelines the dispatches need, known ones included. */
+  count(dispatches: readonly Dispatch[]): number {
+    return new Set(dispatches.map((dispatch) => keyOf(dispatch, this.#options.bake))).size;
+  }
+
   #get(dispatch: Dispatch): Promise<Compiled> {
     const key = keyOf(dispatch, this.#options.bake);
     const known = this.#compiled.get(key);
@@ -57,9 +62,9 @@ export class Pipelines {
 
   async #compile(dispatch: Dispatch): Promise<Compiled> {
     const { label, constants } = dispatch;
-    const baked = hasParams(dispatch) && this.#options.bake ? bakeParams(dispatch) : null;
-    const uniform = hasParams(dispatch) && baked === null ? paramFields(dispatch) : null;
-    const code = baked ?? dispatch.code;
+    const { bake } = this.#options;
+    const code = bake && hasParams(dispatch) ? bakeParams(dispatch) : dispatch.code;
+    const uniform = bindsUniform(dispatch, bake) ? paramFields(dispatch) : null;
     this.#options.onCompile?.(label, code);
     const layout = this.#layout(label, bindingsOf(dispatch, uniform !== null));
     const module = await this.#module(label, code);
@@ -113,11 +118,14 @@ export class Pipelines {
 /** Says which dispatches share a pipeline, without work on the WGSL: this runs for every dispatch of every plan. */
 function keyOf(dispatch: Dispatch, bake: boolean): string {
   const constants = Object.entries(dispatch.constants ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
-  const params = Object.entries(dispatch.params ?? {}).map(([name, { type, value }]) =>
-    bake ? `${name}:${type}:${value}` : `${name}:${type}`,
+  const params = Object.entries(dispatch.params ?? {}).map(([name, param]) =>
+    bake && canBake(param) ? `${name}:${param.type}:${param.value}` : `${name}:${param.type}`,
   );
-  return `${bindingsOf(dispatch, !bake)}\n${constants.join(' ')}\n${params.join(' ')}\n${dispatch.code}`;
+  return `${bindingsOf(dispatch, bindsUniform(dispatch, bake))}\n${constants.join(' ')}\n${params.join(' ')}\n${dispatch.code}`;
 }
+
+const bindsUniform = (dispatch: Dispatch, bake: boolean): boolean =>
+  bake ? hasUniform(dispatch) : hasParams(dispatch);
 
 /** One letter a binding: r for storage read, w written, u for the uniform, a space where nothing is bound. */
 function bindingsOf(dispatch: Dispatch, bindsParams: boolean): string {

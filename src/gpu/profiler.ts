@@ -7,8 +7,17 @@ import { alignUp } from './storage.ts';
 const QUERIES_PER_SET = 4096;
 const BYTES_PER_QUERY = 8;
 
+/** A dispatch and how long the device took for it. */
+export interface DispatchTime {
+  readonly label: string;
+  readonly shape?: string;
+  readonly milliseconds: number;
+  readonly flops: number;
+  readonly bytes: number;
+}
+
 /** All uses of one label together. */
-interface ProfileRow {
+export interface ProfileRow {
   readonly label: string;
   readonly count: number;
   /** Total time on the device. */
@@ -27,7 +36,7 @@ interface Batch {
   readonly results: GPUBuffer;
 }
 
-/** Times every dispatch on the device: pass it to Program.encode or run, then ask for the report. */
+/** Times every dispatch on the device: pass it to Program.encode or run, then ask for the times. */
 export class Profiler {
   readonly #gpu: Gpu;
   readonly #sets: GPUQuerySet[] = [];
@@ -68,33 +77,21 @@ export class Profiler {
     this.#batches.push({ steps, results });
   }
 
-  /** What was submitted since the last report, longest first. */
-  async report(): Promise<ProfileRow[]> {
+  /** Every dispatch that was submitted since the last time it was asked, in order. */
+  async times(): Promise<DispatchTime[]> {
     const batches = this.#batches;
     this.#batches = [];
-    const totals = new Map<string, { count: number; nanoseconds: number; flops: number; bytes: number }>();
+    const all: DispatchTime[] = [];
     for (const { steps, results } of batches) {
       const storage = { buffer: results, offset: 0, bytes: results.size };
-      const times = new BigUint64Array(await this.#gpu.read(storage, results.size));
+      const stamps = new BigUint64Array(await this.#gpu.read(storage, results.size));
       this.#gpu.destroyBuffer(results);
-      steps.forEach(({ dispatch: { label, flops, bytes } }, i) => {
-        const total = totals.get(label) ?? { count: 0, nanoseconds: 0, flops: 0, bytes: 0 };
-        total.count++;
-        total.nanoseconds += Number((times[2 * i + 1] ?? 0n) - (times[2 * i] ?? 0n));
-        total.flops += flops;
-        total.bytes += bytes;
-        totals.set(label, total);
+      steps.forEach(({ dispatch: { label, shape, flops, bytes } }, i) => {
+        const milliseconds = Number((stamps[2 * i + 1] ?? 0n) - (stamps[2 * i] ?? 0n)) / 1e6;
+        all.push({ label, ...(shape !== undefined && { shape }), milliseconds, flops, bytes });
       });
     }
-    return [...totals]
-      .map(([label, { count, nanoseconds, flops, bytes }]) => ({
-        label,
-        count,
-        milliseconds: nanoseconds / 1e6,
-        gigaflopsPerSecond: nanoseconds > 0 ? flops / nanoseconds : 0,
-        gigabytesPerSecond: nanoseconds > 0 ? bytes / nanoseconds : 0,
-      }))
-      .sort((a, b) => b.milliseconds - a.milliseconds);
+    return all;
   }
 
   destroy(): void {
@@ -110,6 +107,28 @@ export class Profiler {
       count: QUERIES_PER_SET,
     }));
   }
+}
+
+/** Sums by label, longest first. */
+export function byLabel(times: readonly DispatchTime[]): ProfileRow[] {
+  const totals = new Map<string, { count: number; milliseconds: number; flops: number; bytes: number }>();
+  for (const { label, milliseconds, flops, bytes } of times) {
+    const total = totals.get(label) ?? { count: 0, milliseconds: 0, flops: 0, bytes: 0 };
+    total.count++;
+    total.milliseconds += milliseconds;
+    total.flops += flops;
+    total.bytes += bytes;
+    totals.set(label, total);
+  }
+  return [...totals]
+    .map(([label, { count, milliseconds, flops, bytes }]) => ({
+      label,
+      count,
+      milliseconds,
+      gigaflopsPerSecond: milliseconds > 0 ? flops / milliseconds / 1e6 : 0,
+      gigabytesPerSecond: milliseconds > 0 ? bytes / milliseconds / 1e6 : 0,
+    }))
+    .sort((a, b) => b.milliseconds - a.milliseconds);
 }
 
 /** A table for people. */

@@ -4,7 +4,7 @@ import { BufferUsage } from './flags.ts';
 import type { Gpu } from './gpu.ts';
 import { hasParams, packParams } from './params.ts';
 import type { Compiled } from './pipelines.ts';
-import { Profiler, formatProfile } from './profiler.ts';
+import { Profiler, byLabel, formatProfile } from './profiler.ts';
 import { alignUp, formatBytes } from './storage.ts';
 import type { Storage } from './storage.ts';
 
@@ -105,7 +105,7 @@ export class Program {
 
   async #log(profiler: Profiler): Promise<void> {
     try {
-      this.#gpu.log(formatProfile(await profiler.report()));
+      this.#gpu.log(formatProfile(byLabel(await profiler.times())));
     } catch (cause) {
       // Nobody waits for this promise: the next awaited operation tells.
       this.#gpu.errors.push(cause instanceof Error ? cause.message : String(cause));

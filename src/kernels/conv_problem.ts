@@ -51,9 +51,8 @@ export function forwardProblem(
     loader: {
       name,
       source,
-      params: {
-        ...viewParams('b', x.map),
-        ...viewParams('c', y),
+      place: { ...viewParams('b', x.map), ...viewParams('c', y) },
+      shape: {
         height: conv.input.y,
         width: conv.input.x,
         out_pixels: area(conv.output),
@@ -119,9 +118,8 @@ export function dataProblem(extent: Conv2dExtent, dy: MapView, weight: BufferRef
     loader: {
       name: 'gemm_conv_data',
       source: dataSource,
-      params: {
-        ...viewParams('b', dy),
-        ...viewParams('c', dx),
+      place: { ...viewParams('b', dy), ...viewParams('c', dx) },
+      shape: {
         pixels: area(conv.input),
         width: conv.input.x,
         out_height: conv.output.y,
@@ -168,9 +166,8 @@ export function weightProblem(
     loader: {
       name: 'gemm_conv_weight',
       source: weightSource,
-      params: {
-        ...viewParams('a', dy),
-        ...viewParams('b', x),
+      place: { ...viewParams('a', dy), ...viewParams('b', x) },
+      shape: {
         pixels: area(conv.input),
         out_pixels: area(conv.output),
         taps,

@@ -7,7 +7,7 @@ import store from '../../shaders/gemm_store.wgsl';
 import sumSplits from '../../shaders/gemm_sum_splits.wgsl';
 import tiled from '../../shaders/gemm_tiled.wgsl';
 import four from '../../shaders/lib_gemm_four.wgsl';
-import { BYTES_PER_ELEMENT, i32, u32 } from '../gpu/dispatch.ts';
+import { BYTES_PER_ELEMENT, i32, u32, uniform } from '../gpu/dispatch.ts';
 import type { BufferRef, Dispatch, Operand, ParamValue } from '../gpu/dispatch.ts';
 import { spread } from './context.ts';
 import type { KernelContext } from './context.ts';
@@ -19,8 +19,9 @@ import { expandTemplate } from './template.ts';
 interface GemmLoader {
   readonly name: string;
   readonly source: string;
-  /** The fields that the loader's Params has after the common ones, in order. */
-  readonly params: Readonly<Record<string, number>>;
+  /** Fields of the loader's Params beside the common ones: what layers share, a map's extent say, and what they do not. */
+  readonly shape: Readonly<Record<string, number>>;
+  readonly place: Readonly<Record<string, number>>;
 }
 
 /** bias[group * groupStride + row * rowStride + column * columnStride] is added to C. */
@@ -104,14 +105,18 @@ function product(context: KernelContext, problem: GemmProblem, choice: GemmChoic
   const segments = segmentsOf(problem, choice);
   const rowTiles = Math.ceil(rows / tile.rows);
   const columnTiles = Math.ceil(columns / tile.columns);
-  const params: Record<string, ParamValue> = {};
-  const values = {
+  // Divisors in the loops; a sum's length is one where tiles run over all of it.
+  const shape = {
+    outer_major: outer[0],
+    outer_minor: outer[1],
+    ...(choice.flat && { inner }),
+    ...loader.shape,
+  };
+  const place = {
     groups,
     rows,
     columns,
-    outer_major: outer[0],
-    outer_minor: outer[1],
-    inner,
+    ...(!choice.flat && { inner }),
     row_tiles: rowTiles,
     column_tiles: columnTiles,
     chunk: choice.chunk,
@@ -125,16 +130,16 @@ function product(context: KernelContext, problem: GemmProblem, choice: GemmChoic
     bias_group: bias?.group ?? 0,
     bias_row: bias?.row ?? 0,
     bias_column: bias?.column ?? 0,
-    ...loader.params,
+    ...loader.place,
     ...merged(parts.map((part) => part.params)),
   };
-  for (const [name, value] of Object.entries(values)) params[name] = i32(value);
   const { a, b, elements = { a: a.length, b: b.length, c: problem.c.length } } = problem;
   const moved = elements.a + elements.b + elements.c * choice.splits + (bias?.buffer.length ?? 0);
   return {
     label: problem.label,
+    shape: `${groups > 1 ? `${groups} x ` : ''}${rows} x ${sumLength(problem)} x ${columns}`,
     code: gemmCode({ ...problem, c }, choice),
-    params,
+    params: { ...integers(shape), ...uniform(integers(place)) },
     operands: [
       { buffer: a, access: 'read' },
       { buffer: b, access: 'read' },
@@ -146,6 +151,9 @@ function product(context: KernelContext, problem: GemmProblem, choice: GemmChoic
     bytes: parts.reduce((sum, part) => sum + part.elements, moved) * BYTES_PER_ELEMENT,
   };
 }
+
+const integers = (values: Readonly<Record<string, number>>): Record<string, ParamValue> =>
+  Object.fromEntries(Object.entries(values).map(([name, value]) => [name, i32(value)]));
 
 const merged = <T>(records: readonly Readonly<Record<string, T>>[]): Record<string, T> =>
   Object.fromEntries(records.flatMap((record) => Object.entries(record)));
@@ -214,7 +222,7 @@ function sumOfSplits(
   return {
     label: `${label}, sum of splits`,
     code: sumSplits,
-    params: { length: u32(c.length), splits: u32(splits) },
+    params: uniform({ length: u32(c.length), splits: u32(splits) }),
     operands: [
       { buffer: partial, access: 'read' },
       { buffer: c, access: 'write' },

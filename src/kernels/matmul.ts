@@ -63,7 +63,7 @@ export function matmulKernel(
     context,
     {
       label: 'matmul',
-      loader: { name: 'gemm_matmul', source, params },
+      loader: { name: 'gemm_matmul', source, shape: {}, place: params },
       groups: batch.reduce((product, { size }) => product * size, 1),
       rows,
       columns,

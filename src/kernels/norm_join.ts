@@ -1,7 +1,15 @@
 import momentsSource from '../../shaders/norm_join_moments.wgsl';
 import sumsSource from '../../shaders/norm_join_sums.wgsl';
 import rowLibrary from '../../shaders/lib_row.wgsl';
-import { BYTES_PER_ELEMENT, f32, u32, type BufferRef, type Dispatch, type Operand } from '../gpu/dispatch.ts';
+import {
+  BYTES_PER_ELEMENT,
+  f32,
+  u32,
+  uniform,
+  type BufferRef,
+  type Dispatch,
+  type Operand,
+} from '../gpu/dispatch.ts';
 import type { Geometry } from '../gpu/geometry.ts';
 import { bindAll } from './bindings.ts';
 import { spread, type KernelContext } from './context.ts';
@@ -65,7 +73,7 @@ export function joinMoments(
       },
       substitute: { ...substitute, LANES_: plan.lanes },
     }),
-    params: {
+    params: uniform({
       channels: u32(channels),
       fresh_first: u32(fresh.first),
       parts: u32(partials?.parts ?? 0),
@@ -77,7 +85,7 @@ export function joinMoments(
       count: f32(count),
       eps: f32(eps),
       momentum: f32(running?.momentum ?? 0),
-    },
+    }),
     operands,
     workgroups: plan.workgroups,
     flops: 3 * partialLength + 12 * channels,
@@ -130,7 +138,7 @@ export function joinSums(
       },
       substitute: { ...substitute, LANES_: plan.lanes },
     }),
-    params: {
+    params: uniform({
       channels: u32(channels),
       parts: u32(partials.parts),
       table_channels: u32(norm.bufferChannels),
@@ -140,7 +148,7 @@ export function joinSums(
       coefficients_channels: u32(coefficients.bufferChannels),
       coefficients_first: u32(coefficients.offset),
       inverse_count: f32(1 / count),
-    },
+    }),
     operands,
     workgroups: plan.workgroups,
     flops: partials.buffer.length + 14 * channels,

@@ -110,7 +110,7 @@ export function compileFunction<Result extends StepResult>(
     statistics: () => {
       if (last === undefined)
         throw new Error('this compiled function has not been called, so it has no plan');
-      return statisticsOf(last.plan);
+      return statisticsOf(last.plan, device.gpu.pipelines);
     },
     dispose: () => {
       for (const compiled of [...plans.values()].flat()) release(device, compiled);
@@ -148,8 +148,9 @@ function planOnly(
   const slots = inputSlots(device, heap, inputs);
   const { result, recording } = device.trace(() => device.scope(() => fn(...slots)));
   for (const tensor of tensorsIn(result)) releaseHistory(tensor);
+  const plan = planNodes(device.gpu, recording.nodes, device.keptHeaps, { fusion });
   // Before anything is given back: places tell what is from before the plan.
-  const statistics = statisticsOf(planNodes(device.gpu, recording.nodes, device.keptHeaps, { fusion }));
+  const statistics = statisticsOf(plan, device.gpu.pipelines);
   for (const [leaf, before] of recording.gradientsAtEntry) {
     const found = before === 'any' ? null : before;
     if ((leaf.grad?.value ?? null) === found) continue;

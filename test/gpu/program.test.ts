@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { f32, i32, u32 } from '../../src/gpu/dispatch.ts';
+import { f32, i32, u32, uniform } from '../../src/gpu/dispatch.ts';
 import type { BufferRef, Dispatch } from '../../src/gpu/dispatch.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
 import { Heap } from '../../src/gpu/heap.ts';
-import { Profiler, formatProfile } from '../../src/gpu/profiler.ts';
+import { Profiler, byLabel, formatProfile } from '../../src/gpu/profiler.ts';
 import { Program } from '../../src/gpu/program.ts';
 import type { Storage } from '../../src/gpu/storage.ts';
 import { buffer, runDispatches } from '../kernels/run.ts';
@@ -86,6 +86,19 @@ describe.each([{ bakeParams: false }, { bakeParams: true }])(
     it('passes infinity', async () => {
       const [x, y] = [buffer(LENGTH), buffer(LENGTH)];
       expect((await run([axpy(x, y, Infinity)], x, y))[1]).toBe(Infinity);
+    });
+
+    it('shares a pipeline between dispatches that differ where they are never baked', async () => {
+      const [x, y, z] = [buffer(LENGTH), buffer(LENGTH), buffer(LENGTH)];
+      const scaled = (from: BufferRef, to: BufferRef, factor: number): Dispatch => {
+        const dispatch = axpy(from, to, factor, { bias: 11 });
+        return { ...dispatch, params: { ...dispatch.params, ...uniform({ factor: f32(factor) }) } };
+      };
+      const before = gpu.counters.snapshot();
+      const values = await run([scaled(x, y, 2), scaled(y, z, 3)], x, z);
+      const bias = 11 + 0.5 - 3;
+      expect(gpu.counters.since(before).pipelinesCreated).toBe(1);
+      expect(values).toEqual(input.map((value) => 3 * (2 * value + bias) + bias));
     });
 
     it('compiles once, shares equal bind groups, and creates nothing when it runs again', async () => {
@@ -217,7 +230,9 @@ describe('what a program tells', () => {
     const profiler = new Profiler(gpu);
     const held = gpu.counters.bytesHeld;
     for (let i = 0; i < 2; i++) gpu.submit((encoder) => program.encode(encoder, profiler));
-    const rows = await profiler.report();
+    const times = await profiler.times();
+    expect(times.slice(1998, 2002).map(({ label }) => label)).toEqual(['many', 'many', 'few', 'few']);
+    const rows = byLabel(times);
     console.log(formatProfile(rows));
     expect(rows.map(({ label, count }) => [label, count])).toEqual([
       ['many', 4000],
@@ -228,7 +243,7 @@ describe('what a program tells', () => {
       expect(gigaflopsPerSecond).toBeCloseTo((4 * 65536 * count) / milliseconds / 1e6, 6);
       expect(gigabytesPerSecond).toBeCloseTo(2 * gigaflopsPerSecond, 6);
     }
-    expect(await profiler.report()).toEqual([]);
+    expect(await profiler.times()).toEqual([]);
     profiler.destroy();
     // The staging buffer of the read stays for the next one.
     expect(gpu.counters.bytesHeld - held).toBeLessThanOrEqual(65536);

@@ -1,4 +1,5 @@
 import { BYTES_PER_ELEMENT, type BufferRef } from '../../gpu/dispatch.ts';
+import type { Pipelines } from '../../gpu/pipelines.ts';
 import { alignUp } from '../../gpu/storage.ts';
 import { Value } from '../value.ts';
 import { lifetimes } from './liveness.ts';
@@ -7,6 +8,8 @@ import type { Plan } from './plan.ts';
 /** Sizes of what a plan does, for reports. */
 export interface PlanStatistics {
   readonly dispatches: number;
+  /** Kernels to compile: dispatches that differ in parameters alone may share one. */
+  readonly pipelines: number;
   readonly flops: number;
   /** Bytes that the dispatches read and write. */
   readonly bytesMoved: number;
@@ -18,10 +21,11 @@ export interface PlanStatistics {
   readonly peakLiveBytes: number;
 }
 
-export function statisticsOf({ dispatches, arenaBytes }: Plan): PlanStatistics {
+export function statisticsOf({ dispatches, arenaBytes }: Plan, pipelines: Pipelines): PlanStatistics {
   const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
   return {
     dispatches: dispatches.length,
+    pipelines: pipelines.count(dispatches),
     flops: sum(dispatches.map(({ flops }) => flops)),
     bytesMoved: sum(dispatches.map(({ bytes }) => bytes)),
     bytesAtLeast: bytesAtLeast({ dispatches }),
