@@ -61,8 +61,10 @@ export async function openJax({ device: choice, version }: Opening): Promise<Pee
   return {
     describe: () =>
       Promise.resolve({ version, adapter: page.adapter(), notes: ['jit, not checked by Dawn'] }),
-    prepare: (work) =>
-      Promise.resolve(work.kind === 'conv' ? convJob(jax, work, finish) : denseJob(jax, work, finish)),
+    prepare: (work) => {
+      if (work.kind === 'net') throw new Error('jax-js is not asked for whole nets');
+      return Promise.resolve(work.kind === 'conv' ? convJob(jax, work, finish) : denseJob(jax, work, finish));
+    },
     counts: () => page.counts,
   };
 }

@@ -46,7 +46,7 @@ export async function openOnnxRuntime({ version, adapter }: Opening): Promise<Pe
         notes: [`convolutions on ${provider}, NHWC inside, ${COPIES} a run at most`],
       }),
     prepare: (work) => {
-      if (work.kind === 'dense') throw new Error('onnxruntime does not train');
+      if (work.kind !== 'conv') throw new Error('onnxruntime does not train');
       return Promise.resolve(convJob(ort, work));
     },
     counts: () => null,

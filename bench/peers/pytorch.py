@@ -48,24 +48,16 @@ class ConvJob:
         return [], [self.step()]
 
 
-class DenseJob:
-    def __init__(self, work):
-        self.x = place(work['x'])
-        self.parameters = [place(spec).requires_grad_() for spec in work['parameters']]
-        self.adam = torch.optim.Adam(self.parameters, lr=LR, betas=BETAS, eps=EPS)
+class TrainingJob:
+    """Of a subclass: parameters, forward() and loss(output)."""
 
-    def forward(self):
-        seen = self.x
-        for i in range(0, len(self.parameters), 6):
-            weight1, bias1, narrow, weight2, bias2, grow = self.parameters[i : i + 6]
-            middle = F.conv2d(F.relu(F.batch_norm(seen, None, None, weight1, bias1, True)), narrow)
-            made = F.conv2d(F.relu(F.batch_norm(middle, None, None, weight2, bias2, True)), grow, padding=1)
-            seen = torch.cat([seen, made], 1)
-        return seen
+    def __init__(self, parameters):
+        self.parameters = parameters
+        self.adam = torch.optim.Adam(self.parameters, lr=LR, betas=BETAS, eps=EPS)
 
     def step(self):
         self.adam.zero_grad(set_to_none=True)
-        loss = self.forward().square().mean()
+        loss = self.loss(self.forward())
         loss.backward()
         self.adam.step()
         return loss
@@ -77,6 +69,54 @@ class DenseJob:
         tensors += [parameter.grad.clone() for parameter in self.parameters]
         losses += [self.step().item() for _ in range(CHECKED_STEPS - 1)]
         return losses, tensors
+
+
+class DenseJob(TrainingJob):
+    def __init__(self, work):
+        self.x = place(work['x'])
+        super().__init__([place(spec).requires_grad_() for spec in work['parameters']])
+
+    def forward(self):
+        seen = self.x
+        for i in range(0, len(self.parameters), 6):
+            weight1, bias1, narrow, weight2, bias2, grow = self.parameters[i : i + 6]
+            middle = F.conv2d(F.relu(F.batch_norm(seen, None, None, weight1, bias1, True)), narrow)
+            made = F.conv2d(F.relu(F.batch_norm(middle, None, None, weight2, bias2, True)), grow, padding=1)
+            seen = torch.cat([seen, made], 1)
+        return seen
+
+    def loss(self, output):
+        return output.square().mean()
+
+
+class NetJob(TrainingJob):
+    def __init__(self, work):
+        from hash_weights import load_hash_weights
+        from nets import FCNN, DenseNetExtractor, JointNet
+        from torchvision.models import DenseNet
+
+        video, audio, classes = work['video'], work['audio'], work['classes']
+        sizes = video['growthRate'], tuple(video['blocks']), video['stem']
+        if audio is None:
+            net = DenseNet(*sizes, num_classes=classes)
+        else:
+            seen = DenseNetExtractor(*sizes)
+            heard = FCNN(audio['features'], widths=audio['widths'], dropout=0)
+            net = JointNet(heard, audio['features'], seen, seen.out_features, classes)
+        self.net = load_hash_weights(net).to(DEVICE, memory_format=MEMORY).train()
+        self.inputs = [place(spec) for spec in work['inputs']]
+        self.labels = torch.arange(work['output'][0], device=DEVICE) % classes
+        named = dict(self.net.named_parameters())
+        super().__init__([named[spec['name']] for spec in work['parameters']])
+
+    def forward(self):
+        return self.net(*self.inputs)
+
+    def loss(self, output):
+        return F.cross_entropy(output, self.labels)
+
+
+JOBS = {'conv': ConvJob, 'dense': DenseJob, 'net': NetJob}
 
 
 def describe():
@@ -91,7 +131,7 @@ def answer(job, request):
         return job, describe()
     if do == 'prepare':
         work = request['work']
-        return (ConvJob if work['kind'] == 'conv' else DenseJob)(work), {}
+        return JOBS[work['kind']](work), {}
     if do == 'check':
         losses, tensors = job.check()
         with open(request['file'], 'wb') as file:

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { AdapterChoice } from '../../src/node/adapter.ts';
-import { TOLERANCES, type Tolerance } from './compare.ts';
+import type { Precision } from './compare.ts';
 import type { Opening } from './protocol.ts';
 import type { Work } from './work.ts';
 
@@ -15,7 +15,7 @@ export interface Contestant {
   readonly name: string;
   readonly command: readonly string[];
   readonly does: readonly Work['kind'][];
-  readonly tolerance: Tolerance;
+  readonly precision: Precision;
   /** Steps that share what a run costs beside them. */
   readonly leastSteps: number;
   /** Computes in f32 on wavelight's adapter, whose ceilings are its own too. */
@@ -40,7 +40,7 @@ export function ownContestant(device: AdapterChoice): Contestant {
   if (!existsSync(here('./child.ts')))
     throw new Error('bench peers runs in a checkout of wavelight only, where bench/peers is: clone it');
   const version = versionIn('../../package.json');
-  return nodeContestant('wavelight', { device, version, adapter: '' }, ['conv', 'dense']);
+  return nodeContestant('wavelight', { device, version, adapter: '' }, ['conv', 'dense', 'net']);
 }
 
 /** The ways to run a peer beside a wavelight on such an adapter, or what is missing. */
@@ -72,7 +72,7 @@ const nodeContestant = (name: string, opening: Opening, does: Contestant['does']
     JSON.stringify(opening),
   ],
   does,
-  tolerance: TOLERANCES.f32,
+  precision: 'f32',
   // ONNX Runtime passes over the input once a run.
   leastSteps: name === 'onnxruntime' ? 4 : 1,
   onAdapter: true,
@@ -107,8 +107,8 @@ function pytorchContestants(kind: 'gpu' | 'cpu'): readonly Contestant[] | Missin
       return {
         name: name.join(' '),
         command: [python, here('./pytorch.py'), layout, tf32, cuda ? 'cuda' : 'cpu'],
-        does: ['conv', 'dense'],
-        tolerance: tf32 === 'on' ? TOLERANCES.tf32 : TOLERANCES.f32,
+        does: ['conv', 'dense', 'net'],
+        precision: tf32 === 'on' ? 'tf32' : 'f32',
         leastSteps: 1,
         onAdapter: false,
       };

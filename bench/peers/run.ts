@@ -5,11 +5,12 @@ import type { Ceilings } from '../../src/gpu/ceilings.ts';
 import type { AdapterChoice } from '../../src/node/adapter.ts';
 import { messageOf } from '../../src/node/files.ts';
 import { median } from '../report.ts';
-import { disagreement, distance, readResults, type Distance, type Results } from './compare.ts';
+import { disagreement, distance, readResults, toleranceOf, type Distance, type Results } from './compare.ts';
 import type { Description, Timed } from './protocol.ts';
 import { contestants, ownContestant, type Contestant, type Missing, type PeerName } from './roster.ts';
 import type { OwnDescription } from './wavelight.ts';
-import { bytesOf, flopsOf, workOf, type Shapes, type Work } from './work.ts';
+import { workOf, type Shapes } from './shapes.ts';
+import { bytesOf, flopsOf, type Work } from './work.ts';
 import { startWorker, type Worker } from './worker.ts';
 
 interface PeersOptions {
@@ -266,7 +267,7 @@ function judge(
     if (own === undefined) continue;
     const measured = distance(work, found, own.found);
     fromOwn.set(one, measured);
-    const problem = disagreement(measured, one.contestant.tolerance);
+    const problem = disagreement(measured, toleranceOf(work.kind, one.contestant.precision));
     if (problem !== null) fail(one, `not timed, because it differs from wavelight: ${problem}`);
   }
   const betweenPeers = peers.flatMap((a, i) =>

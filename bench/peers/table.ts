@@ -7,7 +7,7 @@ export function formatPeers({ machine, works, repeats }: PeersReport): string {
   const convs = works.filter(({ kind }) => kind === 'conv');
   return [
     `${machine.adapter}; ceilings: ${fmaGflops.toFixed(1)} GFLOP/s FMA, ${copyGBps.toFixed(1)} GB/s copy; medians of ${repeats}`,
-    ...works.filter(({ kind }) => kind === 'dense').map(formatStep),
+    ...works.filter(({ kind }) => kind !== 'conv').map(formatStep),
     ...(convs.length > 0 ? [formatConvs(convs), formatSummary(convs)] : []),
     ...formatDoubts(works, fmaGflops),
   ].join('\n\n');

@@ -71,8 +71,10 @@ export async function openTfjs({ device: choice, version }: Opening): Promise<Pe
         adapter: page.adapter(),
         notes: [`backend ${tf.getBackend()}, NHWC, checked by Dawn as in a browser`],
       }),
-    prepare: (work) =>
-      Promise.resolve(work.kind === 'conv' ? convJob(tf, idle, work) : denseJob(tf, idle, work)),
+    prepare: (work) => {
+      if (work.kind === 'net') throw new Error('tfjs is not asked for whole nets');
+      return Promise.resolve(work.kind === 'conv' ? convJob(tf, idle, work) : denseJob(tf, idle, work));
+    },
     counts: () => page.counts,
   };
 }

@@ -1,8 +1,11 @@
+import { DenseNet } from '../../src/avsc/models/densenet.ts';
+import { JointNet } from '../../src/avsc/models/joint.ts';
 import { measureCeilings, type Ceilings } from '../../src/gpu/ceilings.ts';
 import {
   batchNorm2d,
   concat,
   conv2d,
+  crossEntropy,
   mean,
   mul,
   noGrad,
@@ -13,8 +16,10 @@ import {
 import { Adam } from '../../src/nn/optim/index.ts';
 import { NodeDevice } from '../../src/node/device.ts';
 import { Tensor } from '../../src/tensor/tensor.ts';
+import { hashWeight } from '../../test/support/hash_weights.ts';
 import { ADAM, CHECKED_STEPS, type Description, type Job, type Opening, type Peer } from './protocol.ts';
-import { valuesOf, type ConvWork, type DenseWork, type TensorSpec } from './work.ts';
+import { netOf } from './shapes.ts';
+import { valuesOf, type ConvWork, type DenseWork, type NetWork, type TensorSpec, type Work } from './work.ts';
 
 /** What the others are measured against also says what the device can do. */
 export interface OwnDescription extends Description {
@@ -36,10 +41,20 @@ export async function openWavelight({ device: choice, version }: Opening): Promi
       notes: [],
       ceilings: await measureCeilings(device.gpu),
     }),
-    prepare: (work) =>
-      Promise.resolve(work.kind === 'conv' ? convJob(device, work, count) : denseJob(device, work, count)),
+    prepare: (work) => Promise.resolve(jobOf(device, work, count)),
     counts: () => ({ dispatches, submits: device.counters.submits }),
   };
+}
+
+function jobOf(device: Device, work: Work, count: (dispatches: number) => void): Job {
+  switch (work.kind) {
+    case 'conv':
+      return convJob(device, work, count);
+    case 'dense':
+      return denseJob(device, work, count);
+    case 'net':
+      return netJob(device, work, count);
+  }
 }
 
 function convJob(device: Device, work: ConvWork, count: (dispatches: number) => void): Job {
@@ -73,11 +88,58 @@ function convJob(device: Device, work: ConvWork, count: (dispatches: number) => 
 function denseJob(device: Device, work: DenseWork, count: (dispatches: number) => void): Job {
   const x = upload(device, work.x);
   const parameters = work.parameters.map((spec) => upload(device, spec, true));
+  return trainingJob(device, {
+    parameters,
+    forward: () => denseBlock(x, parameters),
+    lossOf: (y) => mean(mul(y, y)),
+    count,
+    dispose: () => {
+      for (const tensor of [x, ...parameters]) tensor.dispose();
+    },
+  });
+}
+
+function netJob(device: Device, work: NetWork, count: (dispatches: number) => void): Job {
+  const net = netOf(work);
+  const weights = [...net.namedTensors()].map(([key, { shape }]) => {
+    return [key, { shape, data: hashWeight(key, shape) }] as const;
+  });
+  net.loadStateDict(new Map(weights));
+  net.to(device).train();
+  const inputs = work.inputs.map((spec) => upload(device, spec));
+  const [batch = 0] = work.output;
+  const labels = device.tensor(Int32Array.from({ length: batch }, (_, i) => i % work.classes));
+  return trainingJob(device, {
+    parameters: net.parameters(),
+    forward: () => {
+      const [first, second] = inputs;
+      if (first === undefined) throw new Error('a net needs an input');
+      if (net instanceof JointNet && second !== undefined) return net.forward(first, second);
+      if (net instanceof DenseNet) return net.forward(first);
+      throw new Error('a joint net needs two inputs');
+    },
+    lossOf: (logits) => crossEntropy(logits, labels),
+    count,
+    dispose: () => {
+      net.dispose();
+      for (const tensor of [labels, ...inputs]) tensor.dispose();
+    },
+  });
+}
+
+interface Training {
+  readonly parameters: readonly Tensor[];
+  readonly forward: () => Tensor;
+  readonly lossOf: (output: Tensor) => Tensor;
+  readonly count: (dispatches: number) => void;
+  readonly dispose: () => void;
+}
+
+function trainingJob(device: Device, { parameters, forward, lossOf, count, dispose }: Training): Job {
   const adam = new Adam(parameters, ADAM);
   const step = device.compile(() => {
     adam.zeroGrad();
-    const y = denseBlock(x, parameters);
-    const loss = mean(mul(y, y));
+    const loss = lossOf(forward());
     loss.backward();
     adam.step();
     return loss;
@@ -89,7 +151,7 @@ function denseJob(device: Device, work: DenseWork, count: (dispatches: number) =
   };
   return {
     check: async () => {
-      const output = noGrad(() => denseBlock(x, parameters));
+      const output = noGrad(forward);
       const tensors = [asFloats(await output.data())];
       output.dispose();
       const losses = [await (await stepOnce()).item()];
@@ -106,10 +168,8 @@ function denseJob(device: Device, work: DenseWork, count: (dispatches: number) =
     },
     dispose: () => {
       step.dispose();
-      for (const tensor of [x, ...parameters]) {
-        tensor.clearGrad();
-        tensor.dispose();
-      }
+      for (const parameter of parameters) parameter.clearGrad();
+      dispose();
       return device.sync();
     },
   };

@@ -2,6 +2,8 @@
  * What is measured: the same work, told to every peer in the same words. Inputs come from a hash (test/support/hash.ts,
  * tools/hash.py), so that none is sent.
  */
+import type { DenseNetConfig } from '../../src/avsc/models/densenet.ts';
+import type { FcnnConfig } from '../../src/avsc/models/fcnn.ts';
 import { hashValues, type HashKind } from '../../test/support/hash.ts';
 
 /** A tensor whose elements follow from its name. */
@@ -38,26 +40,37 @@ export interface ConvWork {
   readonly output: readonly number[];
 }
 
-export type Work = DenseWork | ConvWork;
+/**
+ * A training step of a whole net of the classifier in train mode without dropout, with weights from the hash: cross entropy, where
+ * sample i is of class i % classes; Adam (lr 1e-4) moves all parameters.
+ */
+export interface NetWork {
+  readonly kind: 'net';
+  readonly name: string;
+  readonly video: DenseNetConfig;
+  /** With it the net is the joint one, on log-mel features and two frames a sample. */
+  readonly audio: Required<Pick<FcnnConfig, 'features' | 'widths'>> | null;
+  readonly classes: number;
+  readonly inputs: readonly TensorSpec[];
+  /** Names and shapes, in the order of the net's state dict. */
+  readonly parameters: readonly Pick<TensorSpec, 'name' | 'shape'>[];
+  readonly output: readonly number[];
+  /** Of the convolutions, forward. */
+  readonly forwardFlops: number;
+}
 
-export const SHAPES = ['layer', 'densenet161', 'tiny'] as const;
-export type Shapes = (typeof SHAPES)[number];
+export type Work = DenseWork | ConvWork | NetWork;
 
 /** Channels that a 1x1 convolution makes for each that a layer adds. */
 const BOTTLENECK = 4;
 
-export function workOf(shapes: Shapes, batch: number): Work[] {
-  switch (shapes) {
-    case 'layer':
-      return [denseWork(batch, 96, 56, 48, 6)];
-    case 'densenet161':
-      return densenetConvs(batch, 224, 96, 48, [6, 12, 36, 24]);
-    case 'tiny':
-      return [denseWork(batch, 8, 8, 4, 2), ...densenetConvs(batch, 32, 8, 4, [2, 1])];
-  }
-}
-
-function denseWork(batch: number, channels: number, size: number, growth: number, layers: number): DenseWork {
+export function denseWork(
+  batch: number,
+  channels: number,
+  size: number,
+  growth: number,
+  layers: number,
+): DenseWork {
   const name = `dense block of ${layers}, growth ${growth}, ${batch}x${channels}x${size}x${size}`;
   const norm = (prefix: string, count: number): TensorSpec[] => [
     { name: `${prefix}.weight`, shape: [count], kind: 'positive', scale: 1 },
@@ -82,34 +95,31 @@ function denseWork(batch: number, channels: number, size: number, growth: number
   };
 }
 
-/** Each distinct convolution of a DenseNet once, in the order of the net. */
-function densenetConvs(
+/** The convolutions of a DenseNet on pictures of `side` x `side`, in the order of the net. */
+export function densenetConvs(
   batch: number,
   side: number,
-  stem: number,
-  growth: number,
-  blocks: readonly number[],
+  { stem, growthRate, blocks }: DenseNetConfig,
 ): ConvWork[] {
-  const found = new Map<string, ConvWork>();
+  const works: ConvWork[] = [];
   const add = (inputs: number, outputs: number, size: number, kernel: number, stride = 1): void => {
-    const work = convWork(batch, inputs, outputs, size, kernel, stride);
-    found.set(work.name, work);
+    works.push(convWork(batch, inputs, outputs, size, kernel, stride));
   };
   add(3, stem, side, 7, 2);
   let size = side / 4;
   let channels = stem;
   blocks.forEach((layers, i) => {
     for (let layer = 0; layer < layers; layer++) {
-      add(channels, BOTTLENECK * growth, size, 1);
-      add(BOTTLENECK * growth, growth, size, 3);
-      channels += growth;
+      add(channels, BOTTLENECK * growthRate, size, 1);
+      add(BOTTLENECK * growthRate, growthRate, size, 3);
+      channels += growthRate;
     }
     if (i + 1 === blocks.length) return;
     add(channels, channels / 2, size, 1);
     channels /= 2;
     size /= 2;
   });
-  return [...found.values()];
+  return works;
 }
 
 function convWork(
@@ -143,7 +153,8 @@ const kernels = (name: string, shape: readonly number[]): TensorSpec => ({
   scale: Math.sqrt(2 / elements(shape.slice(1))),
 });
 
-const elements = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);
+export const elements = (shape: readonly number[]): number =>
+  shape.reduce((product, size) => product * size, 1);
 
 export function valuesOf({ name, shape, kind, scale }: TensorSpec): Float32Array<ArrayBuffer> {
   return new Float32Array(hashValues(name, elements(shape), kind, scale));
@@ -161,6 +172,7 @@ export function checkedTensors(work: Work): { readonly name: string; readonly le
 
 /** Floating-point operations of the convolutions; a step has three for each, forward, to the data and to the kernels. */
 export function flopsOf(work: Work): number {
+  if (work.kind === 'net') return 3 * work.forwardFlops;
   const perImagePoint = (weight: TensorSpec): number => 2 * elements(weight.shape);
   const [batch = 0, , height = 0, width = 0] = work.output;
   const points = batch * height * width;
@@ -171,6 +183,6 @@ export function flopsOf(work: Work): number {
 
 /** Bytes that must move: a convolution's operands once; null for a step, whose bytes depend on what is kept. */
 export function bytesOf(work: Work): number | null {
-  if (work.kind === 'dense') return null;
+  if (work.kind !== 'conv') return null;
   return 4 * [work.x.shape, work.weight.shape, work.output].reduce((sum, shape) => sum + elements(shape), 0);
 }

@@ -6,7 +6,7 @@ import { benchModel, MODELS, planModel, type ModelName, type ModelPlan } from '.
 import { PEERS, type PeerName } from '../../bench/peers/roster.ts';
 import { benchPeers } from '../../bench/peers/run.ts';
 import { formatPeers } from '../../bench/peers/table.ts';
-import { SHAPES, type Shapes } from '../../bench/peers/work.ts';
+import { SHAPES, type Shapes } from '../../bench/peers/shapes.ts';
 import { formatTable, machineOf } from '../../bench/report.ts';
 import { writeFileAtomic } from '../node/files.ts';
 import { measureCeilings } from '../gpu/ceilings.ts';
@@ -74,7 +74,7 @@ export function benchCommand(): Command {
     .option('--only <names>', `of ${PEERS.join(',')}`, someOf(PEERS), [...PEERS])
     .option(
       '--shapes <names>',
-      "layer (a dense block's training step), densenet161 (each of its convolutions), tiny",
+      "layer (a dense block's training step), densenet161 (each of its convolutions), nets (training steps of DenseNet161 and the joint net; wavelight and PyTorch only), tiny",
       someOf(SHAPES),
       ['layer', 'densenet161'],
     )

@@ -4,8 +4,9 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { disagreement, distance, readResults, TOLERANCES } from '../../bench/peers/compare.ts';
-import { flopsOf, workOf } from '../../bench/peers/work.ts';
+import { disagreement, distance, readResults, toleranceOf } from '../../bench/peers/compare.ts';
+import { workOf } from '../../bench/peers/shapes.ts';
+import { flopsOf } from '../../bench/peers/work.ts';
 import { startWorker } from '../../bench/peers/worker.ts';
 import { wavelight } from './wavelight.ts';
 
@@ -64,7 +65,7 @@ describe('bench peers', () => {
     const { report, table } = await bench('pytorch', join(folder, 'no-python'));
     expect(report.peers[1]?.missing).toContain('pip install torch numpy, or name another Python in PYTHON');
     expect(report.works.map(({ results }) => results.map(({ name }) => name))).toEqual(
-      Array.from({ length: 8 }, () => ['wavelight']),
+      Array.from({ length: 9 }, () => ['wavelight']),
     );
     expect(table).toContain('Training step, dense block of 2');
   });
@@ -87,7 +88,7 @@ describe('bench peers', () => {
 
   it.each([
     [['--only', 'torch'], 'It must be some of tfjs,jax-js,onnxruntime,pytorch'],
-    [['--shapes', 'layer,large'], 'It must be some of layer,densenet161,tiny'],
+    [['--shapes', 'layer,large'], 'It must be some of layer,densenet161,nets,tiny'],
   ])('refuses %j', async (args, message) => {
     const { code, stderr } = await wavelight(['bench', 'peers', ...args], folder);
     expect(stderr).toContain(message);
@@ -120,7 +121,7 @@ describe('a peer whose results are not trusted', () => {
     [[3, 4], [1, NaN], NaN, 'gradient of layer0.norm1.weight is off by NaN, its loss is off by NaN'],
   ])('output %j, gradient %j, loss %j', (output, gradient, loss, expected) => {
     const results = { losses: [loss], tensors: [Float32Array.from(output), Float32Array.from(gradient)] };
-    expect(disagreement(distance(dense, results, reference), TOLERANCES.f32)).toBe(expected);
+    expect(disagreement(distance(dense, results, reference), toleranceOf('dense', 'f32'))).toBe(expected);
   });
 
   it('is refused with too few numbers', async () => {
