@@ -145,6 +145,8 @@ MODELS = {
     'densenet_small': lambda: write_net('densenet_small', small_densenet_extractor, (3, 3, 32, 32)),
     # So many ReLUs that some tie is always near: what f32 gives for one layer depends on more luck than 16 draws show.
     'densenet161': lambda: write_net('densenet161', densenet161, (2, 3, 224, 224), nudges=4 * NUDGES),
+    # For adapters on which the other takes minutes.
+    'densenet161_96': lambda: write_net('densenet161_96', densenet161, (2, 3, 96, 96), nudges=4 * NUDGES),
     'joint': write_joint,
 }
 
