@@ -22,16 +22,16 @@
 @group(0) @binding(PARAMS_BINDING_) var<uniform> params: Params;
 
 // Rows are taken four or three at a time: their numbers or places in A, and elements of A with their factors.
-//#if THREE_ROWS
-alias Rows = vec3i;
-alias RowValues = vec3f;
-alias RowFactors = mat3x3f;
-const ROWS_AT_ONCE = 3;
-//#else
+//#if FOUR_ROWS
 alias Rows = vec4i;
 alias RowValues = vec4f;
 alias RowFactors = mat3x4f;
 const ROWS_AT_ONCE = 4;
+//#else
+alias Rows = vec3i;
+alias RowValues = vec3f;
+alias RowFactors = mat3x3f;
+const ROWS_AT_ONCE = 3;
 //#endif
 
 // B's elements at inner index k lie at start + k * b_inner; they count as zero outside first <= k < end.

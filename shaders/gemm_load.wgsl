@@ -7,10 +7,10 @@
 // a_table, b_table: p, q, s or scale, shift, [row][table_channels], the first channel in column table_first.
 
 fn in_a(at: Rows) -> RowValues {
-  //#if THREE_ROWS
-  return vec3f(vec3<A_ELEMENT_>(a[at.x], a[at.y], a[at.z]));
-  //#else
+  //#if FOUR_ROWS
   return vec4f(vec4<A_ELEMENT_>(a[at.x], a[at.y], a[at.z], a[at.w]));
+  //#else
+  return vec3f(vec3<A_ELEMENT_>(a[at.x], a[at.y], a[at.z]));
   //#endif
 }
 //#if A_GRADIENT
@@ -19,18 +19,18 @@ fn in_a(at: Rows) -> RowValues {
 @group(0) @binding(A_TABLE_BINDING_) var<storage, read> a_table: array<f32>;
 
 fn in_a_x(at: Rows) -> RowValues {
-  //#if THREE_ROWS
-  return vec3f(vec3<A_ELEMENT_>(a_x[at.x], a_x[at.y], a_x[at.z]));
-  //#else
+  //#if FOUR_ROWS
   return vec4f(vec4<A_ELEMENT_>(a_x[at.x], a_x[at.y], a_x[at.z], a_x[at.w]));
+  //#else
+  return vec3f(vec3<A_ELEMENT_>(a_x[at.x], a_x[at.y], a_x[at.z]));
   //#endif
 }
 
 fn in_a_table(at: Rows) -> RowValues {
-  //#if THREE_ROWS
-  return vec3f(a_table[at.x], a_table[at.y], a_table[at.z]);
-  //#else
+  //#if FOUR_ROWS
   return vec4f(a_table[at.x], a_table[at.y], a_table[at.z], a_table[at.w]);
+  //#else
+  return vec3f(a_table[at.x], a_table[at.y], a_table[at.z]);
   //#endif
 }
 

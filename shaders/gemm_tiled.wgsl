@@ -1,5 +1,5 @@
 // GEMM for GPUs: a workgroup of 16 x 16 invocations makes a tile of C from tiles of A and B in workgroup memory. Each
-// invocation makes one or two groups (TWO_ROW_GROUPS) of four rows or three (THREE_ROWS), times one or two groups of
+// invocation makes one or two groups (TWO_ROW_GROUPS) of four rows (FOUR_ROWS) or three, times one or two groups of
 // four columns (TWO_COLUMN_GROUPS): tiles of 48, 64, 96 or 128 rows x 64 or 128 columns.
 //
 // Vector i of a tile holds rows i, i + ROW_VECTORS, ... (columns i, i + COLUMN_VECTORS, ...): neighbouring invocations
@@ -27,12 +27,12 @@ const COLUMN_VECTORS = 32;
 //#else
 const COLUMN_VECTORS = 16;
 //#endif
-//#if THREE_ROWS
-const ROW_STEPS = vec3i(0, 1, 2);
-const TILE_ROWS = 3 * ROW_VECTORS;
-//#else
+//#if FOUR_ROWS
 const ROW_STEPS = vec4i(0, 1, 2, 3);
 const TILE_ROWS = 4 * ROW_VECTORS;
+//#else
+const ROW_STEPS = vec3i(0, 1, 2);
+const TILE_ROWS = 3 * ROW_VECTORS;
 //#endif
 const TILE_COLUMNS = 4 * COLUMN_VECTORS;
 const TILE_INNER = INVOCATIONS / max(ROW_VECTORS, COLUMN_VECTORS);
@@ -45,10 +45,10 @@ var<workgroup> a_tile: array<RowValues, max(TILE_INNER * A_STRIDE, INVOCATIONS)>
 var<workgroup> b_tile: array<vec4f, TILE_INNER * B_STRIDE>;
 
 // C of a group of rows, one column of the matrix for each.
-//#if THREE_ROWS
-alias Block = mat3x4f;
-//#else
+//#if FOUR_ROWS
 alias Block = mat4x4f;
+//#else
+alias Block = mat3x4f;
 //#endif
 
 // What an invocation makes of a group of rows: its groups of columns.
@@ -71,8 +71,7 @@ fn with_product(c: Block, a_values: RowValues, b_values: vec4f) -> Block {
     fma(vec4f(a_values.x), b_values, c[0]),
     fma(vec4f(a_values.y), b_values, c[1]),
     fma(vec4f(a_values.z), b_values, c[2]),
-    //#if THREE_ROWS
-    //#else
+    //#if FOUR_ROWS
     fma(vec4f(a_values.w), b_values, c[3]),
     //#endif
   );
@@ -158,8 +157,7 @@ fn store_block(tile: Tile, rows: Rows, out: Out, c: Block) -> Block {
     store(tile, rows.x, out, c[0]),
     store(tile, rows.y, out, c[1]),
     store(tile, rows.z, out, c[2]),
-    //#if THREE_ROWS
-    //#else
+    //#if FOUR_ROWS
     store(tile, rows.w, out, c[3]),
     //#endif
   );

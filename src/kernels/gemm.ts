@@ -186,7 +186,8 @@ function gemmCode(problem: GemmProblem, choice: GemmChoice): string {
     ...switches,
     PARTIALS: switches.MOMENTS || switches.NORM,
     BIAS: bias !== undefined,
-    THREE_ROWS: tile.skeleton === 'tiled' && tile.rows % 48 === 0,
+    // Tiles by 48 rows take them by three.
+    FOUR_ROWS: tile.rows % 48 !== 0,
     MASKED: problem.padded || step % tile.inner !== 0,
   };
   const name = `gemm_${tile.skeleton} with ${loader.name}`;

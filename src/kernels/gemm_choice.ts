@@ -11,34 +11,29 @@ interface GemmTile {
   readonly parts: number;
 }
 
-type CpuTile = 'registers16' | 'registers8' | 'registers4';
-type GpuTile = `tiled${48 | 64 | 96 | 128}x${64 | 128}`;
-type TileName = CpuTile | Exclude<GpuTile, 'tiled96x64' | 'tiled128x64'>;
-
-export const TILES: Readonly<Record<TileName, GemmTile>> = {
+const CPU_TILES = {
   registers16: { skeleton: 'registers16', rows: 16, columns: 32, inner: 4, parts: 8 },
   registers8: { skeleton: 'registers', rows: 8, columns: 64, inner: 4, parts: 8 },
   registers4: { skeleton: 'registers', rows: 4, columns: 64, inner: 4, parts: 8 },
-  tiled128x128: { skeleton: 'tiled', rows: 128, columns: 128, inner: 8, parts: 1 },
-  tiled96x128: { skeleton: 'tiled', rows: 96, columns: 128, inner: 8, parts: 1 },
-  tiled64x128: { skeleton: 'tiled', rows: 64, columns: 128, inner: 8, parts: 1 },
-  tiled48x128: { skeleton: 'tiled', rows: 48, columns: 128, inner: 8, parts: 1 },
-  tiled64x64: { skeleton: 'tiled', rows: 64, columns: 64, inner: 16, parts: 1 },
-  tiled48x64: { skeleton: 'tiled', rows: 48, columns: 64, inner: 16, parts: 1 },
-};
+} as const satisfies Record<string, GemmTile>;
 
 /**
- * Share of the multiprocessors' rate that a tile reaches when there is work for all: an estimate from its products for each
- * vector read from workgroup memory (12 to 64 for 2 to 4). All channels of DenseNet161 and of FCNN are multiples of 48.
+ * All channels of DenseNet161 and of FCNN are multiples of 48. `rate` is the share of the multiprocessors' rate that a tile
+ * reaches where there is work for all: estimated from its products for each vector read from workgroup memory, 16 to 6.
  */
-const TILE_RATES: Readonly<Record<Exclude<TileName, CpuTile>, number>> = {
-  tiled128x128: 0.8,
-  tiled96x128: 0.75,
-  tiled64x128: 0.65,
-  tiled48x128: 0.58,
-  tiled64x64: 0.5,
-  tiled48x64: 0.42,
-};
+const GPU_TILES = {
+  tiled128x128: { skeleton: 'tiled', rows: 128, columns: 128, inner: 8, parts: 1, rate: 0.8 },
+  tiled96x128: { skeleton: 'tiled', rows: 96, columns: 128, inner: 8, parts: 1, rate: 0.75 },
+  tiled64x128: { skeleton: 'tiled', rows: 64, columns: 128, inner: 8, parts: 1, rate: 0.65 },
+  tiled48x128: { skeleton: 'tiled', rows: 48, columns: 128, inner: 8, parts: 1, rate: 0.58 },
+  tiled64x64: { skeleton: 'tiled', rows: 64, columns: 64, inner: 16, parts: 1, rate: 0.5 },
+  tiled48x64: { skeleton: 'tiled', rows: 48, columns: 64, inner: 16, parts: 1, rate: 0.42 },
+} as const satisfies Record<string, GemmTile & { readonly rate: number }>;
+
+export const TILES = { ...CPU_TILES, ...GPU_TILES };
+
+type TileName = keyof typeof TILES;
+type GpuTileName = keyof typeof GPU_TILES;
 
 /** How a GEMM is computed: its geometry, chosen by adapter and shape. */
 export interface GemmChoice {
@@ -109,17 +104,17 @@ function tilesOf({ groups, rows, columns }: GemmExtent, name: TileName): number 
 
 function chooseTile(geometry: Geometry, extent: GemmExtent, whole: boolean): TileName {
   if (geometry.kind === 'cpu') return extent.rows <= 4 ? 'registers4' : 'registers8';
-  const [first, ...others] = Object.keys(TILE_RATES) as [keyof typeof TILE_RATES];
-  const faster = (best: keyof typeof TILE_RATES, name: keyof typeof TILE_RATES) =>
-    timeOf(extent, name, whole) < timeOf(extent, best, whole) ? name : best;
-  return others.reduce(faster, first);
+  const names = Object.keys(GPU_TILES) as GpuTileName[];
+  return names.reduce((best, name) =>
+    timeOf(extent, name, whole) < timeOf(extent, best, whole) ? name : best,
+  );
 }
 
 /** In relative units; multiprocessors that idle in the last round count where sums are not split to employ them. */
-function timeOf(extent: GemmExtent, name: keyof typeof TILE_RATES, whole: boolean): number {
-  const { rows, columns } = TILES[name];
+function timeOf(extent: GemmExtent, name: GpuTileName, whole: boolean): number {
+  const { rows, columns, rate } = GPU_TILES[name];
   const rounds = tilesOf(extent, name) / MULTIPROCESSORS;
-  return ((whole ? Math.ceil(rounds) : rounds) * rows * columns) / TILE_RATES[name];
+  return ((whole ? Math.ceil(rounds) : rounds) * rows * columns) / rate;
 }
 
 /**
