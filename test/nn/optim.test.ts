@@ -182,6 +182,12 @@ describe('memory of an optimiser', () => {
   it('is given back when it is disposed, and the parameter stays usable', async () => {
     // Larger than what tensors share a buffer in, so that every vector shows in the count.
     const length = 5_000_000;
+    // Small ones of each kind hold on to the buffers that are shared.
+    const small = device.tensor([1], [1], { requiresGrad: true });
+    const other = new Adam([small], { lr: 0.1 });
+    sum(small).backward();
+    other.step();
+    await device.sync();
     const before = device.counters.bytesHeld;
     const vectorsHeld = async () => {
       await device.sync();
@@ -197,8 +203,11 @@ describe('memory of an optimiser', () => {
     expect((await p.data())[length - 1]).toBeCloseTo(1.9, 6);
     sum(p).backward();
     expect((await p.grad?.data())?.[length - 1]).toBe(1);
-    p.clearGrad();
-    p.dispose();
+    for (const tensor of [p, small]) {
+      tensor.clearGrad();
+      tensor.dispose();
+    }
+    other.dispose();
   });
 });
 
