@@ -73,6 +73,20 @@ function patterned(name: string, shape: readonly number[]): Float32Array {
   });
 }
 
+describe('nets, fused, by kernels for GPUs with sizes compiled in', () => {
+  let device: Device;
+  beforeAll(async () => {
+    device = await testDevice({ fusion: true, kind: 'gpu', bakeParams: true });
+  });
+  afterAll(() => device.destroy());
+
+  test.for(NETS)('%s: output, gradients and statistics', { timeout: SLOW }, async ([name, make], context) => {
+    const slow = !all && device.description.name.includes('SwiftShader');
+    context.skip(slow, 'SwiftShader compiles these kernels for minutes: WAVELIGHT_TEST_ALL=1 runs it');
+    await checkNet(device, name, make());
+  });
+});
+
 describe.each([
   ['fused', true],
   ['each op by itself', false],
