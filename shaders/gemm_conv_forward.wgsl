@@ -6,25 +6,7 @@
 // the group.  A: weight [groups * rows][inner][kernel_height][kernel_width]; B: x [N][groups * inner][height][width];
 // C: y [N][groups * rows][out_height][out_width]. x and y may be channels of wider maps, from b_first and c_first on.
 
-struct Params {
-  //#include fields
-  // Elements from one image to the next, and before the first channel.
-  b_image: i32,
-  b_first: i32,
-  c_image: i32,
-  c_first: i32,
-  height: i32,
-  width: i32,
-  out_pixels: i32,
-  out_width: i32,
-  taps: i32,
-  stride_y: i32,
-  stride_x: i32,
-  pad_y: i32,
-  pad_x: i32,
-  dilation_y: i32,
-  dilation_x: i32,
-}
+//#include map
 
 // Of a column: the index and the place in the input image of tap (0, 0), which may lie in the padding. Of all: the
 // group's first channel.
@@ -63,10 +45,4 @@ fn b_walk(columns: Columns, outer: vec2i) -> Walk {
   let inside_x = (x >= vec4i(0)) & (x < vec4i(params.width));
   let end = select(vec4i(0), vec4i(params.inner), inside_y & inside_x);
   return Walk(columns.start + (dy * params.width + dx), vec4i(0), end);
-}
-
-fn c_columns(column: vec4i, group: i32) -> vec4i {
-  let image = column / params.out_pixels;
-  let pixel = column - image * params.out_pixels;
-  return image * params.c_image + pixel + (params.c_first + group * params.rows * params.out_pixels);
 }

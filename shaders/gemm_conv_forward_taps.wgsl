@@ -5,25 +5,7 @@
 // A: weight [groups * rows][channels][kernel_height][inner]; B: x [N][groups * channels][height][width];
 // C: y [N][groups * rows][out_height][out_width]. x and y may be channels of wider maps, from b_first and c_first on.
 
-struct Params {
-  //#include fields
-  // Elements from one image to the next, and before the first channel.
-  b_image: i32,
-  b_first: i32,
-  c_image: i32,
-  c_first: i32,
-  height: i32,
-  width: i32,
-  out_pixels: i32,
-  out_width: i32,
-  taps: i32,
-  stride_y: i32,
-  stride_x: i32,
-  pad_y: i32,
-  pad_x: i32,
-  dilation_y: i32,
-  dilation_x: i32,
-}
+//#include map
 
 // Of a column: the index of tap (0, 0) in the group's first channel, which may lie in the padding; its row in the image; and the
 // taps kx that stay inside the image.
@@ -65,10 +47,4 @@ fn b_walk(columns: Columns, outer: vec2i) -> Walk {
   let inside = (y >= vec4i(0)) & (y < vec4i(params.height));
   let start = columns.start + (outer.x * params.height + dy) * params.width;
   return Walk(start, columns.first, select(vec4i(0), columns.end, inside));
-}
-
-fn c_columns(column: vec4i, group: i32) -> vec4i {
-  let image = column / params.out_pixels;
-  let pixel = column - image * params.out_pixels;
-  return image * params.c_image + pixel + (params.c_first + group * params.rows * params.out_pixels);
 }

@@ -1,5 +1,6 @@
 import dataSource from '../../shaders/gemm_conv_data.wgsl';
 import forwardSource from '../../shaders/gemm_conv_forward.wgsl';
+import forwardMap from '../../shaders/gemm_conv_forward_map.wgsl';
 import forwardTapsSource from '../../shaders/gemm_conv_forward_taps.wgsl';
 import weightSource from '../../shaders/gemm_conv_weight.wgsl';
 import type { BufferRef } from '../gpu/dispatch.ts';
@@ -51,6 +52,7 @@ export function forwardProblem(
     loader: {
       name,
       source,
+      include: { map: forwardMap },
       place: { ...viewParams('b', x.map), ...viewParams('c', y) },
       shape: {
         height: conv.input.y,

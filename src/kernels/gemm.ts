@@ -19,6 +19,8 @@ import { expandTemplate } from './template.ts';
 interface GemmLoader {
   readonly name: string;
   readonly source: string;
+  /** Texts that the source includes. */
+  readonly include?: Readonly<Record<string, string>>;
   /** Fields of the loader's Params beside the common ones: what layers share, a map's extent say, and what they do not. */
   readonly shape: Readonly<Record<string, number>>;
   readonly place: Readonly<Record<string, number>>;
@@ -172,7 +174,7 @@ function gemmCode(problem: GemmProblem, choice: GemmChoice): string {
   const further = Object.keys(furtherOperands(problem));
   const bindings = Object.fromEntries(further.map((name, i) => [`${name}_BINDING_`, 3 + i]));
   const shared = {
-    include: { common, fields, load, loader: loader.source, store },
+    include: { common, fields, load, loader: loader.source, store, ...loader.include },
     substitute: {
       ...bindings,
       PARAMS_BINDING_: 3 + further.length,
