@@ -5,6 +5,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { download, type DownloadOptions } from '../../src/avsc/node/download.ts';
 import { hashValues } from '../support/hash.ts';
@@ -106,6 +108,22 @@ describe('download', () => {
     await expectWhole();
     expect(asked).toEqual([undefined, ...[1, 2, 3, 4, 5, 6, 7].map((i) => `bytes=${i * 50_000}-`)]);
     expect(notes[0]).toContain('ended after 50000 of 400000 bytes; trying again in 0 s');
+  });
+
+  it('keeps its connection while memory is collected', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const timer = setInterval(collect, 0);
+    try {
+      for (let i = 0; i < 3; i++) {
+        await fetched();
+        await expectWhole();
+        await rm(join(folder, 'file.pth'));
+      }
+    } finally {
+      clearInterval(timer);
+    }
+    expect(asked).toEqual(Array<undefined>(3).fill(undefined));
   });
 
   it('goes on where it was stopped, and says why it stopped', async () => {

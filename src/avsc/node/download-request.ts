@@ -91,7 +91,8 @@ function readRest(response: Response, host: string, { there, validator, total: k
     start,
     total,
     validator: start > 0 ? (now ?? validator) : now,
-    chunks: checked(body, start, total, host),
+    // Taken now: fetch cancels the body of a response that is collected before anybody has its reader.
+    chunks: checked(body.values(), start, total, host),
   };
 }
 
