@@ -16,9 +16,17 @@
 // Bindings: a, b: operands in whatever layout the loader reads; c: result, or partial results [splits][c_length];
 // then those of `load` and `store`. Each may be stored in a type of its own; what is computed is f32.
 
+//#if QUADS
+// Four columns are read and written as one vector: their number and places are multiples of four in B and in C.
+alias BElements = vec4<B_ELEMENT_>;
+alias CElements = vec4<C_ELEMENT_>;
+//#else
+alias BElements = B_ELEMENT_;
+alias CElements = C_ELEMENT_;
+//#endif
 @group(0) @binding(0) var<storage, read> a: array<A_ELEMENT_>;
-@group(0) @binding(1) var<storage, read> b: array<B_ELEMENT_>;
-@group(0) @binding(2) var<storage, read_write> c: array<C_ELEMENT_>;
+@group(0) @binding(1) var<storage, read> b: array<BElements>;
+@group(0) @binding(2) var<storage, read_write> c: array<CElements>;
 @group(0) @binding(PARAMS_BINDING_) var<uniform> params: Params;
 
 // Rows are taken four or three at a time: their numbers or places in A, and elements of A with their factors.
@@ -39,6 +47,15 @@ struct Walk {
   start: vec4i,
   first: vec4i,
   end: vec4i,
+}
+
+// A walk along all of the inner axis or none of it, which then starts where it may read.
+fn whole_walk(start: vec4i, inside: vec4<bool>) -> Walk {
+  //#if MASKED
+  return Walk(select(vec4i(0), start, inside), vec4i(0), select(vec4i(0), vec4i(params.inner), inside));
+  //#else
+  return Walk(start, vec4i(0), vec4i(params.inner));
+  //#endif
 }
 
 //#include loader

@@ -77,8 +77,7 @@ fn b_walk(columns: Columns, outer: vec2i) -> Walk {
   let out_x = divided(x, params.stride_x);
   let inside_y = (y >= vec4i(0)) & (out_y * params.stride_y == y) & (out_y < vec4i(params.out_height));
   let inside_x = (x >= vec4i(0)) & (out_x * params.stride_x == x) & (out_x < vec4i(params.out_width));
-  let end = select(vec4i(0), vec4i(params.inner), inside_y & inside_x);
-  return Walk(columns.start + out_y * params.out_width + out_x, vec4i(0), end);
+  return whole_walk(columns.start + out_y * params.out_width + out_x, inside_y & inside_x);
 }
 
 fn c_columns(column: vec4i, group: i32) -> vec4i {

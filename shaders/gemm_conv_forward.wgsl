@@ -43,6 +43,5 @@ fn b_walk(columns: Columns, outer: vec2i) -> Walk {
   let x = columns.x + dx;
   let inside_y = (y >= vec4i(0)) & (y < vec4i(params.height));
   let inside_x = (x >= vec4i(0)) & (x < vec4i(params.width));
-  let end = select(vec4i(0), vec4i(params.inner), inside_y & inside_x);
-  return Walk(columns.start + (dy * params.width + dx), vec4i(0), end);
+  return whole_walk(columns.start + (dy * params.width + dx), inside_y & inside_x);
 }

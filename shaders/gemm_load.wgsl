@@ -59,10 +59,26 @@ fn load_a(at: Rows, apart: i32, factors: RowFactors) -> RowValues {
   return in_a(at);
 }
 //#endif
+
+fn in_b(at: vec4i) -> vec4f {
+  //#if QUADS
+  return vec4f(b[at.x / 4]);
+  //#else
+  return vec4f(vec4<B_ELEMENT_>(b[at.x], b[at.y], b[at.z], b[at.w]));
+  //#endif
+}
 //#if B_GRADIENT
 
-@group(0) @binding(B_X_BINDING_) var<storage, read> b_x: array<B_ELEMENT_>;
+@group(0) @binding(B_X_BINDING_) var<storage, read> b_x: array<BElements>;
 @group(0) @binding(B_TABLE_BINDING_) var<storage, read> b_table: array<f32>;
+
+fn in_b_x(at: vec4i) -> vec4f {
+  //#if QUADS
+  return vec4f(b_x[at.x / 4]);
+  //#else
+  return vec4f(vec4<B_ELEMENT_>(b_x[at.x], b_x[at.y], b_x[at.z], b_x[at.w]));
+  //#endif
+}
 //#endif
 //#if B_ACTIVATION
 
@@ -107,8 +123,12 @@ fn readable(index: vec4i, valid: vec4<bool>) -> vec4i {
 }
 
 fn value_of_b(columns: Columns, index: vec4i, valid: vec4<bool>, factors: vec3f) -> vec4f {
+  //#if WHOLE_WALKS
+  let at = index;
+  //#else
   let at = readable(index, valid);
-  let value = vec4f(vec4<B_ELEMENT_>(b[at.x], b[at.y], b[at.z], b[at.w]));
+  //#endif
+  let value = in_b(at);
   //#if B_ACTIVATION
   //#if B_INNER
   let y = fma(vec4f(factors.x), value, vec4f(factors.y));
@@ -122,8 +142,7 @@ fn value_of_b(columns: Columns, index: vec4i, valid: vec4<bool>, factors: vec3f)
   //#endif
   //#else
   //#if B_GRADIENT
-  let at_x = readable(index + columns.apart, valid);
-  let x = vec4f(vec4<B_ELEMENT_>(b_x[at_x.x], b_x[at_x.y], b_x[at_x.z], b_x[at_x.w]));
+  let x = in_b_x(readable(index + columns.apart, valid));
   return fma(vec4f(factors.x), value, fma(vec4f(factors.y), x, vec4f(factors.z)));
   //#else
   return value;
@@ -135,7 +154,11 @@ fn value_of_b(columns: Columns, index: vec4i, valid: vec4<bool>, factors: vec3f)
 fn load_b(columns: Columns, walk: Walk, k: i32, factors: vec3f) -> vec4f {
   let index = walk.start + k * params.b_inner;
   //#if MASKED
+  //#if WHOLE_WALKS
+  let valid = walk.end > vec4i(0);
+  //#else
   let valid = (vec4i(k) >= walk.first) & (vec4i(k) < walk.end);
+  //#endif
   return select(vec4f(0), value_of_b(columns, index, valid, factors), valid);
   //#else
   return value_of_b(columns, index, vec4<bool>(true), factors);

@@ -25,7 +25,7 @@ fn partials_kind() -> i32 {
 //#endif
 //#if NORM
 
-@group(0) @binding(C_X_BINDING_) var<storage, read> c_x: array<C_ELEMENT_>;
+@group(0) @binding(C_X_BINDING_) var<storage, read> c_x: array<CElements>;
 @group(0) @binding(C_TABLE_BINDING_) var<storage, read> c_table: array<f32>;
 //#endif
 
@@ -47,7 +47,39 @@ fn out_columns(column: vec4i, group: i32) -> Out {
   return Out(column, start);
   //#endif
 }
+
+fn put(at: vec4i, inside: vec4<bool>, values: vec4f) {
+  //#if QUADS
+  if (inside.x) {
+    c[at.x / 4] = CElements(values);
+  }
+  //#else
+  for (var i = 0; i < 4; i++) {
+    if (inside[i]) {
+      c[at[i]] = CElements(values[i]);
+    }
+  }
+  //#endif
+}
 //#if NORM
+//#if ACCUMULATE
+
+fn in_c(at: vec4i) -> vec4f {
+  //#if QUADS
+  return vec4f(c[at.x / 4]);
+  //#else
+  return vec4f(vec4<C_ELEMENT_>(c[at.x], c[at.y], c[at.z], c[at.w]));
+  //#endif
+}
+//#endif
+
+fn in_c_x(at: vec4i) -> vec4f {
+  //#if QUADS
+  return vec4f(c_x[at.x / 4]);
+  //#else
+  return vec4f(vec4<C_ELEMENT_>(c_x[at.x], c_x[at.y], c_x[at.z], c_x[at.w]));
+  //#endif
+}
 
 // Writes four columns of one row; gives the sums of g xhat and of g over them.
 fn store(tile: Tile, row: i32, out: Out, sum: vec4f) -> vec2f {
@@ -61,26 +93,20 @@ fn store(tile: Tile, row: i32, out: Out, sum: vec4f) -> vec2f {
   let invstd = c_table[at + 3 * params.c_table_channels];
   let weight = c_table[at + 4 * params.c_table_channels];
   let index = out.start + row * params.c_row;
-  let index_x = out.x + row * params.c_row;
-  var sums = vec2f();
-  for (var i = 0; i < 4; i++) {
-    if (out.column[i] < params.columns) {
-      let x = f32(c_x[index_x[i]]);
-      //#if NORM_RELU
-      // The same fma as in the activation's load, so that both agree on what is zero.
-      let g = select(0.0, sum[i], fma(scale, x, shift) > 0);
-      //#else
-      let g = sum[i];
-      //#endif
-      //#if ACCUMULATE
-      c[index[i]] = C_ELEMENT_(f32(c[index[i]]) + weight * g);
-      //#else
-      c[index[i]] = C_ELEMENT_(weight * g);
-      //#endif
-      sums += vec2f(g * ((x - mean) * invstd), g);
-    }
-  }
-  return sums;
+  let x = in_c_x(out.x + row * params.c_row);
+  let inside = out.column < vec4i(params.columns);
+  //#if NORM_RELU
+  // The same fma as in the activation's load, so that both agree on what is zero.
+  let g = select(vec4f(0), sum, inside & (fma(vec4f(scale), x, vec4f(shift)) > vec4f(0)));
+  //#else
+  let g = select(vec4f(0), sum, inside);
+  //#endif
+  //#if ACCUMULATE
+  put(index, inside, in_c(index) + weight * g);
+  //#else
+  put(index, inside, weight * g);
+  //#endif
+  return vec2f(fold(g * ((x - mean) * invstd)), fold(g));
 }
 
 fn store_sums(tile: Tile, row: i32, part: i32, sums: vec2f) {
@@ -97,19 +123,16 @@ fn store(tile: Tile, row: i32, out: Out, sum: vec4f) -> vec4f {
   if (row >= params.rows) {
     return vec4f();
   }
-  let index = out.start + (row * params.c_row + tile.split * params.c_length);
-  var values = vec4f();
-  for (var i = 0; i < 4; i++) {
-    if (out.column[i] < params.columns) {
-      //#if BIAS
-      let at = tile.group * params.bias_group + row * params.bias_row + out.column[i] * params.bias_column;
-      values[i] = sum[i] + select(0.0, bias[at], tile.split == 0);
-      //#else
-      values[i] = sum[i];
-      //#endif
-      c[index[i]] = C_ELEMENT_(values[i]);
-    }
-  }
+  let inside = out.column < vec4i(params.columns);
+  //#if BIAS
+  let column = min(out.column, vec4i(params.columns - 1));
+  let at = tile.group * params.bias_group + row * params.bias_row + column * params.bias_column;
+  let added = select(0.0, 1.0, tile.split == 0) * vec4f(bias[at.x], bias[at.y], bias[at.z], bias[at.w]);
+  let values = select(vec4f(0), sum + added, inside);
+  //#else
+  let values = select(vec4f(0), sum, inside);
+  //#endif
+  put(out.start + (row * params.c_row + tile.split * params.c_length), inside, values);
   return values;
 }
 //#if MOMENTS

@@ -1,12 +1,12 @@
-// GEMM for GPUs: a workgroup of 16 x 16 invocations makes a tile of C from tiles of A and B in workgroup memory. Each
-// invocation makes one or two groups (TWO_ROW_GROUPS) of four rows (FOUR_ROWS) or three, times one or two groups of
-// four columns (TWO_COLUMN_GROUPS): tiles of 48, 64, 96 or 128 rows x 64 or 128 columns.
+// GEMM for GPUs: a workgroup makes a tile of C from tiles of A and B in workgroup memory. Each invocation makes two groups of
+// four rows (FOUR_ROWS) or three, times two groups of four columns: with 16 x 16 invocations a tile of 128 or 96 rows x
+// 128 columns, with 8 rows of them (not SIXTEEN_HIGH) 64 or 48 x 128, with 8 x 8 (not SIXTEEN_WIDE) 64 or 48 x 64.
 //
-// Vector i of a tile holds rows i, i + ROW_VECTORS, ... (columns i, i + COLUMN_VECTORS, ...): neighbouring invocations
-// then read neighbouring elements, every write to workgroup memory is a whole vector, and stores to C are coalesced. An
-// invocation loads at most one vector of A and one of B a tile, while the tile before is multiplied. A_ALONG_ROWS and
-// B_ALONG_COLUMNS let neighbours run over rows or columns where these are the operand's shortest stride, else over
-// inner indices.
+// Vector i of a tile holds rows i, i + ROW_VECTORS, ... (columns i, i + COLUMN_VECTORS, ..., with QUADS 4 i, 4 i + 1, ...):
+// neighbouring invocations then read neighbouring elements, every write to workgroup memory is a whole vector, and stores
+// to C are coalesced. An invocation loads at most one vector of A and one of B a tile, while the tile before is multiplied.
+// A_ALONG_ROWS and B_ALONG_COLUMNS let neighbours run over rows or columns where these are the operand's shortest stride,
+// else over inner indices.
 //
 // With FLAT the tiles run over outer and inner together, so that a short inner axis wastes nothing. With MASKED, B may
 // be padded and the inner axis need not be a multiple of TILE_INNER.
@@ -16,17 +16,19 @@
 //#include common
 
 const PARTS_PER_TILE = 1;
-const INVOCATIONS = 256;
-//#if TWO_ROW_GROUPS
-const ROW_VECTORS = 32;
+//#if SIXTEEN_HIGH
+const HEIGHT = 16;
 //#else
-const ROW_VECTORS = 16;
+const HEIGHT = 8;
 //#endif
-//#if TWO_COLUMN_GROUPS
-const COLUMN_VECTORS = 32;
+//#if SIXTEEN_WIDE
+const WIDTH = 16;
 //#else
-const COLUMN_VECTORS = 16;
+const WIDTH = 8;
 //#endif
+const INVOCATIONS = HEIGHT * WIDTH;
+const ROW_VECTORS = 2 * HEIGHT;
+const COLUMN_VECTORS = 2 * WIDTH;
 //#if FOUR_ROWS
 const ROW_STEPS = vec4i(0, 1, 2, 3);
 const TILE_ROWS = 4 * ROW_VECTORS;
@@ -35,16 +37,16 @@ const ROW_STEPS = vec3i(0, 1, 2);
 const TILE_ROWS = 3 * ROW_VECTORS;
 //#endif
 const TILE_COLUMNS = 4 * COLUMN_VECTORS;
-const TILE_INNER = INVOCATIONS / max(ROW_VECTORS, COLUMN_VECTORS);
+const TILE_INNER = HEIGHT / 2;
 // One vector more per inner index keeps writes along the inner axis off the same memory bank.
 const A_STRIDE = ROW_VECTORS + 1;
 const B_STRIDE = COLUMN_VECTORS + 1;
 
-// Also holds one vector of each invocation, for sums across them.
-var<workgroup> a_tile: array<RowValues, max(TILE_INNER * A_STRIDE, INVOCATIONS)>;
-var<workgroup> b_tile: array<vec4f, TILE_INNER * B_STRIDE>;
+// The inner index first: addresses in an unrolled loop then differ by constants.
+var<workgroup> a_tile: array<array<RowValues, A_STRIDE>, TILE_INNER>;
+var<workgroup> b_tile: array<array<vec4f, B_STRIDE>, TILE_INNER>;
 
-// C of a group of rows, one column of the matrix for each.
+// C of a group of rows and one of columns; a column of the matrix for each row.
 //#if FOUR_ROWS
 alias Block = mat4x4f;
 //#else
@@ -54,16 +56,17 @@ alias Block = mat3x4f;
 // What an invocation makes of a group of rows: its groups of columns.
 struct Strip {
   low: Block,
-  //#if TWO_COLUMN_GROUPS
   high: Block,
-  //#endif
+}
+
+struct Strips {
+  low: Strip,
+  high: Strip,
 }
 
 struct Outs {
   low: Out,
-  //#if TWO_COLUMN_GROUPS
   high: Out,
-  //#endif
 }
 
 fn with_product(c: Block, a_values: RowValues, b_values: vec4f) -> Block {
@@ -75,6 +78,27 @@ fn with_product(c: Block, a_values: RowValues, b_values: vec4f) -> Block {
     fma(vec4f(a_values.w), b_values, c[3]),
     //#endif
   );
+}
+
+// With the products of inner index q of the tiles.
+fn with_products(c: Strips, x: i32, y: i32, q: i32) -> Strips {
+  let a_low = a_tile[q][y];
+  let a_high = a_tile[q][y + HEIGHT];
+  let b_low = b_tile[q][x];
+  let b_high = b_tile[q][x + WIDTH];
+  return Strips(
+    Strip(with_product(c.low.low, a_low, b_low), with_product(c.low.high, a_low, b_high)),
+    Strip(with_product(c.high.low, a_high, b_low), with_product(c.high.high, a_high, b_high)),
+  );
+}
+
+// Numbers of the columns in vector i of the tile.
+fn columns_of(tile: Tile, i: i32) -> vec4i {
+  //#if QUADS
+  return tile.column * TILE_COLUMNS + 4 * i + vec4i(0, 1, 2, 3);
+  //#else
+  return tile.column * TILE_COLUMNS + i + COLUMN_VECTORS * vec4i(0, 1, 2, 3);
+  //#endif
 }
 
 fn a_element(rows: Rows, factors: RowFactors, outer: vec2i, k: i32) -> RowValues {
@@ -102,19 +126,20 @@ fn b_flat(columns: Columns, k: i32) -> vec4f {
 //#endif
 //#if PARTIALS
 
-// Sums over the 16 invocations side by side, known to all of them; a group of rows at once. Every invocation must call it.
+var<workgroup> to_add: array<array<RowValues, WIDTH>, HEIGHT>;
+
+// Sums over the invocations side by side, known to all of them; a group of rows at once. Every invocation must call it.
 fn sum_across(value: RowValues, x: i32, y: i32) -> RowValues {
-  let at = y * 16 + x;
   workgroupBarrier();
-  a_tile[at] = value;
+  to_add[y][x] = value;
   workgroupBarrier();
-  for (var width = 8; width > 0; width /= 2) {
+  for (var width = WIDTH / 2; width > 0; width /= 2) {
     if (x < width) {
-      a_tile[at] += a_tile[at + width];
+      to_add[y][x] += to_add[y][x + width];
     }
     workgroupBarrier();
   }
-  return a_tile[y * 16];
+  return to_add[y][0];
 }
 //#endif
 //#if NORM
@@ -138,9 +163,7 @@ fn store_block(tile: Tile, rows: Rows, out: Out, c: Block, sums: RowSums) -> Row
 // Writes a strip of C. Every invocation must call it.
 fn finish(tile: Tile, x: i32, y: i32, rows: Rows, outs: Outs, c: Strip) {
   var sums = store_block(tile, rows, outs.low, c.low, RowSums());
-  //#if TWO_COLUMN_GROUPS
   sums = store_block(tile, rows, outs.high, c.high, sums);
-  //#endif
   let products = sum_across(sums.products, x, y);
   let gradients = sum_across(sums.gradients, x, y);
   if (x == 0) {
@@ -184,18 +207,11 @@ fn block_around(mean: RowValues, out: Out, values: Block) -> Block {
 // Writes a strip of C. Every invocation must call it.
 fn finish(tile: Tile, x: i32, y: i32, rows: Rows, outs: Outs, c: Strip) {
   let low = store_block(tile, rows, outs.low, c.low);
-  //#if TWO_COLUMN_GROUPS
   let high = store_block(tile, rows, outs.high, c.high);
-  //#endif
   //#if MOMENTS
   let count = f32(min(params.columns - tile.column * TILE_COLUMNS, TILE_COLUMNS));
-  //#if TWO_COLUMN_GROUPS
   let mean = sum_across(fold_block(low + high), x, y) / count;
   let around = block_around(mean, outs.low, low) + block_around(mean, outs.high, high);
-  //#else
-  let mean = sum_across(fold_block(low), x, y) / count;
-  let around = block_around(mean, outs.low, low);
-  //#endif
   let squares = sum_across(fold_block(around), x, y);
   if (x == 0) {
     for (var i = 0; i < ROWS_AT_ONCE; i++) {
@@ -218,17 +234,18 @@ fn main(
   }
   let thread = i32(invocation);
   // 32 neighbours are 8 side by side and 4 below each other: of all shapes that reads the fewest vectors of a tile.
-  let x = thread / 32 % 2 * 8 + thread % 8;
-  let y = thread / 64 * 4 + thread / 8 % 4;
+  let x = thread / 32 % (WIDTH / 8) * 8 + thread % 8;
+  let y = thread / (4 * WIDTH) * 4 + thread / 8 % 4;
   let row = tile.row * TILE_ROWS + ROW_VECTORS * ROW_STEPS;
-  let column = tile.column * TILE_COLUMNS + COLUMN_VECTORS * vec4i(0, 1, 2, 3);
 
   //#if A_ALONG_ROWS
   let a_vector = thread % ROW_VECTORS;
   let a_k = thread / ROW_VECTORS;
+  let loads_a = a_k < TILE_INNER;
   //#else
   let a_vector = thread / TILE_INNER;
   let a_k = thread % TILE_INNER;
+  let loads_a = a_vector < ROW_VECTORS;
   //#endif
   //#if B_ALONG_COLUMNS
   let b_vector = thread % COLUMN_VECTORS;
@@ -237,18 +254,12 @@ fn main(
   let b_vector = thread / TILE_INNER;
   let b_k = thread % TILE_INNER;
   //#endif
-  // The narrower of the two tiles leaves some invocations without a vector.
-  let loads_a = a_vector < ROW_VECTORS && a_k < TILE_INNER;
-  let loads_b = b_vector < COLUMN_VECTORS && b_k < TILE_INNER;
   let a_row = min(row + a_vector, Rows(params.rows - 1));
   let rows = a_rows(a_row, tile.group);
   let factors = a_coefficients(a_row, tile.group);
-  let columns = b_columns(min(column + b_vector, vec4i(params.columns - 1)), tile.group);
+  let columns = b_columns(min(columns_of(tile, b_vector), vec4i(params.columns - 1)), tile.group);
 
-  var c_low = Strip();
-  //#if TWO_ROW_GROUPS
-  var c_high = Strip();
-  //#endif
+  var c = Strips();
   var a_next = RowValues();
   var b_next = vec4f();
 
@@ -272,46 +283,41 @@ fn main(
       if (loads_a) {
         a_next = a_flat(rows, factors, k + a_k);
       }
-      if (loads_b) {
-        b_next = b_flat(columns, k + b_k);
-      }
+      b_next = b_flat(columns, k + b_k);
       //#else
       if (loads_a) {
         a_next = a_element(rows, factors, place.outer, k + a_k);
       }
-      if (loads_b) {
-        b_next = load_b(columns, walk, k + b_k, inner_factors(columns, k + b_k));
-      }
+      b_next = load_b(columns, walk, k + b_k, inner_factors(columns, k + b_k));
       //#endif
     }
     if (ready) {
+      //#if LARGE
+      // Unrolled, this takes more registers than two workgroups a multiprocessor leave.
       for (var q = 0; q < TILE_INNER; q++) {
-        let b_low = b_tile[q * B_STRIDE + x];
-        let a_low = a_tile[q * A_STRIDE + y];
-        c_low.low = with_product(c_low.low, a_low, b_low);
-        //#if TWO_COLUMN_GROUPS
-        let b_high = b_tile[q * B_STRIDE + x + 16];
-        c_low.high = with_product(c_low.high, a_low, b_high);
-        //#endif
-        //#if TWO_ROW_GROUPS
-        let a_high = a_tile[q * A_STRIDE + y + 16];
-        c_high.low = with_product(c_high.low, a_high, b_low);
-        //#if TWO_COLUMN_GROUPS
-        c_high.high = with_product(c_high.high, a_high, b_high);
-        //#endif
-        //#endif
+        c = with_products(c, x, y, q);
       }
+      //#else
+      c = with_products(c, x, y, 0);
+      c = with_products(c, x, y, 1);
+      c = with_products(c, x, y, 2);
+      c = with_products(c, x, y, 3);
+      //#if SIXTEEN_HIGH
+      c = with_products(c, x, y, 4);
+      c = with_products(c, x, y, 5);
+      c = with_products(c, x, y, 6);
+      c = with_products(c, x, y, 7);
+      //#endif
+      //#endif
     }
     if (!more) {
       break;
     }
     workgroupBarrier();
     if (loads_a) {
-      a_tile[a_k * A_STRIDE + a_vector] = a_next;
+      a_tile[a_k][a_vector] = a_next;
     }
-    if (loads_b) {
-      b_tile[b_k * B_STRIDE + b_vector] = b_next;
-    }
+    b_tile[b_k][b_vector] = b_next;
     workgroupBarrier();
     ready = true;
     k += TILE_INNER;
@@ -328,16 +334,10 @@ fn main(
     //#endif
   }
 
-  //#if TWO_COLUMN_GROUPS
   let outs = Outs(
-    out_columns(column + x, tile.group),
-    out_columns(column + x + 16, tile.group),
+    out_columns(columns_of(tile, x), tile.group),
+    out_columns(columns_of(tile, x + WIDTH), tile.group),
   );
-  //#else
-  let outs = Outs(out_columns(column + x, tile.group));
-  //#endif
-  finish(tile, x, y, row + y, outs, c_low);
-  //#if TWO_ROW_GROUPS
-  finish(tile, x, y, row + y + 16, outs, c_high);
-  //#endif
+  finish(tile, x, y, row + y, outs, c.low);
+  finish(tile, x, y, row + y + HEIGHT, outs, c.high);
 }

@@ -46,7 +46,7 @@ export function forwardProblem(
   const conv = flattened(extent);
   const rows = conv.outChannels / conv.groups;
   const taps = area(conv.kernel);
-  const { name, source, ...axes } = alongTaps(conv, x) ? rowOfTaps(conv) : channelsOfTap(conv);
+  const { name, source, padding, ...axes } = alongTaps(conv, x) ? rowOfTaps(conv) : channelsOfTap(conv);
   return {
     label: label('forward', extent),
     loader: {
@@ -74,14 +74,15 @@ export function forwardProblem(
     cRow: area(conv.output),
     aAlongRows: false,
     bAlongColumns: true,
-    padded: !insideAlways(conv),
+    quads: inQuads(conv),
+    padding: insideAlways(conv) ? 'never' : padding,
     elements: { a: weight.length, b: elementsOf(x.map), c: elementsOf(y) },
     cAccess: accessOf(y),
   };
 }
 
 /** How a forward conv's sum goes over its products. */
-interface ForwardAxes extends Pick<GemmProblem, 'outer' | 'inner' | 'aInner' | 'bInner'> {
+interface ForwardAxes extends Pick<GemmProblem, 'outer' | 'inner' | 'aInner' | 'bInner' | 'padding'> {
   readonly name: string;
   readonly source: string;
 }
@@ -94,6 +95,7 @@ const channelsOfTap = ({ kernel, inChannels, groups, input }: Conv2dExtent): For
   inner: inChannels / groups,
   aInner: area(kernel),
   bInner: area(input),
+  padding: 'whole walks',
 });
 
 /** Input channels and rows of taps outside, a row's taps inside. */
@@ -104,6 +106,7 @@ const rowOfTaps = ({ kernel, inChannels, groups, dilation }: Conv2dExtent): Forw
   inner: kernel.x,
   aInner: 1,
   bInner: dilation.x,
+  padding: 'parts of walks',
 });
 
 /** Whether a row of taps fills the inner axis' steps of four better; an activation's factors want channels there. */
@@ -143,7 +146,9 @@ export function dataProblem(extent: Conv2dExtent, dy: MapView, weight: BufferRef
     cRow: area(conv.input),
     aAlongRows: true,
     bAlongColumns: true,
-    padded: !(taps === 1 && insideAlways(conv) && area(conv.input) === area(conv.output)),
+    quads: inQuads(conv),
+    padding:
+      taps === 1 && insideAlways(conv) && area(conv.input) === area(conv.output) ? 'never' : 'whole walks',
     elements: { a: weight.length, b: elementsOf(dy), c: elementsOf(dx) },
     cAccess: accessOf(dx),
   };
@@ -202,7 +207,8 @@ export function weightProblem(
     cRow: columns,
     aAlongRows: false,
     bAlongColumns: false,
-    padded: !insideAlways(conv),
+    quads: false,
+    padding: insideAlways(conv) ? 'never' : 'parts of walks',
     elements: { a: elementsOf(dy), b: elementsOf(x), c: dw.length },
   };
 }
@@ -216,6 +222,10 @@ function flattened(conv: Conv2dExtent): Conv2dExtent {
   const row = { y: 1, x: area(input) };
   return { ...conv, input: row, output: row };
 }
+
+/** Whether four pixels lie alike in input and output, and images have a multiple of four. */
+const inQuads = ({ kernel, stride, padding, output }: Conv2dExtent): boolean =>
+  area(kernel) === 1 && area(stride) === 1 && padding.y + padding.x === 0 && area(output) % 4 === 0;
 
 /** Direction in which software adapters take fewer steps of four; GPUs want neighbours in memory. */
 function longerSteps({ geometry }: KernelContext, { output }: Conv2dExtent): 'x' | 'y' {

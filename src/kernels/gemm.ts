@@ -80,8 +80,10 @@ export interface GemmProblem {
   /** Whether neighbouring rows of A (columns of B) are closer in memory than neighbouring inner indices. */
   readonly aAlongRows: boolean;
   readonly bAlongColumns: boolean;
-  /** True where some of B's walks cover a part of the inner axis only. */
-  readonly padded: boolean;
+  /** Whether columns 4 i to 4 i + 3 lie side by side in B and in C, at multiples of four, and none are left over. */
+  readonly quads: boolean;
+  /** Whether B's walks lead into padding: never, as a whole or not at all, or with a part of the inner axis. */
+  readonly padding: 'never' | 'whole walks' | 'parts of walks';
   /** Elements of A, B and C that move, where these are not whole buffers. */
   readonly elements?: { readonly a: number; readonly b: number; readonly c: number };
   /** How C is used where it is not written in full. */
@@ -184,13 +186,16 @@ function gemmCode(problem: GemmProblem, choice: GemmChoice): string {
     },
   };
   const switches = parts.reduce((all, part) => ({ ...all, ...part.when }), PLAIN);
+  const ragged = step % tile.inner !== 0;
   const flags = {
     ...switches,
+    QUADS: problem.quads,
     PARTIALS: switches.MOMENTS || switches.NORM,
     BIAS: bias !== undefined,
     // Tiles by 48 rows take them by three.
     FOUR_ROWS: tile.rows % 48 !== 0,
-    MASKED: problem.padded || step % tile.inner !== 0,
+    MASKED: problem.padding !== 'never' || ragged,
+    WHOLE_WALKS: problem.padding === 'whole walks' && !ragged && !choice.flat,
   };
   const name = `gemm_${tile.skeleton} with ${loader.name}`;
   const withFour = { ...shared, include: { ...shared.include, four } };
@@ -205,8 +210,9 @@ function gemmCode(problem: GemmProblem, choice: GemmChoice): string {
     case 'tiled': {
       const when = {
         ...flags,
-        TWO_ROW_GROUPS: tile.rows > 64,
-        TWO_COLUMN_GROUPS: tile.columns > 64,
+        SIXTEEN_HIGH: tile.rows > 64,
+        SIXTEEN_WIDE: tile.columns > 64,
+        LARGE: tile.rows * tile.columns === 128 * 128,
         A_ALONG_ROWS: problem.aAlongRows,
         B_ALONG_COLUMNS: problem.bAlongColumns,
         FLAT: choice.flat,

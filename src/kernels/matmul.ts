@@ -78,7 +78,8 @@ export function matmulKernel(
       cRow: columns,
       aAlongRows: transposeA,
       bAlongColumns: !transposeB,
-      padded: false,
+      quads: false,
+      padding: 'never',
     },
     choice,
   );

@@ -12,6 +12,7 @@ import { buffer, runDispatches, testContext } from './run.ts';
 const CASES: Record<string, Sizes> = {
   '1x1': [2, [12, 20], [7, 5], [1, 1]],
   '1x1 of even sizes': [4, [16, 64], [8, 8], [1, 1]],
+  '1x1 in quads, grouped': [3, [10, 26], [6, 2], [1, 1], { g: 2 }],
   '1x1 stride 2': [3, [5, 9], [7, 8], [1, 1], { s: [2, 2] }],
   '1x1 padded': [1, [3, 4], [5, 5], [1, 1], { p: [1, 2] }],
   '3x3 same': [2, [19, 33], [9, 6], [3, 3], { p: [1, 1] }],
@@ -43,7 +44,7 @@ interface Variant {
 
 /** Edges of every kind, and none: each variant is compiled once and a second time. */
 const UNEVEN = ['3x3 of many rows', '3x5 uneven in everything', '7x7 stem', 'size 1', 'grouped'];
-const EVEN = ['3x3 same of even sizes', '3x3 stride 2', '1x1 stride 2', 'depthwise'];
+const EVEN = ['3x3 same of even sizes', '1x1 in quads, grouped', '1x1 stride 2', 'depthwise'];
 
 const VARIANTS: Record<string, Variant> = {
   'chosen for the adapter': { choice: {} },

@@ -53,6 +53,22 @@ const CASES: Record<string, Case> = {
     bias: false,
     accumulate: false,
   },
+  'a bottleneck 1x1 in quads': {
+    sizes: [3, [13, 22], [6, 6], [1, 1]],
+    x: [17, 3],
+    y: [23, 1],
+    relu: true,
+    bias: true,
+    accumulate: true,
+  },
+  'a growth 3x3 of even channels': {
+    sizes: [2, [24, 16], [5, 7], [3, 3], { p: [1, 1] }],
+    x: [25, 1],
+    y: [20, 3],
+    relu: true,
+    bias: false,
+    accumulate: true,
+  },
   '5x5 stride 2 with bias, no relu': {
     sizes: [2, [6, 24], [16, 9], [5, 5], { s: [2, 2], p: [2, 2] }],
     x: [9, 2],
@@ -102,7 +118,7 @@ const VARIANTS: Record<string, Variant> = {
   'registers 8': {
     kind: 'cpu',
     choice: { tile: 'registers8' },
-    cases: ['whole tiles of many rows', '3x5 uneven in everything'],
+    cases: ['whole tiles of many rows', 'a bottleneck 1x1 in quads', '3x5 uneven in everything'],
   },
   'registers 16': {
     kind: 'cpu',
@@ -118,7 +134,9 @@ const VARIANTS: Record<string, Variant> = {
     kind: 'gpu',
     cases: [
       'a bottleneck 1x1 from a block',
+      'a bottleneck 1x1 in quads',
       'a growth 3x3 into a block',
+      'a growth 3x3 of even channels',
       '3x5 uneven in everything',
       'size 1',
       'grouped',
@@ -127,12 +145,12 @@ const VARIANTS: Record<string, Variant> = {
   'tiled 128 x 128': {
     kind: 'gpu',
     choice: { tile: 'tiled128x128', flat: false },
-    cases: ['3x5 uneven in everything'],
+    cases: ['3x5 uneven in everything', 'a bottleneck 1x1 in quads'],
   },
   'tiled 96 x 128': {
     kind: 'gpu',
     choice: { tile: 'tiled96x128', flat: false },
-    cases: ['whole tiles of many rows'],
+    cases: ['whole tiles of many rows', 'a growth 3x3 of even channels'],
   },
   'tiled 48 x 128 flat, sizes compiled in': {
     kind: 'gpu',
