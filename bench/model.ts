@@ -63,7 +63,7 @@ interface Training {
 }
 
 /** A net at its full size with Adam; pictures are 224 x 224 (48 x 48 for `small`). */
-function prepare(device: Device, model: ModelName, batch: number): Training {
+export function prepare(device: Device, model: ModelName, batch: number): Training {
   manualSeed(1);
   const { net, inputs } = build(model, batch);
   net.to(device).train();

@@ -19,8 +19,8 @@ const CPU_TILES = {
 
 /**
  * All channels of DenseNet161 and of FCNN are multiples of 48. `rate` is the share of the multiprocessors' rate that a tile
- * reaches where there is work for all: of the instructions in its loop, as NVIDIA's assembler makes them for sm_90, those that
- * are products (never timed on a GPU); a little less for tiles of 64 columns, which read more from the cache.
+ * reaches where there is work for all: of the instructions in its loop, those that are products (tools/nvidia/count.py; never
+ * timed on a GPU), and less for tiles of 64 columns, which read more from the cache.
  */
 const GPU_TILES = {
   tiled128x128: { skeleton: 'tiled', rows: 128, columns: 128, inner: 8, parts: 1, rate: 0.8 },

@@ -1,4 +1,4 @@
-import type { DType } from '../gpu/dispatch.ts';
+import type { Dispatch, DType } from '../gpu/dispatch.ts';
 import { alignUp, type Storage } from '../gpu/storage.ts';
 import { Heap } from '../gpu/heap.ts';
 import type { Profiler } from '../gpu/profiler.ts';
@@ -33,13 +33,20 @@ export interface CompiledFunction<Result extends StepResult> {
   (...inputs: StepInput[]): Promise<Result>;
   /** Of the plan that ran last. Throws an Error before the first call. */
   statistics(): PlanStatistics;
-  /** What a call with such inputs would do, with or without fusion (default: as the device has it); nothing is run. */
-  plan(inputs: readonly StepInput[], options?: { readonly fusion?: boolean }): PlanStatistics;
+  /** What a call with such inputs would do; nothing is run. */
+  plan(inputs: readonly StepInput[], options?: PlanOptions): PlanStatistics;
   /** Times the dispatches of the calls that follow, until it is called with undefined. */
   profile(profiler: Profiler | undefined): void;
   /** How often the function was traced, that is planned anew. */
   readonly traces: number;
   dispose(): void;
+}
+
+interface PlanOptions {
+  /** Default: as the device has it. */
+  readonly fusion?: boolean;
+  /** Is shown each dispatch, in order. */
+  readonly onDispatch?: (dispatch: Dispatch) => void;
 }
 
 interface OutputSlot {
@@ -103,9 +110,9 @@ export function compileFunction<Result extends StepResult>(
     profile: (timer: Profiler | undefined) => {
       profiler = timer;
     },
-    plan: (inputs: readonly StepInput[], { fusion = device.fusion }: { readonly fusion?: boolean } = {}) => {
+    plan: (inputs: readonly StepInput[], options: PlanOptions = {}) => {
       device.flush().catch(() => undefined);
-      return planOnly(device, heaps.inputs, fn, inputs, fusion);
+      return planOnly(device, heaps.inputs, fn, inputs, options);
     },
     statistics: () => {
       if (last === undefined)
@@ -143,12 +150,13 @@ function planOnly(
   heap: Heap,
   fn: (...inputs: Tensor[]) => StepResult,
   inputs: readonly StepInput[],
-  fusion: boolean,
+  { fusion = device.fusion, onDispatch }: PlanOptions,
 ): PlanStatistics {
   const slots = inputSlots(device, heap, inputs);
   const { result, recording } = device.trace(() => device.scope(() => fn(...slots)));
   for (const tensor of tensorsIn(result)) releaseHistory(tensor);
   const plan = planNodes(device.gpu, recording.nodes, device.keptHeaps, { fusion });
+  if (onDispatch !== undefined) plan.dispatches.forEach(onDispatch);
   // Before anything is given back: places tell what is from before the plan.
   const statistics = statisticsOf(plan, device.gpu.pipelines);
   for (const [leaf, before] of recording.gradientsAtEntry) {
