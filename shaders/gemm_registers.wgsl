@@ -20,7 +20,8 @@ const ROWS = 4;
 // Writes eight columns of one row.
 fn finish_row(tile: Tile, part: i32, row: i32, low: Out, high: Out, sum_low: vec4f, sum_high: vec4f) {
   //#if NORM
-  store_sums(tile, row, part, store(tile, row, low, sum_low) + store(tile, row, high, sum_high));
+  let norm = norm_of(tile, row);
+  store_sums(tile, row, part, store(row, norm, low, sum_low) + store(row, norm, high, sum_high));
   //#else
   let values_low = store(tile, row, low, sum_low);
   let values_high = store(tile, row, high, sum_high);

@@ -14,7 +14,7 @@ const ROWS = 16;
 // Writes four columns of one row.
 fn finish_row(tile: Tile, part: i32, row: i32, out: Out, sum: vec4f) {
   //#if NORM
-  store_sums(tile, row, part, store(tile, row, out, sum));
+  store_sums(tile, row, part, store(row, norm_of(tile, row), out, sum));
   //#else
   let values = store(tile, row, out, sum);
   //#if MOMENTS

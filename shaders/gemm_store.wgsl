@@ -54,10 +54,17 @@ fn put(at: vec4i, inside: vec4<bool>, values: vec4f) {
     c[at.x / 4] = CElements(values);
   }
   //#else
-  for (var i = 0; i < 4; i++) {
-    if (inside[i]) {
-      c[at[i]] = CElements(values[i]);
-    }
+  if (inside.x) {
+    c[at.x] = CElements(values.x);
+  }
+  if (inside.y) {
+    c[at.y] = CElements(values.y);
+  }
+  if (inside.z) {
+    c[at.z] = CElements(values.z);
+  }
+  if (inside.w) {
+    c[at.w] = CElements(values.w);
   }
   //#endif
 }
@@ -81,32 +88,47 @@ fn in_c_x(at: vec4i) -> vec4f {
   //#endif
 }
 
+// c_table's column of a row.
+struct NormRow {
+  scale: f32,
+  shift: f32,
+  mean: f32,
+  invstd: f32,
+  weight: f32,
+}
+
+fn norm_of(tile: Tile, row: i32) -> NormRow {
+  let at = params.c_table_first + tile.group * params.rows + min(row, params.rows - 1);
+  let channels = params.c_table_channels;
+  return NormRow(
+    c_table[at],
+    c_table[at + channels],
+    c_table[at + 2 * channels],
+    c_table[at + 3 * channels],
+    c_table[at + 4 * channels],
+  );
+}
+
 // Writes four columns of one row; gives the sums of g xhat and of g over them.
-fn store(tile: Tile, row: i32, out: Out, sum: vec4f) -> vec2f {
+fn store(row: i32, norm: NormRow, out: Out, sum: vec4f) -> vec2f {
   if (row >= params.rows) {
     return vec2f();
   }
-  let at = params.c_table_first + tile.group * params.rows + row;
-  let scale = c_table[at];
-  let shift = c_table[at + params.c_table_channels];
-  let mean = c_table[at + 2 * params.c_table_channels];
-  let invstd = c_table[at + 3 * params.c_table_channels];
-  let weight = c_table[at + 4 * params.c_table_channels];
   let index = out.start + row * params.c_row;
   let x = in_c_x(out.x + row * params.c_row);
   let inside = out.column < vec4i(params.columns);
   //#if NORM_RELU
   // The same fma as in the activation's load, so that both agree on what is zero.
-  let g = select(vec4f(0), sum, inside & (fma(vec4f(scale), x, vec4f(shift)) > vec4f(0)));
+  let g = select(vec4f(0), sum, inside & (fma(vec4f(norm.scale), x, vec4f(norm.shift)) > vec4f(0)));
   //#else
   let g = select(vec4f(0), sum, inside);
   //#endif
   //#if ACCUMULATE
-  put(index, inside, in_c(index) + weight * g);
+  put(index, inside, in_c(index) + norm.weight * g);
   //#else
-  put(index, inside, weight * g);
+  put(index, inside, norm.weight * g);
   //#endif
-  return vec2f(fold(g * ((x - mean) * invstd)), fold(g));
+  return vec2f(fold(g * (x - norm.mean)) * norm.invstd, fold(g));
 }
 
 fn store_sums(tile: Tile, row: i32, part: i32, sums: vec2f) {

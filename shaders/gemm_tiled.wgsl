@@ -144,28 +144,25 @@ fn sum_across(value: RowValues, x: i32, y: i32) -> RowValues {
 //#endif
 //#if NORM
 
-// Adds up g xhat and g of a group of rows.
-struct RowSums {
-  products: RowValues,
-  gradients: RowValues,
+// Writes a row of a strip; gives the sums of g xhat and of g over it.
+fn finish_row(tile: Tile, row: i32, outs: Outs, low: vec4f, high: vec4f) -> vec2f {
+  let norm = norm_of(tile, row);
+  return store(row, norm, outs.low, low) + store(row, norm, outs.high, high);
 }
 
-fn store_block(tile: Tile, rows: Rows, out: Out, c: Block, sums: RowSums) -> RowSums {
-  var all = sums;
-  for (var i = 0; i < ROWS_AT_ONCE; i++) {
-    let row = store(tile, rows[i], out, c[i]);
-    all.products[i] += row.x;
-    all.gradients[i] += row.y;
-  }
-  return all;
-}
-
-// Writes a strip of C. Every invocation must call it.
+// Writes a strip of C. Every invocation must call it. Rows are written out: arrays that a loop indexes leave the registers.
 fn finish(tile: Tile, x: i32, y: i32, rows: Rows, outs: Outs, c: Strip) {
-  var sums = store_block(tile, rows, outs.low, c.low, RowSums());
-  sums = store_block(tile, rows, outs.high, c.high, sums);
-  let products = sum_across(sums.products, x, y);
-  let gradients = sum_across(sums.gradients, x, y);
+  let sums_0 = finish_row(tile, rows.x, outs, c.low[0], c.high[0]);
+  let sums_1 = finish_row(tile, rows.y, outs, c.low[1], c.high[1]);
+  let sums_2 = finish_row(tile, rows.z, outs, c.low[2], c.high[2]);
+  //#if FOUR_ROWS
+  let sums_3 = finish_row(tile, rows.w, outs, c.low[3], c.high[3]);
+  let products = sum_across(vec4f(sums_0.x, sums_1.x, sums_2.x, sums_3.x), x, y);
+  let gradients = sum_across(vec4f(sums_0.y, sums_1.y, sums_2.y, sums_3.y), x, y);
+  //#else
+  let products = sum_across(vec3f(sums_0.x, sums_1.x, sums_2.x), x, y);
+  let gradients = sum_across(vec3f(sums_0.y, sums_1.y, sums_2.y), x, y);
+  //#endif
   if (x == 0) {
     for (var i = 0; i < ROWS_AT_ONCE; i++) {
       store_sums(tile, rows[i], tile.column, vec2f(products[i], gradients[i]));
@@ -188,19 +185,25 @@ fn store_block(tile: Tile, rows: Rows, out: Out, c: Block) -> Block {
 //#if MOMENTS
 
 fn fold_block(values: Block) -> RowValues {
-  var sums = RowValues();
-  for (var i = 0; i < ROWS_AT_ONCE; i++) {
-    sums[i] = fold(values[i]);
-  }
-  return sums;
+  return RowValues(
+    fold(values[0]),
+    fold(values[1]),
+    fold(values[2]),
+    //#if FOUR_ROWS
+    fold(values[3]),
+    //#endif
+  );
 }
 
 fn block_around(mean: RowValues, out: Out, values: Block) -> Block {
-  var squares = values;
-  for (var i = 0; i < ROWS_AT_ONCE; i++) {
-    squares[i] = squares_around(mean[i], out, values[i]);
-  }
-  return squares;
+  return Block(
+    squares_around(mean.x, out, values[0]),
+    squares_around(mean.y, out, values[1]),
+    squares_around(mean.z, out, values[2]),
+    //#if FOUR_ROWS
+    squares_around(mean.w, out, values[3]),
+    //#endif
+  );
 }
 //#endif
 

@@ -142,7 +142,7 @@ class Assembled:
             ends[target] = max(ends[target], place)
         main = max(
             ((a, b) for a, b in ends.items() if self.count(a, b, 'FFMA') >= 8 and self.count(a, b, 'LDG')),
-            key=lambda span: span[1] - span[0],
+            key=lambda span: (self.count(*span, 'FFMA'), span[1] - span[0]),
         )
         total = self.count(*main)
         inside = [

@@ -97,6 +97,7 @@ template <int C, int R> struct Matrix {
   BOTH Column &operator[](uint i) { return columns[i]; }
   BOTH const Column &operator[](uint i) const { return columns[i]; }
 };
+template <int C, int R> BOTH Matrix<C, R> operator+(Matrix<C, R> a, Matrix<C, R> b) { EACH(C, a[i] = a[i] + b[i]); return a; }
 template <int C, int R> BOTH Vector<float, R> operator*(Matrix<C, R> m, Vector<float, C> v) {
   Vector<float, R> sum = m[0] * v[0];
   for (int i = 1; i < C; i++) sum += m[i] * v[i];
