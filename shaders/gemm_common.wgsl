@@ -11,13 +11,16 @@
 // An outer index is a pair (major, minor), so that going through them takes no division.
 // A long sum may be split over workgroups: split s writes its part to C + s * c_length, gemm_sum_splits adds them.
 //
+// MASKED: walks may leave B or the inner axis be no multiple of the inner indices taken at a time. WHOLE_WALKS: it is a
+// multiple, and a walk lies inside B as a whole or not at all. QUADS: columns 4 i to 4 i + 3 lie side by side in B and in C,
+// at multiples of four, and are read and written as one vector.
+//
 // The text `load` makes A's and B's elements from memory, `store` makes memory from C's.
 //
 // Bindings: a, b: operands in whatever layout the loader reads; c: result, or partial results [splits][c_length];
 // then those of `load` and `store`. Each may be stored in a type of its own; what is computed is f32.
 
 //#if QUADS
-// Four columns are read and written as one vector: their number and places are multiples of four in B and in C.
 alias BElements = vec4<B_ELEMENT_>;
 alias CElements = vec4<C_ELEMENT_>;
 //#else

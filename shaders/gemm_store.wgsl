@@ -149,7 +149,7 @@ fn store(tile: Tile, row: i32, out: Out, sum: vec4f) -> vec4f {
   //#if BIAS
   let column = min(out.column, vec4i(params.columns - 1));
   let at = tile.group * params.bias_group + row * params.bias_row + column * params.bias_column;
-  let added = select(0.0, 1.0, tile.split == 0) * vec4f(bias[at.x], bias[at.y], bias[at.z], bias[at.w]);
+  let added = select(vec4f(0), vec4f(bias[at.x], bias[at.y], bias[at.z], bias[at.w]), tile.split == 0);
   let values = select(vec4f(0), sum + added, inside);
   //#else
   let values = select(vec4f(0), sum, inside);
