@@ -63,6 +63,14 @@ fn whole_walk(start: vec4i, inside: vec4<bool>) -> Walk {
 
 //#include loader
 
+//#if QUADS
+
+// The number of the vector in which four columns' elements lie. A shift: indices are never negative.
+fn quad_of(at: vec4i) -> i32 {
+  return at.x >> 2;
+}
+//#endif
+
 struct Tile {
   group: i32,
   split: i32,

@@ -62,7 +62,7 @@ fn load_a(at: Rows, apart: i32, factors: RowFactors) -> RowValues {
 
 fn in_b(at: vec4i) -> vec4f {
   //#if QUADS
-  return vec4f(b[at.x / 4]);
+  return vec4f(b[quad_of(at)]);
   //#else
   return vec4f(vec4<B_ELEMENT_>(b[at.x], b[at.y], b[at.z], b[at.w]));
   //#endif
@@ -74,7 +74,7 @@ fn in_b(at: vec4i) -> vec4f {
 
 fn in_b_x(at: vec4i) -> vec4f {
   //#if QUADS
-  return vec4f(b_x[at.x / 4]);
+  return vec4f(b_x[quad_of(at)]);
   //#else
   return vec4f(vec4<B_ELEMENT_>(b_x[at.x], b_x[at.y], b_x[at.z], b_x[at.w]));
   //#endif

@@ -51,7 +51,7 @@ fn out_columns(column: vec4i, group: i32) -> Out {
 fn put(at: vec4i, inside: vec4<bool>, values: vec4f) {
   //#if QUADS
   if (inside.x) {
-    c[at.x / 4] = CElements(values);
+    c[quad_of(at)] = CElements(values);
   }
   //#else
   if (inside.x) {
@@ -73,7 +73,7 @@ fn put(at: vec4i, inside: vec4<bool>, values: vec4f) {
 
 fn in_c(at: vec4i) -> vec4f {
   //#if QUADS
-  return vec4f(c[at.x / 4]);
+  return vec4f(c[quad_of(at)]);
   //#else
   return vec4f(vec4<C_ELEMENT_>(c[at.x], c[at.y], c[at.z], c[at.w]));
   //#endif
@@ -82,7 +82,7 @@ fn in_c(at: vec4i) -> vec4f {
 
 fn in_c_x(at: vec4i) -> vec4f {
   //#if QUADS
-  return vec4f(c_x[at.x / 4]);
+  return vec4f(c_x[quad_of(at)]);
   //#else
   return vec4f(vec4<C_ELEMENT_>(c_x[at.x], c_x[at.y], c_x[at.z], c_x[at.w]));
   //#endif

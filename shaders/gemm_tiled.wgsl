@@ -316,6 +316,7 @@ fn main(
     if (!more) {
       break;
     }
+    // A second pair of tiles would save this barrier and cost more in addresses.
     workgroupBarrier();
     if (loads_a) {
       a_tile[a_k][a_vector] = a_next;
