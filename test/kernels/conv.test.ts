@@ -56,7 +56,10 @@ const VARIANTS: Record<string, Variant> = {
     choice: { tile: 'tiled64x128', flat: false, chunk: 8, splits: 2 },
     cases: EVEN,
   },
-  'tiled 48 x 128, 3 splits': { choice: { tile: 'tiled48x128', flat: false, splits: 3 }, cases: EVEN },
+  'tiled 48 x 128, 3 splits': {
+    choice: { tile: 'tiled48x128', flat: false, splits: 3 },
+    cases: ['3x3 same of even sizes', 'depthwise'],
+  },
   'tiled 64 x 64 flat, 5 splits': { choice: { tile: 'tiled64x64', flat: true, splits: 5 }, cases: UNEVEN },
   'tiled 48 x 64': { choice: { tile: 'tiled48x64', flat: false }, cases: [...UNEVEN, ...EVEN] },
   'tiled 48 x 64, sizes compiled in': {
