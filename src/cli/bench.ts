@@ -1,4 +1,4 @@
-// `wavelight bench kernels|model|peers`: how fast this device is, beside what it can do at most and what others do on it.
+// `wavelight bench kernels|model|sound|peers`: how fast this machine is, beside what it can do at most and what others do on it.
 
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { benchKernels } from '../../bench/kernels.ts';
@@ -8,6 +8,7 @@ import { benchPeers } from '../../bench/peers/run.ts';
 import { formatPeers } from '../../bench/peers/table.ts';
 import { SHAPES, type Shapes } from '../../bench/peers/shapes.ts';
 import { formatTable, machineOf } from '../../bench/report.ts';
+import { benchSound } from '../../bench/sound.ts';
 import { writeFileAtomic } from '../node/files.ts';
 import { measureCeilings } from '../gpu/ceilings.ts';
 import { formatBytes } from '../gpu/storage.ts';
@@ -66,6 +67,12 @@ export function benchCommand(): Command {
     .option('--json', 'print JSON')
     .option('--out <file>', 'write JSON to a file')
     .action(runModel);
+  const sound = new Command('sound')
+    .description('times what the CPU does with ten seconds of stereo: resampling and features')
+    .option('--repeats <n>', 'measurements, of which the median counts', whole(1), 5)
+    .option('--json', 'print JSON')
+    .option('--out <file>', 'write JSON to a file')
+    .action(runSound);
   const peers = new Command('peers')
     .description(
       'times the same work by wavelight and by other engines (install them: npm ci --prefix bench/peers)',
@@ -86,6 +93,7 @@ export function benchCommand(): Command {
     .description('measures this device')
     .addCommand(kernels)
     .addCommand(model)
+    .addCommand(sound)
     .addCommand(peers);
 }
 
@@ -122,6 +130,16 @@ async function runKernels({ device: choice, batch, repeats, json, out }: KernelO
     json,
     out,
   );
+}
+
+async function runSound({ repeats, json, out }: Omit<KernelOptions, 'device' | 'batch'>): Promise<void> {
+  const results = benchSound(repeats);
+  const rows = results.map(({ work, milliseconds, timesRealTime }) => [
+    work,
+    milliseconds.toFixed(1),
+    `${timesRealTime.toFixed(0)}x`,
+  ]);
+  await give({ results }, formatTable(['10 s of stereo', 'ms', 'of real time'], rows), json, out);
 }
 
 async function runModel(options: ModelOptions): Promise<void> {

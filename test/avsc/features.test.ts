@@ -172,17 +172,6 @@ describe('log-mel features', () => {
     );
     expect(() => logMelFeatures(of(9000), 44100)).toThrow(/want sound at 48000 Hz, got 44100 Hz/);
   });
-
-  test('of ten seconds take well under 100 ms', () => {
-    const clip = synthetic();
-    const times = Array.from({ length: 5 }, () => {
-      const start = performance.now();
-      extractor.seconds(clip);
-      return performance.now() - start;
-    });
-    console.log(`features of 10 s of stereo: ${Math.min(...times).toFixed(1)} ms at best`);
-    expect(Math.min(...times)).toBeLessThan(100);
-  });
 });
 
 describe('secondsOf', () => {

@@ -86,3 +86,19 @@ describe('features', () => {
     expect((await readFile(join(folder, 'tone.npy'))).length).toBe(128 + 2 * 6 * 128 * 39 * 4);
   });
 });
+
+describe('bench sound', () => {
+  it('prints a time for each work and writes the same as JSON', async () => {
+    const args = ['bench', 'sound', '--repeats', '1', '--out', 'sound.json'];
+    const { code, stdout } = await wavelight(args, folder);
+    expect(code).toBe(0);
+    const { results } = JSON.parse(await readFile(join(folder, 'sound.json'), 'utf8')) as {
+      results: { work: string; milliseconds: number; timesRealTime: number }[];
+    };
+    expect(results).toHaveLength(2);
+    for (const { work, milliseconds, timesRealTime } of results) {
+      expect(stdout).toContain(work);
+      expect(milliseconds * timesRealTime).toBeCloseTo(10_000, 3);
+    }
+  });
+});
