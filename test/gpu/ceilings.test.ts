@@ -7,13 +7,13 @@ it('measures what the device can do, and leaves no memory behind', async () => {
   const start = performance.now();
   const ceilings = await measureCeilings(gpu);
   console.log(`${gpu.description.name}: ${JSON.stringify(ceilings)} in ${performance.now() - start} ms`);
-  // No device this runs on is outside of these: a wrong unit or a kernel that was optimised away would be.
-  expect(ceilings.fmaGflops).toBeGreaterThan(0.5);
+  // No device this runs on, however busy, is outside of these: a wrong unit or a kernel that was optimised away would be.
+  expect(ceilings.fmaGflops).toBeGreaterThan(0.05);
   expect(ceilings.fmaGflops).toBeLessThan(200_000);
-  expect(ceilings.copyGBps).toBeGreaterThan(0.2);
+  expect(ceilings.copyGBps).toBeGreaterThan(0.01);
   expect(ceilings.copyGBps).toBeLessThan(12_000);
   expect(ceilings.dispatchMicroseconds).toBeGreaterThan(0.1);
-  expect(ceilings.dispatchMicroseconds).toBeLessThan(1000);
+  expect(ceilings.dispatchMicroseconds).toBeLessThan(20_000);
   expect(ceilings.readbackMilliseconds).toBeLessThan(100);
   expect(gpu.counters.bytesHeld).toBeLessThanOrEqual(4096);
   gpu.destroy();

