@@ -85,7 +85,6 @@ fn b_columns(column: vec4i, group: i32) -> Columns {
   //#endif
 }
 
-
 fn b_walk(columns: Columns, outer: vec2i) -> Walk {
   let moved = outer.y * params.across_stride;
   let across = columns.across + moved;

@@ -196,10 +196,10 @@ def main():
              f'{made.registers:5}{made.spilled:5}{held * tile.threads // 32:6}{100 * tile.products / looped:6.0f} %'
              f'{floor:8.2f}{issued:8.2f}{with_tail:8.2f}')
         )
-    print(f"{'kernel':32} {'tile':10}{'shape':32}{'regs':>6}{'spill':>6}{'warps':>6}{'loop':>7}{'floor':>8}{'issue':>8}{'tail':>8} ms")
+    print(f"{'kernel':32} {'tile':10}{'shape':32}{'regs':>6}{'spill':>6}{'warps':>6}{'loop':>7}{'floor':>8}{'issued':>8}{'tail':>8} ms")
     for _, line in sorted(rows, reverse=True):
         print(line)
-    print(f"sum: floor {totals['floor']:.1f} ms, issue {totals['issued']:.1f} ms, with idle multiprocessors {totals['with_tail']:.1f} ms")
+    print(f"sum: floor {totals['floor']:.1f} ms, issued {totals['issued']:.1f} ms, with idle multiprocessors {totals['with_tail']:.1f} ms")
 
 
 if __name__ == '__main__':
