@@ -15,7 +15,7 @@ import {
 } from '../../src/index.ts';
 import { Adam } from '../../src/nn/optim/index.ts';
 import { NodeDevice } from '../../src/node/device.ts';
-import { Tensor } from '../../src/tensor/tensor.ts';
+import { Tensor } from '../../src/tensor/graph/tensor.ts';
 import { hashWeight } from '../../test/support/hash_weights.ts';
 import { ADAM, CHECKED_STEPS, type Description, type Job, type Opening, type Peer } from './protocol.ts';
 import { netOf } from './shapes.ts';

@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { withCheckpoint } from '../avsc/node/checkpoint-file.ts';
 import { ELEMENT_BYTES } from '../nn/checkpoint/elements.ts';
 import type { CheckpointFile } from '../nn/checkpoint/checkpoint.ts';
-import { elementCount } from '../tensor/shape.ts';
+import { elementCount } from '../tensor/graph/shape.ts';
 import { formatTable, printable } from './table.ts';
 
 /** `inspect FILE`: what a checkpoint holds; no elements are read. */

@@ -1,5 +1,5 @@
-import { pcg4d } from '../tensor/random.ts';
-import { elementCount, type Shape } from '../tensor/shape.ts';
+import { pcg4d } from '../tensor/graph/random.ts';
+import { elementCount, type Shape } from '../tensor/graph/shape.ts';
 import type { Init } from './parameter.ts';
 
 /** Elements that one output depends on: [out, in] or [out, in, kH, kW] gives in * kH * kW. */

@@ -1,5 +1,5 @@
 import type { Device } from '../tensor/device.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import type { Tensor } from '../tensor/graph/tensor.ts';
 import { ModuleTensor, Parameter } from './parameter.ts';
 import { checkStateDict, type HostTensor, type LoadReport, type StateDict } from './state.ts';
 

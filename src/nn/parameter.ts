@@ -1,7 +1,7 @@
 import type { Device } from '../tensor/device.ts';
-import { defaultGenerator } from '../tensor/random.ts';
-import { elementCount, formatShape, type Shape } from '../tensor/shape.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import { defaultGenerator } from '../tensor/graph/random.ts';
+import { elementCount, formatShape, type Shape } from '../tensor/graph/shape.ts';
+import type { Tensor } from '../tensor/graph/tensor.ts';
 import { createFrom, upload } from './transfer.ts';
 
 /** Makes a tensor's elements, row-major; all that is random in them comes from the seed, a u32. */

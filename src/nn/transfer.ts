@@ -1,6 +1,6 @@
 import type { Device } from '../tensor/device.ts';
-import type { Shape } from '../tensor/shape.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import type { Shape } from '../tensor/graph/shape.ts';
+import type { Tensor } from '../tensor/graph/tensor.ts';
 
 /** A tensor that no scope disposes, as what outlives a step must be. */
 export function createFrom(device: Device, shape: Shape, data: Float32Array<ArrayBuffer>): Tensor {

@@ -3,17 +3,17 @@ import { alignUp, type Storage } from '../gpu/storage.ts';
 import { Heap } from '../gpu/heap.ts';
 import type { Profiler } from '../gpu/profiler.ts';
 import { Program } from '../gpu/program.ts';
-import { releaseHistory } from './autograd.ts';
+import { releaseHistory } from './graph/autograd.ts';
 import type { Device } from './device.ts';
-import { dtypeOfArray } from './dtype.ts';
-import { asError } from './errors.ts';
+import { dtypeOfArray } from './graph/dtype.ts';
+import { asError } from './graph/errors.ts';
 import { planNodes, type Plan } from './plan/plan.ts';
 import { statisticsOf, type PlanStatistics } from './plan/statistics.ts';
-import type { GradientAtEntry, RunHook } from './recording.ts';
-import { tensorsIn } from './scope.ts';
-import { elementCount, formatShape, type Shape } from './shape.ts';
-import { Tensor, type TypedArray } from './tensor.ts';
-import { Value, type Place } from './value.ts';
+import type { GradientAtEntry, RunHook } from './graph/recording.ts';
+import { tensorsIn } from './graph/scope.ts';
+import { elementCount, formatShape, type Shape } from './graph/shape.ts';
+import { Tensor, type TypedArray } from './graph/tensor.ts';
+import { Value, type Place } from './graph/value.ts';
 
 /** What a compiled function may return: a tensor, or tensors in an array or an object, or nothing. */
 export type StepResult = Tensor | readonly Tensor[] | Readonly<Record<string, Tensor>> | undefined | void;

@@ -1,6 +1,6 @@
-import { noGrad } from './autograd.ts';
-import { elementCount, formatShape } from './shape.ts';
-import type { Tensor } from './tensor.ts';
+import { noGrad } from './graph/autograd.ts';
+import { elementCount, formatShape } from './graph/shape.ts';
+import type { Tensor } from './graph/tensor.ts';
 
 export interface GradcheckOptions {
   /** Half the distance of the central difference; f32 wants it large. */

@@ -2,11 +2,11 @@
  * Tensor's methods: the functions of ops/, with the tensor first. They are put on the prototype here, so that
  * tensor.ts need not import every op, and ops can import tensor.ts.
  */
-import { backward, type BackwardOptions } from './autograd.ts';
-import { cloneOp } from './basic_ops.ts';
-import { recordOne } from './op.ts';
+import { backward, type BackwardOptions } from './graph/autograd.ts';
+import { cloneOp } from './graph/basic_ops.ts';
+import { recordOne } from './graph/op.ts';
 import * as ops from './ops/index.ts';
-import { Tensor } from './tensor.ts';
+import { Tensor } from './graph/tensor.ts';
 
 type Method<F> = F extends (x: Tensor, ...rest: infer Rest) => infer Result
   ? (...rest: Rest) => Result
@@ -46,7 +46,7 @@ const METHODS = {
 
 type OpMethods = { [Name in keyof typeof METHODS]: Method<(typeof METHODS)[Name]> };
 
-declare module './tensor.ts' {
+declare module './graph/tensor.ts' {
   interface Tensor extends OpMethods {
     /**
      * Gradients of this tensor with respect to every leaf that requires one, added to the leaves' `grad`. `gradient`

@@ -3,7 +3,7 @@ import type { Geometry } from '../../src/gpu/geometry.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
 import { dropout, dropoutThreshold, randomFill } from '../../src/kernels/random.ts';
 import { dropout as dropoutOf } from '../../src/index.ts';
-import { bitsAt, Generator, manualSeed, pcg4d, uniformAt } from '../../src/tensor/random.ts';
+import { bitsAt, Generator, manualSeed, pcg4d, uniformAt } from '../../src/tensor/graph/random.ts';
 import { testGpu } from '../support/device.ts';
 import { testDevice } from '../support/engine.ts';
 import { normal } from '../support/hash.ts';

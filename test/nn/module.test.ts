@@ -3,7 +3,7 @@ import { heNormal, ones, zeros } from '../../src/nn/init.ts';
 import { Module } from '../../src/nn/module.ts';
 import { Parameter, Statistic } from '../../src/nn/parameter.ts';
 import type { HostTensor } from '../../src/nn/state.ts';
-import { manualSeed } from '../../src/tensor/random.ts';
+import { manualSeed } from '../../src/tensor/graph/random.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { testDevice } from '../support/engine.ts';
 

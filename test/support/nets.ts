@@ -2,7 +2,7 @@ import { expect } from 'vitest';
 import { noGrad, type Device } from '../../src/index.ts';
 import type { Layer, Module } from '../../src/nn/module.ts';
 import type { HostTensor } from '../../src/nn/state.ts';
-import { elementCount } from '../../src/tensor/shape.ts';
+import { elementCount } from '../../src/tensor/graph/shape.ts';
 import { hashValues } from './hash.ts';
 import { hashWeight } from './hash_weights.ts';
 import { readExpected, readJson, relativeError } from './oracle.ts';

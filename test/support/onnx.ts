@@ -1,7 +1,7 @@
 /** Runs ONNX models by ONNX Runtime (its WebAssembly, one thread), as a reference for what is exported. */
 import * as ort from 'onnxruntime-web';
 import type { TypedArray } from '../../src/index.ts';
-import { elementCount, type Shape } from '../../src/tensor/shape.ts';
+import { elementCount, type Shape } from '../../src/tensor/graph/shape.ts';
 
 ort.env.wasm.numThreads = 1;
 ort.env.logLevel = 'error';

@@ -9,7 +9,7 @@ import {
   type Device,
   type Tensor,
 } from '../../src/index.ts';
-import { packParameters } from '../../src/tensor/flat.ts';
+import { packParameters } from '../../src/tensor/runtime/flat.ts';
 import { testDevice } from '../support/engine.ts';
 
 let device: Device;

@@ -17,7 +17,7 @@ import {
   type Tensor,
 } from '../../src/index.ts';
 import type { Geometry } from '../../src/gpu/geometry.ts';
-import { Generator } from '../../src/tensor/random.ts';
+import { Generator } from '../../src/tensor/graph/random.ts';
 import { testDevice } from '../support/engine.ts';
 import { hashValues } from '../support/hash.ts';
 

@@ -3,8 +3,8 @@ import type { Dispatch } from '../../src/gpu/dispatch.ts';
 import { colourBuffers } from '../../src/tensor/plan/colour.ts';
 import { lifetimes, type Lifetime } from '../../src/tensor/plan/liveness.ts';
 import { pack } from '../../src/tensor/plan/pack.ts';
-import { Value } from '../../src/tensor/value.ts';
-import { Generator } from '../../src/tensor/random.ts';
+import { Value } from '../../src/tensor/graph/value.ts';
+import { Generator } from '../../src/tensor/graph/random.ts';
 
 const nothing = () => false;
 

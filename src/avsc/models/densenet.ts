@@ -9,7 +9,7 @@ import { Layer } from '../../nn/module.ts';
 import { concat } from '../../tensor/ops/movement.ts';
 import { mean } from '../../tensor/ops/reduce.ts';
 import { relu } from '../../tensor/ops/unary.ts';
-import type { Tensor } from '../../tensor/tensor.ts';
+import type { Tensor } from '../../tensor/graph/tensor.ts';
 
 export interface DenseNetConfig {
   /** Channels that each layer adds. */

@@ -9,7 +9,7 @@ import { maxPool2d } from '../../tensor/ops/pool.ts';
 import { dropout } from '../../tensor/ops/random.ts';
 import { amax, mean } from '../../tensor/ops/reduce.ts';
 import { relu, sigmoid } from '../../tensor/ops/unary.ts';
-import type { Tensor } from '../../tensor/tensor.ts';
+import type { Tensor } from '../../tensor/graph/tensor.ts';
 
 export interface FcnnConfig {
   /** Length D of the result: an embedding's, or the number of classes, where the pooled map is the logits. */

@@ -4,8 +4,8 @@ import { Module, type Layer } from '../../nn/module.ts';
 import { concat } from '../../tensor/ops/movement.ts';
 import { reshape } from '../../tensor/ops/reshape.ts';
 import { mean } from '../../tensor/ops/reduce.ts';
-import { formatShape } from '../../tensor/shape.ts';
-import type { Tensor } from '../../tensor/tensor.ts';
+import { formatShape } from '../../tensor/graph/shape.ts';
+import type { Tensor } from '../../tensor/graph/tensor.ts';
 import { FusionMlp } from './fusion.ts';
 
 /** A net from an input to embeddings [N, outFeatures]. */

@@ -9,7 +9,7 @@ import { Layer, type Module } from '../../nn/module.ts';
 import { maxPool2d } from '../../tensor/ops/pool.ts';
 import { mean } from '../../tensor/ops/reduce.ts';
 import { relu } from '../../tensor/ops/unary.ts';
-import type { Tensor } from '../../tensor/tensor.ts';
+import type { Tensor } from '../../tensor/graph/tensor.ts';
 
 /** What a block is made for. */
 export interface BlockSize {

@@ -11,7 +11,7 @@ import { mean } from '../../tensor/ops/reduce.ts';
 import { reshape } from '../../tensor/ops/reshape.ts';
 import { softmax } from '../../tensor/ops/softmax.ts';
 import { relu } from '../../tensor/ops/unary.ts';
-import type { Tensor } from '../../tensor/tensor.ts';
+import type { Tensor } from '../../tensor/graph/tensor.ts';
 import {
   plainConv,
   ResidualClassifier,

@@ -5,7 +5,7 @@ import { Identity } from '../../nn/layers/simple.ts';
 import { Layer } from '../../nn/module.ts';
 import { add } from '../../tensor/ops/binary.ts';
 import { relu } from '../../tensor/ops/unary.ts';
-import type { Tensor } from '../../tensor/tensor.ts';
+import type { Tensor } from '../../tensor/graph/tensor.ts';
 import {
   plainConv,
   ResidualClassifier,

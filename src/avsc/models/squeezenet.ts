@@ -9,7 +9,7 @@ import { maxPool2d } from '../../tensor/ops/pool.ts';
 import { dropout } from '../../tensor/ops/random.ts';
 import { mean } from '../../tensor/ops/reduce.ts';
 import { leakyRelu } from '../../tensor/ops/unary.ts';
-import type { Tensor } from '../../tensor/tensor.ts';
+import type { Tensor } from '../../tensor/graph/tensor.ts';
 
 /** Channels of a fire module: its squeeze, and each half of its expansion. */
 export type FireWidths = readonly [squeeze: number, expand: number];

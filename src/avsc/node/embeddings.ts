@@ -3,10 +3,10 @@
 import { createHash } from 'node:crypto';
 import { basename, join } from 'node:path';
 import type { StateDict } from '../../nn/state.ts';
-import { noGrad } from '../../tensor/autograd.ts';
+import { noGrad } from '../../tensor/graph/autograd.ts';
 import type { StepInput } from '../../tensor/compile.ts';
 import type { Device } from '../../tensor/device.ts';
-import type { TypedArray } from '../../tensor/tensor.ts';
+import type { TypedArray } from '../../tensor/graph/tensor.ts';
 import { normalisePictures } from '../features/pictures.ts';
 import { embed, type Extractor, type Modality } from '../models/joint.ts';
 import { inputsOf } from '../training/model.ts';

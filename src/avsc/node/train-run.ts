@@ -4,7 +4,7 @@ import { writeSafetensors } from '../../nn/checkpoint/safetensors.ts';
 import type { Schedule } from '../../nn/schedule.ts';
 import { writeFileAtomic } from '../../node/files.ts';
 import type { Device } from '../../tensor/device.ts';
-import { manualSeed } from '../../tensor/random.ts';
+import { manualSeed } from '../../tensor/graph/random.ts';
 import { renderReport } from '../training/report.ts';
 import { STAGES, type EpochRecord, type RunResults, type Stage } from '../training/records.ts';
 import type { Metrics } from '../training/metrics.ts';

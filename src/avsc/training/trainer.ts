@@ -3,10 +3,10 @@
 import { Adam } from '../../nn/optim/adam.ts';
 import { Sgd } from '../../nn/optim/sgd.ts';
 import type { StateDict } from '../../nn/state.ts';
-import { backward, noGrad } from '../../tensor/autograd.ts';
+import { backward, noGrad } from '../../tensor/graph/autograd.ts';
 import type { Device } from '../../tensor/device.ts';
 import { crossEntropy } from '../../tensor/ops/loss.ts';
-import type { Tensor } from '../../tensor/tensor.ts';
+import type { Tensor } from '../../tensor/graph/tensor.ts';
 import type { AdamConfig, SgdConfig } from '../presets.ts';
 import { inputsOf, logitsOf, type SampleData, type SceneModel } from './model.ts';
 

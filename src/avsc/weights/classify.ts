@@ -1,5 +1,5 @@
 import type { StateDict } from '../../nn/state.ts';
-import { noGrad } from '../../tensor/autograd.ts';
+import { noGrad } from '../../tensor/graph/autograd.ts';
 import type { Device } from '../../tensor/device.ts';
 import { softmax } from '../../tensor/ops/softmax.ts';
 import { normalisePictures } from '../features/pictures.ts';

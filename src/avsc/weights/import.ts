@@ -2,7 +2,7 @@
 
 import type { CheckpointFile, CheckpointTensor } from '../../nn/checkpoint/checkpoint.ts';
 import type { HostTensor } from '../../nn/state.ts';
-import { formatShape, sameShape, type Shape } from '../../tensor/shape.ts';
+import { formatShape, sameShape, type Shape } from '../../tensor/graph/shape.ts';
 import type { Architecture, ArchitectureName } from './architecture.ts';
 import { shownName, type NamedTensors } from './names.ts';
 

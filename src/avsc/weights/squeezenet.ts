@@ -7,7 +7,7 @@
  * and the mean picture that is subtracted, which lies beside them in BGR and 0 to 255.
  */
 import type { CheckpointFile, CheckpointTensor } from '../../nn/checkpoint/checkpoint.ts';
-import { formatShape, sameShape } from '../../tensor/shape.ts';
+import { formatShape, sameShape } from '../../tensor/graph/shape.ts';
 import { SQUEEZENET1_1, SQUEEZENET_EPS } from '../models/squeezenet.ts';
 import { withoutParallel, type NamedTensors } from './names.ts';
 import { computed, computedFrom, viewOf } from './views.ts';

@@ -2,7 +2,7 @@
 
 import { checkpointTensor, ELEMENT_BYTES } from '../../nn/checkpoint/elements.ts';
 import type { CheckpointTensor } from '../../nn/checkpoint/checkpoint.ts';
-import { elementCount, formatShape, type Shape } from '../../tensor/shape.ts';
+import { elementCount, formatShape, type Shape } from '../../tensor/graph/shape.ts';
 
 /** How a view walks through the tensor it is of. */
 interface Layout {

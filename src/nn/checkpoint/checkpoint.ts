@@ -1,4 +1,4 @@
-import type { Shape } from '../../tensor/shape.ts';
+import type { Shape } from '../../tensor/graph/shape.ts';
 import type { HostTensor } from '../state.ts';
 import type { FileDType } from './elements.ts';
 

@@ -1,5 +1,5 @@
 // Data sets: where the elements lie and how they are packed.
-import type { Shape } from '../../tensor/shape.ts';
+import type { Shape } from '../../tensor/graph/shape.ts';
 import { swapBytes, type FileDType } from './elements.ts';
 import { hdf5Error, type Cursor } from './hdf5_cursor.ts';
 import { chunkedData } from './hdf5_chunks.ts';

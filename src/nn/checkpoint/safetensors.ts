@@ -1,5 +1,5 @@
 import type { DType } from '../../gpu/dispatch.ts';
-import { dtypeOfArray } from '../../tensor/dtype.ts';
+import { dtypeOfArray } from '../../tensor/graph/dtype.ts';
 import type { HostTensor, StateDict } from '../state.ts';
 import type { CheckpointFile, CheckpointTensor } from './checkpoint.ts';
 import { byteCount, checkpointTensor, decodeElements, type FileDType } from './elements.ts';

@@ -4,7 +4,7 @@
  * order and little-endian, of all tensors one after another without gaps. Like every WebGPU implementation, this
  * code is for little-endian machines.
  */
-import { formatShape } from '../../tensor/shape.ts';
+import { formatShape } from '../../tensor/graph/shape.ts';
 import { ELEMENT_BYTES, isFileDType, type FileDType } from './elements.ts';
 import { printable, quote, quoteValue } from './quote.ts';
 

@@ -1,5 +1,5 @@
 import { conv2d, type Conv2dOptions } from '../../tensor/ops/conv.ts';
-import type { Tensor } from '../../tensor/tensor.ts';
+import type { Tensor } from '../../tensor/graph/tensor.ts';
 import { fanInOf, kaimingUniform, uniform } from '../init.ts';
 import { Layer } from '../module.ts';
 import { Parameter, type Init } from '../parameter.ts';

@@ -1,5 +1,5 @@
 import { linear } from '../../tensor/ops/matmul.ts';
-import type { Tensor } from '../../tensor/tensor.ts';
+import type { Tensor } from '../../tensor/graph/tensor.ts';
 import { kaimingUniform, uniform } from '../init.ts';
 import { Layer } from '../module.ts';
 import { Parameter, type Init } from '../parameter.ts';

@@ -1,5 +1,5 @@
 import { batchNorm2d } from '../../tensor/ops/norm.ts';
-import type { Tensor } from '../../tensor/tensor.ts';
+import type { Tensor } from '../../tensor/graph/tensor.ts';
 import { ones, zeros } from '../init.ts';
 import { Layer } from '../module.ts';
 import { Parameter, Statistic } from '../parameter.ts';

@@ -6,7 +6,7 @@ import {
   type MaxPoolOptions,
   type PerAxis,
 } from '../../tensor/ops/pool.ts';
-import type { Tensor } from '../../tensor/tensor.ts';
+import type { Tensor } from '../../tensor/graph/tensor.ts';
 import { Layer } from '../module.ts';
 
 /** Maximum of each window of [N, C, H, W]; the stride is the window's size by default. */

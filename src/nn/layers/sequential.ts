@@ -1,4 +1,4 @@
-import type { Tensor } from '../../tensor/tensor.ts';
+import type { Tensor } from '../../tensor/graph/tensor.ts';
 import { Layer, type Module } from '../module.ts';
 
 /** Layers one after another, named 0, 1, ... or by the keys of an object, which must not look like integers. */

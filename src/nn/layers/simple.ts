@@ -1,6 +1,6 @@
 import { dropout } from '../../tensor/ops/random.ts';
 import { leakyRelu, relu } from '../../tensor/ops/unary.ts';
-import type { Tensor } from '../../tensor/tensor.ts';
+import type { Tensor } from '../../tensor/graph/tensor.ts';
 import { Layer } from '../module.ts';
 
 /** max(0, x) */

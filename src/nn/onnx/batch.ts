@@ -3,7 +3,7 @@
  * batch becomes -1 in a Reshape, or a named one in an input or output. Anything else that differs ties the graph to its batch.
  */
 import type { DType } from '../../gpu/dispatch.ts';
-import { sameShape, type Shape } from '../../tensor/shape.ts';
+import { sameShape, type Shape } from '../../tensor/graph/shape.ts';
 import type { Constant, OnnxNode } from './graph.ts';
 import type { TracedGraph } from './trace.ts';
 

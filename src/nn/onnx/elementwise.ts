@@ -1,6 +1,6 @@
 /** Functions of single elements as ONNX nodes. */
 import type { DType } from '../../gpu/dispatch.ts';
-import { addOp, cloneOp } from '../../tensor/basic_ops.ts';
+import { addOp, cloneOp } from '../../tensor/graph/basic_ops.ts';
 import { BINARY_OPS } from '../../tensor/ops/binary.ts';
 import { whereOp } from '../../tensor/ops/select.ts';
 import { UNARY_OPS } from '../../tensor/ops/unary.ts';

@@ -1,7 +1,7 @@
 import type { Device } from '../../tensor/device.ts';
-import type { Shape } from '../../tensor/shape.ts';
-import type { Tensor } from '../../tensor/tensor.ts';
-import type { Value } from '../../tensor/value.ts';
+import type { Shape } from '../../tensor/graph/shape.ts';
+import type { Tensor } from '../../tensor/graph/tensor.ts';
+import type { Value } from '../../tensor/graph/value.ts';
 import type { Module } from '../module.ts';
 import { BATCH, BATCHES, fixedBatch, mergeBatches, type BatchedGraph, type Dim } from './batch.ts';
 import type { Named } from './graph.ts';

@@ -1,7 +1,7 @@
 import type { DType } from '../../gpu/dispatch.ts';
-import type { Op } from '../../tensor/op.ts';
-import { formatShape, sameShape, type Shape } from '../../tensor/shape.ts';
-import type { Value } from '../../tensor/value.ts';
+import type { Op } from '../../tensor/graph/op.ts';
+import { formatShape, sameShape, type Shape } from '../../tensor/graph/shape.ts';
+import type { Value } from '../../tensor/graph/value.ts';
 
 /** Element types of ONNX, of which BOOL occurs inside a graph only. */
 export type OnnxType = DType | 'i64' | 'bool';

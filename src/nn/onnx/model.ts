@@ -1,6 +1,6 @@
 /* Messages of onnx.proto (IR version 8, opset 17), fields by their numbers there. */
 import type { DType } from '../../gpu/dispatch.ts';
-import type { Shape } from '../../tensor/shape.ts';
+import type { Shape } from '../../tensor/graph/shape.ts';
 import type { BatchedGraph, Dim } from './batch.ts';
 import { DATA_TYPES, type Attribute, type Constant, type OnnxNode } from './graph.ts';
 import {

@@ -2,7 +2,7 @@
 import { concatOp, expandOp, permuteOp } from '../../tensor/ops/movement.ts';
 import { readPartOp, writePartOp } from '../../tensor/ops/parts.ts';
 import { indexSelectOp } from '../../tensor/ops/select.ts';
-import { contiguousStrides, type Shape } from '../../tensor/shape.ts';
+import { contiguousStrides, type Shape } from '../../tensor/graph/shape.ts';
 import {
   constant,
   emit,

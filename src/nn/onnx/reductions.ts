@@ -2,7 +2,7 @@
 import type { Block, Extent } from '../../kernels/reduce.ts';
 import { alongOp } from '../../tensor/ops/extreme.ts';
 import { argmaxOp, extremeOp, sumOp } from '../../tensor/ops/reduce.ts';
-import { elementCount, formatShape, type Shape } from '../../tensor/shape.ts';
+import { elementCount, formatShape, type Shape } from '../../tensor/graph/shape.ts';
 import { castTo } from './elementwise.ts';
 import {
   constant,

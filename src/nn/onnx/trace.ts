@@ -1,10 +1,10 @@
 import type { DType } from '../../gpu/dispatch.ts';
-import { noGrad } from '../../tensor/autograd.ts';
+import { noGrad } from '../../tensor/graph/autograd.ts';
 import type { Device } from '../../tensor/device.ts';
-import type { RecordedNode, Recording } from '../../tensor/recording.ts';
-import type { Shape } from '../../tensor/shape.ts';
-import type { Tensor } from '../../tensor/tensor.ts';
-import type { Value } from '../../tensor/value.ts';
+import type { RecordedNode, Recording } from '../../tensor/graph/recording.ts';
+import type { Shape } from '../../tensor/graph/shape.ts';
+import type { Tensor } from '../../tensor/graph/tensor.ts';
+import type { Value } from '../../tensor/graph/value.ts';
 import { ELEMENTWISE } from './elementwise.ts';
 import { emptyGraph, reshaped, type Graph, type Mapping, type Named, type NodeView } from './graph.ts';
 import { LAYERS } from './layers.ts';

@@ -1,7 +1,7 @@
 import { BYTES_PER_ELEMENT } from '../../gpu/dispatch.ts';
 import type { Device } from '../../tensor/device.ts';
-import { Tensor } from '../../tensor/tensor.ts';
-import type { Value } from '../../tensor/value.ts';
+import { Tensor } from '../../tensor/graph/tensor.ts';
+import type { Value } from '../../tensor/graph/value.ts';
 import type { Named } from './graph.ts';
 import type { Weight } from './model.ts';
 import type { TracedGraph } from './trace.ts';

@@ -1,8 +1,8 @@
 import type { Span } from '../../kernels/optimizer.ts';
 import type { Device } from '../../tensor/device.ts';
-import { packParameters, type FlatGroup, type FlatRange } from '../../tensor/flat.ts';
-import { elementCount, formatShape } from '../../tensor/shape.ts';
-import type { Tensor } from '../../tensor/tensor.ts';
+import { packParameters, type FlatGroup, type FlatRange } from '../../tensor/runtime/flat.ts';
+import { elementCount, formatShape } from '../../tensor/graph/shape.ts';
+import type { Tensor } from '../../tensor/graph/tensor.ts';
 import { checkStateDict, type HostTensor, type StateDict } from '../state.ts';
 import { createFrom, upload } from '../transfer.ts';
 

@@ -1,10 +1,10 @@
 import { two } from '../../kernels/tuple.ts';
 import type { Device } from '../../tensor/device.ts';
-import { record } from '../../tensor/op.ts';
-import { gradNormOp } from '../../tensor/optimizer_ops.ts';
-import type { Recording } from '../../tensor/recording.ts';
-import type { ScalarSlot } from '../../tensor/scalars.ts';
-import type { Tensor } from '../../tensor/tensor.ts';
+import { record } from '../../tensor/graph/op.ts';
+import { gradNormOp } from '../../tensor/ops/optimizer.ts';
+import type { Recording } from '../../tensor/graph/recording.ts';
+import type { ScalarSlot } from '../../tensor/runtime/scalars.ts';
+import type { Tensor } from '../../tensor/graph/tensor.ts';
 import type { HostTensor, StateDict } from '../state.ts';
 import { deviceOf, packState, spansOf, withGradient, type Packed, type Slot } from './flat_state.ts';
 

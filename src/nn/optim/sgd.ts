@@ -1,6 +1,6 @@
-import { record } from '../../tensor/op.ts';
-import { sgdMomentumOp, sgdOp } from '../../tensor/optimizer_ops.ts';
-import type { Tensor } from '../../tensor/tensor.ts';
+import { record } from '../../tensor/graph/op.ts';
+import { sgdMomentumOp, sgdOp } from '../../tensor/ops/optimizer.ts';
+import type { Tensor } from '../../tensor/graph/tensor.ts';
 import type { HostTensor, StateDict } from '../state.ts';
 import { readState, spansOf, writeState, type Packed, type Slot } from './flat_state.ts';
 import { Optimizer } from './optimizer.ts';

@@ -1,9 +1,9 @@
 import { binary, type Arithmetic, type Comparison } from '../../kernels/binary.ts';
 import { one, two } from '../../kernels/tuple.ts';
-import { differentiable } from '../autograd.ts';
-import { recordOne, type Op } from '../op.ts';
-import { broadcastShapes, type Shape } from '../shape.ts';
-import type { Tensor } from '../tensor.ts';
+import { differentiable } from '../graph/autograd.ts';
+import { recordOne, type Op } from '../graph/op.ts';
+import { broadcastShapes, type Shape } from '../graph/shape.ts';
+import type { Tensor } from '../graph/tensor.ts';
 import { sumToShape } from './reduce.ts';
 
 /*

@@ -1,8 +1,8 @@
 import { biasGradient } from '../../kernels/conv.ts';
 import { one } from '../../kernels/tuple.ts';
-import { recordOne } from '../op.ts';
-import type { Op } from '../op.ts';
-import type { Tensor } from '../tensor.ts';
+import { recordOne } from '../graph/op.ts';
+import type { Op } from '../graph/op.ts';
+import type { Tensor } from '../graph/tensor.ts';
 
 interface ChannelExtent {
   readonly images: number;

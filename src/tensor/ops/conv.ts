@@ -1,12 +1,12 @@
 import { convBackwardData, convBackwardWeight, convForward } from '../../kernels/conv.ts';
 import type { Conv2dExtent, Pair } from '../../kernels/conv.ts';
 import { one, two } from '../../kernels/tuple.ts';
-import { differentiable } from '../autograd.ts';
-import { recordOne } from '../op.ts';
-import type { Op } from '../op.ts';
-import { formatShape, sameShape } from '../shape.ts';
-import type { Shape } from '../shape.ts';
-import type { Tensor } from '../tensor.ts';
+import { differentiable } from '../graph/autograd.ts';
+import { recordOne } from '../graph/op.ts';
+import type { Op } from '../graph/op.ts';
+import { formatShape, sameShape } from '../graph/shape.ts';
+import type { Shape } from '../graph/shape.ts';
+import type { Tensor } from '../graph/tensor.ts';
 import { channelSums } from './channel_sums.ts';
 
 /*

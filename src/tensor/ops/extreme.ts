@@ -2,10 +2,10 @@ import { argExtreme, type Extreme } from '../../kernels/argmax.ts';
 import type { Extent } from '../../kernels/reduce.ts';
 import { selectGradient } from '../../kernels/reduce_backward.ts';
 import { one, two } from '../../kernels/tuple.ts';
-import { differentiable } from '../autograd.ts';
-import { record, recordOne, type Op, type OutputSpec } from '../op.ts';
-import { elementCount, normalizeDim, sizeAt, type Shape } from '../shape.ts';
-import type { Tensor } from '../tensor.ts';
+import { differentiable } from '../graph/autograd.ts';
+import { record, recordOne, type Op, type OutputSpec } from '../graph/op.ts';
+import { elementCount, normalizeDim, sizeAt, type Shape } from '../graph/shape.ts';
+import type { Tensor } from '../graph/tensor.ts';
 
 /*
  * Extremes along one dimension with their places, for max, min and the poolings that are one.

@@ -1,10 +1,10 @@
 import { blocksOf, reduce } from '../../kernels/reduce.ts';
 import { crossEntropyGradient, crossEntropyLosses } from '../../kernels/softmax.ts';
 import { one, three, two } from '../../kernels/tuple.ts';
-import { differentiable } from '../autograd.ts';
-import { recordOne, type Op } from '../op.ts';
-import { formatShape, sameShape } from '../shape.ts';
-import type { Tensor } from '../tensor.ts';
+import { differentiable } from '../graph/autograd.ts';
+import { recordOne, type Op } from '../graph/op.ts';
+import { formatShape, sameShape } from '../graph/shape.ts';
+import type { Tensor } from '../graph/tensor.ts';
 
 /*
  * Cross entropy of logits x [N, C] with a target: probabilities t [N, C], or classes, for which t is one-hot.

@@ -1,12 +1,12 @@
 import { matmulKernel, mergeBatch } from '../../kernels/matmul.ts';
 import type { MatmulExtent } from '../../kernels/matmul.ts';
 import { one, two } from '../../kernels/tuple.ts';
-import { differentiable } from '../autograd.ts';
-import { recordOne } from '../op.ts';
-import type { Op } from '../op.ts';
-import { broadcastShapes, contiguousStrides, elementCount, formatShape, sameShape } from '../shape.ts';
-import type { Shape } from '../shape.ts';
-import type { Tensor } from '../tensor.ts';
+import { differentiable } from '../graph/autograd.ts';
+import { recordOne } from '../graph/op.ts';
+import type { Op } from '../graph/op.ts';
+import { broadcastShapes, contiguousStrides, elementCount, formatShape, sameShape } from '../graph/shape.ts';
+import type { Shape } from '../graph/shape.ts';
+import type { Tensor } from '../graph/tensor.ts';
 import { channelSums } from './channel_sums.ts';
 import { sumToShape } from './reduce.ts';
 import { reshape } from './reshape.ts';

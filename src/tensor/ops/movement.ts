@@ -2,8 +2,8 @@ import { broadcastView } from '../../kernels/binary.ts';
 import { stridedCopy } from '../../kernels/movement.ts';
 import type { View } from '../../kernels/strided.ts';
 import { one } from '../../kernels/tuple.ts';
-import { differentiable } from '../autograd.ts';
-import { recordOne, type Op } from '../op.ts';
+import { differentiable } from '../graph/autograd.ts';
+import { recordOne, type Op } from '../graph/op.ts';
 import {
   contiguousStrides,
   elementCount,
@@ -12,8 +12,8 @@ import {
   sameShape,
   sizeAt,
   type Shape,
-} from '../shape.ts';
-import type { Tensor } from '../tensor.ts';
+} from '../graph/shape.ts';
+import type { Tensor } from '../graph/tensor.ts';
 import { slice } from './parts.ts';
 import { sumToShape } from './reduce.ts';
 import { reshape } from './reshape.ts';

@@ -1,10 +1,10 @@
 import { batchNormApply, batchNormRunningStats, batchNormStats, type NormShape } from '../../kernels/norm.ts';
 import { batchNormInputGradient, batchNormSums } from '../../kernels/norm_backward.ts';
 import { one, three, two } from '../../kernels/tuple.ts';
-import { differentiable } from '../autograd.ts';
-import { record, recordOne, type Op } from '../op.ts';
-import { elementCount, formatShape, sameShape, type Shape } from '../shape.ts';
-import type { Tensor } from '../tensor.ts';
+import { differentiable } from '../graph/autograd.ts';
+import { record, recordOne, type Op } from '../graph/op.ts';
+import { elementCount, formatShape, sameShape, type Shape } from '../graph/shape.ts';
+import type { Tensor } from '../graph/tensor.ts';
 
 /*
  * Batch normalisation (Ioffe & Szegedy 2015), per channel c over the n = N * L elements of x [N, C, L]:

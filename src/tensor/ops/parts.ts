@@ -2,10 +2,10 @@ import { fill } from '../../kernels/elementwise.ts';
 import { stridedCopy } from '../../kernels/movement.ts';
 import type { View } from '../../kernels/strided.ts';
 import { one } from '../../kernels/tuple.ts';
-import { differentiable } from '../autograd.ts';
-import { recordOne, type Op } from '../op.ts';
-import { contiguousStrides, formatShape, normalizeDim, sizeAt, type Shape } from '../shape.ts';
-import type { Tensor } from '../tensor.ts';
+import { differentiable } from '../graph/autograd.ts';
+import { recordOne, type Op } from '../graph/op.ts';
+import { contiguousStrides, formatShape, normalizeDim, sizeAt, type Shape } from '../graph/shape.ts';
+import type { Tensor } from '../graph/tensor.ts';
 
 /*
  * A part of a larger whole, element e of the part at offset + e . strides of the whole.

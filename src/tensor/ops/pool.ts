@@ -8,10 +8,10 @@ import {
   type Size2d,
 } from '../../kernels/pool.ts';
 import { one, two } from '../../kernels/tuple.ts';
-import { differentiable, isGradEnabled } from '../autograd.ts';
-import { record, recordOne, type Op, type OutputSpec } from '../op.ts';
-import { formatShape, type Shape } from '../shape.ts';
-import type { Tensor } from '../tensor.ts';
+import { differentiable, isGradEnabled } from '../graph/autograd.ts';
+import { record, recordOne, type Op, type OutputSpec } from '../graph/op.ts';
+import { formatShape, type Shape } from '../graph/shape.ts';
+import type { Tensor } from '../graph/tensor.ts';
 import { extremeAlong } from './extreme.ts';
 import { mean } from './reduce.ts';
 

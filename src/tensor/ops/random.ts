@@ -5,12 +5,12 @@ import {
   type Dropout,
 } from '../../kernels/random.ts';
 import { one } from '../../kernels/tuple.ts';
-import { differentiable, isGradEnabled } from '../autograd.ts';
+import { differentiable, isGradEnabled } from '../graph/autograd.ts';
 import type { Device } from '../device.ts';
-import { createOn, recordOne, type Op } from '../op.ts';
-import { randomSeed } from '../random.ts';
-import type { Shape } from '../shape.ts';
-import type { Tensor } from '../tensor.ts';
+import { createOn, recordOne, type Op } from '../graph/op.ts';
+import { randomSeed } from '../graph/random.ts';
+import type { Shape } from '../graph/shape.ts';
+import type { Tensor } from '../graph/tensor.ts';
 
 /*
  * Random numbers are drawn from (seed, step, op, element), see ../random.ts: the device counts the steps, and every

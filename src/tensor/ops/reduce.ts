@@ -2,10 +2,10 @@ import { argExtreme, type Extreme } from '../../kernels/argmax.ts';
 import { blocksOf, reduce, type Block, type Extent } from '../../kernels/reduce.ts';
 import { shareGradient, spreadGradient } from '../../kernels/reduce_backward.ts';
 import { one, three, two } from '../../kernels/tuple.ts';
-import { differentiable } from '../autograd.ts';
-import { recordOne, type Op } from '../op.ts';
-import { elementCount, formatShape, normalizeDim, sameShape, type Shape } from '../shape.ts';
-import type { Tensor } from '../tensor.ts';
+import { differentiable } from '../graph/autograd.ts';
+import { recordOne, type Op } from '../graph/op.ts';
+import { elementCount, formatShape, normalizeDim, sameShape, type Shape } from '../graph/shape.ts';
+import type { Tensor } from '../graph/tensor.ts';
 import { extentAt, extremeAlong, type ValuesAndIndices } from './extreme.ts';
 
 export type { ValuesAndIndices } from './extreme.ts';

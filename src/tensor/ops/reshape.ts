@@ -1,6 +1,6 @@
-import { differentiable } from '../autograd.ts';
-import { elementCount, formatShape, type Shape } from '../shape.ts';
-import { Tensor } from '../tensor.ts';
+import { differentiable } from '../graph/autograd.ts';
+import { elementCount, formatShape, type Shape } from '../graph/shape.ts';
+import { Tensor } from '../graph/tensor.ts';
 
 /*
  * reshape: the same elements in the same order, seen with other sizes. Nothing moves, nothing is dispatched.

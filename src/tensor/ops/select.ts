@@ -1,8 +1,8 @@
 import { where as whereKernel } from '../../kernels/elementwise.ts';
 import { indexSelect as gather, indexSelectBackward, type Selection } from '../../kernels/movement.ts';
 import { one, two } from '../../kernels/tuple.ts';
-import { differentiable } from '../autograd.ts';
-import { recordOne, type Op } from '../op.ts';
+import { differentiable } from '../graph/autograd.ts';
+import { recordOne, type Op } from '../graph/op.ts';
 import {
   broadcastShapes,
   elementCount,
@@ -11,8 +11,8 @@ import {
   sameShape,
   sizeAt,
   type Shape,
-} from '../shape.ts';
-import type { Tensor } from '../tensor.ts';
+} from '../graph/shape.ts';
+import type { Tensor } from '../graph/tensor.ts';
 import { expand } from './movement.ts';
 
 /*

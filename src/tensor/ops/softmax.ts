@@ -1,9 +1,9 @@
 import type { Extent } from '../../kernels/reduce.ts';
 import { softmaxForward, softmaxGradient } from '../../kernels/softmax.ts';
 import { one, two } from '../../kernels/tuple.ts';
-import { differentiable } from '../autograd.ts';
-import { recordOne, type Op } from '../op.ts';
-import type { Tensor } from '../tensor.ts';
+import { differentiable } from '../graph/autograd.ts';
+import { recordOne, type Op } from '../graph/op.ts';
+import type { Tensor } from '../graph/tensor.ts';
 import { extentAt } from './extreme.ts';
 
 /*

@@ -7,10 +7,10 @@ import {
   type UnaryFunction,
 } from '../../kernels/elementwise.ts';
 import { one, two } from '../../kernels/tuple.ts';
-import { differentiable } from '../autograd.ts';
-import { cloneOp } from '../basic_ops.ts';
-import { recordOne, type Op } from '../op.ts';
-import type { Tensor } from '../tensor.ts';
+import { differentiable } from '../graph/autograd.ts';
+import { cloneOp } from '../graph/basic_ops.ts';
+import { recordOne, type Op } from '../graph/op.ts';
+import type { Tensor } from '../graph/tensor.ts';
 import { mul } from './binary.ts';
 
 /*

@@ -1,7 +1,7 @@
 import type { BufferRef, Dispatch } from '../../gpu/dispatch.ts';
 import type { Gpu } from '../../gpu/gpu.ts';
 import { Heap } from '../../gpu/heap.ts';
-import { Value } from '../value.ts';
+import { Value } from '../graph/value.ts';
 
 /**
  * Storage for values that outlive their plan, in several heaps: a dispatch that reads one kept value and writes

@@ -1,6 +1,6 @@
 import type { BufferRef, Dispatch } from '../../gpu/dispatch.ts';
-import type { RecordedNode } from '../recording.ts';
-import type { Value } from '../value.ts';
+import type { RecordedNode } from '../graph/recording.ts';
+import type { Value } from '../graph/value.ts';
 
 /** The nodes that something asks for: kept values, values with a place, or in-place changes of such values. */
 export function liveNodes(nodes: readonly RecordedNode[], isKept: (value: Value) => boolean): RecordedNode[] {

@@ -1,7 +1,7 @@
 import { BYTES_PER_ELEMENT, type BufferRef } from '../../gpu/dispatch.ts';
 import type { Pipelines } from '../../gpu/pipelines.ts';
 import { alignUp } from '../../gpu/storage.ts';
-import { Value } from '../value.ts';
+import { Value } from '../graph/value.ts';
 import { lifetimes } from './liveness.ts';
 import type { Plan } from './plan.ts';
 

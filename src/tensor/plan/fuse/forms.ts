@@ -1,8 +1,8 @@
 import type { ActivationLoad, ChannelTable, MapLoad, MapView } from '../../../kernels/maps.ts';
 import type { AveragePooledLoad } from '../../../kernels/norm_fused.ts';
 import type { PoolShape } from '../../../kernels/pool.ts';
-import type { RecordedNode } from '../../recording.ts';
-import type { Value } from '../../value.ts';
+import type { RecordedNode } from '../../graph/recording.ts';
+import type { Value } from '../../graph/value.ts';
 
 /**
  * How the planner holds a value that does not lie in memory as it was recorded:

@@ -14,8 +14,8 @@ import {
 import { stridedCopy } from '../../../kernels/movement.ts';
 import { avgPoolGradient, type PoolShape } from '../../../kernels/pool.ts';
 import { trackedStatsOp } from '../../ops/norm.ts';
-import type { RecordedNode } from '../../recording.ts';
-import { Value } from '../../value.ts';
+import type { RecordedNode } from '../../graph/recording.ts';
+import { Value } from '../../graph/value.ts';
 import { activationLoad, loadOf, type Form, type Norm } from './forms.ts';
 import { Graph, isInternal } from './graph.ts';
 import { concatSlots } from './slots.ts';

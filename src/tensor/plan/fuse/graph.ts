@@ -1,6 +1,6 @@
-import type { Op } from '../../op.ts';
-import type { RecordedNode } from '../../recording.ts';
-import type { Value } from '../../value.ts';
+import type { Op } from '../../graph/op.ts';
+import type { RecordedNode } from '../../graph/recording.ts';
+import type { Value } from '../../graph/value.ts';
 
 /** Who reads what in a list of nodes. */
 export class Graph {

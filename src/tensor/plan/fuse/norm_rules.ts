@@ -7,7 +7,7 @@ import { two } from '../../../kernels/tuple.ts';
 import { joinMoments, joinSums } from '../../../kernels/norm_join.ts';
 import { mapMoments, normBackwardFused } from '../../../kernels/norm_fused.ts';
 import type { NormOutput } from '../../../kernels/conv_fused.ts';
-import { addOp } from '../../basic_ops.ts';
+import { addOp } from '../../graph/basic_ops.ts';
 import {
   applyOp,
   batchStatsOp,
@@ -18,8 +18,8 @@ import {
 } from '../../ops/norm.ts';
 import { dropoutOp } from '../../ops/random.ts';
 import { RELU_OPS } from '../../ops/unary.ts';
-import type { RecordedNode } from '../../recording.ts';
-import { Value } from '../../value.ts';
+import type { RecordedNode } from '../../graph/recording.ts';
+import { Value } from '../../graph/value.ts';
 import { activationLoad, columnsOf, sameMap, type Gradient, type Norm } from './forms.ts';
 import type { Fusion, MapShape } from './fusion.ts';
 import { attrsOf, isInternal } from './graph.ts';

@@ -1,7 +1,7 @@
 import { concatOp } from '../../ops/movement.ts';
 import { readPartOp } from '../../ops/parts.ts';
-import type { RecordedNode } from '../../recording.ts';
-import { contiguousStrides, elementCount } from '../../shape.ts';
+import type { RecordedNode } from '../../graph/recording.ts';
+import { contiguousStrides, elementCount } from '../../graph/shape.ts';
 import { channelsOf, columnsOf } from './forms.ts';
 import type { Fusion } from './fusion.ts';
 import { attrsOf, isInternal } from './graph.ts';

@@ -1,6 +1,6 @@
 import { maxPoolFused } from '../../../kernels/pool_fused.ts';
 import { maxPoolOp } from '../../ops/pool.ts';
-import type { RecordedNode } from '../../recording.ts';
+import type { RecordedNode } from '../../graph/recording.ts';
 import { activationLoad } from './forms.ts';
 import { readsFrom, type Fusion } from './fusion.ts';
 import { attrsOf } from './graph.ts';

@@ -1,7 +1,7 @@
 import { concatOp } from '../../ops/movement.ts';
-import type { RecordedNode } from '../../recording.ts';
-import { elementCount } from '../../shape.ts';
-import type { Value } from '../../value.ts';
+import type { RecordedNode } from '../../graph/recording.ts';
+import { elementCount } from '../../graph/shape.ts';
+import type { Value } from '../../graph/value.ts';
 import { wholeMap, type MapView } from '../../../kernels/maps.ts';
 import { attrsOf, isInternal } from './graph.ts';
 

@@ -1,6 +1,6 @@
-import type { DType } from '../gpu/dispatch.ts';
+import type { DType } from '../../gpu/dispatch.ts';
 import type { GradNode } from './autograd.ts';
-import type { Device } from './device.ts';
+import type { Device } from '../device.ts';
 import { elementCount, formatShape, type Shape } from './shape.ts';
 import type { Value } from './value.ts';
 

@@ -1,4 +1,4 @@
-import { asError } from './errors.ts';
+import { asError } from '../graph/errors.ts';
 
 /** Runs work on the device strictly in the order in which it was asked for; at once when nothing is under way. */
 export class WorkQueue {

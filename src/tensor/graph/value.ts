@@ -1,6 +1,6 @@
-import type { BufferRef, DType } from '../gpu/dispatch.ts';
-import { BYTES_PER_ELEMENT } from '../gpu/dispatch.ts';
-import type { Storage } from '../gpu/storage.ts';
+import type { BufferRef, DType } from '../../gpu/dispatch.ts';
+import { BYTES_PER_ELEMENT } from '../../gpu/dispatch.ts';
+import type { Storage } from '../../gpu/storage.ts';
 
 /** Where a value's elements lie, and who takes the storage back (nobody, if it is a part of something larger). */
 export interface Place {

@@ -1,6 +1,6 @@
-import type { BufferRef, DType, Dispatch } from '../gpu/dispatch.ts';
-import type { KernelContext } from '../kernels/context.ts';
-import type { Device } from './device.ts';
+import type { BufferRef, DType, Dispatch } from '../../gpu/dispatch.ts';
+import type { KernelContext } from '../../kernels/context.ts';
+import type { Device } from '../device.ts';
 import type { Shape } from './shape.ts';
 import type { Tensor } from './tensor.ts';
 

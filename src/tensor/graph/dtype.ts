@@ -1,4 +1,4 @@
-import type { DType } from '../gpu/dispatch.ts';
+import type { DType } from '../../gpu/dispatch.ts';
 import type { TypedArray } from './tensor.ts';
 
 export function dtypeOfArray(array: TypedArray): DType {

@@ -1,8 +1,8 @@
-import { Heap } from '../gpu/heap.ts';
-import { alignUp, type Storage } from '../gpu/storage.ts';
-import type { Device } from './device.ts';
-import { Tensor } from './tensor.ts';
-import { Value } from './value.ts';
+import { Heap } from '../../gpu/heap.ts';
+import { alignUp, type Storage } from '../../gpu/storage.ts';
+import type { Device } from '../device.ts';
+import { Tensor } from '../graph/tensor.ts';
+import { Value } from '../graph/value.ts';
 
 /** Where one parameter lies in its group, in elements. */
 export interface FlatRange {

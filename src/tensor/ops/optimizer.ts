@@ -1,6 +1,13 @@
-import { adam, clipNorm, sgd, type AdamSettings, type SgdSettings, type Span } from '../kernels/optimizer.ts';
-import { two } from '../kernels/tuple.ts';
-import type { Op } from './op.ts';
+import {
+  adam,
+  clipNorm,
+  sgd,
+  type AdamSettings,
+  type SgdSettings,
+  type Span,
+} from '../../kernels/optimizer.ts';
+import { two } from '../../kernels/tuple.ts';
+import type { Op } from '../graph/op.ts';
 
 /*
  * The updates of optimisers, in place on flat vectors. They have no gradients and no outputs of their own, except the

@@ -1,6 +1,6 @@
-import type { Gpu } from '../gpu/gpu.ts';
-import type { Heap } from '../gpu/heap.ts';
-import type { Storage } from '../gpu/storage.ts';
+import type { Gpu } from '../../gpu/gpu.ts';
+import type { Heap } from '../../gpu/heap.ts';
+import type { Storage } from '../../gpu/storage.ts';
 
 const CAPACITY = 1024;
 

@@ -1,6 +1,6 @@
-import { binary } from '../kernels/binary.ts';
-import { accumulate, copy, fill } from '../kernels/elementwise.ts';
-import { one, two } from '../kernels/tuple.ts';
+import { binary } from '../../kernels/binary.ts';
+import { accumulate, copy, fill } from '../../kernels/elementwise.ts';
+import { one, two } from '../../kernels/tuple.ts';
 import type { Op } from './op.ts';
 
 /** The ops that autograd itself records. */

@@ -1,8 +1,8 @@
-import type { BufferRef } from '../gpu/dispatch.ts';
-import type { Gpu } from '../gpu/gpu.ts';
-import { STORAGE_USAGE, type Storage } from '../gpu/storage.ts';
-import type { Plan } from './plan/plan.ts';
-import { Value } from './value.ts';
+import type { BufferRef } from '../../gpu/dispatch.ts';
+import type { Gpu } from '../../gpu/gpu.ts';
+import { STORAGE_USAGE, type Storage } from '../../gpu/storage.ts';
+import type { Plan } from '../plan/plan.ts';
+import { Value } from '../graph/value.ts';
 
 /** Memory for what lives only within a run. All plans of a device share it, since they run one after another. */
 export class Arenas {
