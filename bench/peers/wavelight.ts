@@ -63,7 +63,7 @@ function convJob(device: Device, work: ConvWork, count: (dispatches: number) => 
   const step = device.compile(() => {
     const y = conv2d(x, weight, null, { stride: work.stride, padding: work.padding });
     // A handle that the step's scope does not own keeps the output where it is made; to return it would copy it.
-    kept = new Tensor(device, y.value, y.shape);
+    kept = new Tensor(device, y.value);
   });
   const run = async (steps: number): Promise<void> => {
     for (let i = 0; i < steps; i++) await step();

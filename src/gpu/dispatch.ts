@@ -8,6 +8,8 @@ export type DType = 'f32' | 'i32' | 'u32';
 
 export const BYTES_PER_ELEMENT = 4;
 
+export const DTYPE_BYTES: Readonly<Record<DType, number>> = { f32: 4, i32: 4, u32: 4 };
+
 /** A buffer before it has a place in device memory: identity and size are all that a kernel sees of it. */
 export interface BufferRef {
   readonly dtype: DType;

@@ -46,11 +46,6 @@ export class Pipelines {
     return Promise.all(dispatches.map((dispatch) => this.#get(dispatch)));
   }
 
-  /** How many pipelines the dispatches need, known ones included. */
-  count(dispatches: readonly Dispatch[]): number {
-    return new Set(dispatches.map((dispatch) => keyOf(dispatch, this.#options.bake))).size;
-  }
-
   #get(dispatch: Dispatch): Promise<Compiled> {
     const key = keyOf(dispatch, this.#options.bake);
     const known = this.#compiled.get(key);
@@ -114,6 +109,10 @@ export class Pipelines {
     return layout;
   }
 }
+
+/** Number of pipelines that the dispatches need, on a device that compiles parameters in (`baked`) or not. */
+export const countPipelines = (dispatches: readonly Dispatch[], baked: boolean): number =>
+  new Set(dispatches.map((dispatch) => keyOf(dispatch, baked))).size;
 
 /** Says which dispatches share a pipeline, without work on the WGSL: this runs for every dispatch of every plan. */
 function keyOf(dispatch: Dispatch, bake: boolean): string {

@@ -14,7 +14,7 @@ interface Step {
 }
 
 /** What goes into a program's submit beside it. */
-interface RunParts {
+export interface RunParts {
   readonly before?: (encoder: GPUCommandEncoder) => void;
   readonly after?: (encoder: GPUCommandEncoder) => void;
   readonly profiler?: Profiler | undefined;

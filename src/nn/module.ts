@@ -1,4 +1,5 @@
-import type { Device } from '../tensor/device.ts';
+import { activeTrace, type Watched } from '../tensor/graph/guards.ts';
+import type { RecordingDevice } from '../tensor/graph/recording_device.ts';
 import type { Tensor } from '../tensor/graph/tensor.ts';
 import { ModuleTensor, Parameter } from './parameter.ts';
 import { checkStateDict, type HostTensor, type LoadReport, type StateDict } from './state.ts';
@@ -15,8 +16,25 @@ const IGNORED = 'num_batches_tracked';
  * A module is made in host memory; `to(device)` moves it, which must happen before its first use.
  */
 export abstract class Module {
-  /** True while training: dropout drops, batch norm uses the batch's statistics. Set by `train` and `eval`. */
-  training = true;
+  #training = true;
+  readonly #watchedTraining: Watched = {
+    peek: () => this.#training,
+    restore: (training) => (this.#training = training === true),
+  };
+
+  /**
+   * True while training: dropout drops, batch norm uses the batch's statistics. Set by `train` and `eval`; compiled functions that
+   * look at it are traced anew when it changes.
+   */
+  get training(): boolean {
+    activeTrace()?.noteRead(this.#watchedTraining);
+    return this.#training;
+  }
+
+  set training(training: boolean) {
+    activeTrace()?.noteWrite(this.#watchedTraining, training);
+    this.#training = training;
+  }
 
   /** Direct sub-modules by name. */
   namedChildren(): [string, Module][] {
@@ -80,7 +98,7 @@ export abstract class Module {
   }
 
   /** Moves everything to a device; harmless when repeated. */
-  to(device: Device): this {
+  to(device: RecordingDevice): this {
     for (const entry of this.namedTensors().values()) entry.to(device);
     return this;
   }

@@ -3,7 +3,7 @@ import type { Dispatch } from '../../src/gpu/dispatch.ts';
 import { colourBuffers } from '../../src/tensor/plan/colour.ts';
 import { lifetimes, type Lifetime } from '../../src/tensor/plan/liveness.ts';
 import { pack } from '../../src/tensor/plan/pack.ts';
-import { Value } from '../../src/tensor/graph/value.ts';
+import { LogicalStorage } from '../../src/tensor/graph/storage.ts';
 import { Generator } from '../../src/tensor/graph/random.ts';
 
 const nothing = () => false;
@@ -15,10 +15,10 @@ function dispatch(...operands: Dispatch['operands']): Dispatch {
 /** A random program in which each dispatch reads up to three earlier buffers and writes a new one. */
 function randomProgram(seed: number, count: number): Dispatch[] {
   const generator = new Generator(seed);
-  const made: Value[] = [];
+  const made: LogicalStorage[] = [];
   return Array.from({ length: count }, (_, i) => {
     const reads = new Set(made.length === 0 ? [] : [1, 2, 3].map(() => made[generator.integer(made.length)]));
-    const result = new Value('f32', 1 + generator.integer(5000), `buffer ${i}`);
+    const result = new LogicalStorage('f32', 1 + generator.integer(5000), `buffer ${i}`);
     made.push(result);
     return dispatch(
       { buffer: result, access: 'write' },
@@ -56,7 +56,7 @@ describe('planner', () => {
 
   it('opens another bin when one is full, and refuses what no bin holds', () => {
     const spans = [3, 3, 3].map((blocks, i): Lifetime => ({
-      buffer: new Value('f32', blocks * 64, `${i}`),
+      buffer: new LogicalStorage('f32', blocks * 64, `${i}`),
       first: 0,
       last: 1,
     }));
@@ -78,7 +78,7 @@ describe('planner', () => {
   });
 
   it('refuses a program that reads what nothing wrote', () => {
-    const program = [dispatch({ buffer: new Value('f32', 1, 'x'), access: 'read' })];
+    const program = [dispatch({ buffer: new LogicalStorage('f32', 1, 'x'), access: 'read' })];
     expect(() => lifetimes(program, nothing)).toThrow('nothing has written');
   });
 });

@@ -1,7 +1,7 @@
 // A model on all samples of a loader.
 
 import type { Device } from '../../tensor/device.ts';
-import type { TypedArray } from '../../tensor/graph/tensor.ts';
+import type { TypedArray } from '../../tensor/graph/dtype.ts';
 import { SCENES } from '../dataset/scenes.ts';
 import { measure, softmaxRows, type Metrics } from '../training/metrics.ts';
 import type { SceneModel } from '../training/model.ts';

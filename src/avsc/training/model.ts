@@ -1,6 +1,6 @@
 // The three models of a run behind one face: which inputs each takes and how it gets to logits.
 
-import type { StepInput } from '../../tensor/compile.ts';
+import type { StepInput } from '../../tensor/trace.ts';
 import type { Tensor } from '../../tensor/graph/tensor.ts';
 import { FEATURE_CHANNELS, FRAMES_PER_SECOND, MELS } from '../features/logmel.ts';
 import { SCENES } from '../dataset/scenes.ts';

@@ -1,5 +1,5 @@
 import { elementCount, type Shape } from '../../tensor/graph/shape.ts';
-import type { TypedArray } from '../../tensor/graph/tensor.ts';
+import type { TypedArray } from '../../tensor/graph/dtype.ts';
 import type { CheckpointTensor } from './checkpoint.ts';
 
 /** Element types of the files that are read, with their size in bytes. */

@@ -81,5 +81,5 @@ export async function exportOnnx(device: Device, module: Module, options: OnnxOp
 
 /** Drops the handles that a trace holds. */
 function releaseCaptured(device: Device, { captured }: TracedGraph): void {
-  for (const { value } of captured.values()) device.release(value);
+  for (const { value } of captured.values()) device.release(value.storage);
 }

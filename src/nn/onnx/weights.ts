@@ -1,4 +1,3 @@
-import { BYTES_PER_ELEMENT } from '../../gpu/dispatch.ts';
 import type { Device } from '../../tensor/device.ts';
 import { Tensor } from '../../tensor/graph/tensor.ts';
 import type { Value } from '../../tensor/graph/value.ts';
@@ -15,7 +14,7 @@ export async function weightsOf(
   const weights: Weight[] = [];
   for (const [name, { value, shape }] of captured) {
     const load = async (): Promise<Uint8Array> => {
-      const tensor = new Tensor(device, value, shape);
+      const tensor = new Tensor(device, value);
       try {
         const { buffer, byteOffset, byteLength } = await device.read(tensor);
         return new Uint8Array(buffer, byteOffset, byteLength);
@@ -23,9 +22,9 @@ export async function weightsOf(
         tensor.dispose();
       }
     };
-    const length = value.length * BYTES_PER_ELEMENT;
+    const length = value.bytes;
     const early = names.has(value) ? undefined : await load();
-    device.release(value);
+    device.release(value.storage);
     const bytes = { length, load: early === undefined ? load : () => Promise.resolve(early) };
     weights.push({ name, dtype: value.dtype, shape, bytes });
   }

@@ -56,6 +56,6 @@ export class Sgd extends Optimizer {
   }
 
   override loadStateDict(dict: StateDict): void {
-    writeState(this.groups, dict);
+    writeState(this.device, this.groups, dict);
   }
 }

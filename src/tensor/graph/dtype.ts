@@ -1,5 +1,7 @@
 import type { DType } from '../../gpu/dispatch.ts';
-import type { TypedArray } from './tensor.ts';
+
+/** Elements of a tensor on the host. */
+export type TypedArray = Float32Array | Int32Array | Uint32Array;
 
 export function dtypeOfArray(array: TypedArray): DType {
   if (array instanceof Float32Array) return 'f32';

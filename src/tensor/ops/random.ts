@@ -6,11 +6,10 @@ import {
 } from '../../kernels/random.ts';
 import { one } from '../../kernels/tuple.ts';
 import { differentiable, isGradEnabled } from '../graph/autograd.ts';
-import type { Device } from '../device.ts';
 import { createOn, recordOne, type Op } from '../graph/op.ts';
 import { randomSeed } from '../graph/random.ts';
 import type { Shape } from '../graph/shape.ts';
-import type { Tensor } from '../graph/tensor.ts';
+import type { Recorder, Tensor } from '../graph/tensor.ts';
 
 /*
  * Random numbers are drawn from (seed, step, op, element), see ../random.ts: the device counts the steps, and every
@@ -40,13 +39,13 @@ export function dropout(x: Tensor, { p = 0.5, training = true }: DropoutOptions 
   if (!(p >= 0 && p <= 1)) throw new RangeError(`dropout needs p in [0, 1], got ${p}`);
   if (!training || p === 0) return x;
   if (x.dtype !== 'f32') throw new TypeError(`dropout takes f32, got ${x.dtype}`);
-  const { device } = x;
-  const attrs = { p, op: device.nextRandomIndex() };
+  const { recorder } = x;
+  const attrs = { p, op: recorder.nextRandomIndex() };
   const y = recordOne(dropoutOp, [x], { shape: x.shape }, attrs);
   if (!isGradEnabled() || !x.requiresGrad) return y;
   // Known once the forward has run: a backward recorded after that must draw what it drew.
   let past: Dropout['past'];
-  device.beforeRun(() => (past = { seed: randomSeed.value, step: device.randomStep - 1 }));
+  recorder.beforeRun(() => (past = { seed: randomSeed.value, step: recorder.randomStep - 1 }));
   return differentiable(y, [x], [], (dy) => [
     recordOne(dropoutOp, [dy], { shape: dy.shape }, past === undefined ? attrs : { ...attrs, past }),
   ]);
@@ -65,9 +64,9 @@ const randOp = fillWith('rand', 'uniform');
 const randnOp = fillWith('randn', 'normal');
 
 /** Uniform random numbers in [0, 1), new ones in each run. */
-export const rand = (device: Device, shape: Shape): Tensor =>
+export const rand = (device: Recorder, shape: Shape): Tensor =>
   createOn(device, randOp, { shape }, { op: device.nextRandomIndex() });
 
 /** Normal random numbers with mean 0 and variance 1, new ones in each run. */
-export const randn = (device: Device, shape: Shape): Tensor =>
+export const randn = (device: Recorder, shape: Shape): Tensor =>
   createOn(device, randnOp, { shape }, { op: device.nextRandomIndex() });

@@ -1,9 +1,9 @@
 import { differentiable } from '../graph/autograd.ts';
 import { elementCount, formatShape, type Shape } from '../graph/shape.ts';
-import { Tensor } from '../graph/tensor.ts';
+import type { Tensor } from '../graph/tensor.ts';
 
 /*
- * reshape: the same elements in the same order, seen with other sizes. Nothing moves, nothing is dispatched.
+ * reshape: the same elements in the same order, seen with other sizes. Both share a storage: nothing moves, nothing is dispatched.
  *   y_k = x_k    dx_k = dy_k    (k: place in row-major order)
  */
 
@@ -25,9 +25,7 @@ function inferShape(from: Shape, to: Shape): Shape {
 
 /** The tensor seen with another shape; one size may be -1. Throws a RangeError if the number of elements differs. */
 export function reshape(x: Tensor, shape: Shape): Tensor {
-  const y = alias(x, inferShape(x.shape, shape));
   const { shape: before } = x;
-  return differentiable(y, [x], [], (dy) => [alias(dy, before)]);
+  const y = x.recorder.recordReshape(x, inferShape(before, shape));
+  return differentiable(y, [x], [], (dy) => [dy.recorder.recordReshape(dy, before)]);
 }
-
-const alias = (x: Tensor, shape: Shape): Tensor => x.device.adopt(new Tensor(x.device, x.value, shape));

@@ -1,35 +1,94 @@
 import type { BufferRef, Dispatch } from '../../gpu/dispatch.ts';
+import type { Geometry } from '../../gpu/geometry.ts';
+import { copy } from '../../kernels/elementwise.ts';
+import { LogicalStorage } from '../graph/storage.ts';
 
-/**
- * WebGPU forbids to bind one GPUBuffer for reading and for writing in one dispatch, even at disjoint ranges, and
- * Dawn orders dispatches by whole buffers. So buffers that meet in a dispatch in these two roles get different
- * colours, and each colour its own GPUBuffer.
+/*
+ * WebGPU forbids to bind one GPUBuffer for reading and for writing in one dispatch, even at disjoint ranges, and Dawn orders
+ * dispatches by whole buffers. So storages that meet in a dispatch in these two roles get different colours, and each
+ * colour GPUBuffers of its own.
  */
-export function colourBuffers(dispatches: readonly Dispatch[], isPlaced: (buffer: BufferRef) => boolean) {
+
+/** Storages that some dispatch binds in the other role than the given ones. */
+function rivalsOf(
+  dispatches: readonly Dispatch[],
+  counts: (buffer: BufferRef) => boolean,
+): Map<BufferRef, Set<BufferRef>> {
   const rivals = new Map<BufferRef, Set<BufferRef>>();
-  const rivalsOf = (buffer: BufferRef): Set<BufferRef> => {
+  const setOf = (buffer: BufferRef): Set<BufferRef> => {
     let set = rivals.get(buffer);
     if (set === undefined) rivals.set(buffer, (set = new Set()));
     return set;
   };
   for (const { operands } of dispatches) {
-    const free = operands.filter(({ buffer }) => !isPlaced(buffer));
+    const free = operands.filter(({ buffer }) => counts(buffer));
     for (const written of free) {
-      rivalsOf(written.buffer);
+      setOf(written.buffer);
       if (written.access === 'read') continue;
       for (const read of free) {
         if (read.access !== 'read') continue;
-        rivalsOf(written.buffer).add(read.buffer);
-        rivalsOf(read.buffer).add(written.buffer);
+        setOf(written.buffer).add(read.buffer);
+        setOf(read.buffer).add(written.buffer);
       }
     }
   }
+  return rivals;
+}
+
+const leastOutside = (taken: ReadonlySet<number | undefined>): number => {
+  let colour = 0;
+  while (taken.has(colour)) colour++;
+  return colour;
+};
+
+/** Colours of transient storages. */
+export function colourBuffers(
+  dispatches: readonly Dispatch[],
+  persists: (buffer: BufferRef) => boolean,
+): Map<BufferRef, number> {
   const colours = new Map<BufferRef, number>();
-  for (const [buffer, set] of rivals) {
-    const taken = new Set([...set].map((rival) => colours.get(rival)));
-    let colour = 0;
-    while (taken.has(colour)) colour++;
-    colours.set(buffer, colour);
+  for (const [buffer, set] of rivalsOf(dispatches, (ref) => !persists(ref))) {
+    colours.set(buffer, leastOutside(new Set([...set].map((rival) => colours.get(rival)))));
   }
   return colours;
+}
+
+/** Colours of storages that outlive the plan, apart from those of values that lie in memory before. */
+export function coloursOfValues(
+  values: readonly LogicalStorage[],
+  dispatches: readonly Dispatch[],
+): Map<LogicalStorage, number> {
+  const rivals = rivalsOf(dispatches, (buffer) => buffer instanceof LogicalStorage);
+  const colours = new Map<LogicalStorage, number>();
+  const colourOf = (ref: BufferRef): number | undefined => {
+    if (!(ref instanceof LogicalStorage)) return undefined;
+    return colours.get(ref) ?? (ref.resident && ref.role === 'value' ? ref.colour : undefined);
+  };
+  for (const value of values) {
+    colours.set(value, leastOutside(new Set([...(rivals.get(value) ?? [])].map(colourOf))));
+  }
+  return colours;
+}
+
+/** Where a dispatch would read and write storages of one pool, it reads from a copy. */
+export function separateRoles(
+  geometry: Geometry,
+  dispatches: readonly Dispatch[],
+  poolOf: (buffer: BufferRef) => string | null,
+): Dispatch[] {
+  return dispatches.flatMap((dispatch) => {
+    const written = new Set(
+      dispatch.operands.filter(({ access }) => access !== 'read').map(({ buffer }) => poolOf(buffer)),
+    );
+    const copies: Dispatch[] = [];
+    const operands = dispatch.operands.map((operand) => {
+      const pool = poolOf(operand.buffer);
+      if (operand.access !== 'read' || pool === null || !written.has(pool)) return operand;
+      const { dtype, length } = operand.buffer;
+      const twin = new LogicalStorage(dtype, length, `copy for ${dispatch.label}`);
+      copies.push(copy(geometry, operand.buffer, twin));
+      return { ...operand, buffer: twin };
+    });
+    return copies.length === 0 ? [dispatch] : [...copies, { ...dispatch, operands }];
+  });
 }

@@ -7,8 +7,9 @@ import { concatOp } from '../../ops/movement.ts';
 import { conv2dDataOp, conv2dOp, conv2dWeightOp } from '../../ops/conv.ts';
 import { batchStatsOp, trackedStatsOp } from '../../ops/norm.ts';
 import { avgPoolBackwardOp, avgPoolOp } from '../../ops/pool.ts';
-import type { RecordedNode } from '../../graph/recording.ts';
-import { Value } from '../../graph/value.ts';
+import type { RecordedNode } from '../../graph/node.ts';
+import { LogicalStorage } from '../../graph/storage.ts';
+import type { Value } from '../../graph/value.ts';
 import { readsFrom, type Fusion, type MapShape } from './fusion.ts';
 import { attrsOf, isInternal } from './graph.ts';
 import { finishNormBackward, matchNormBackward } from './norm_rules.ts';
@@ -78,11 +79,17 @@ function convolve(
   const target = fusion.target(y, outputShape(extent));
   const moments = isMeasured(fusion, y);
   const asRecorded =
-    load.kind === 'plain' && load.map.buffer === x && load.map.bufferChannels === load.map.channels;
-  if (asRecorded && target.buffer === y && !moments) return false;
+    load.kind === 'plain' && load.map.buffer === x?.storage && load.map.bufferChannels === load.map.channels;
+  if (asRecorded && target.buffer === y.storage && !moments) return false;
   const { images, channels, pixels } = target;
-  const place = readsFrom(load, target.buffer) ? wholeMap(y, images, channels, pixels) : target;
-  const made = convForwardFused(fusion.context(node), extent, { x: load, weight, bias, y: place, moments });
+  const place = readsFrom(load, target.buffer) ? wholeMap(y.storage, images, channels, pixels) : target;
+  const made = convForwardFused(fusion.context(node), extent, {
+    x: load,
+    weight: weight.storage,
+    bias: bias?.storage ?? null,
+    y: place,
+    moments,
+  });
   fusion.dispatches.push(...made.dispatches);
   if (made.partials !== null) fusion.moments(target).partials.set(target.offset, made.partials);
   if (place === target) fusion.written(y);
@@ -127,7 +134,7 @@ function averageOf(fusion: Fusion, node: RecordedNode, pool: PoolShape): MapView
   if (found !== undefined) return found.map;
   const { images, inChannels } = extent;
   const pixels = pool.output[0] * pool.output[1];
-  const buffer = new Value(
+  const buffer = new LogicalStorage(
     'f32',
     images * inChannels * pixels,
     `average [${images}, ${inChannels}, ${pixels}]`,
@@ -170,11 +177,13 @@ export function fuseConvData(fusion: Fusion, node: RecordedNode): boolean {
   if (form?.kind === 'afterPool') {
     const pooled = pooledExtent(extent, form.pool);
     const { images, channels, pixels } = inputShape(pooled);
-    const buffer = new Value('f32', images * channels * pixels, `conv2d backward of an average`);
+    const buffer = new LogicalStorage('f32', images * channels * pixels, `conv2d backward of an average`);
     const map = wholeMap(buffer, images, channels, pixels);
     const load = fusion.loadGradient(form.dy, outputShape(pooled), node);
     const out = { kind: 'plain', dx: map } as const;
-    fusion.dispatches.push(...convDataFused(context, pooled, { dy: load, weight, out }).dispatches);
+    fusion.dispatches.push(
+      ...convDataFused(context, pooled, { dy: load, weight: weight.storage, out }).dispatches,
+    );
     const { window, input, output } = form.pool;
     if (window === null) throw new Error('an adaptive average was taken for one that commutes');
     const spread = { kind: 'averagePooled', map, kernel: window.kernel, input, output } as const;
@@ -186,24 +195,32 @@ export function fuseConvData(fusion: Fusion, node: RecordedNode): boolean {
   const fromMemory = (): PlainLoad => {
     const { images, channels, pixels } = outputShape(extent);
     fusion.dense(dy, node);
-    return { kind: 'plain', map: wholeMap(dy, images, channels, pixels) };
+    return { kind: 'plain', map: wholeMap(dy.storage, images, channels, pixels) };
   };
   const match = matchNormBackward(fusion, dx);
   // A dropout's draws would be one binding too many for the epilogue.
   if (match !== null && match.dropout === null) {
     finishNormBackward(fusion, match, (out) => {
       const source = readsFrom(load, out.gradient.buffer) ? fromMemory() : load;
-      const made = convDataFused(context, extent, { dy: source, weight, out });
+      const made = convDataFused(context, extent, { dy: source, weight: weight.storage, out });
       fusion.dispatches.push(...made.dispatches);
       if (made.partials === null) throw new Error('a fused convolution made no sums for its norm');
       return made.partials;
     });
     return true;
   }
-  if (load.kind === 'plain' && load.map.buffer === dy && load.map.bufferChannels === load.map.channels)
+  if (
+    load.kind === 'plain' &&
+    load.map.buffer === dy.storage &&
+    load.map.bufferChannels === load.map.channels
+  )
     return false;
-  const map = wholeMap(dx, extent.images, extent.inChannels, area(extent.input));
-  const made = convDataFused(context, extent, { dy: load, weight, out: { kind: 'plain', dx: map } });
+  const map = wholeMap(dx.storage, extent.images, extent.inChannels, area(extent.input));
+  const made = convDataFused(context, extent, {
+    dy: load,
+    weight: weight.storage,
+    out: { kind: 'plain', dx: map },
+  });
   fusion.dispatches.push(...made.dispatches);
   return true;
 }
@@ -220,13 +237,15 @@ export function fuseConvWeight(fusion: Fusion, node: RecordedNode): boolean {
     const pooled = pooledExtent(extent, form.pool);
     const map = averageOf(fusion, node, form.pool);
     const load = fusion.loadGradient(form.dy, outputShape(pooled), node);
-    fusion.dispatches.push(...convWeightFused(context, pooled, { dy: load, x: { kind: 'plain', map }, dw }));
+    fusion.dispatches.push(
+      ...convWeightFused(context, pooled, { dy: load, x: { kind: 'plain', map }, dw: dw.storage }),
+    );
     return true;
   }
   const operands = {
     dy: fusion.loadGradient(dy, outputShape(extent), node),
     x: fusion.loadActivation(x, inputShape(extent), node),
-    dw,
+    dw: dw.storage,
   };
   fusion.dispatches.push(...convWeightFused(context, extent, operands));
   return true;

@@ -1,7 +1,7 @@
 import type { ActivationLoad, ChannelTable, MapLoad, MapView } from '../../../kernels/maps.ts';
 import type { AveragePooledLoad } from '../../../kernels/norm_fused.ts';
 import type { PoolShape } from '../../../kernels/pool.ts';
-import type { RecordedNode } from '../../graph/recording.ts';
+import type { RecordedNode } from '../../graph/node.ts';
 import type { Value } from '../../graph/value.ts';
 
 /**
@@ -32,6 +32,7 @@ interface Activation {
 export interface Norm {
   readonly input: MapView;
   readonly table: ChannelTable;
+  readonly eps: number;
 }
 
 /** Channels of a gradient that all norms of these channels add to. */
@@ -41,6 +42,8 @@ export interface Gradient {
   readonly gradient: MapView;
   /** The norms' input. */
   readonly input: MapView;
+  /** What all of these norms add to the variance. */
+  readonly eps: number;
   /** Sums over the norms of weight * dbias and weight * dweight. */
   readonly sums: ChannelTable;
   readonly coefficients: ChannelTable;
@@ -90,4 +93,9 @@ export const columnsOf = (table: ChannelTable, first: number): ChannelTable => (
 });
 
 export const sameMap = (a: MapView, b: MapView): boolean =>
-  a.buffer === b.buffer && a.offset === b.offset && a.channels === b.channels && a.pixels === b.pixels;
+  a.buffer === b.buffer &&
+  a.offset === b.offset &&
+  a.images === b.images &&
+  a.channels === b.channels &&
+  a.bufferChannels === b.bufferChannels &&
+  a.pixels === b.pixels;

@@ -1,6 +1,6 @@
 import type { Dispatch } from '../../../gpu/dispatch.ts';
 import type { KernelContext } from '../../../kernels/context.ts';
-import type { Op } from '../../graph/op.ts';
+import type { Op } from '../../graph/node.ts';
 import { conv2dDataOp, conv2dOp, conv2dWeightOp } from '../../ops/conv.ts';
 import { concatOp } from '../../ops/movement.ts';
 import { applyOp, batchStatsOp, runningStatsOp, sumsOp, trackedStatsOp } from '../../ops/norm.ts';
@@ -8,7 +8,7 @@ import { readPartOp } from '../../ops/parts.ts';
 import { avgPoolBackwardOp, avgPoolOp, maxPoolOp } from '../../ops/pool.ts';
 import { dropoutOp } from '../../ops/random.ts';
 import { RELU_OPS } from '../../ops/unary.ts';
-import type { RecordedNode } from '../../graph/recording.ts';
+import type { RecordedNode } from '../../graph/node.ts';
 import { fuseAverage, fuseAverageBackward, fuseConv, fuseConvData, fuseConvWeight } from './conv_rules.ts';
 import { Fusion } from './fusion.ts';
 import {

@@ -18,8 +18,9 @@ import {
 } from '../../ops/norm.ts';
 import { dropoutOp } from '../../ops/random.ts';
 import { RELU_OPS } from '../../ops/unary.ts';
-import type { RecordedNode } from '../../graph/recording.ts';
-import { Value } from '../../graph/value.ts';
+import type { RecordedNode } from '../../graph/node.ts';
+import { LogicalStorage } from '../../graph/storage.ts';
+import type { Value } from '../../graph/value.ts';
 import { activationLoad, columnsOf, sameMap, type Gradient, type Norm } from './forms.ts';
 import type { Fusion, MapShape } from './fusion.ts';
 import { attrsOf, isInternal } from './graph.ts';
@@ -64,7 +65,11 @@ export function fuseStatistics(fusion: Fusion, node: RecordedNode): boolean {
   const table = newTable(5, channels, 'norm');
   const running =
     tracked && runningMean !== undefined && runningVar !== undefined
-      ? { mean: runningMean, variance: runningVar, momentum: attrsOf(node, trackedStatsOp).momentum }
+      ? {
+          mean: runningMean.storage,
+          variance: runningVar.storage,
+          momentum: attrsOf(node, trackedStatsOp).momentum,
+        }
       : null;
   fusion.dispatches.push(
     joinMoments(context, {
@@ -74,13 +79,13 @@ export function fuseStatistics(fusion: Fusion, node: RecordedNode): boolean {
       channels,
       count: shape.batch * shape.length,
       running,
-      weight: (hasWeight ? affine[0] : null) ?? null,
-      bias: (hasBias ? affine.at(-1) : null) ?? null,
+      weight: (hasWeight ? affine[0]?.storage : null) ?? null,
+      bias: (hasBias ? affine.at(-1)?.storage : null) ?? null,
       eps,
       norm: table,
     }),
   );
-  fusion.norms.set(statistics, { input, table });
+  fusion.norms.set(statistics, { input, table, eps });
   return true;
 }
 
@@ -136,19 +141,20 @@ function runningNorm(fusion: Fusion, statistics: RecordedNode, apply: RecordedNo
   const [x, , ...affine] = apply.inputs;
   if (x === undefined) throw new Error('batchNorm was recorded without its input');
   const { shape, hasWeight, hasBias } = attrsOf(apply, applyOp);
+  const eps = attrsOf(statistics, runningStatsOp);
   const table = newTable(5, shape.channels, 'norm');
   const input = fusion.view(x, mapShape(shape), apply);
   fusion.dispatches.push(
     runningNormTable(fusion.context(apply), {
-      mean,
-      variance,
-      weight: (hasWeight ? affine[0] : null) ?? null,
-      bias: (hasBias ? affine.at(-1) : null) ?? null,
-      eps: attrsOf(statistics, runningStatsOp),
+      mean: mean.storage,
+      variance: variance.storage,
+      weight: (hasWeight ? affine[0]?.storage : null) ?? null,
+      bias: (hasBias ? affine.at(-1)?.storage : null) ?? null,
+      eps,
       norm: table.buffer,
     }),
   );
-  return { input, table };
+  return { input, table, eps };
 }
 
 /** Norm, with the ReLU that alone reads it: a form. */
@@ -178,7 +184,7 @@ export function fuseDropout(fusion: Fusion, node: RecordedNode): boolean {
   if (y === undefined || form?.kind !== 'activation') return false;
   const { images, channels, pixels } = form.norm.input;
   const out = fusion.target(y, { images, channels, pixels });
-  if (out.buffer !== y) return false;
+  if (out.buffer !== y.storage) return false;
   fusion.dispatches.push(
     materialise(fusion.context(node), activationLoad(form), out, attrsOf(node, dropoutOp)),
   );
@@ -255,8 +261,8 @@ export function finishNormBackward(
       channels: shape.channels,
       count: shape.batch * shape.length,
       norm: norm.table,
-      dweight: dweight ?? null,
-      dbias: dbias ?? null,
+      dweight: dweight?.storage ?? null,
+      dbias: dbias?.storage ?? null,
       sums: gradient.sums,
       accumulate: shared !== null,
       coefficients: gradient.coefficients,
@@ -278,22 +284,28 @@ function sharedGradient(
   const form = other === undefined ? undefined : fusion.forms.get(other);
   if (add === null || other === undefined || form?.kind !== 'gradient') return null;
   if (!isInternal(other) || fusion.graph.onlyReader(other, addOp) === null) return null;
-  return sameMap(form.input, norm.input) ? { gradient: form, add } : null;
+  // The correction is one for all norms only if they share xhat and invstd.
+  return sameMap(form.input, norm.input) && form.eps === norm.eps ? { gradient: form, add } : null;
 }
 
 function newGradient(norm: Norm, { batch, channels, length }: NormShape): Gradient {
-  const buffer = new Value('f32', batch * channels * length, `gradient [${batch}, ${channels}, ${length}]`);
+  const buffer = new LogicalStorage(
+    'f32',
+    batch * channels * length,
+    `gradient [${batch}, ${channels}, ${length}]`,
+  );
   return {
     kind: 'gradient',
     gradient: { buffer, images: batch, channels, pixels: length, bufferChannels: channels, offset: 0 },
     input: norm.input,
+    eps: norm.eps,
     sums: newTable(2, channels, 'gradient sums'),
     coefficients: newTable(3, channels, 'gradient coefficients'),
   };
 }
 
 const newTable = (rows: number, channels: number, label: string) => ({
-  buffer: new Value('f32', rows * channels, `${label} [${rows}, ${channels}]`),
+  buffer: new LogicalStorage('f32', rows * channels, `${label} [${rows}, ${channels}]`),
   bufferChannels: channels,
   offset: 0,
 });
@@ -311,7 +323,7 @@ export function fuseNormBackward(fusion: Fusion, node: RecordedNode): boolean {
   const { images, channels, pixels } = mapShape(match.shape);
   const source =
     dropout !== null
-      ? ({ kind: 'plain', map: wholeMap(dy, images, channels, pixels) } as const)
+      ? ({ kind: 'plain', map: wholeMap(dy.storage, images, channels, pixels) } as const)
       : form?.kind === 'spread'
         ? form.load
         : ({ kind: 'plain', map: fusion.view(dy, { images, channels, pixels }, node) } as const);

@@ -1,7 +1,3 @@
-import type { Gpu } from '../../gpu/gpu.ts';
-import type { Heap } from '../../gpu/heap.ts';
-import type { Storage } from '../../gpu/storage.ts';
-
 const CAPACITY = 1024;
 
 /** One number that may change from step to step without a new plan, such as the learning rate. */
@@ -13,17 +9,13 @@ export interface ScalarSlot {
   release(): void;
 }
 
-/** The small buffer of per-step numbers. Elements 0 and 1 are the random seed and step, as bits of u32. */
+/** The per-step numbers on the host. Elements 0 and 1 are the random seed and step, as bits of u32. */
 export class Scalars {
-  readonly storage: Storage;
+  static readonly bytes = CAPACITY * 4;
   readonly #values = new Float32Array(CAPACITY);
   readonly #bits = new Uint32Array(this.#values.buffer);
   readonly #released: number[] = [];
   #count = 2;
-
-  constructor(heap: Heap) {
-    this.storage = heap.allocate(CAPACITY * 4, 'per-step scalars');
-  }
 
   /** Throws an Error if all slots are taken. */
   allocate(): ScalarSlot {
@@ -44,9 +36,5 @@ export class Scalars {
   /** The values as they are now, to be uploaded when their run's turn comes. */
   snapshot(): Float32Array<ArrayBuffer> {
     return this.#values.slice(0, this.#count);
-  }
-
-  upload(gpu: Gpu, values: Float32Array<ArrayBuffer>): void {
-    gpu.upload(this.storage, values);
   }
 }
