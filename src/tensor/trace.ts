@@ -1,4 +1,4 @@
-import type { DType, Dispatch } from '../gpu/dispatch.ts';
+import type { DType } from '../gpu/dispatch.ts';
 import { isGradEnabled } from './graph/autograd.ts';
 import { dtypeOfArray, type TypedArray } from './graph/dtype.ts';
 import type { HostTrace } from './graph/guards.ts';

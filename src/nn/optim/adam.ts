@@ -76,7 +76,7 @@ export class Adam extends Optimizer {
   #cohorts(slots: readonly Slot[]): Slot[][] {
     const { recording } = this.device;
     let recorded = this.#recorded.get(recording);
-    if (recorded === undefined) this.#recorded.set(recording, (recorded = new Map()));
+    if (recorded === undefined) this.#recorded.set(recording, (recorded = new Map<Tensor, number>()));
     const before = new Map(slots.map(({ tensor }) => [tensor, recorded.get(tensor) ?? 0]));
     const stepsAt = ({ tensor }: Slot): number => (this.#steps.get(tensor) ?? 0) + (before.get(tensor) ?? 0);
     const counts = [...new Set(slots.map(stepsAt))];

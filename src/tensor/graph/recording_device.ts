@@ -109,7 +109,7 @@ export abstract class RecordingDevice implements Recorder {
       return Value.create(dtype, shape, op.name);
     });
     this.#append({
-      op: op as Op<never>,
+      op: op,
       inputs: inputs.map(({ value }) => value),
       outputs: results,
       attrs,
@@ -126,7 +126,7 @@ export abstract class RecordingDevice implements Recorder {
     value.storage.shared = true;
     const seen = new Value(shape, value.storage);
     seen.range = value.range;
-    this.#append({ op: reshapeOp as Op<never>, inputs: [value], outputs: [seen], attrs: null });
+    this.#append({ op: reshapeOp, inputs: [value], outputs: [seen], attrs: null });
     return this.adopt(new Tensor(this, seen));
   }
 

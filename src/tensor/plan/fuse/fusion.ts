@@ -169,7 +169,7 @@ export class Fusion {
   /** What is known of the channels of a buffer, seen as maps of this shape. */
   moments({ buffer, images, bufferChannels, pixels }: MapView): Moments {
     let seen = this.#moments.get(buffer);
-    if (seen === undefined) this.#moments.set(buffer, (seen = new Map()));
+    if (seen === undefined) this.#moments.set(buffer, (seen = new Map<string, Moments>()));
     const key = `${images} ${bufferChannels} ${pixels}`;
     const known = seen.get(key);
     if (known !== undefined && this.#isLasting(buffer)) return known;
