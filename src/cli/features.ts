@@ -4,7 +4,7 @@ import { AUDIO_VALUES } from '../avsc/node/clip-file.ts';
 import { readFeatures } from '../avsc/node/media-seconds.ts';
 import { encodeNpy } from '../avsc/node/npy.ts';
 import { FEATURE_CHANNELS, FRAMES_PER_SECOND, MELS } from '../avsc/features/logmel.ts';
-import { writeSafetensors } from '../nn/checkpoint/safetensors.ts';
+import { writeSafetensors } from '../nn/checkpoint/safetensors/file.ts';
 import { writeFileAtomic } from '../node/files.ts';
 import { UsageError } from './options.ts';
 

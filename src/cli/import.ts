@@ -13,7 +13,7 @@ import {
 } from '../avsc/weights/import.ts';
 import type { NamedTensors } from '../avsc/weights/names.ts';
 import type { CheckpointFile } from '../nn/checkpoint/checkpoint.ts';
-import { safetensorsPieces } from '../nn/checkpoint/safetensors.ts';
+import { safetensorsPieces } from '../nn/checkpoint/safetensors/file.ts';
 import { writeFileAtomic } from '../node/files.ts';
 import { Interrupted, withInterrupt } from './interrupt.ts';
 import { UsageError, whole } from './options.ts';

@@ -13,7 +13,7 @@ import { extractorNames, makeRecipe, type ExtractorChoices } from '../../src/avs
 import { STAGES } from '../../src/avsc/training/records.ts';
 import { createPredictor } from '../../src/avsc/training/trainer.ts';
 import { manualSeed, type Device } from '../../src/index.ts';
-import { readSafetensors, writeSafetensors } from '../../src/nn/checkpoint/safetensors.ts';
+import { readSafetensors, writeSafetensors } from '../../src/nn/checkpoint/safetensors/file.ts';
 import type { StateDict } from '../../src/nn/state.ts';
 import { softmaxRows } from '../../src/avsc/training/metrics.ts';
 import { hashValues } from '../support/hash.ts';

@@ -7,7 +7,7 @@ import { makeDataset } from '../../src/avsc/node/synth.ts';
 import type { RunResults } from '../../src/avsc/training/records.ts';
 import { findArchitecture } from '../../src/avsc/weights/architectures.ts';
 import { manualSeed } from '../../src/index.ts';
-import { readSafetensors, writeSafetensors } from '../../src/nn/checkpoint/safetensors.ts';
+import { readSafetensors, writeSafetensors } from '../../src/nn/checkpoint/safetensors/file.ts';
 import { start, wavelight, type Finished } from './wavelight.ts';
 
 const DEVICE = process.env['WAVELIGHT_TEST_ADAPTER'] ?? 'software';

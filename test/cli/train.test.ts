@@ -125,7 +125,7 @@ describe('train', () => {
   it('keeps frozen extractors as their stage left them', async () => {
     const { code, stderr } = await train('--out', 'frozen', '--freeze', 'both', '--epochs', '1');
     expect(code, stderr).toBe(0);
-    const { readSafetensors } = await import('../../src/nn/checkpoint/safetensors.ts');
+    const { readSafetensors } = await import('../../src/nn/checkpoint/safetensors/file.ts');
     const read = async (file: string) => readSafetensors(new Uint8Array(await bytes('frozen', file))).tensors;
     const joint = await read('model.safetensors');
     const parts = new Map([...(await read('audio.safetensors')), ...(await read('video.safetensors'))]);

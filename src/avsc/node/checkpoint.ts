@@ -1,7 +1,7 @@
 // last.safetensors: all that a training needs to go on as if it had never stopped.
 
 import { readFile } from 'node:fs/promises';
-import { readSafetensors, writeSafetensors } from '../../nn/checkpoint/safetensors.ts';
+import { readSafetensors, writeSafetensors } from '../../nn/checkpoint/safetensors/file.ts';
 import type { HostTensor, StateDict } from '../../nn/state.ts';
 import { STAGES, type Stage } from '../training/records.ts';
 import { errorCode, messageOf, writeFileAtomic } from '../../node/files.ts';

@@ -1,6 +1,6 @@
 // A run's model in a file for other programs.
 
-import { safetensorsPieces } from '../../nn/checkpoint/safetensors.ts';
+import { safetensorsPieces } from '../../nn/checkpoint/safetensors/file.ts';
 import { exportOnnx } from '../../nn/onnx/export.ts';
 import { softmax } from '../../tensor/ops/softmax.ts';
 import type { Device } from '../../tensor/device.ts';

@@ -1,7 +1,7 @@
 // A trained run's models, ready to predict.
 
 import { readFile } from 'node:fs/promises';
-import { readSafetensors } from '../../nn/checkpoint/safetensors.ts';
+import { readSafetensors } from '../../nn/checkpoint/safetensors/file.ts';
 import type { StateDict } from '../../nn/state.ts';
 import type { Device } from '../../tensor/device.ts';
 import { createModels, modalitiesOf, type SceneModel } from '../training/model.ts';

@@ -2,7 +2,7 @@
 
 import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeSafetensors } from '../../nn/checkpoint/safetensors.ts';
+import { writeSafetensors } from '../../nn/checkpoint/safetensors/file.ts';
 import type { StateDict } from '../../nn/state.ts';
 import type { Modality } from '../models/joint.ts';
 import { checkRecipe, type Recipe } from '../training/recipe.ts';

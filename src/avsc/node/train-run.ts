@@ -1,6 +1,6 @@
 // A training from its first step, or from where it was killed, to its report: audio net, video net, then both.
 
-import { writeSafetensors } from '../../nn/checkpoint/safetensors.ts';
+import { writeSafetensors } from '../../nn/checkpoint/safetensors/file.ts';
 import type { Schedule } from '../../nn/schedule.ts';
 import { writeFileAtomic } from '../../node/files.ts';
 import type { Device } from '../../tensor/device.ts';
