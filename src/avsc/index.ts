@@ -15,6 +15,7 @@ export {
   type LogMelRange,
   type Scaling,
 } from './features/logmel.ts';
+export type { PictureInput } from './features/pictures.ts';
 export { SCENES, sceneIndex, type Scene } from './dataset/scenes.ts';
 export { DENSENET161, DenseNet, DenseNetExtractor, type DenseNetConfig } from './models/densenet.ts';
 export { Fcnn, FCNN_SMALL, type FcnnConfig } from './models/fcnn.ts';
@@ -47,7 +48,6 @@ export {
   ARCHITECTURE_NAMES,
   type Architecture,
   type ArchitectureName,
-  type PictureInput,
   type SoundInput,
 } from './weights/architecture.ts';
 export { ARCHITECTURES, findArchitecture } from './weights/architectures.ts';

@@ -1,6 +1,13 @@
 // The video nets' input from decoded pictures.
 
-import type { PictureInput } from '../weights/architecture.ts';
+/** How pictures become a net's input: RGB bytes [3, size, size], squashed and cut, then (x / 255 - mean) / std per channel. */
+export interface PictureInput {
+  readonly kind: 'picture';
+  /** Side in pixels. */
+  readonly size: number;
+  readonly mean: readonly [number, number, number];
+  readonly std: readonly [number, number, number];
+}
 
 /** (x / 255 - mean) / std of RGB bytes [..., 3, size, size]. */
 export function normalisePictures(

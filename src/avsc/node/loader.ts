@@ -2,9 +2,8 @@
 
 import { SCENES } from '../dataset/scenes.ts';
 import { permutation, randomStream } from '../dataset/random.ts';
-import { normalisePictures } from '../features/pictures.ts';
+import { normalisePictures, type PictureInput } from '../features/pictures.ts';
 import { MODALITIES, type Modality } from '../models/joint.ts';
-import type { PictureInput } from '../weights/architecture.ts';
 import { IMAGENET_INPUT } from '../weights/architectures.ts';
 import { AUDIO_VALUES, frameBytes, openClipFile, readSecond, type ClipFile } from './clip-file.ts';
 import type { EmbeddingTable } from './embeddings.ts';

@@ -2,12 +2,11 @@
 
 import type { Device } from '../../tensor/device.ts';
 import { SCENES } from '../dataset/scenes.ts';
-import { normalisePictures } from '../features/pictures.ts';
+import { normalisePictures, type PictureInput } from '../features/pictures.ts';
 import { softmaxRows } from '../training/metrics.ts';
 import { pictureInput, type SceneModel } from '../training/model.ts';
 import { extractorNames } from '../training/recipe.ts';
 import type { Stage } from '../training/records.ts';
-import type { PictureInput } from '../weights/architecture.ts';
 import { createPredictor, type Predictor } from '../training/trainer.ts';
 import { AUDIO_VALUES, frameBytes } from './clip-file.ts';
 import { loadModel } from './load-run.ts';

@@ -3,17 +3,13 @@
 import type { StepInput } from '../../tensor/compile.ts';
 import type { Tensor } from '../../tensor/graph/tensor.ts';
 import { FEATURE_CHANNELS, FRAMES_PER_SECOND, MELS } from '../features/logmel.ts';
+import type { PictureInput } from '../features/pictures.ts';
 import { SCENES } from '../dataset/scenes.ts';
 import { DenseNetExtractor } from '../models/densenet.ts';
 import { Fcnn } from '../models/fcnn.ts';
 import { AudioNet, JointNet, MODALITIES, VideoNet, type Extractor, type Modality } from '../models/joint.ts';
 import { PRESETS, type PresetName } from '../presets.ts';
-import {
-  ARCHITECTURE_NAMES,
-  type Architecture,
-  type ArchitectureName,
-  type PictureInput,
-} from '../weights/architecture.ts';
+import { ARCHITECTURE_NAMES, type Architecture, type ArchitectureName } from '../weights/architecture.ts';
 import { findArchitecture, IMAGENET_INPUT } from '../weights/architectures.ts';
 import type { Stage } from './records.ts';
 

@@ -1,5 +1,6 @@
 import type { CheckpointFile, CheckpointTensor } from '../../nn/checkpoint/checkpoint.ts';
 import type { Layer } from '../../nn/module.ts';
+import type { PictureInput } from '../features/pictures.ts';
 import type { Extractor } from '../models/joint.ts';
 
 /** Nets whose published weights are read. */
@@ -14,15 +15,6 @@ export const ARCHITECTURE_NAMES = [
 ] as const;
 
 export type ArchitectureName = (typeof ARCHITECTURE_NAMES)[number];
-
-/** How pictures become a net's input: RGB bytes [3, size, size], squashed and cut, then (x / 255 - mean) / std per channel. */
-export interface PictureInput {
-  readonly kind: 'picture';
-  /** Side in pixels. */
-  readonly size: number;
-  readonly mean: readonly [number, number, number];
-  readonly std: readonly [number, number, number];
-}
 
 /** Log-mel features [channels, 128, T], scaled over the whole clip. */
 export interface SoundInput {

@@ -1,15 +1,11 @@
 import { DENSENET161, DenseNet, DenseNetExtractor } from '../models/densenet.ts';
 import { FEATURE_CHANNELS } from '../features/logmel.ts';
+import type { PictureInput } from '../features/pictures.ts';
 import { Fcnn, FCNN_SMALL, type FcnnConfig } from '../models/fcnn.ts';
 import { RESNEST50, ResNest, ResNestExtractor } from '../models/resnest.ts';
 import { RESNET18, RESNET50, ResNet, ResNetExtractor } from '../models/resnet.ts';
 import { SQUEEZENET1_1, SqueezeNet, SqueezeNetExtractor } from '../models/squeezenet.ts';
-import {
-  ARCHITECTURE_NAMES,
-  type Architecture,
-  type ArchitectureName,
-  type PictureInput,
-} from './architecture.ts';
+import { ARCHITECTURE_NAMES, type Architecture, type ArchitectureName } from './architecture.ts';
 import { adaptFcnn } from './keras-fcnn.ts';
 import { adaptSqueezeNet, MEAN_IMAGE } from './squeezenet.ts';
 import { adaptDenseNet, adaptTorchvision } from './torchvision.ts';
