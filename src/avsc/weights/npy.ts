@@ -1,7 +1,7 @@
 // Reading NumPy's .npy format (numpy.lib.format, versions 1 to 3): one array of numbers.
 
-import type { CheckpointTensor } from '../../nn/checkpoint/checkpoint.ts';
-import { checkpointTensor, ELEMENT_BYTES, type FileDType } from '../../nn/checkpoint/elements.ts';
+import { checkpointTensor, type CheckpointTensor } from '../../nn/checkpoint/checkpoint.ts';
+import { ELEMENT_BYTES, type FileDType } from '../../nn/checkpoint/elements.ts';
 import { quote } from '../../nn/checkpoint/quote.ts';
 import type { ByteSource } from '../../nn/checkpoint/source.ts';
 

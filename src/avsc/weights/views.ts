@@ -1,7 +1,7 @@
 // Tensors of a file in another layout: nothing is read before they are.
 
-import { checkpointTensor, ELEMENT_BYTES } from '../../nn/checkpoint/elements.ts';
-import type { CheckpointTensor } from '../../nn/checkpoint/checkpoint.ts';
+import { checkpointTensor, type CheckpointTensor } from '../../nn/checkpoint/checkpoint.ts';
+import { ELEMENT_BYTES } from '../../nn/checkpoint/elements.ts';
 import { elementCount, formatShape, type Shape } from '../../tensor/graph/shape.ts';
 
 /** How a view walks through the tensor it is of. */

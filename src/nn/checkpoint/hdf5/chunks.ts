@@ -1,9 +1,9 @@
 // Chunked data sets: blocks of equal shape, packed one by one, indexed by a tree.
 import { readTree } from './btree.ts';
 import { hdf5Error } from './cursor.ts';
-import type { StoredData } from './dataset.ts';
 import type { Hdf5File } from './file.ts';
 import { unpackChunk, type Filter } from './filters.ts';
+import { NOTHING_STORED, type StoredData } from './stored.ts';
 
 interface ChunkedLayout {
   readonly shape: readonly number[];
@@ -29,7 +29,7 @@ interface Chunk {
 /** Reads the index of the chunks and checks it. Throws an Error of one sentence, which calls the data set `what`. */
 export async function chunkedData(file: Hdf5File, layout: ChunkedLayout, what: string): Promise<StoredData> {
   const { shape, chunk, elementBytes, bytes, filters } = layout;
-  if (bytes === 0) return { stored: 0, unpacked: 0, readBytes: () => Promise.resolve(new Uint8Array(0)) };
+  if (bytes === 0) return NOTHING_STORED;
   if (chunk.length !== shape.length || chunk.some((n) => n < 1)) {
     throw hdf5Error(
       `${what} of ${shape.length} dimensions has chunks of [${chunk.slice(0, 32).join(', ')}] elements`,

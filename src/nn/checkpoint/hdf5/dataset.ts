@@ -6,17 +6,8 @@ import { chunkedData } from './chunks.ts';
 import type { Hdf5File } from './file.ts';
 import { findMessage, MESSAGE, readMessages } from './header.ts';
 import { parseFilters, type Filter } from './filters.ts';
+import { contiguousData, type StoredData } from './stored.ts';
 import { parseSpace, parseType } from './type.ts';
-
-/** Elements in some place of the file. */
-export interface StoredData {
-  /** Bytes of the file that hold them, as they are packed. */
-  readonly stored: number;
-  /** Bytes that are made of them. */
-  readonly unpacked: number;
-  /** Row-major, in memory of their own. */
-  readBytes(): Promise<Uint8Array<ArrayBuffer>>;
-}
 
 /** A data set whose elements have not been read; they become little-endian. */
 export interface Dataset extends StoredData {
@@ -86,7 +77,7 @@ async function openLayout(file: Hdf5File, fields: Cursor, described: Described):
       };
     }
     case 1:
-      return contiguousData(file, fields.address(widths), described);
+      return contiguousData(file, fields.address(widths), bytes, what);
     case 2: {
       if (version === 4) {
         throw hdf5Error(
@@ -104,16 +95,4 @@ async function openLayout(file: Hdf5File, fields: Cursor, described: Described):
         `${what} has layout ${kind} (3 is put together from other data sets), which is not read`,
       );
   }
-}
-
-function contiguousData(file: Hdf5File, address: number | undefined, { bytes, what }: Described): StoredData {
-  if (bytes === 0) return { stored: 0, unpacked: 0, readBytes: () => Promise.resolve(new Uint8Array(0)) };
-  if (address === undefined) throw hdf5Error(`${what} was never written`);
-  const begin = file.base + address;
-  if (begin + bytes > file.source.size) {
-    throw hdf5Error(
-      `${what} would end at byte ${begin + bytes}, the file at ${file.source.size}: it is cut short or damaged`,
-    );
-  }
-  return { stored: bytes, unpacked: bytes, readBytes: () => file.source.read(begin, begin + bytes) };
 }

@@ -3,8 +3,7 @@
  * attribute `layer_names` lists the layers; each layer's group lists its data sets in `weight_names`. Lists that are too
  * long for one attribute continue in `layer_names0`, `layer_names1` and so on.
  */
-import type { CheckpointFile, CheckpointTensor } from '../checkpoint.ts';
-import { checkpointTensor } from '../elements.ts';
+import { checkpointTensor, type CheckpointFile, type CheckpointTensor } from '../checkpoint.ts';
 import { readAttributes, readTexts, type Attributes } from './attributes.ts';
 import { openDataset, type Dataset } from './dataset.ts';
 import { openHdf5, type Hdf5File } from './file.ts';

@@ -1,8 +1,8 @@
 import type { DType } from '../../../gpu/dispatch.ts';
 import { dtypeOfArray } from '../../../tensor/graph/dtype.ts';
 import type { HostTensor, StateDict } from '../../state.ts';
-import type { CheckpointFile, CheckpointTensor } from '../checkpoint.ts';
-import { byteCount, checkpointTensor, decodeElements, type FileDType } from '../elements.ts';
+import { checkpointTensor, type CheckpointFile, type CheckpointTensor } from '../checkpoint.ts';
+import { byteCount, decodeElements, type FileDType } from '../elements.ts';
 import { encodeHeader, headerEnd, parseHeader, type SafetensorsHeader } from './header.ts';
 import type { ByteSource } from '../source.ts';
 

@@ -1,5 +1,5 @@
-import type { CheckpointTensor } from '../checkpoint.ts';
-import { checkpointTensor, ELEMENT_BYTES, swapBytes } from '../elements.ts';
+import { checkpointTensor, type CheckpointTensor } from '../checkpoint.ts';
+import { ELEMENT_BYTES, swapBytes } from '../elements.ts';
 import type { PickleCall } from './pickle_values.ts';
 import { layoutOf, torchError, type TorchLayout, type TorchStorage } from './layout.ts';
 
