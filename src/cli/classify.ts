@@ -1,9 +1,9 @@
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Command, Option } from 'commander';
-import { withCheckpoint } from '../avsc/node/checkpoint-file.ts';
-import { decodeImage } from '../avsc/node/image.ts';
-import { exists } from '../avsc/node/run-folder.ts';
+import { withCheckpoint } from '../avsc/node/weights/checkpoint-file.ts';
+import { decodeImage } from '../avsc/node/data/image.ts';
+import { exists } from '../avsc/node/runs/folder.ts';
 import type { Architecture, ArchitectureName } from '../avsc/weights/architecture.ts';
 import { findArchitecture } from '../avsc/weights/architectures.ts';
 import { classifyPictures } from '../avsc/weights/classify.ts';

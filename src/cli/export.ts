@@ -1,8 +1,8 @@
 import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Command, Option } from 'commander';
-import { exportRunOnnx, exportRunSafetensors } from '../avsc/node/export-run.ts';
-import { newestRun, openRun, runFiles, type RunFolder } from '../avsc/node/run-folder.ts';
+import { exportRunOnnx, exportRunSafetensors } from '../avsc/node/runs/export.ts';
+import { newestRun, openRun, runFiles, type RunFolder } from '../avsc/node/runs/folder.ts';
 import { STAGES, type Stage } from '../avsc/training/records.ts';
 import type { AdapterChoice } from '../node/adapter.ts';
 import { openDevice } from './device.ts';

@@ -1,8 +1,8 @@
 import { extname } from 'node:path';
 import { Command } from 'commander';
-import { AUDIO_VALUES } from '../avsc/node/clip-file.ts';
-import { readFeatures } from '../avsc/node/media-seconds.ts';
-import { encodeNpy } from '../avsc/node/npy.ts';
+import { AUDIO_VALUES } from '../avsc/node/data/clip-file.ts';
+import { readFeatures } from '../avsc/node/data/media-seconds.ts';
+import { encodeNpy } from '../avsc/node/data/npy.ts';
 import { FEATURE_CHANNELS, FRAMES_PER_SECOND, MELS } from '../avsc/features/logmel.ts';
 import { writeSafetensors } from '../nn/checkpoint/safetensors/file.ts';
 import { writeFileAtomic } from '../node/files.ts';

@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { fetchWeights, findWeights, listWeights, WEIGHT_NAMES } from '../avsc/node/weight-sources.ts';
+import { fetchWeights, findWeights, listWeights, WEIGHT_NAMES } from '../avsc/node/fetch/weights.ts';
 import { withInterrupt } from './interrupt.ts';
 import { UsageError } from './options.ts';
 import { say, showProgress, type Progress } from './progress.ts';

@@ -1,8 +1,8 @@
 import { realpath } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { Command } from 'commander';
-import { withCheckpoint } from '../avsc/node/checkpoint-file.ts';
-import { sha256Of } from '../avsc/node/given-weights.ts';
+import { withCheckpoint } from '../avsc/node/weights/checkpoint-file.ts';
+import { sha256Of } from '../avsc/node/weights/given.ts';
 import type { Architecture, ArchitectureName } from '../avsc/weights/architecture.ts';
 import { findArchitecture } from '../avsc/weights/architectures.ts';
 import {

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { withCheckpoint } from '../avsc/node/checkpoint-file.ts';
+import { withCheckpoint } from '../avsc/node/weights/checkpoint-file.ts';
 import { ELEMENT_BYTES } from '../nn/checkpoint/elements.ts';
 import type { CheckpointFile } from '../nn/checkpoint/checkpoint.ts';
 import { elementCount } from '../tensor/graph/shape.ts';

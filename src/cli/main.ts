@@ -2,7 +2,7 @@
 
 import { Command, CommanderError } from 'commander';
 import { messageOf } from '../node/files.ts';
-import { DatasetError } from '../avsc/node/dataset.ts';
+import { DatasetError } from '../avsc/node/data/dataset.ts';
 import { Interrupted } from './interrupt.ts';
 import { UsageError } from './options.ts';
 import { printable } from './table.ts';

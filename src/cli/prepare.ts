@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { findCacheFolder } from '../avsc/node/cache-folder.ts';
-import { prepareSplits, type SplitName } from '../avsc/node/prepare-splits.ts';
-import type { PreparedClip } from '../avsc/node/prepare.ts';
+import { findCacheFolder } from '../avsc/node/data/cache-folder.ts';
+import { prepareSplits, type SplitName } from '../avsc/node/data/prepare-splits.ts';
+import type { PreparedClip } from '../avsc/node/data/prepare.ts';
 import type { PresetName } from '../avsc/presets.ts';
 import { pictureInput } from '../avsc/training/model.ts';
 import type { ArchitectureName } from '../avsc/weights/architecture.ts';

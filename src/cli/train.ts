@@ -2,9 +2,9 @@ import { join, resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import { splitByLocation } from '../avsc/dataset/validation.ts';
 import { MODALITIES, type Modality } from '../avsc/models/joint.ts';
-import { makeDemoDataset } from '../avsc/node/demo.ts';
-import { readGivenWeights, sha256Of, type GivenWeights } from '../avsc/node/given-weights.ts';
-import type { PreparedClip } from '../avsc/node/prepare.ts';
+import { makeDemoDataset } from '../avsc/node/data/demo.ts';
+import { readGivenWeights, sha256Of, type GivenWeights } from '../avsc/node/weights/given.ts';
+import type { PreparedClip } from '../avsc/node/data/prepare.ts';
 import {
   createRun,
   exists,
@@ -13,8 +13,8 @@ import {
   openRun,
   runFiles,
   type RunFolder,
-} from '../avsc/node/run-folder.ts';
-import { runTraining, type TrainingData, type TrainingEvents } from '../avsc/node/train-run.ts';
+} from '../avsc/node/runs/folder.ts';
+import { runTraining, type TrainingData, type TrainingEvents } from '../avsc/node/training/train.ts';
 import {
   extractorNames,
   FREEZES,

@@ -1,7 +1,7 @@
 // Options of commands that take published weights, and what they mean.
 
 import { Option } from 'commander';
-import { readCompanions, readNpyFile } from '../avsc/node/companions.ts';
+import { readCompanions, readNpyFile } from '../avsc/node/weights/companions.ts';
 import { ARCHITECTURE_NAMES, type Architecture } from '../avsc/weights/architecture.ts';
 import type { NamedTensors } from '../avsc/weights/names.ts';
 import { MEAN_IMAGE, zeroMeanImage } from '../avsc/weights/squeezenet.ts';

@@ -3,7 +3,7 @@ import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFi
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { makeDataset } from '../../src/avsc/node/synth.ts';
+import { makeDataset } from '../../src/avsc/node/data/synth.ts';
 import type { RunResults } from '../../src/avsc/training/records.ts';
 import { findArchitecture } from '../../src/avsc/weights/architectures.ts';
 import { manualSeed } from '../../src/index.ts';

@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { makeDataset } from '../../src/avsc/node/synth.ts';
+import { makeDataset } from '../../src/avsc/node/data/synth.ts';
 import { SCENES } from '../../src/avsc/dataset/scenes.ts';
 import type { RunResults } from '../../src/avsc/training/records.ts';
 import { start, wavelight, type Finished } from './wavelight.ts';

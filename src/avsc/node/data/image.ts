@@ -1,0 +1,54 @@
+// Pictures as the networks see them: square RGB bytes, channel by channel.
+
+import sharp from 'sharp';
+import { messageOf } from '../../../node/files.ts';
+import { squashPicture, type Pixels } from '../../features/resize.ts';
+
+/** How any picture becomes a square of `size` pixels. */
+export interface PictureOptions {
+  /** Side of the result in pixels: 224 in the paper. */
+  readonly size: number;
+  /**
+   * 'squash-crop' (default): squashed to 256/224 of the size, its centre cut out, as Places365's script does.
+   * 'squash': all of the picture, its aspect not kept.
+   */
+  readonly fit?: 'squash-crop' | 'squash';
+}
+
+const MAX_PIXELS = 2 ** 26;
+
+/**
+ * Decodes an image file (JPEG, PNG, WebP, ...) into RGB bytes [3, size, size].
+ * Throws, naming the file, if it is missing, not an image or larger than 64 megapixels.
+ */
+export async function decodeImage(path: string, options: PictureOptions): Promise<Uint8Array<ArrayBuffer>> {
+  try {
+    const { data, info } = await sharp(path, { limitInputPixels: MAX_PIXELS })
+      .rotate()
+      .flatten()
+      .toColourspace('srgb')
+      .raw()
+      .toBuffer({ resolveWithObject: true });
+    const { width, height, channels } = info;
+    return toSquare({ data, width, height, channels }, options);
+  } catch (error) {
+    throw new Error(`${path} cannot be read as an image: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/** Turns RGBA bytes [height, width, 4] into RGB bytes [3, size, size]; what is transparent is not treated apart. */
+export function resizePicture(
+  rgba: Uint8Array,
+  width: number,
+  height: number,
+  options: PictureOptions,
+): Uint8Array<ArrayBuffer> {
+  return toSquare({ data: rgba, width, height, channels: 4 }, options);
+}
+
+function toSquare(pixels: Pixels, { size, fit = 'squash-crop' }: PictureOptions): Uint8Array<ArrayBuffer> {
+  if (!Number.isInteger(size) || size < 1 || size > 4096) {
+    throw new Error(`the picture's size must be an integer from 1 to 4096, got ${size}`);
+  }
+  return squashPicture(pixels, fit === 'squash' ? size : Math.round((size * 256) / 224), size);
+}

@@ -1,0 +1,65 @@
+// Published weights for a run's extractor, out of a checkpoint of any format.
+
+import { createHash } from 'node:crypto';
+import { open } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { openCheckpoint } from '../../../nn/checkpoint/open.ts';
+import type { StateDict } from '../../../nn/state.ts';
+import { openFileSource } from '../../../node/file-source.ts';
+import { messageOf } from '../../../node/files.ts';
+import type { ArchitectureName } from '../../weights/architecture.ts';
+import { findArchitecture } from '../../weights/architectures.ts';
+import { importWeights, readStateDict, type ImportReport } from '../../weights/import.ts';
+import { readCompanions } from './companions.ts';
+
+export interface GivenWeights {
+  /** Absolute path of the file and its SHA-256 in hex. */
+  readonly source: { readonly file: string; readonly sha256: string };
+  readonly report: ImportReport;
+  /** As the architecture's extractor names them. */
+  readonly state: StateDict;
+}
+
+/**
+ * Weights for an architecture's extractor; a head, of however many classes, is left out. Throws one sentence that
+ * names the file if it cannot be read or is of another net.
+ */
+export async function readGivenWeights(name: ArchitectureName, path: string): Promise<GivenWeights> {
+  const architecture = findArchitecture(name);
+  const file = await openFileSource(path);
+  try {
+    const checkpoint = await openCheckpoint(file);
+    const companions = await readCompanions(architecture, path);
+    const { report, tensors } = importWeights(checkpoint, architecture, { dropHead: true, companions });
+    const state = await readStateDict(tensors);
+    return { source: { file: resolve(path), sha256: await sha256Of(path) }, report, state };
+  } catch (error) {
+    const message = messageOf(error);
+    throw new Error(message.includes(path) ? message : `${path}: ${message}`, { cause: error });
+  } finally {
+    await file.close();
+  }
+}
+
+/** Bytes that are hashed at once, in one buffer: a stream would leave as much garbage as the file has bytes. */
+const HASH_BYTES = 2 ** 20;
+
+/** SHA-256 of a file in hex. Throws one sentence that names it if it cannot be read. */
+export async function sha256Of(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  const buffer = new Uint8Array(HASH_BYTES);
+  try {
+    const file = await open(path);
+    try {
+      for (;;) {
+        const { bytesRead } = await file.read(buffer, 0, buffer.length, null);
+        if (bytesRead === 0) return hash.digest('hex');
+        hash.update(buffer.subarray(0, bytesRead));
+      }
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    throw new Error(`cannot read ${path}: ${messageOf(error)}`, { cause: error });
+  }
+}
