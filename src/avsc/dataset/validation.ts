@@ -3,9 +3,9 @@
 import type { Clip } from './clips.ts';
 import { permutation, randomStream } from './random.ts';
 
-interface ValidationSplit {
-  readonly train: Clip[];
-  readonly validation: Clip[];
+interface ValidationSplit<C extends Clip> {
+  readonly train: C[];
+  readonly validation: C[];
 }
 
 /**
@@ -13,7 +13,11 @@ interface ValidationSplit {
  * Every scene keeps at least one location for training; a scene with a single location has no validation clip.
  * The same seed and clips give the same split. Throws if a clip's name tells no location.
  */
-export function splitByLocation(clips: readonly Clip[], fraction: number, seed: number): ValidationSplit {
+export function splitByLocation<C extends Clip>(
+  clips: readonly C[],
+  fraction: number,
+  seed: number,
+): ValidationSplit<C> {
   if (!(fraction >= 0 && fraction < 1)) {
     throw new Error(`the validation part must be at least 0 and below 1, got ${fraction}`);
   }

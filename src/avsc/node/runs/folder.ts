@@ -55,11 +55,7 @@ export async function createRun(
   given: ReadonlyMap<Modality, StateDict> = new Map(),
 ): Promise<RunFolder> {
   const files = runFiles(path);
-  if (await exists(files.config)) {
-    throw new Error(
-      `${path} already holds a run: choose another folder with --out, or go on with it by --resume`,
-    );
-  }
+  await assertNoRun(path);
   await mkdir(path, { recursive: true }).catch((error: unknown) => {
     throw new Error(`cannot make the run's folder ${path}: ${messageOf(error)}`, { cause: error });
   });
@@ -68,6 +64,14 @@ export async function createRun(
   const full: RunConfig = { version: VERSION, ...config };
   await writeFileAtomic(files.config, `${JSON.stringify(full, null, 2)}\n`);
   return { path, config: full };
+}
+
+/** Throws if the folder already holds a run. */
+export async function assertNoRun(path: string): Promise<void> {
+  if (!(await exists(runFiles(path).config))) return;
+  throw new Error(
+    `${path} already holds a run: choose another folder with --out, or go on with it by --resume`,
+  );
 }
 
 /** Opens a run that exists. Throws, naming the file, if there is none or its config.json is not one of ours. */

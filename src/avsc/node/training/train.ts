@@ -46,7 +46,7 @@ export interface TrainingEvents {
   onEvaluation?(stage: Stage): void;
 }
 
-interface TrainingOptions {
+export interface TrainingOptions {
   readonly folder: RunFolder;
   readonly data: TrainingData;
   /** Folder of the decoded clips. */

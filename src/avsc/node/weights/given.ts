@@ -3,13 +3,12 @@
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { openCheckpoint } from '../../../nn/checkpoint/open.ts';
 import type { StateDict } from '../../../nn/state.ts';
-import { openFileSource } from '../../../node/file-source.ts';
 import { messageOf } from '../../../node/files.ts';
 import type { ArchitectureName } from '../../weights/architecture.ts';
 import { findArchitecture } from '../../weights/architectures.ts';
 import { importWeights, readStateDict, type ImportReport } from '../../weights/import.ts';
+import { withCheckpoint } from './checkpoint-file.ts';
 import { readCompanions } from './companions.ts';
 
 export interface GivenWeights {
@@ -26,19 +25,12 @@ export interface GivenWeights {
  */
 export async function readGivenWeights(name: ArchitectureName, path: string): Promise<GivenWeights> {
   const architecture = findArchitecture(name);
-  const file = await openFileSource(path);
-  try {
-    const checkpoint = await openCheckpoint(file);
+  return withCheckpoint(path, async (checkpoint) => {
     const companions = await readCompanions(architecture, path);
     const { report, tensors } = importWeights(checkpoint, architecture, { dropHead: true, companions });
     const state = await readStateDict(tensors);
     return { source: { file: resolve(path), sha256: await sha256Of(path) }, report, state };
-  } catch (error) {
-    const message = messageOf(error);
-    throw new Error(message.includes(path) ? message : `${path}: ${message}`, { cause: error });
-  } finally {
-    await file.close();
-  }
+  });
 }
 
 /** Bytes that are hashed at once, in one buffer: a stream would leave as much garbage as the file has bytes. */
