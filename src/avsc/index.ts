@@ -1,6 +1,6 @@
 /**
- * The scene classifier, as `wavelight/avsc`: its nets, their inputs from sound, how they are trained and what comes out.
- * Runs in a browser; files, decoding and the command line are not in here.
+ * The scene classifier, as `wavelight/avsc`: nets, features, training and metrics. Everything here runs in a browser; files,
+ * decoding and the command line do not belong to it.
  */
 export { toStereo, secondsOf, SAMPLE_RATE, type Stereo } from './audio/clip.ts';
 export { resample } from './audio/resample.ts';

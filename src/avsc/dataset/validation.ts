@@ -1,4 +1,4 @@
-// A validation part that shares no location with the training part: clips of one place sound and look alike.
+// A validation part that shares no location with the training part, because clips of the same place sound and look alike.
 
 import type { Clip } from './clips.ts';
 import { permutation, randomStream } from './random.ts';
@@ -45,7 +45,7 @@ export function splitByLocation<C extends Clip>(
       const size = group.filter((clip) => clip.label === label).length;
       const wanted = fraction * (total.get(label) ?? 0);
       const have = held.get(label) ?? 0;
-      // The first location always, a further one where it brings the part nearer to the wanted size.
+      // The first location is always taken, a further one only if it brings the part nearer to the wanted size.
       const nearer = have === 0 || Math.abs(have + size - wanted) < Math.abs(have - wanted);
       return wanted > 0 && nearer && (left.get(label) ?? 0) > 1;
     });

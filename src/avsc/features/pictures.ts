@@ -1,6 +1,6 @@
-// The video nets' input from decoded pictures.
+// Decoded pictures as the input of a video net.
 
-/** How pictures become a net's input: RGB bytes [3, size, size], squashed and cut, then (x / 255 - mean) / std per channel. */
+/** Preprocessing of pictures: squashed and cropped to RGB bytes [3, size, size], then (x / 255 - mean) / std per channel. */
 export interface PictureInput {
   readonly kind: 'picture';
   /** Side in pixels. */
