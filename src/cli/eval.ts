@@ -31,7 +31,7 @@ interface EvalOptions {
   readonly json?: true;
 }
 
-/** `eval RUN`: a trained model on a split. */
+/** `eval RUN`: metrics and submission file of a trained model on a split. */
 export function evalCommand(): Command {
   return new Command('eval')
     .description("a run's model on a data set: metrics, confusion, submission file")

@@ -10,7 +10,7 @@ import { UsageError } from './options.ts';
 
 const CHANNELS = ['left', 'right', 'delta left', 'delta right', 'delta-delta left', 'delta-delta right'];
 
-/** `features FILE`: what the audio net sees of a media file. */
+/** `features FILE`: the log-mel features of a media file. */
 export function featuresCommand(): Command {
   return new Command('features')
     .description('log-mel features of the sound of a media file, second by second')

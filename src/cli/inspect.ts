@@ -5,7 +5,7 @@ import type { CheckpointFile } from '../nn/checkpoint/checkpoint.ts';
 import { elementCount } from '../tensor/graph/shape.ts';
 import { formatTable, printable } from './table.ts';
 
-/** `inspect FILE`: what a checkpoint holds; no elements are read. */
+/** `inspect FILE`: the contents of a checkpoint, without reading elements. */
 export function inspectCommand(): Command {
   return new Command('inspect')
     .description('what is in a checkpoint: safetensors, PyTorch (old and new), Keras HDF5')

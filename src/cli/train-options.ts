@@ -1,4 +1,4 @@
-// The options of `train`: what they say of a new run, and whether they agree with a run that is resumed.
+// The options of `train`: converted for a new run, and compared with a run to resume.
 
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
@@ -27,7 +27,7 @@ export interface TrainOptions extends Omit<RecipeOptions, 'batchSize' | 'extract
   readonly json?: true;
 }
 
-/** The run that the options ask for. Throws a UsageError for weights of a net that is not named. */
+/** The new run of the options. Throws a UsageError for weights without the name of their net. */
 export function newRun({ audio, audioWeights, video, videoWeights, ...options }: TrainOptions): NewRun {
   const extractor = (
     part: Modality,
@@ -54,7 +54,7 @@ export function newRun({ audio, audioWeights, video, videoWeights, ...options }:
   };
 }
 
-/** Throws a UsageError where an option on the command line differs from the recipe of the run to resume. */
+/** Throws a UsageError if an option on the command line differs from the recipe of the run to resume. */
 export async function assertSameRecipe(
   { path, config }: RunFolder,
   options: TrainOptions,

@@ -1,4 +1,4 @@
-// What `train` prints: progress on stderr, results on stdout.
+// The output of `train`: progress on stderr, results on stdout.
 
 import { runFiles } from '../avsc/node/runs/folder.ts';
 import type { StartEvents } from '../avsc/node/training/start.ts';
@@ -10,7 +10,7 @@ interface TrainingDisplay {
   readonly events: StartEvents;
   /** Folder of the run, once it exists. */
   readonly run: string | undefined;
-  /** Ends the bar that is shown; a failure leaves one. */
+  /** Ends the current bar, which a failure may have left. */
   end(): void;
 }
 
@@ -59,7 +59,7 @@ export function showTraining(): TrainingDisplay {
   };
 }
 
-/** Prints a line for each model and where the report is. */
+/** Prints a line for each model and the path of the report. */
 export function printResults(results: RunResults, path: string): void {
   const percent = (value: number): string => `${(100 * value).toFixed(1)} %`.padStart(8);
   console.log('model   accuracy (mean of classes)  accuracy (overall)  log loss');

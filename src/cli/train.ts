@@ -17,11 +17,11 @@ import { clipCache } from './prepare.ts';
 import { assertSameRecipe, newRun, type TrainOptions } from './train-options.ts';
 import { printResults, showTraining } from './train-progress.ts';
 
-/** `train`: the whole way from clips to a report; with nothing, on a data set that it makes. */
+/** `train`: from clips to a report; without `--data` on the demonstration data set. */
 export function trainCommand(): Command {
   return new Command('train')
     .description(
-      'train sound alone, pictures alone, then both together, and evaluate all three; without --data on a small made data set',
+      'train sound alone, pictures alone, then both together, and evaluate all three; without --data on a small generated data set',
     )
     .addOption(dataOption())
     .addOption(presetOption('small'))
@@ -30,7 +30,10 @@ export function trainCommand(): Command {
     .option('--lr <rate>', 'learning rate of the joint stage', numeric(0))
     .option('--lr-unimodal <rate>', 'learning rate of the audio and the video stage', numeric(0))
     .addOption(extractorOption('video'))
-    .option('--video-weights <file>', 'checkpoint that the video net begins with, of any format that is read')
+    .option(
+      '--video-weights <file>',
+      'checkpoint with the initial weights of the video net, in any supported format',
+    )
     .addOption(extractorOption('audio'))
     .option('--audio-weights <file>', 'the same for the audio net')
     .addOption(
@@ -52,7 +55,7 @@ export function trainCommand(): Command {
     .option('--resume', 'go on with the run in --out, or with the newest unfinished one')
     .option(
       '--save-every <steps>',
-      'steps between two checkpoints; there is one after each epoch anyway',
+      'steps between two checkpoints, in addition to the one after each epoch',
       whole(1),
       200,
     )

@@ -1,4 +1,4 @@
-// A decoded clip on disk: a header, then one record per second, so that any second is one read.
+// A decoded clip on disk: a header, then one record per second, so that one read gets any second.
 //
 //   magic "WLCLIP01" | seconds u32 | size u32 | crc32 of each record, u32 each | crc32 of all before, u32
 //   then per second: features f32 [6, 128, 39], pictures u8 [2, 3, size, size]        (little endian)
@@ -26,7 +26,7 @@ export interface Second {
   readonly frames: Uint8Array;
 }
 
-/** What the header of a decoded clip says. */
+/** Header of a decoded clip. */
 export interface ClipFile {
   readonly path: string;
   readonly seconds: number;
@@ -39,7 +39,7 @@ export function frameBytes(size: number): number {
   return FRAMES * 3 * size * size;
 }
 
-/** Writes all seconds of a clip, whole or not at all. Throws a StorageError if the disk does not take them. */
+/** Writes all seconds of a clip atomically. Throws a StorageError if writing fails. */
 export async function writeClipFile(path: string, size: number, seconds: readonly Second[]): Promise<void> {
   const pieces = seconds.flatMap(({ audio, frames }) => [bytesOf(audio), frames]);
   const header = new Uint8Array(headerBytes(seconds.length));

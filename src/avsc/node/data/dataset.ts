@@ -1,4 +1,4 @@
-// Reading a data set's folder: which clips a split lists, and whether their files are there.
+// Reads a data set's folder: the clips of a split, and whether their files exist.
 
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ import { errorCode, messageOf } from '../../../node/files.ts';
 
 type SplitName = 'train' | 'evaluate' | 'test';
 
-/** Where a split is listed; the first that exists counts. The short names are those of sets without folds. */
+/** Tables of a split, of which the first that exists is read. The short names are for data sets without folds. */
 const SPLIT_FILES: Record<SplitName, readonly string[]> = {
   train: ['evaluation_setup/fold1_train.csv', 'evaluation_setup/train.csv'],
   evaluate: ['evaluation_setup/fold1_evaluate.csv', 'evaluation_setup/evaluate.csv'],
@@ -17,7 +17,7 @@ const SPLIT_FILES: Record<SplitName, readonly string[]> = {
 const MAX_TABLE_BYTES = 64 * 2 ** 20;
 const LISTED = 20;
 
-/** A fault of the data set, with every problem found: each names file and row. */
+/** Errors in a data set. Each problem names file and row. */
 export class DatasetError extends Error {
   override readonly name = 'DatasetError';
   readonly problems: readonly string[];

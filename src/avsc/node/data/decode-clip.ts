@@ -1,4 +1,4 @@
-// Decodes one clip into the cache, or finds it there.
+// Decodes one clip into the cache, unless the cache has it.
 
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
@@ -17,19 +17,19 @@ import { errorCode } from '../../../node/files.ts';
 import type { PictureOptions } from './image.ts';
 import { decodeFrames, decodeSound } from './media.ts';
 
-/** What decides the contents of a decoded clip, beside its files. */
+/** Options that decide the contents of a decoded clip, beside its files. */
 export interface DecodeOptions extends PictureOptions {
-  /** Range that the log-mel features are scaled by: that of each second (default) or of the whole clip. */
+  /** Range by which the log-mel features are scaled: of each second (default) or of the whole clip. */
   readonly scaling?: Scaling;
 }
 
-/** One clip to decode: its two files and the folder that keeps the result. */
+/** One clip to decode: its two files and the cache folder. */
 export interface DecodeJob {
   readonly audio: string;
   readonly video: string;
   readonly cache: string;
   readonly options: DecodeOptions;
-  /** Whether a clip found in the cache is read in full to check its checksums. */
+  /** Whether a cached clip is read in full to verify its checksums. */
   readonly verify: boolean;
 }
 
@@ -40,13 +40,13 @@ export interface DecodedClip {
   readonly cached: boolean;
 }
 
-/** Raised when the layout of a cached clip or the way it is computed changes. */
+/** To be increased when the layout of a cached clip or its computation changes. */
 const CACHE_VERSION = 2;
 
 /**
  * Decodes a clip's sound into features and its video into pictures, second by second, and keeps them in the cache.
- * The entry's name is made from name, size and time of change of both files and from the options, so a changed file
- * is decoded anew; an entry that is damaged is remade.
+ * The entry's name is a hash of name, size and modification time of both files and of the options, so a changed file
+ * is decoded again. A damaged entry is replaced.
  * Throws one sentence for a bad clip (not 48 kHz stereo, truncated, unreadable, video shorter than its sound)
  * and a StorageError if the cache cannot be written.
  */
@@ -91,7 +91,7 @@ async function findCached(path: string, verify: boolean): Promise<ClipFile | und
     if (verify) await verifyClipFile(clip);
     return clip;
   } catch {
-    // Absent or damaged: either way it is made again.
+    // The entry is absent or damaged, and is decoded again in both cases.
     return undefined;
   }
 }

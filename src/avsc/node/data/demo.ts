@@ -1,4 +1,4 @@
-// The data set that `train` makes when it is given none.
+// The demonstration data set, which `train` generates if no data set is named.
 
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -6,7 +6,7 @@ import type { PoolOptions } from './pool.ts';
 import { makeDataset } from './synth.ts';
 
 /**
- * Makes the demonstration set below `parent`, or finds it there; one that an older version made is replaced.
+ * Generates the demonstration set below `parent`, unless it exists. A set of an older version is replaced.
  * Throws as `makeDataset` does.
  */
 export async function makeDemoDataset(
@@ -17,7 +17,7 @@ export async function makeDemoDataset(
   try {
     return { path, ...(await makeDataset(path, {}, options)) };
   } catch (error) {
-    // Only what makeDataset made is removed, never a folder that the user put there.
+    // Remove only a folder that makeDataset wrote, never one of the user's.
     const marker = await readFile(join(path, 'made.json'), 'utf8').catch(() => undefined);
     if (marker === undefined || options.signal?.aborted) throw error;
     await rm(path, { recursive: true });

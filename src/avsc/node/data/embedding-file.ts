@@ -9,7 +9,7 @@ import { writeFileAtomic } from '../../../node/files.ts';
 const MAGIC = 'WLEMBED1';
 const HEADER_BYTES = MAGIC.length + 12;
 
-/** Writes rows [seconds, features] whole or not at all. Throws a StorageError if the disk does not take them. */
+/** Writes rows [seconds, features] atomically. Throws a StorageError if writing fails. */
 export async function writeEmbeddings(path: string, rows: Float32Array, seconds: number): Promise<void> {
   const header = new Uint8Array(HEADER_BYTES);
   const view = new DataView(header.buffer);
@@ -21,13 +21,13 @@ export async function writeEmbeddings(path: string, rows: Float32Array, seconds:
   await writeFileAtomic(path, [header, bytes]);
 }
 
-/** Whether a file is there and holds whole rows [seconds, features]. */
+/** True if the file exists and holds undamaged rows [seconds, features]. */
 export async function hasEmbeddings(path: string, seconds: number, features: number): Promise<boolean> {
   let file: Uint8Array;
   try {
     file = await readFile(path);
   } catch {
-    // Absent or unreadable: either way it is made again.
+    // The file is absent or unreadable, and is computed again in both cases.
     return false;
   }
   if (file.length !== HEADER_BYTES + 4 * seconds * features) return false;
@@ -40,7 +40,7 @@ export async function hasEmbeddings(path: string, seconds: number, features: num
   );
 }
 
-/** One row of a file that `hasEmbeddings` found good. Throws, naming the file, if it has become shorter or is gone. */
+/** One row of a file that `hasEmbeddings` accepted. Throws, naming the file, if it has been truncated or removed since. */
 export async function readEmbedding(path: string, second: number, features: number): Promise<Float32Array> {
   const file = await open(path);
   try {

@@ -1,4 +1,4 @@
-// What a frozen extractor makes of each sample, computed once and kept on disk.
+// Embeddings of samples by a frozen extractor, computed once and cached on disk.
 
 import { createHash } from 'node:crypto';
 import { basename, join } from 'node:path';
@@ -26,30 +26,30 @@ interface EmbedOptions {
   readonly part: Modality;
   /** On the device; it is put into evaluation mode. */
   readonly extractor: Extractor;
-  /** What tells nets with the same weights apart: an architecture's name, a preset's. */
+  /** Name of the architecture or preset, which distinguishes nets with the same weights. */
   readonly name: string;
   readonly picture: PictureInput;
-  /** The embeddings lie below it. */
+  /** Parent folder of the embeddings. */
   readonly folder: string;
   readonly onProgress?: (done: number, total: number) => void;
   readonly signal?: AbortSignal;
 }
 
-/** Raised when the layout of the files or the way they are computed changes. */
+/** To be increased when the layout of the files or their computation changes. */
 const VERSION = 1;
 
-/** Seconds that are embedded at once; a clip of fewer has a batch of its own size. */
+/** Seconds in a batch. A shorter clip has a batch of its own size. */
 const BATCH = 5;
 
-/** Clips, and batches of a clip, whose results may be under way before the oldest is awaited. */
+/** Clips, and batches of a clip, that may be in flight before the oldest is awaited. */
 const IN_FLIGHT = 2;
 const READS_IN_FLIGHT = 3;
 
 /**
- * Embeddings of all seconds of the clips, out of the cache where they are there and whole; the others are computed and kept.
- * The cache's key is made from the extractor's weights and name, the adapter, and the decoded clip's own key (files, size), so
- * that what is found is bit by bit what would be computed. They are of samples as they are: a training that changes its
- * samples, by augmentation, cannot use them. Clips done stay when the signal stops it; throws the signal's reason.
+ * Embeddings of all seconds of the clips. Those missing from the cache or damaged there are computed and written.
+ * The cache's key is a hash of the extractor's weights and name, of the adapter, and of the decoded clip's own key (files,
+ * size), so cached values equal computed ones bit for bit. Embeddings are of unchanged samples: a training with augmentation
+ * cannot use them. When the signal aborts, finished clips stay in the cache and the signal's reason is thrown.
  */
 export async function embedClips(
   clips: readonly PreparedClip[],
@@ -78,7 +78,7 @@ export async function embedClips(
         onProgress?.((done += clip.seconds), total);
       };
       const writing = write();
-      writing.catch(() => undefined); // awaited in its turn
+      writing.catch(() => undefined); // The rejection is handled where `pending` is awaited.
       pending.push(writing);
       if (pending.length >= IN_FLIGHT) await pending.shift();
     }
@@ -105,7 +105,7 @@ function hashState(hash: ReturnType<typeof createHash>, state: StateDict): void 
 }
 
 interface Embedder {
-  /** Resolves when all of the clip is on its way to the device, to a promise of the rows [seconds, features]. */
+  /** Resolves when all batches of the clip are submitted, to a promise of the rows [seconds, features]. */
   start(clip: PreparedClip): Promise<{ readonly rows: Promise<Float32Array<ArrayBuffer>> }>;
   dispose(): void;
 }
@@ -121,7 +121,7 @@ function createEmbedder({ device, part, extractor, picture }: EmbedOptions): Emb
       const file = await openClipFile(clip.path);
       const rows = new Float32Array(file.seconds * features);
       const reads: Promise<void>[] = [];
-      // Batches never mix clips, so that a clip's bits do not depend on which other clips were missing.
+      // A batch holds seconds of one clip, so that a clip's bits do not depend on which other clips were missing.
       const size = Math.min(BATCH, file.seconds);
       for (let from = 0; from < file.seconds; from += size) {
         const count = Math.min(size, file.seconds - from);
@@ -136,7 +136,7 @@ function createEmbedder({ device, part, extractor, picture }: EmbedOptions): Emb
   };
 }
 
-/** Seconds [from, from + count) as the extractor's input, filled up with zeros to `size`. */
+/** Seconds [from, from + count) as the extractor's input, padded with zeros to `size`. */
 async function readInput(
   file: ClipFile,
   part: Modality,

@@ -1,16 +1,16 @@
-// Pictures as the networks see them: square RGB bytes, channel by channel.
+// Pictures as square RGB bytes, channel by channel.
 
 import sharp from 'sharp';
 import { messageOf } from '../../../node/files.ts';
 import { squashPicture, type Pixels } from '../../features/resize.ts';
 
-/** How any picture becomes a square of `size` pixels. */
+/** How a picture is resized to a square of `size` pixels. */
 export interface PictureOptions {
   /** Side of the result in pixels: 224 in the paper. */
   readonly size: number;
   /**
-   * 'squash-crop' (default): squashed to 256/224 of the size, its centre cut out, as Places365's script does.
-   * 'squash': all of the picture, its aspect not kept.
+   * 'squash-crop' (default): squashed to 256/224 of the size and cropped to the centre, as in Places365's script.
+   * 'squash': the whole picture, without keeping its aspect ratio.
    */
   readonly fit?: 'squash-crop' | 'squash';
 }
@@ -36,7 +36,7 @@ export async function decodeImage(path: string, options: PictureOptions): Promis
   }
 }
 
-/** Turns RGBA bytes [height, width, 4] into RGB bytes [3, size, size]; what is transparent is not treated apart. */
+/** Converts RGBA bytes [height, width, 4] to RGB bytes [3, size, size]. Alpha is ignored. */
 export function resizePicture(
   rgba: Uint8Array,
   width: number,

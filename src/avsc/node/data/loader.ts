@@ -1,4 +1,4 @@
-// Batches of one-second samples out of the decoded clips, read ahead so that the device does not wait.
+// Batches of one-second samples from the decoded clips, read ahead so that the device does not wait.
 
 import { SCENES } from '../../dataset/scenes.ts';
 import { permutation, randomStream } from '../../dataset/random.ts';
@@ -16,22 +16,22 @@ export interface Sample {
 }
 
 /**
- * One batch of B samples. The arrays are used again: they are valid until the next batch is asked for.
+ * One batch of B samples. The arrays are reused: they are valid until the next batch is requested.
  */
 export interface Batch {
   /** Index within the epoch. */
   readonly step: number;
-  /** Samples that count; the rest up to B are zeros (only the last batch of an evaluation has fewer than B). */
+  /** Number of samples. The remaining rows up to B are zeros, which only occurs in the last batch of an evaluation. */
   readonly count: number;
-  /** Log-mel features [B, 6, 128, 39]; empty where they are not read. */
+  /** Log-mel features [B, 6, 128, 39]; empty if they are not read. */
   readonly audio: Float32Array<ArrayBuffer>;
-  /** Normalised RGB pictures [B, 2, 3, size, size]; empty where they are not read. */
+  /** Normalised RGB pictures [B, 2, 3, size, size]; empty if they are not read. */
   readonly frames: Float32Array<ArrayBuffer>;
-  /** Embeddings [B, features], where they are read instead. */
+  /** Embeddings [B, features] of the modalities whose source is an EmbeddingTable. */
   readonly embeddings: Readonly<Partial<Record<Modality, Float32Array<ArrayBuffer>>>>;
-  /** One-hot labels [B, 10]; zeros where a clip has no label. */
+  /** One-hot labels [B, 10]; zeros if a clip has no label. */
   readonly labels: Float32Array<ArrayBuffer>;
-  /** Class indices [B]; -1 where a clip has no label. */
+  /** Class indices [B]; -1 if a clip has no label. */
   readonly classes: Int32Array<ArrayBuffer>;
   /** The `count` samples, in order. */
   readonly samples: readonly Sample[];
@@ -44,40 +44,40 @@ type SampleTransform = (
   key: { readonly epoch: number; readonly index: number },
 ) => void;
 
-/** What a batch holds of a modality: the input of its extractor, embeddings of it, or nothing. */
+/** Contents of a batch for one modality: the input of its extractor, its embeddings, or nothing. */
 type Source = 'input' | 'nothing' | EmbeddingTable;
 
 export type Sources = Readonly<Record<Modality, Source>>;
 
 interface LoaderOptions {
   readonly batchSize: number;
-  /** Order of the samples: mixed anew each epoch from the seed, or as listed (for evaluation). */
+  /** Shuffles the samples each epoch from the seed. Default: the order of the clips, for evaluation. */
   readonly shuffle?: { readonly seed: number };
-  /** Whether a last batch of fewer samples is left out (default: when shuffling) or filled up with zeros. */
+  /** Whether an incomplete last batch is dropped (default when shuffling) or padded with zeros. */
   readonly dropLast?: boolean;
-  /** Batches read ahead, 2 by default. Memory: (readAhead + 1) * batchSize * (120 kB + 24 * size^2 bytes). */
+  /** Batches read ahead. Default 2. Memory: (readAhead + 1) * batchSize * (120 kB + 24 * size^2 bytes). */
   readonly readAhead?: number;
-  /** Inputs of both by default. */
+  /** Default: the inputs of both modalities. */
   readonly sources?: Sources;
-  /** What pictures are normalised by; ImageNet's mean and spread by default. */
+  /** Normalisation of pictures. Default: ImageNet's mean and standard deviation. */
   readonly picture?: Pick<PictureInput, 'mean' | 'std'>;
-  /** Augmentation of single samples, which cannot go with embeddings, those of samples as they are; `key` tells them apart, so that a resumed run repeats it. */
+  /** Augmentation of single samples, which excludes embeddings. Its `key` names epoch and sample, so that a resumed run repeats it. */
   readonly transform?: SampleTransform;
 }
 
 export interface Loader {
-  /** Samples of one epoch (before any is dropped). */
+  /** Samples of one epoch, including dropped ones. */
   readonly sampleCount: number;
   /** Batches of one epoch. */
   readonly steps: number;
-  /** The batches of an epoch, from step `from` on: the same (seed, epoch, step) always gives the same batch. */
+  /** The batches of an epoch from step `from` on. The same (seed, epoch, step) always gives the same batch. */
   batches(epoch: number, from?: number): AsyncGenerator<Batch, void, undefined>;
 }
 
 /**
- * A loader over decoded clips; it keeps no clip in memory, so a data set may be larger than that.
- * Opens every clip once to check its header. Throws if a clip is missing, damaged or of another size,
- * if the set is empty, if it has fewer samples than one batch needs, or for a transform of what was embedded before.
+ * A loader over decoded clips. It keeps no clip in memory, so the data set may be larger than memory.
+ * Opens every clip once to check its header. Throws if a clip is missing, damaged or of another size, if the set is empty
+ * or smaller than one batch that may not be padded, or if `transform` is combined with embeddings.
  */
 export async function createLoader(clips: readonly PreparedClip[], options: LoaderOptions): Promise<Loader> {
   const { batchSize, shuffle, dropLast = shuffle !== undefined, readAhead = 2 } = options;
@@ -146,7 +146,7 @@ export async function createLoader(clips: readonly PreparedClip[], options: Load
       const start = (step: number): void => {
         if (step >= steps) return;
         const filling = fill(ring[step % ring.length] as MutableBatch, order, epoch, step);
-        // A failure is thrown when its batch is due; until then it must not count as unhandled.
+        // A failure is thrown when its batch is awaited; until then it must not count as unhandled.
         filling.catch(() => undefined);
         pending.push(filling);
       };

@@ -1,4 +1,4 @@
-// Any media file as the models' inputs, second by second: what predict and features look at.
+// Any media file as inputs of the models, second by second, for `predict` and `features`.
 
 import { resample } from '../../audio/resample.ts';
 import { SAMPLE_RATE, secondsOf, toStereo, type Stereo } from '../../audio/clip.ts';
@@ -8,7 +8,7 @@ import { AUDIO_VALUES } from './clip-file.ts';
 import { decodeSound } from './media.ts';
 import { readMedia } from './read-media.ts';
 
-/** What a file holds for the models; a part is null where the file has no such track. */
+/** Inputs from a file; a part is null if the file has no such track. */
 export interface MediaSeconds {
   readonly seconds: number;
   /** Log-mel features [seconds, 6, 128, 39]. */
@@ -17,7 +17,7 @@ export interface MediaSeconds {
   readonly frames: Uint8Array<ArrayBuffer> | null;
 }
 
-/** Decodes sound and pictures of a media file. Throws, naming the file, if it is unreadable or lasts no full second. */
+/** Decodes sound and pictures of a media file. Throws, naming the file, if it is unreadable or shorter than one second. */
 export async function readMediaSeconds(
   path: string,
   size: number,
@@ -26,7 +26,7 @@ export async function readMediaSeconds(
   const { sound, frames } = await readMedia(path, { size }, { signal });
   const audio = sound === undefined ? null : featuresOf(path, sound);
   const seconds = audio === null ? (frames?.seconds ?? 0) : audio.length / AUDIO_VALUES;
-  // Both were cut to the sound's full seconds; a last second that lacks some samples may still differ.
+  // Both are cut to the sound's full seconds, but they may differ in a last second that lacks some samples.
   return { seconds: Math.min(seconds, frames?.seconds ?? seconds), audio, frames: frames?.data ?? null };
 }
 

@@ -1,4 +1,4 @@
-// Sound and pictures out of media files, by FFmpeg behind mediabunny.
+// Decodes sound and pictures of media files by FFmpeg, through mediabunny.
 
 import { open, readFile, stat } from 'node:fs/promises';
 import { registerMediabunnyServer } from '@mediabunny/server';
@@ -15,11 +15,11 @@ import { decodeWav, type Wav } from '../../audio/wav.ts';
 import { errorCode, messageOf } from '../../../node/files.ts';
 import { resizePicture, type PictureOptions } from './image.ts';
 
-// No hardware decoding: results must not depend on the machine's video chip, and probing for one prints warnings.
+// Hardware decoding is off: results must not depend on the machine's video decoder, and probing for one prints warnings.
 registerMediabunnyServer({ hardwareContext: null });
 
-// When FFmpeg refuses a packet, mediabunny 1.61 reports that to its caller and rejects a second promise nobody awaits
-// (its decoder's close), which would end the process. Any other such rejection still does, unless the host listens.
+// When FFmpeg refuses a packet, mediabunny 1.61 reports that to its caller and also rejects a promise that nobody awaits
+// (its decoder's close), which would end the process. Other unhandled rejections still end it, unless the host listens.
 process.on('unhandledRejection', (reason) => {
   const reported = reason instanceof Error && reason.constructor.name === 'FFmpegError';
   if (!reported && process.listenerCount('unhandledRejection') === 1) throw reason;
@@ -28,14 +28,14 @@ process.on('unhandledRejection', (reason) => {
 /** Times of the pictures within each second, in s: the 1st and the 15th frame at 30 frames per second. */
 export const FRAME_TIMES = [0, 14 / 30] as const;
 
-/** One hour of sound or pictures: more is refused before memory is asked for. */
+/** One hour of sound or pictures. Longer files are refused before memory is allocated. */
 const MAX_SECONDS = 3600;
 const MAX_SIDE = 8192;
 /** A last second that lacks up to 10 ms counts, as in `secondsOf`. */
 const SHORTFALL = 0.01;
-/** Samples of all channels: an hour of 48 kHz stereo fits, 2 GB as floats. */
+/** Upper bound on the samples of all channels (2 GB as floats). An hour of 48 kHz stereo fits. */
 const MAX_SAMPLES = 2 ** 29;
-/** A picture that stood longer than this is taken for a hole in the video. */
+/** A picture that lasts longer than this, in s, counts as a gap in the video. */
 const MAX_GAP = 1;
 
 interface VideoFrames {
@@ -46,8 +46,8 @@ interface VideoFrames {
 }
 
 /**
- * Decodes the 1st and the 15th picture of each second, taking the nearest frame where the rate is not 30 per second.
- * `seconds` says how many are wanted (as many as the sound has); by default as many as the video has in full.
+ * Decodes the 1st and the 15th picture of each second at 30 frames per second, or the nearest frames at another rate.
+ * `seconds` is the number of seconds of the sound; its default is the number of full seconds of the video.
  * Throws, naming the file: unreadable, no video track, broken within, or shorter than `seconds`.
  */
 export function decodeFrames(path: string, options: PictureOptions, seconds?: number): Promise<VideoFrames> {
@@ -112,7 +112,7 @@ export async function decodeSound(path: string): Promise<Wav> {
     const channels = Array.from({ length: count }, () => new Float32Array(length));
     let end = 0;
     for await (const sample of new AudioSampleSink(track).samples()) {
-      // What lies before time 0 is the codec's run-in; a late start leaves silence.
+      // Samples before time 0 are the codec's priming and are skipped. A late start leaves silence.
       const start = Math.round(sample.timestamp * sampleRate);
       const skipped = Math.max(0, -start);
       const kept = Math.min(sample.numberOfFrames, length - start) - skipped;
@@ -146,10 +146,10 @@ export interface MediaJob {
   readonly options: PictureOptions;
 }
 
-/** What a file holds; at least one of the two. */
+/** Sound and pictures of a file, which has at least one of them. */
 export interface Media {
   readonly sound: Wav | undefined;
-  /** As many seconds as the sound has in full, or as the video has where there is no sound. */
+  /** Pictures for each full second of the sound, or of the video if there is no sound. */
   readonly frames: VideoFrames | undefined;
 }
 
@@ -165,7 +165,7 @@ export async function decodeMedia({ path, options }: MediaJob): Promise<Media> {
   return { sound, frames };
 }
 
-/** Asks for the moment half a frame later, because the sink returns the last frame that began before. */
+/** Timestamps half a frame after the wanted ones, because the sink returns the last frame that began before a timestamp. */
 async function pictureTimes(track: InputVideoTrack, seconds: number): Promise<number[]> {
   const { averagePacketRate } = await track.computePacketStats(64);
   const half = 0.5 / (averagePacketRate > 0 ? averagePacketRate : 30);
@@ -203,7 +203,7 @@ async function withInput<T>(path: string, use: (input: Input) => Promise<T>): Pr
   await checkFile(path);
   const input = new Input({ source: new FilePathSource(path), formats: ALL_FORMATS });
   try {
-    // The format readers may stumble over foreign bytes; that too means that it is none of theirs.
+    // A format reader may throw on bytes of another format, which also means that it cannot read the file.
     if (!(await input.canRead().catch(() => false))) {
       throw new Error('is not a media file this program reads (mp4, mkv, webm, wav, ...)');
     }
@@ -215,7 +215,7 @@ async function withInput<T>(path: string, use: (input: Input) => Promise<T>): Pr
   }
 }
 
-/** Our own messages go on after the file's name; those of the libraries get a beginning. */
+/** Our own messages continue a sentence that begins with the file's name; those of the libraries get a verb first. */
 function withVerb(message: string): string {
   return /^(has|is|lasts|ends|changes) /.test(message)
     ? message
@@ -245,7 +245,7 @@ async function isWav(path: string): Promise<boolean> {
 
 async function readWav(path: string): Promise<Wav> {
   const { size } = await stat(path);
-  // 48 kHz, 24 bit, stereo is 288 kB a second; eight times as much allows for any usual format.
+  // 48 kHz, 24 bit, stereo is 288 kB per second; eight times as much allows for any usual format.
   if (size > MAX_SECONDS * 288_000 * 8)
     throw new Error(`${path} is too large: ${size} bytes; cut it into parts`);
   try {

@@ -6,20 +6,20 @@ import { StorageError } from '../../../node/files.ts';
 import type { Alive, Job, JobResult, Reply } from './worker.ts';
 
 export interface PoolOptions {
-  /** Threads; by default one per core. */
+  /** Threads. Default: one per core. */
   readonly workers?: number;
   /** Called after each job. */
   readonly onProgress?: (done: number, total: number) => void;
-  /** Stops before the next jobs; those begun are finished, so nothing is left half done. */
+  /** When aborted, no further jobs start; running jobs finish. */
   readonly signal?: AbortSignal;
-  /** Time in ms after which a thread that shows no life is given up, with the job it has; a minute by default. */
+  /** Time in ms after which a thread that does not respond is terminated and its job fails. Default: a minute. */
   readonly patience?: number;
 }
 
-/** The outcome of one job: its value, or the sentence that says what is wrong with its input. */
+/** The outcome of one job: its value, or a sentence about its bad input. */
 type Outcome<T> = { readonly value: T } | { readonly problem: string };
 
-// Sources run as they are; after a build the worker lies beside the module that starts it.
+// The worker is a source file in a checkout; in a build it lies beside the module that starts it.
 const workerUrl = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url);
 
 const PATIENCE_MS = 60_000;
@@ -35,8 +35,8 @@ function startThread(): Thread {
 }
 
 /**
- * Runs all jobs and returns their outcomes in order. A bad input is an outcome;
- * a StorageError, a dead worker and the signal's reason are thrown once the jobs in work are over.
+ * Runs all jobs and returns their outcomes in order. A bad input is an outcome; a StorageError, a dead worker and the
+ * signal's reason are thrown after the running jobs have finished.
  */
 export async function runJobs<J extends Job>(
   jobs: readonly J[],
@@ -70,7 +70,7 @@ export async function runJobs<J extends Job>(
       stopped = true;
       throw error;
     } finally {
-      // Not terminate(): FFmpeg may still be at work in the background, and being cut off there aborts the process.
+      // terminate() would abort the process if FFmpeg still works in the background, so the thread is asked to end.
       thread.worker.postMessage(null);
       await thread.ended;
     }
@@ -82,7 +82,7 @@ export async function runJobs<J extends Job>(
   return outcomes;
 }
 
-/** The worker's answer; undefined if its event loop stood still for `patience` ms. */
+/** The worker's reply; undefined if its event loop was blocked for `patience` ms. */
 function ask(worker: Worker, job: Job, patience: number): Promise<Reply | undefined> {
   return new Promise((resolve, reject) => {
     const onMessage = (reply: Reply | Alive): void => {

@@ -1,4 +1,4 @@
-// The splits of a data set, decoded together so that every bad clip is found at once.
+// Decodes the splits of a data set together, so that every bad clip is reported at once.
 
 import { assertDisjoint, type Clip } from '../../dataset/clips.ts';
 import { readSplit } from './dataset.ts';
@@ -8,7 +8,7 @@ export type SplitName = Parameters<typeof readSplit>[1];
 
 /**
  * Reads and decodes several splits of a data set's folder, in the order named. Throws as `readSplit` and
- * `prepareClips` do, and if training and evaluation split share a clip.
+ * `prepareClips` do, and if the training and the evaluation split share a clip.
  */
 export async function prepareSplits(
   root: string,
@@ -18,14 +18,14 @@ export async function prepareSplits(
   const listed = await Promise.all(names.map((name) => readSplit(root, name)));
   const named = (name: SplitName): Clip[] => listed[names.indexOf(name)] ?? [];
   assertDisjoint(named('train'), named('evaluate'));
-  // A test split lists the evaluation split's clips once more.
+  // A test split lists the clips of the evaluation split again.
   const all = [...new Map(listed.flat().map((clip) => [clip.audio, clip])).values()];
   const { clips, cached } = await prepareClips(root, all, options);
   const prepared = new Map(clips.map((clip) => [clip.audio, clip]));
   const splits = listed.map((split) =>
     split.flatMap((clip) => {
       const found = prepared.get(clip.audio);
-      // Label and row are those of the split, not of where the clip was listed first.
+      // Label and row are those of this split, not of the split that listed the clip first.
       return found ? [{ ...found, ...clip }] : [];
     }),
   );

@@ -1,4 +1,4 @@
-// Decodes all clips of a data set once, on all cores, and keeps them for training.
+// Decodes all clips of a data set into the cache, on all cores.
 
 import { lstat, readdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -8,13 +8,13 @@ import { DatasetError } from './dataset.ts';
 import { runJobs, type PoolOptions } from './pool.ts';
 
 interface PrepareOptions extends DecodeOptions, PoolOptions {
-  /** Folder of the decoded clips: 120 kB of features and 6 * size^2 bytes of pictures per second of clip. */
+  /** Folder of the decoded clips. A second takes 120 kB for features and 6 * size^2 bytes for pictures. */
   readonly cache: string;
-  /** Whether clips found in the cache are read in full to check their checksums (default); the length always is. */
+  /** Whether the checksums of cached clips are verified by reading them in full (default). Their length always is. */
   readonly verify?: boolean;
 }
 
-/** A clip that is decoded and lies in the cache. */
+/** A clip that has been decoded into the cache. */
 export interface PreparedClip extends Clip {
   readonly path: string;
   readonly seconds: number;
@@ -24,15 +24,15 @@ export interface Prepared {
   readonly clips: PreparedClip[];
   /** Side of the pictures in pixels. */
   readonly size: number;
-  /** How many were found in the cache. */
+  /** Number of clips that the cache had already. */
   readonly cached: number;
 }
 
-/** A temporary file this old belongs to a run that died. */
+/** A temporary file older than this belongs to a process that died. */
 const STALE_MS = 60 * 60 * 1000;
 
 /**
- * Decodes the clips of a data set's folder that are not in the cache yet; what an interrupted run made is kept.
+ * Decodes the clips of a data set's folder that are not in the cache yet. Clips that an interrupted run decoded are kept.
  * Throws a DatasetError that lists ALL bad clips (split file, row, what is wrong), a StorageError of one
  * sentence when the disk is full, and the signal's reason when it was stopped.
  */
@@ -73,7 +73,7 @@ export async function prepareClips(
   return { clips: prepared, size, cached };
 }
 
-/** Removes what runs that died left half written in a folder of a cache. */
+/** Removes the temporary files of processes that died from a cache folder. */
 export async function removeStale(cache: string): Promise<void> {
   const names = await readdir(cache).catch(() => []);
   for (const name of names.filter((entry) => entry.endsWith('.tmp'))) {

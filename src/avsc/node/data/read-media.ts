@@ -1,12 +1,12 @@
-// Sound and pictures of any one media file, for predictions.
+// Decodes one media file in a worker thread, for predictions.
 
 import type { PictureOptions } from './image.ts';
 import type { Media } from './media.ts';
 import { runJobs, type PoolOptions } from './pool.ts';
 
 /**
- * Decodes a media file (mp4, mkv, webm, wav, mp3, ...) in a thread of its own, so that a broken one harms nothing:
- * its sound at its own rate and channels, and its pictures at `options.size`, whichever of the two it has.
+ * Decodes a media file (mp4, mkv, webm, wav, mp3, ...) in its own thread, so that a broken file cannot harm the process:
+ * sound at the file's rate and channels, and pictures at `options.size`, whichever the file has.
  * Throws one sentence that names the file: missing, unreadable, broken, video shorter than its sound, too long.
  */
 export async function readMedia(

@@ -1,4 +1,4 @@
-// Writes one clip of the made data set: a 24-bit binaural WAV file and an MP4 file at 30 frames per second.
+// Writes one clip of the generated data set: a 24-bit binaural WAV file and an MP4 file at 30 frames per second.
 
 import { join } from 'node:path';
 import { registerMediabunnyServer } from '@mediabunny/server';
@@ -24,7 +24,7 @@ registerMediabunnyServer({ hardwareContext: null });
 /** Side of the videos in pixels. */
 const MADE_SIZE = 96;
 const FRAME_RATE = 30;
-/** A constant quantizer makes the encoder repeatable, which a bit rate does not; other codecs fall back to the rate. */
+/** A constant quantizer makes the encoder deterministic, unlike a bit rate. Codecs without quantizer use the bit rate. */
 const QUALITY = new Quality({ quantizer: 26, bitrate: 300_000 });
 
 export interface MakeJob {
@@ -34,7 +34,7 @@ export interface MakeJob {
   readonly seconds: number;
 }
 
-/** Makes a clip from the seed alone and writes its two files. Throws a StorageError if the disk refuses. */
+/** Generates a clip from the seed alone and writes its two files. Throws a StorageError if writing fails. */
 export async function writeMadeClip({ root, clip, seed, seconds }: MakeJob): Promise<void> {
   const rule = SCENE_RULES[clip.scene];
   const location = `${seed}/${clip.location}`;
@@ -75,11 +75,11 @@ async function encodeVideo(camera: Camera, seconds: number): Promise<Uint8Array>
   return withoutTimes(new Uint8Array(target.buffer));
 }
 
-/** The container notes when it was written, in three boxes; zeros there make files repeatable. */
+/** Sets the times of writing, which three boxes of the container hold, to zero, so that files are reproducible. */
 function withoutTimes(mp4: Uint8Array): Uint8Array {
   const bytes = Buffer.from(mp4.buffer, mp4.byteOffset, mp4.byteLength);
   for (const box of ['mvhd', 'tkhd', 'mdhd']) {
-    // After the name: version and flags, then times of creation and change, 4 bytes each in version 0 and 8 in 1.
+    // After the name: version and flags, then times of creation and modification, 4 bytes each in version 0 and 8 in version 1.
     const at = bytes.indexOf(box) + box.length;
     bytes.fill(0, at + 4, at + 4 + (bytes[at] === 0 ? 8 : 16));
   }

@@ -1,4 +1,4 @@
-// Makes the demonstration data set in a folder, in the layout of TAU Urban Audio-Visual Scenes 2021.
+// Generates the demonstration data set in a folder, in the layout of TAU Urban Audio-Visual Scenes 2021.
 
 import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -6,14 +6,14 @@ import { MADE_SET_DEFAULTS, planClips, planTables, type MadeSetOptions } from '.
 import { storageError, temporaryName, writeFileAtomic } from '../../../node/files.ts';
 import { runJobs, type PoolOptions } from './pool.ts';
 
-/** The file that says what a made folder was made from; raised with every change of the rules. */
+/** The file that records the settings and the version of the rules, which is to be increased when they change. */
 const MARKER = 'made.json';
 const RULES_VERSION = 1;
 
 /**
- * Makes a data set whose ten scenes need sound and picture (rules.ts) in `root`; does nothing if the same one is there.
- * The same options give the same sound files to the byte, and the same videos where the encoder is the same.
- * It appears under its name when it is whole. Throws if `root` holds anything else.
+ * Generates a data set whose ten scenes need sound and picture (rules.ts) in `root`. Does nothing if `root` holds the same set.
+ * The same options give the same sound files to the byte, and the same videos if the encoder is the same.
+ * The folder gets its name when it is complete. Throws if `root` holds anything else.
  */
 export async function makeDataset(
   root: string,

@@ -1,4 +1,4 @@
-// The thread that decodes or makes clips; started by pool.ts.
+// The worker thread that decodes or generates clips; pool.ts starts it.
 
 import { parentPort } from 'node:worker_threads';
 import { decodeClip, type DecodedClip, type DecodeJob } from './decode-clip.ts';
@@ -6,7 +6,7 @@ import { messageOf, StorageError } from '../../../node/files.ts';
 import { decodeMedia, type Media, type MediaJob } from './media.ts';
 import { writeMadeClip, type MakeJob } from './synth-clip.ts';
 
-/** What each kind of job is given and gives back. */
+/** Input and result of each kind of job. */
 interface Jobs {
   readonly decode: { readonly job: DecodeJob; readonly result: DecodedClip };
   readonly media: { readonly job: MediaJob; readonly result: Media };
@@ -16,13 +16,13 @@ interface Jobs {
 export type Job = { [K in keyof Jobs]: { readonly kind: K } & Jobs[K]['job'] }[keyof Jobs];
 export type JobResult<J extends Job> = Jobs[J['kind']]['result'];
 
-/** What the thread answers: the result, what is wrong with the job's input, or that the disk refuses. */
+/** The thread's reply: the result, a sentence about the job's bad input, or a failure to write. */
 export type Reply =
   | { readonly kind: 'value'; readonly value: JobResult<Job> }
   | { readonly kind: 'problem'; readonly message: string }
   | { readonly kind: 'storage'; readonly message: string };
 
-/** Sent every second while the thread's event loop turns: some broken files send their reader round in circles. */
+/** Heartbeat, sent every second while the thread's event loop runs, because some broken files make their reader loop. */
 export interface Alive {
   readonly kind: 'alive';
 }
@@ -40,7 +40,7 @@ async function run(job: Job): Promise<JobResult<Job>> {
 }
 
 parentPort?.on('message', (job: Job | null) => {
-  // The end: the thread ends by itself as soon as nothing is under way.
+  // Without its port the thread ends by itself as soon as no work is left.
   if (job === null) {
     parentPort?.close();
     return;

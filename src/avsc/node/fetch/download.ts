@@ -1,4 +1,4 @@
-// Fetching a large file by HTTP so that nothing is fetched twice and nothing but the file itself gets its name.
+// Downloads a large file by HTTP: resumable, and renamed to its final name only when it is complete.
 
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
@@ -10,29 +10,29 @@ import { StartOver, TryAgain, requestRest, type Rest } from './request.ts';
 
 export interface DownloadOptions {
   readonly signal: AbortSignal;
-  /** How the file's SHA-256 begins, in hex. */
+  /** First digits of the file's SHA-256, in hex. */
   readonly sha256?: string;
-  /** `done` of `total` bytes (null where the server does not say), the first `start` of which were there before. */
+  /** `done` of `total` bytes are there (null if the server does not say), of which `start` were there before. */
   readonly onProgress?: (done: number, start: number, total: number | null) => void;
-  /** What goes otherwise than planned. */
+  /** Called with a sentence for every retry and restart. */
   readonly onNote?: (text: string) => void;
-  /** Seconds without a byte after which a connection counts as dead. Default 30. */
+  /** Timeout in seconds without a byte, after which a connection counts as dead. Default 30. */
   readonly patience?: number;
-  /** Seconds before each new attempt; a byte more than ever before starts them anew. Default 1, 2, 4, 8. */
+  /** Seconds before each retry. Progress by a byte starts the list again. Default 1, 2, 4, 8. */
   readonly pauses?: readonly number[];
 }
 
 export interface Downloaded {
   readonly bytes: number;
   readonly sha256: string;
-  /** The file was there before, whole. */
+  /** True if the complete file existed already. */
   readonly wasThere: boolean;
 }
 
 /**
- * Fetches `url` to `path`, by way of `path`.part, which stays when it is stopped or fails and is gone on with next time,
- * if the server's file is still the same (If-Range). Throws an Error of one sentence if the server cannot be reached or
- * gives something else, a StorageError if the disk is full or forbids it, the signal's reason if it is aborted.
+ * Downloads `url` to `path` through `path`.part, which is kept when the download stops or fails. The next call resumes it if
+ * the server's file has not changed (If-Range). Throws an Error of one sentence if the server cannot be reached or sends
+ * something else, a StorageError if the disk is full or not writable, and the signal's reason if it is aborted.
  */
 export async function download(url: string, path: string, options: DownloadOptions): Promise<Downloaded> {
   const { sha256, signal } = options;
@@ -58,7 +58,7 @@ export async function download(url: string, path: string, options: DownloadOptio
   return { ...found, wasThere: false };
 }
 
-/** Attempts until the part is whole. */
+/** Retries until the part is complete. */
 async function fetchAll(url: string, part: string, options: DownloadOptions): Promise<void> {
   const { signal, pauses = [1, 2, 4, 8], onNote } = options;
   let furthest = (await bytesOf(part)) ?? 0;
@@ -82,7 +82,7 @@ async function fetchAll(url: string, part: string, options: DownloadOptions): Pr
   }
 }
 
-/** One attempt: asks for what the part lacks and appends it. */
+/** One attempt: requests the rest of the part and appends it. */
 async function fetchRest(url: string, part: string, options: DownloadOptions): Promise<void> {
   const state = await readState(part);
   const there = state?.url === url && state.validator !== null ? ((await bytesOf(part)) ?? 0) : 0;
@@ -158,14 +158,14 @@ const wrongFile = (path: string, { sha256 }: Digest, wanted = '', wayOut: string
 
 interface PartState {
   readonly url: string;
-  /** What If-Range takes: the server's name for this very content. */
+  /** Validator for If-Range: the strong ETag or date of this content. */
   readonly validator: string | null;
   readonly total: number | null;
 }
 
 const stateFile = (part: string): string => `${part}.json`;
 
-/** Undefined where there is none, or none that makes sense: then the part is of no use either. */
+/** State of a part; undefined if it is missing or malformed, in which case the part is useless too. */
 async function readState(part: string): Promise<PartState | undefined> {
   try {
     const value = JSON.parse(await readFile(stateFile(part), 'utf8')) as Record<string, unknown> | null;

@@ -1,48 +1,48 @@
-// One request for a file or the rest of it, and what servers may answer instead.
+// One HTTP request for a file or the rest of it, with checks of the response.
 
 import { messageOf } from '../../../node/files.ts';
 
-/** The connection or the server failed in a way that may pass. */
+/** A transient failure of the connection or the server. */
 export class TryAgain extends Error {
   override readonly name = 'TryAgain';
 }
 
-/** What is there does not fit what the server has: only the whole file helps. */
+/** The bytes on disk do not match the server's file, so it must be downloaded from the beginning. */
 export class StartOver extends Error {
   override readonly name = 'StartOver';
 }
 
 interface Request {
-  /** Bytes that are there. */
+  /** Bytes on disk. */
   readonly there: number;
-  /** The ETag or date that came with them; null where there was none, so that `there` must be 0. */
+  /** The ETag or date that came with them; null if there was none, in which case `there` must be 0. */
   readonly validator: string | null;
-  /** Size of the whole file as it was said then. */
+  /** Size of the whole file according to the earlier response. */
   readonly total: number | null;
   readonly signal: AbortSignal;
 }
 
-/** What comes: bytes from `start` on. */
+/** A response: the file's bytes from `start` on. */
 export interface Rest {
   readonly start: number;
   /** Bytes of the whole file, if the server says. */
   readonly total: number | null;
   readonly validator: string | null;
-  /** Throws TryAgain if they end too early. */
+  /** Throws TryAgain if the body ends too early. */
   readonly chunks: AsyncIterable<Uint8Array>;
 }
 
-/** No weights are as large: a server that does not end must not fill the disk. */
+/** Upper bound on a download, so that a broken server cannot fill the disk. */
 const MAX_BYTES = 16 * 2 ** 30;
 
-/** Statuses that pass. */
+/** Statuses of transient failures. */
 const PASSING = [408, 425, 429, 500, 502, 503, 504];
 
-/** Throws TryAgain, StartOver, or an Error of one sentence where neither helps. */
+/** Requests the file from byte `there` on. Throws TryAgain, StartOver, or an Error of one sentence if neither helps. */
 export async function requestRest(url: string, request: Request): Promise<Rest> {
   const { there, validator, signal } = request;
   const { host, protocol } = new URL(url);
-  // Compressed, sizes and ranges would be those of something else.
+  // Sizes and ranges of a compressed response would not be those of the file.
   const headers: Record<string, string> = { 'accept-encoding': 'identity' };
   if (there > 0 && validator !== null) {
     headers['range'] = `bytes=${there}-`;
@@ -78,7 +78,7 @@ function readRest(response: Response, host: string, { there, validator, total: k
   if (status === 206 && start !== there)
     throw new StartOver(`${host} sends other bytes than it was asked for`);
   const now = validatorOf(headers);
-  // Some servers do not know If-Range.
+  // Some servers ignore If-Range.
   if (start > 0 && now !== null && now !== validator)
     throw new StartOver(`the file at ${host} is another one now`);
   const total = range === undefined ? lengthOf(headers) : range.total;
@@ -91,12 +91,12 @@ function readRest(response: Response, host: string, { there, validator, total: k
     start,
     total,
     validator: start > 0 ? (now ?? validator) : now,
-    // Taken now: fetch cancels the body of a response that is collected before anybody has its reader.
+    // The reader is taken now, because fetch cancels the body if the response is garbage-collected before.
     chunks: checked(body.values(), start, total, host),
   };
 }
 
-/** The chunks, with a look at how they begin and how many they are. */
+/** Passes the chunks on, checking how the file begins and its length. */
 async function* checked(
   body: AsyncIterable<Uint8Array>,
   start: number,
@@ -113,7 +113,7 @@ async function* checked(
       yield chunk;
     }
   } catch (error) {
-    // What fetch throws where a connection breaks.
+    // fetch throws a TypeError when a connection breaks.
     if (!(error instanceof TypeError)) throw error;
     throw new TryAgain(endedEarly(host, at, total), { cause: error });
   }
@@ -133,7 +133,7 @@ const looksLikePage = (chunk: Uint8Array): boolean =>
 
 function parseRange(text: string): { start: number; total: number | null } {
   const [, start, total] = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(text) ?? [];
-  // -1 is no start that anybody asked for.
+  // -1 never equals the requested start.
   return { start: Number(start ?? -1), total: total === undefined || total === '*' ? null : Number(total) };
 }
 
@@ -142,13 +142,13 @@ function lengthOf(headers: Headers): number | null {
   return text !== null && /^\d+$/.test(text) ? Number(text) : null;
 }
 
-/** Weak ETags do not promise the same bytes, so that If-Range must not use them. */
+/** ETag or date for If-Range. Weak ETags are left out, because they do not promise the same bytes. */
 function validatorOf(headers: Headers): string | null {
   const etag = headers.get('etag');
   return etag !== null && !etag.startsWith('W/') ? etag : headers.get('last-modified');
 }
 
-/** What fetch says is 'fetch failed'; its cause knows why. */
+/** Reason of a failed fetch. Its own message is only 'fetch failed'; the cause has the code. */
 function reasonOf(error: unknown): string {
   const cause = error instanceof Error ? error.cause : undefined;
   if (cause instanceof Error && 'code' in cause && typeof cause.code === 'string') return cause.code;

@@ -1,4 +1,4 @@
-// Where published weights are, and how they are fetched.
+// URLs of published weights, and their download.
 
 import { join } from 'node:path';
 import { messageOf, StorageError } from '../../../node/files.ts';
@@ -8,16 +8,16 @@ import { download, type Downloaded, type DownloadOptions } from './download.ts';
 interface WeightSource {
   readonly name: string;
   readonly url: string;
-  /** Undefined for what belongs to weights without being some. */
+  /** Undefined for files that only accompany weights. */
   readonly architecture?: ArchitectureName;
   /** Classes of the head. */
   readonly classes?: number;
-  /** About how much it is, for whoever chooses. */
+  /** Approximate size. */
   readonly megabytes: number;
-  /** How the SHA-256 begins, where the publisher puts it into the file's name. */
+  /** First digits of the SHA-256, if the publisher puts them into the file's name. */
   readonly sha256?: string;
   readonly licence: string;
-  /** A page to look at when the host is down. */
+  /** Hint where else to look when the host is down. */
   readonly elsewhere: string;
 }
 
@@ -75,14 +75,14 @@ const SOURCES: readonly WeightSource[] = [
 
 export const WEIGHT_NAMES: readonly string[] = SOURCES.map(({ name }) => name);
 
-/** Throws an Error that lists the names if there is none of this one. */
+/** The weights of this name. Throws an Error that lists the names if there are none. */
 export function findWeights(name: string): WeightSource {
   const found = SOURCES.find((source) => source.name === name);
   if (found !== undefined) return found;
   throw new Error(`there are no weights ${name}: choose one of ${WEIGHT_NAMES.join(', ')}`);
 }
 
-/** The names with sizes and licences, a line each. */
+/** Names, sizes and licences, one line each. */
 export function listWeights(): string {
   const width = Math.max(...WEIGHT_NAMES.map(({ length }) => length));
   return SOURCES.map(
@@ -92,11 +92,11 @@ export function listWeights(): string {
 
 interface FetchOptions extends Omit<DownloadOptions, 'sha256'> {
   readonly folder: string;
-  /** A folder of the web that has the file under its own name. */
+  /** Base URL of a mirror that has the file under the same name. */
   readonly mirror?: string;
 }
 
-/** Fetches weights into a folder, under their publisher's name. Throws an Error that says where else to look. */
+/** Downloads weights into a folder, under their publisher's name. Throws an Error that says where else to look. */
 export async function fetchWeights(
   source: WeightSource,
   { folder, mirror, ...options }: FetchOptions,

@@ -1,4 +1,4 @@
-// last.safetensors: all that a training needs to go on as if it had never stopped.
+// last.safetensors: the state from which a training resumes to the same bits.
 
 import { readFile } from 'node:fs/promises';
 import { readSafetensors, writeSafetensors } from '../../../nn/checkpoint/safetensors/file.ts';
@@ -6,24 +6,24 @@ import type { HostTensor, StateDict } from '../../../nn/state.ts';
 import { STAGES, type Stage } from '../../training/records.ts';
 import { errorCode, messageOf, writeFileAtomic } from '../../../node/files.ts';
 
-/** Where a training stands. */
+/** Progress of a training. */
 export interface Position {
   readonly stage: Stage;
-  /** Epoch under way, from 1; one more than the stage has where the stage is over. */
+  /** Current epoch, from 1. After the stage's last epoch it is the number of epochs plus 1. */
   readonly epoch: number;
-  /** Steps done in it: where the loader goes on. */
+  /** Finished steps of the epoch, where the loader resumes. */
   readonly step: number;
-  /** Steps done in the whole run: the step of the device's random numbers. */
+  /** Finished steps of the run, which key the device's random numbers. */
   readonly totalSteps: number;
-  /** Sum of the losses of the epoch's steps. */
+  /** Sum of the losses of the epoch's finished steps. */
   readonly lossSum: number;
-  /** Length of metrics.jsonl. */
+  /** Length of metrics.jsonl in bytes. */
   readonly recordBytes: number;
 }
 
 export interface Checkpoint {
   readonly position: Position;
-  /** Weights and statistics of the stage's model; empty where the stage has not begun. */
+  /** Weights and statistics of the stage's model; empty before the stage begins. */
   readonly model: StateDict;
   readonly optimizer: StateDict;
 }
@@ -31,7 +31,7 @@ export interface Checkpoint {
 const MODEL = 'model.';
 const OPTIMIZER = 'optimizer.';
 
-/** Writes the checkpoint whole or not at all. Throws one sentence when the disk does not take it. */
+/** Writes the checkpoint atomically. Throws one sentence if writing fails. */
 export async function writeCheckpoint(
   path: string,
   { position, model, optimizer }: Checkpoint,
@@ -40,7 +40,7 @@ export async function writeCheckpoint(
   await writeFileAtomic(path, writeSafetensors(tensors, new Map([['position', JSON.stringify(position)]])));
 }
 
-/** Reads a checkpoint; undefined where there is none yet. Throws, naming the file, if it is damaged. */
+/** Reads a checkpoint; undefined if there is none yet. Throws, naming the file, if it is damaged. */
 export async function readCheckpoint(path: string): Promise<Checkpoint | undefined> {
   let file: Uint8Array;
   try {
@@ -50,7 +50,7 @@ export async function readCheckpoint(path: string): Promise<Checkpoint | undefin
     throw new Error(`cannot read ${path}: ${messageOf(error)}`, { cause: error });
   }
   try {
-    // A plain Uint8Array: a Buffer's slice would share its memory.
+    // A copy as Uint8Array, because slices of a Buffer share its memory.
     const { metadata, tensors } = readSafetensors(new Uint8Array(file));
     return {
       position: parsePosition(metadata.get('position') ?? 'null'),

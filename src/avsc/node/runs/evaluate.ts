@@ -1,4 +1,4 @@
-// A model on all samples of a loader.
+// Predictions of a model on all samples of a loader, and their metrics.
 
 import type { Device } from '../../../tensor/device.ts';
 import type { TypedArray } from '../../../tensor/graph/tensor.ts';
@@ -14,7 +14,7 @@ export interface Predictions {
   readonly probabilities: Float64Array<ArrayBuffer>;
 }
 
-/** Batches that may be under way before the oldest result is awaited. */
+/** Batches that may be in flight before the oldest result is awaited. */
 const IN_FLIGHT = 3;
 
 interface PredictOptions {
@@ -22,7 +22,7 @@ interface PredictOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Probabilities of every sample, in the loader's order (which must not drop any). Throws the signal's reason. */
+/** Probabilities of every sample, in the order of the loader, which must not drop any. Throws the signal's reason. */
 export async function predictAll(
   device: Device,
   model: SceneModel,
@@ -53,7 +53,7 @@ export async function predictAll(
   return { samples, probabilities: softmaxRows(logits, classes) };
 }
 
-/** Measures predictions of labelled samples. Throws an Error if one has no label. */
+/** Metrics of predictions on labelled samples. Throws an Error if a sample has no label. */
 export function measurePredictions({ samples, probabilities }: Predictions): Metrics {
   const labels = samples.map(({ clip }) => {
     if (clip.label === undefined)

@@ -1,4 +1,4 @@
-// A run's model in a file for other programs.
+// Exports a run's model for other programs.
 
 import { safetensorsPieces } from '../../../nn/checkpoint/safetensors/file.ts';
 import { exportOnnx } from '../../../nn/onnx/export.ts';
@@ -12,7 +12,7 @@ import { withCheckpoint } from '../weights/checkpoint-file.ts';
 import { loadModel } from './load.ts';
 import { runFiles, type RunFolder } from './folder.ts';
 
-/** The weights with what they are of and what they were trained behind as metadata. Throws, naming a file that is missing. */
+/** Writes the weights, with the model's description as metadata. Throws, naming the file, if one is missing. */
 export async function exportRunSafetensors(
   { path, config }: RunFolder,
   stage: Stage,
@@ -25,8 +25,8 @@ export async function exportRunSafetensors(
 }
 
 /**
- * The whole model as ONNX: inputs audio [batch, 6, 128, 39] and frames [batch, 2, 3, S, S] (as far as the stage takes
- * them), outputs logits and probabilities [batch, 10]. Gives why the batch is fixed to 1, if it is.
+ * Writes the whole model as ONNX, with the stage's inputs among audio [batch, 6, 128, 39] and frames [batch, 2, 3, S, S] and
+ * the outputs logits and probabilities [batch, 10]. `fixedBatch` is the reason if the batch is fixed to 1, else null.
  */
 export async function exportRunOnnx(
   folder: RunFolder,

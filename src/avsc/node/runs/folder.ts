@@ -1,4 +1,4 @@
-// A run's folder: what is in it, under which name, and how it is found again.
+// A run's folder: its files, and the search for runs.
 
 import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -9,15 +9,15 @@ import { checkRecipe, type Recipe } from '../../training/recipe.ts';
 import type { RunRecord, RunResults, Stage } from '../../training/records.ts';
 import { errorCode, messageOf, writeFileAtomic } from '../../../node/files.ts';
 
-/** Where runs are made and looked for when no folder is named. */
+/** Default parent folder of runs. */
 const RUNS = 'runs';
 
 const VERSION = 1;
 
-/** config.json: what a run was started with. */
+/** Contents of config.json: the data set and the recipe of a run. */
 interface RunConfig {
   readonly version: typeof VERSION;
-  /** Folder of the data set, absolute. */
+  /** Absolute path of the data set's folder. */
   readonly data: string;
   readonly recipe: Recipe;
 }
@@ -27,28 +27,28 @@ export interface RunFolder {
   readonly config: RunConfig;
 }
 
-/** Files of a run by what they hold. */
+/** Paths of a run's files. */
 export const runFiles = (path: string) => ({
   config: join(path, 'config.json'),
   /** One line per step and epoch. */
   records: join(path, 'metrics.jsonl'),
-  /** What differs from run to run: seconds per epoch, the device. */
+  /** Seconds per epoch and the device, which differ between equal runs. */
   timings: join(path, 'timings.jsonl'),
-  /** The three models on the evaluation split. */
+  /** Metrics of the three models on the evaluation split. */
   results: join(path, 'metrics.json'),
-  /** The weights a stage ended with; model.safetensors is the joint model. */
+  /** Final weights of a stage; model.safetensors is the joint model. */
   weights: (stage: Stage): string =>
     join(path, stage === 'joint' ? 'model.safetensors' : `${stage}.safetensors`),
-  /** Weights that an extractor was given, as imported: a run does not need their file any more. */
+  /** Given weights of an extractor, as imported, so that a run does not need their file again. */
   given: (part: Modality): string => join(path, `given-${part}.safetensors`),
-  /** Embeddings by extractors that the run itself trained and then froze. */
+  /** Embeddings by extractors that this run trained and then froze. */
   embeddings: join(path, 'embeddings'),
-  /** Weights, optimiser, counters: what a killed run goes on from. */
+  /** Weights, optimiser state and counters, from which a killed run resumes. */
   checkpoint: join(path, 'last.safetensors'),
   report: join(path, 'report.html'),
 });
 
-/** Makes the folder, the given weights in it and its config.json. Throws if the folder already holds a run. */
+/** Creates the folder, the given weights in it and config.json. Throws if the folder already holds a run. */
 export async function createRun(
   path: string,
   config: Omit<RunConfig, 'version'>,
@@ -60,7 +60,7 @@ export async function createRun(
     throw new Error(`cannot make the run's folder ${path}: ${messageOf(error)}`, { cause: error });
   });
   for (const [part, weights] of given) await writeFileAtomic(files.given(part), writeSafetensors(weights));
-  // Last, since it is what makes the folder a run.
+  // config.json is written last, because a folder with it counts as a run.
   const full: RunConfig = { version: VERSION, ...config };
   await writeFileAtomic(files.config, `${JSON.stringify(full, null, 2)}\n`);
   return { path, config: full };
@@ -74,7 +74,7 @@ export async function assertNoRun(path: string): Promise<void> {
   );
 }
 
-/** Opens a run that exists. Throws, naming the file, if there is none or its config.json is not one of ours. */
+/** Opens a run. Throws, naming the file, if there is none or its config.json is not valid. */
 export async function openRun(path: string): Promise<RunFolder> {
   const file = runFiles(path).config;
   let text: string;
@@ -97,7 +97,7 @@ export async function openRun(path: string): Promise<RunFolder> {
   }
 }
 
-/** The run under `parent` that was finished last. Throws if there is none. */
+/** The run under `parent` that finished last. Throws if there is none. */
 export async function newestRun(parent = RUNS): Promise<RunFolder> {
   const newest = await newestWith(parent, (path) => runFiles(path).weights('joint'));
   if (newest !== undefined) return openRun(newest);
@@ -117,7 +117,7 @@ export async function newestUnfinishedRun(parent = RUNS): Promise<RunFolder> {
   throw new Error(`there is no unfinished run under ${parent}/: name one with --out`);
 }
 
-/** The folder in `parent` whose file `has` changed last, among those without a file `lacks`. */
+/** The folder in `parent` whose file `has` is the newest, among folders without a file `lacks`. */
 async function newestWith(
   parent: string,
   has: (path: string) => string,
@@ -135,7 +135,7 @@ async function newestWith(
   return found.filter((run) => run !== undefined).sort((a, b) => b.time - a.time)[0]?.path;
 }
 
-/** A name for a new run that does not exist yet: the first free number under `parent`. */
+/** Path for a new run: `name` with the first free number under `parent`. */
 export async function freeRunPath(name: string, parent = RUNS): Promise<string> {
   for (let number = 1; ; number++) {
     const path = join(parent, `${name}-${number}`);

@@ -1,4 +1,4 @@
-// A file of JSON lines that grows while a run goes on, and that a resumed run cuts back to its checkpoint.
+// An append-only file of JSON lines. A resumed run truncates it to the length in its checkpoint.
 
 import { closeSync, fsyncSync, ftruncateSync, fstatSync, openSync, writeSync } from 'node:fs';
 import { storageError } from '../../../node/files.ts';
@@ -9,8 +9,8 @@ export class LineLog {
   #bytes: number;
 
   /**
-   * Opens or makes the file and keeps its first `bytes` bytes (all by default). Throws a StorageError if it cannot be
-   * written, and an Error if it is shorter than that.
+   * Opens or creates the file and truncates it to `bytes` bytes (default: its length). Throws a StorageError if it cannot be
+   * written, and an Error if it is shorter than `bytes`.
    */
   constructor(path: string, bytes?: number) {
     this.path = path;
@@ -32,12 +32,12 @@ export class LineLog {
     this.#bytes = bytes ?? found;
   }
 
-  /** Length of what was written, to give to the constructor on resume. */
+  /** Length of the file, to give to the constructor on resume. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Adds one line. Throws a StorageError if the disk does not take it; a resumed run cuts off what was begun. */
+  /** Appends one line. Throws a StorageError if writing fails; a resumed run truncates an incomplete line. */
   append(record: object): void {
     const line = Buffer.from(`${JSON.stringify(record)}\n`);
     try {
@@ -48,7 +48,7 @@ export class LineLog {
     this.#bytes += line.length;
   }
 
-  /** Waits until the disk has everything, so that a checkpoint never is ahead of its log. */
+  /** Flushes the file to the disk, so that a checkpoint is never ahead of its log. */
   flush(): void {
     try {
       fsyncSync(this.#file);

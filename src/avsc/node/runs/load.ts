@@ -1,4 +1,4 @@
-// A trained run's models, ready to predict.
+// Loads the models of a run.
 
 import { readFile } from 'node:fs/promises';
 import { readSafetensors } from '../../../nn/checkpoint/safetensors/file.ts';
@@ -10,7 +10,7 @@ import type { Stage } from '../../training/records.ts';
 import { messageOf } from '../../../node/files.ts';
 import { runFiles, type RunFolder } from './folder.ts';
 
-/** The model that a stage of the run ended with, on the device. Throws, naming the file, if it is missing or damaged. */
+/** The trained model of a stage, on the device. Throws, naming the file, if it is missing or damaged. */
 export async function loadModel(
   { path, config }: RunFolder,
   stage: Stage,
@@ -31,8 +31,8 @@ export async function loadModel(
 }
 
 /**
- * Loads what a stage begins with: given weights, and in the joint model what the first two stages trained. Throws, naming the
- * file, if it is missing, damaged or of another net.
+ * Loads the initial extractors of a stage: given weights, or in the joint stage those of the first two stages. Throws, naming
+ * the file, if it is missing, damaged or of another net.
  */
 export async function loadExtractors({ path, config }: RunFolder, { stage, net }: SceneModel): Promise<void> {
   const files = runFiles(path);
@@ -53,7 +53,7 @@ export async function loadExtractors({ path, config }: RunFolder, { stage, net }
 /** Tensors of a safetensors file. Throws, naming the file, if it is missing or damaged. */
 async function readWeights(path: string): Promise<StateDict> {
   try {
-    // A plain Uint8Array: a Buffer's slice would share its memory.
+    // A copy as Uint8Array, because slices of a Buffer share its memory.
     return readSafetensors(new Uint8Array(await readFile(path))).tensors;
   } catch (error) {
     throw new Error(`cannot read the weights ${path}: ${messageOf(error)}`, { cause: error });

@@ -1,4 +1,4 @@
-// A run's models on single media files.
+// Predictions of a run's models on media files.
 
 import type { Device } from '../../../tensor/device.ts';
 import { SCENES } from '../../dataset/scenes.ts';
@@ -13,23 +13,23 @@ import { loadModel } from './load.ts';
 import { readMediaSeconds, type MediaSeconds } from '../data/media-seconds.ts';
 import type { RunFolder } from './folder.ts';
 
-/** Seconds that are predicted at once. */
+/** Seconds in a batch. */
 const BATCH = 8;
 
 interface MediaPrediction {
-  /** The model that fits what the file holds. */
+  /** The model for the modalities of the file. */
   readonly model: Stage;
   /** [seconds, 10], in the order of SCENES. */
   readonly probabilities: Float64Array<ArrayBuffer>;
 }
 
 export interface MediaPredictor {
-  /** Throws one sentence, naming the file, if it cannot be used; the signal's reason if it is aborted. */
+  /** Predicts each second of a file. Throws one sentence, naming the file, if it cannot be used, or the signal's reason. */
   predict(path: string, signal: AbortSignal): Promise<MediaPrediction>;
   dispose(): void;
 }
 
-/** Predicts with the joint model where a file has sound and pictures, else with the model of what it has. */
+/** Predicts with the joint model if a file has sound and pictures, else with the model of its one modality. */
 export function predictMedia(folder: RunFolder, device: Device): MediaPredictor {
   const { recipe } = folder.config;
   const picture = pictureInput(recipe.preset, extractorNames(recipe));
@@ -70,7 +70,7 @@ function stageFor({ audio, frames }: MediaSeconds): Stage {
   return frames === null ? 'audio' : 'joint';
 }
 
-/** Seconds [from, from + count) in a batch of BATCH, the rest zeros; what the file lacks is zeros too. */
+/** Seconds [from, from + count) in a batch of BATCH. The other rows, and a modality that the file lacks, are zeros. */
 function batchOf(
   { audio, frames }: MediaSeconds,
   picture: PictureInput,

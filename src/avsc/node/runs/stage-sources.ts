@@ -1,4 +1,4 @@
-// What the batches of a stage hold: inputs of the extractors that are trained, embeddings by those that are frozen.
+// Sources of a stage's batches: inputs for trained extractors, embeddings by frozen ones.
 
 import { join } from 'node:path';
 import type { Device } from '../../../tensor/device.ts';
@@ -13,16 +13,16 @@ import { runFiles, type RunFolder } from './folder.ts';
 interface SourceOptions {
   readonly device: Device;
   readonly folder: RunFolder;
-  /** Folder of the decoded clips; embeddings by given weights are kept below it, for all runs. */
+  /** Folder of the decoded clips. Embeddings by given weights are cached below it and shared by all runs. */
   readonly cache: string;
   readonly signal: AbortSignal;
-  /** Seconds of clips that were embedded, of those that had to be. */
+  /** Called with the seconds embedded so far and the seconds to embed. */
   readonly onEmbedding?: (part: Modality, done: number, total: number) => void;
 }
 
 /**
- * The sources of these clips' batches for a stage's model, which is on the device: where its extractors are frozen, the
- * embeddings, computed now if they are not kept yet. Throws as `embedClips` does.
+ * Sources of the clips' batches for a stage's model, which is on the device. Embeddings by frozen extractors that are not
+ * cached yet are computed. Throws as `embedClips` does.
  */
 export async function stageSources(
   model: SceneModel,
@@ -37,7 +37,7 @@ export async function stageSources(
     if (parts.includes(part)) sources[part] = 'input';
     if (!frozen.includes(part)) continue;
     const names = extractorNames(recipe);
-    // Weights that this run made are no other's: what they give stays in its folder.
+    // Embeddings by weights that this run trained are of no use to other runs, so they stay in its folder.
     const given = recipe.extractors[part]?.weights;
     sources[part] = await embedClips(clips, {
       device,

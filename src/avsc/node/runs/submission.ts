@@ -5,8 +5,8 @@ import { argmaxRow } from '../../training/metrics.ts';
 import type { Predictions } from './evaluate.ts';
 
 /**
- * The table's text: one row per clip in the order of the samples. A clip of several seconds, as the development
- * set's, gets the mean of its seconds' probabilities; the challenge's own clips have one second.
+ * The table's text: one row per clip, in the order of the samples. A clip of several seconds, as in the development set,
+ * gets the mean of its seconds' probabilities. The challenge's own clips have one second.
  */
 export function submissionTable({ samples, probabilities }: Predictions): string {
   const classes = SCENES.length;

@@ -1,4 +1,4 @@
-// A training from its options: given weights, the decoded data set and the run's folder, then its three stages.
+// Starts or resumes a run: reads given weights, decodes the data set, creates the folder, and trains.
 
 import { join, resolve } from 'node:path';
 import { splitByLocation } from '../../dataset/validation.ts';
@@ -21,33 +21,33 @@ import { assertNoRun, createRun, freeRunPath, type RunFolder } from '../runs/fol
 import { readGivenWeights, type GivenWeights } from '../weights/given.ts';
 import { runTraining, type TrainingData, type TrainingEvents, type TrainingOptions } from './train.ts';
 
-/** A published net in the place of a preset's extractor, and the checkpoint that it begins with. */
+/** A published net that replaces a preset's extractor, and the checkpoint with its initial weights. */
 interface ExtractorFile {
   readonly architecture: ArchitectureName;
-  /** Undefined for random weights. */
+  /** Path of the checkpoint; undefined for random weights. */
   readonly weights: string | undefined;
 }
 
-/** What a new run is made of. */
+/** Options of a new run. */
 export interface NewRun {
   readonly recipe: Omit<RecipeOptions, 'extractors'>;
-  /** Null where the preset's own net stays. */
+  /** Null keeps the preset's own net. */
   readonly extractors: Readonly<Record<Modality, ExtractorFile | null>>;
-  /** Folder of the data set; undefined for the demonstration set, which is made if it is not there. */
+  /** Folder of the data set; undefined for the demonstration set, which is generated if it does not exist. */
   readonly data: string | undefined;
   /** The run's folder; undefined for a new one under runs/. */
   readonly out: string | undefined;
 }
 
-/** What a training tells before its first stage and while it goes on. */
+/** Callbacks before the first stage and during the training. */
 export interface StartEvents extends TrainingEvents {
   onWeights?(report: ImportReport): void;
-  /** Clips of the demonstration set that were made. */
+  /** `done` of `total` clips of the demonstration set are generated. */
   onMaking?(done: number, total: number): void;
-  /** `made` is false where the demonstration set was there already. */
+  /** `made` is false if the demonstration set existed already. */
   onDemo?(path: string, made: boolean): void;
   onDecoding?(done: number, total: number): void;
-  /** The run's folder exists from here on. */
+  /** Called when the run's folder exists. */
   onRun?(path: string, resumed: boolean): void;
 }
 
@@ -60,10 +60,10 @@ interface FinishedRun {
   readonly results: RunResults;
 }
 
-/** Starts a run and trains it to its end. Throws one sentence that names the file or folder at fault. */
+/** Creates a run and trains it to the end. Throws one sentence that names the file or folder at fault. */
 export async function startTraining(run: NewRun, options: StartOptions): Promise<FinishedRun> {
   const { events } = options;
-  // Before minutes of decoding, not after.
+  // Checked before decoding, which may take minutes.
   if (run.out !== undefined) await assertNoRun(run.out);
   const given = await readWeights(run, events);
   const extractors: ExtractorChoices = {
@@ -79,7 +79,7 @@ export async function startTraining(run: NewRun, options: StartOptions): Promise
   return train(await createRun(path, { data, recipe }, states), splits, false, options);
 }
 
-/** Goes on with a run from its last checkpoint, to the same bits as if it had never stopped. */
+/** Resumes a run from its last checkpoint, to the same bits as without interruption. */
 export async function resumeTraining(folder: RunFolder, options: StartOptions): Promise<FinishedRun> {
   const { data, recipe } = folder.config;
   const { size } = pictureInput(recipe.preset, extractorNames(recipe));

@@ -1,4 +1,4 @@
-// A training from its first step, or from where it was killed, to its report: audio net, video net, then both.
+// Trains a run from its first step or its checkpoint to its report: audio net, video net, joint net.
 
 import { writeSafetensors } from '../../../nn/checkpoint/safetensors/file.ts';
 import type { Schedule } from '../../../nn/schedule.ts';
@@ -24,22 +24,22 @@ import { stageSources } from '../runs/stage-sources.ts';
 
 export interface TrainingData {
   readonly train: readonly PreparedClip[];
-  /** Measured after each epoch; may be empty. */
+  /** Clips measured after each epoch; may be empty. */
   readonly validation: readonly PreparedClip[];
-  /** Measured at the very end. */
+  /** Clips measured at the end. */
   readonly evaluate: readonly PreparedClip[];
 }
 
-/** What a training tells while it goes on. */
+/** Callbacks during a training. */
 export interface TrainingEvents {
-  /** `parameters` in the model, `trained` of them. */
+  /** The model has `parameters` elements, `trained` of which are not frozen. */
   onStage?(
     stage: Stage,
     size: { readonly steps: number; readonly parameters: number; readonly trained: number },
   ): void;
-  /** Seconds of clips that a frozen extractor has embedded, of those that it must. */
+  /** `done` of `total` seconds are embedded by a frozen extractor. */
   onEmbedding?(part: Modality, done: number, total: number): void;
-  /** `done` of the stage's `steps`. */
+  /** `done` of the stage's `steps` are finished. */
   onStep?(done: number, loss: number): void;
   onEpoch?(record: EpochRecord): void;
   onStageEnd?(): void;
@@ -51,20 +51,20 @@ export interface TrainingOptions {
   readonly data: TrainingData;
   /** Folder of the decoded clips. */
   readonly cache: string;
-  /** Called once the seed is set, which a device looks at when it is made. */
+  /** Called after the seed is set, because a device takes its seed when it is created. */
   readonly openDevice: () => Promise<Device>;
-  /** Goes on from the folder's checkpoint, if it has one. */
+  /** Resumes from the folder's checkpoint, if it has one. */
   readonly resume: boolean;
-  /** Steps between two checkpoints; there is one after each epoch anyway. */
+  /** Steps between two checkpoints, in addition to the one after each epoch. */
   readonly saveEvery: number;
   readonly signal: AbortSignal;
   readonly events?: TrainingEvents;
 }
 
-/** Steps whose loss may be unread before the next one waits. */
+/** Steps in flight: the next step waits for the loss of the oldest. */
 const IN_FLIGHT = 3;
 
-/** Everything that stays the same while a run trains. */
+/** State that stays the same throughout a run. */
 interface Run extends Omit<TrainingOptions, 'openDevice' | 'resume'> {
   readonly device: Device;
   readonly files: ReturnType<typeof runFiles>;
@@ -76,10 +76,10 @@ interface Run extends Omit<TrainingOptions, 'openDevice' | 'resume'> {
 const START: Position = { stage: 'audio', epoch: 1, step: 0, totalSteps: 0, lossSum: 0, recordBytes: 0 };
 
 /**
- * Trains the three models, writes everything that the folder should hold and returns the results on the evaluation split.
- * The same recipe, data and adapter give the same bytes in metrics.jsonl and model.safetensors, however often it
- * was stopped in between. When the signal is aborted it saves and throws the signal's reason. Throws one sentence when the
- * loss stops being a number or the disk is full.
+ * Trains the three models, writes all files of the folder and returns the results on the evaluation split. The same recipe,
+ * data and adapter give the same bytes in metrics.jsonl and model.safetensors, however often the run was stopped in between.
+ * When the signal aborts, the run is saved and the signal's reason thrown. Throws one sentence if the loss is not finite or
+ * the disk is full.
  */
 export async function runTraining({ openDevice, resume, ...rest }: TrainingOptions): Promise<RunResults> {
   const { folder } = rest;
@@ -118,7 +118,7 @@ export async function runTraining({ openDevice, resume, ...rest }: TrainingOptio
   }
 }
 
-/** Trains one stage from `from` on and writes its weights; returns the steps done in the whole run. */
+/** Trains one stage from `from` on and writes its weights; returns the finished steps of the run. */
 async function runStage(run: Run, model: SceneModel, from: Position, saved?: Checkpoint): Promise<number> {
   const { device, folder, files, data, events } = run;
   const { recipe } = folder.config;
@@ -169,7 +169,7 @@ async function runStage(run: Run, model: SceneModel, from: Position, saved?: Che
   }
 }
 
-/** Trains to the end of the epoch under way, measures it and saves; returns the beginning of the next. */
+/** Trains to the end of the current epoch, measures and saves; returns the beginning of the next epoch. */
 async function runEpoch(
   run: Run,
   trainer: Trainer,
@@ -191,10 +191,10 @@ async function runEpoch(
     for await (const batch of loader.batches(epoch, from.step)) {
       const { step } = batch;
       const lr = schedule(epoch - 1 + step / loader.steps);
-      // The random numbers of a step depend on its number alone, not on what else ran on the device.
+      // Random numbers depend on the number of the step alone, not on other work of the device.
       device.randomStep = from.totalSteps + step - from.step;
       const loss = (await trainer.step(batch, batchSize, lr)).item();
-      loss.catch(() => undefined); // awaited in its turn
+      loss.catch(() => undefined); // The rejection is handled where `pending` is awaited.
       pending.push(async () => {
         const value = await loss;
         if (!Number.isFinite(value)) throw new Error(divergence(stage, epoch, step + 1, value));
@@ -254,7 +254,7 @@ function sourcesOf(run: Run, model: SceneModel, clips: readonly PreparedClip[]):
   return stageSources(model, clips, { ...run, onEmbedding });
 }
 
-/** All samples of clips in order, as a stage's model takes them. */
+/** A loader of all samples of the clips in order, with the sources of a stage's model. */
 async function evaluationLoader(
   run: Run,
   model: SceneModel,
@@ -268,13 +268,13 @@ async function evaluationLoader(
   });
 }
 
-/** Elements of the parameters that are not frozen. */
+/** Number of elements in the parameters that are not frozen. */
 function trainedCount({ net }: SceneModel): number {
   const trained = net.parameters().filter(({ requiresGrad }) => requiresGrad);
   return trained.reduce((sum, { numel }) => sum + numel, 0);
 }
 
-/** All three models as their stages ended, on the evaluation split. */
+/** Metrics of the three trained models on the evaluation split. */
 async function evaluateRun(run: Run): Promise<RunResults> {
   const { device, folder, data, signal, events } = run;
   const evaluate = async (stage: Stage): Promise<Metrics> => {

@@ -1,4 +1,4 @@
-// Checkpoints of any format on the disk.
+// Opens checkpoint files of any format.
 
 import type { CheckpointFile } from '../../../nn/checkpoint/checkpoint.ts';
 import { openCheckpoint } from '../../../nn/checkpoint/open.ts';
@@ -6,8 +6,7 @@ import { openFileSource } from '../../../node/file-source.ts';
 import { messageOf } from '../../../node/files.ts';
 
 /**
- * Opens a checkpoint, lets `work` read of it what it wants, and closes it. Errors name the file: those of opening it, of
- * what it is, and of `work`.
+ * Opens a checkpoint, calls `work` with it and closes it. Errors of opening, of reading and of `work` name the file.
  */
 export async function withCheckpoint<T>(
   path: string,
@@ -17,7 +16,7 @@ export async function withCheckpoint<T>(
   try {
     return await work(await openCheckpoint(source), source.size);
   } catch (error) {
-    // A full disk, a stop by the user and wrong options are not the file's fault.
+    // StorageError, Interrupted and UsageError are not about the file, so they pass unchanged.
     const isOther = error instanceof Error && !['Error', 'RangeError', 'TypeError'].includes(error.name);
     const message = messageOf(error);
     if (isOther || message.includes(path)) throw error;

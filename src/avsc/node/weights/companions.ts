@@ -1,4 +1,4 @@
-// Files that belong to published weights and lie beside them.
+// Reads the files that published weights need beside them.
 
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -11,8 +11,8 @@ import { readNpy } from '../../weights/npy.ts';
 const MAX_BYTES = 2 ** 26;
 
 /**
- * What lies beside the weights of all that the architecture may need, by name, for `importWeights`; a file that is not
- * there is left out. Throws an Error that names the file if it is not what it should be.
+ * The architecture's companion files beside the weights, by name, for `importWeights`. A missing file is left out. Throws an
+ * Error that names the file if it is malformed.
  */
 export async function readCompanions(
   { companions }: Architecture,
@@ -30,7 +30,7 @@ export async function readCompanions(
   return found;
 }
 
-/** A .npy file of at most 64 MB. Throws an Error that names it; the system's own where it does not exist. */
+/** Reads a .npy file of at most 64 MB. Throws an Error that names it, or the system's own error if it does not exist. */
 export async function readNpyFile(path: string): Promise<CheckpointTensor> {
   const { size } = await stat(path);
   if (size > MAX_BYTES) throw new Error(`${path} has ${size} bytes, at most ${MAX_BYTES} are read`);

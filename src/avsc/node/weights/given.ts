@@ -1,4 +1,4 @@
-// Published weights for a run's extractor, out of a checkpoint of any format.
+// Reads published weights for a run's extractor from a checkpoint of any format.
 
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
@@ -15,12 +15,12 @@ export interface GivenWeights {
   /** Absolute path of the file and its SHA-256 in hex. */
   readonly source: { readonly file: string; readonly sha256: string };
   readonly report: ImportReport;
-  /** As the architecture's extractor names them. */
+  /** Weights under the names of the architecture's extractor. */
   readonly state: StateDict;
 }
 
 /**
- * Weights for an architecture's extractor; a head, of however many classes, is left out. Throws one sentence that
+ * Weights for an architecture's extractor; the head is left out, whatever its number of classes. Throws one sentence that
  * names the file if it cannot be read or is of another net.
  */
 export async function readGivenWeights(name: ArchitectureName, path: string): Promise<GivenWeights> {
@@ -33,7 +33,7 @@ export async function readGivenWeights(name: ArchitectureName, path: string): Pr
   });
 }
 
-/** Bytes that are hashed at once, in one buffer: a stream would leave as much garbage as the file has bytes. */
+/** Size of the one buffer for hashing. A stream would allocate as many bytes as the file has. */
 const HASH_BYTES = 2 ** 20;
 
 /** SHA-256 of a file in hex. Throws one sentence that names it if it cannot be read. */
