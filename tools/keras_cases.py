@@ -1,4 +1,4 @@
-"""Keras files for test/nn/checkpoint/keras.test.ts, written by h5py: what is read, and what is refused.
+"""Keras files for test/nn/checkpoint/hdf5/keras.test.ts, written by h5py: what is read, and what is refused.
 
 Wants h5py (`apt-get install python3-h5py`). Also notes what h5py reads from the published small FCNN, if it is there.
 """

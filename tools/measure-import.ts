@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openCheckpoint } from '../src/nn/checkpoint/open.ts';
-import { safetensorsPieces } from '../src/nn/checkpoint/safetensors.ts';
+import { safetensorsPieces } from '../src/nn/checkpoint/safetensors/file.ts';
 import { openFileSource } from '../src/node/file-source.ts';
 import { writeFileAtomic } from '../src/node/files.ts';
 import { uniform } from '../test/support/hash.ts';

@@ -1,4 +1,4 @@
-// `wavelight bench kernels|model|sound|peers`: how fast this machine is, beside what it can do at most and what others do on it.
+// `wavelight bench kernels|model|sound|peers`: measures this machine, against its ceilings and against other engines.
 
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { benchKernels } from '../../bench/kernels.ts';
@@ -42,7 +42,7 @@ interface PeerOptions {
   readonly shapes: readonly Shapes[];
   readonly batch: number;
   readonly repeats: number;
-  /** True for stdout. */
+  /** File to write, or true for stdout. */
   readonly json?: string | true;
 }
 
@@ -97,7 +97,7 @@ export function benchCommand(): Command {
     .addCommand(peers);
 }
 
-/** A parser of names from a list, separated by commas. */
+/** A parser of names separated by commas, each one of `known`. */
 function someOf<T extends string>(known: readonly T[]): (text: string) => T[] {
   return (text) =>
     text.split(',').map((name) => {
@@ -205,7 +205,7 @@ async function runModel(options: ModelOptions): Promise<void> {
   );
 }
 
-/** How often the floor fits into a time. */
+/** A time as a multiple of its floor. */
 const timesFloor = (milliseconds: number, floor: number): string => `${(milliseconds / floor).toFixed(1)}x`;
 
 function planRows({ plan, unfused }: ModelPlan): string[][] {

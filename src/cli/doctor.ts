@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { doctor } from '../node/doctor.ts';
 import { formatDoctor } from '../node/format-doctor.ts';
 
-/** `doctor`: what this machine has for training. */
+/** `doctor`: the capabilities of this machine. */
 export function doctorCommand(): Command {
   return new Command('doctor')
     .description('what this machine has: adapters, drivers, speed, codecs, memory')

@@ -1,8 +1,8 @@
 import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Command, Option } from 'commander';
-import { exportRunOnnx, exportRunSafetensors } from '../avsc/node/export-run.ts';
-import { newestRun, openRun, runFiles, type RunFolder } from '../avsc/node/run-folder.ts';
+import { exportRunOnnx, exportRunSafetensors } from '../avsc/node/runs/export.ts';
+import { newestRun, openRun, runFiles, type RunFolder } from '../avsc/node/runs/folder.ts';
 import { STAGES, type Stage } from '../avsc/training/records.ts';
 import type { AdapterChoice } from '../node/adapter.ts';
 import { openDevice } from './device.ts';
@@ -19,7 +19,7 @@ interface ExportOptions {
   readonly json?: true;
 }
 
-/** `export RUN`: a trained model for other programs. */
+/** `export RUN`: a trained model in a format of other programs. */
 export function exportCommand(): Command {
   return new Command('export')
     .description("a run's model for other programs: ONNX, or safetensors with what they must know")
@@ -64,7 +64,7 @@ function isOfRun({ path }: RunFolder, out: string): boolean {
   return own.some((file) => resolve(file) === resolve(out));
 }
 
-/** Gives why the batch is fixed, if it is. */
+/** Writes the file. Returns the reason if the batch is fixed to 1, else null. */
 async function write(
   folder: RunFolder,
   { format, model, device }: ExportOptions,

@@ -1,7 +1,7 @@
-// Options of commands that take published weights, and what they mean.
+// Options of commands that take published weights.
 
 import { Option } from 'commander';
-import { readCompanions, readNpyFile } from '../avsc/node/companions.ts';
+import { readCompanions, readNpyFile } from '../avsc/node/weights/companions.ts';
 import { ARCHITECTURE_NAMES, type Architecture } from '../avsc/weights/architecture.ts';
 import type { NamedTensors } from '../avsc/weights/names.ts';
 import { MEAN_IMAGE, zeroMeanImage } from '../avsc/weights/squeezenet.ts';
@@ -19,7 +19,7 @@ export function meanOption(): Option {
   );
 }
 
-/** What belongs to the weights in `path`: as --mean says, or what lies beside them. */
+/** Companions of the weights in `path`: the mean picture of --mean, or the files beside the weights. */
 export async function companionsOf(
   architecture: Architecture,
   path: string,

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Adam, AdamW } from '../../src/nn/optim/adam.ts';
 import type { Optimizer } from '../../src/nn/optim/optimizer.ts';
 import { Sgd } from '../../src/nn/optim/sgd.ts';
-import { readSafetensors, writeSafetensors } from '../../src/nn/checkpoint/safetensors.ts';
+import { readSafetensors, writeSafetensors } from '../../src/nn/checkpoint/safetensors/file.ts';
 import { mul, sum, type Device, type Tensor } from '../../src/index.ts';
 import { testDevice } from '../support/engine.ts';
 import { normal } from '../support/hash.ts';

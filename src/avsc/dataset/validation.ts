@@ -1,11 +1,11 @@
-// A validation part that shares no location with the training part: clips of one place sound and look alike.
+// A validation part that shares no location with the training part, because clips of the same place sound and look alike.
 
 import type { Clip } from './clips.ts';
 import { permutation, randomStream } from './random.ts';
 
-interface ValidationSplit {
-  readonly train: Clip[];
-  readonly validation: Clip[];
+interface ValidationSplit<C extends Clip> {
+  readonly train: C[];
+  readonly validation: C[];
 }
 
 /**
@@ -13,7 +13,11 @@ interface ValidationSplit {
  * Every scene keeps at least one location for training; a scene with a single location has no validation clip.
  * The same seed and clips give the same split. Throws if a clip's name tells no location.
  */
-export function splitByLocation(clips: readonly Clip[], fraction: number, seed: number): ValidationSplit {
+export function splitByLocation<C extends Clip>(
+  clips: readonly C[],
+  fraction: number,
+  seed: number,
+): ValidationSplit<C> {
   if (!(fraction >= 0 && fraction < 1)) {
     throw new Error(`the validation part must be at least 0 and below 1, got ${fraction}`);
   }
@@ -41,7 +45,7 @@ export function splitByLocation(clips: readonly Clip[], fraction: number, seed: 
       const size = group.filter((clip) => clip.label === label).length;
       const wanted = fraction * (total.get(label) ?? 0);
       const have = held.get(label) ?? 0;
-      // The first location always, a further one where it brings the part nearer to the wanted size.
+      // The first location is always taken, a further one only if it brings the part nearer to the wanted size.
       const nearer = have === 0 || Math.abs(have + size - wanted) < Math.abs(have - wanted);
       return wanted > 0 && nearer && (left.get(label) ?? 0) > 1;
     });

@@ -1,6 +1,6 @@
-// Differences over time, without padding: every pass loses two frames at either end.
+// Differences over time, without padding: each pass loses two frames at either end.
 
-/** Frames that one pass of `delta` takes off the length. */
+/** Frames lost by one pass of `delta`. */
 export const DELTA_LOSS = 4;
 
 /**

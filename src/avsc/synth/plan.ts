@@ -1,13 +1,13 @@
-// The plan of a made data set: its clips, its split by location and its tables.
+// The plan of a generated data set: its clips, its split by location and its tables.
 
 import { SCENES, type Scene } from '../dataset/scenes.ts';
 import { permutation, randomStream } from '../dataset/random.ts';
 
 export interface MadeSetOptions {
   readonly seed: number;
-  /** Clips per scene in the training part; each is of a location of its own. */
+  /** Clips per scene in the training part, each from a different location. */
   readonly train: number;
-  /** Clips per scene in the evaluation part, of further locations. */
+  /** Clips per scene in the evaluation part, from further locations. */
   readonly evaluate: number;
   /** Length of a clip in s. */
   readonly seconds: number;

@@ -1,6 +1,6 @@
 import type { Shape } from '../../tensor/graph/shape.ts';
 import type { HostTensor } from '../state.ts';
-import type { FileDType } from './elements.ts';
+import { decodeElements, type FileDType } from './elements.ts';
 
 /** Formats of checkpoints that are read. */
 export type CheckpointFormat = 'safetensors' | 'torch-legacy' | 'torch-zip' | 'keras-hdf5';
@@ -15,6 +15,25 @@ export interface CheckpointTensor {
   readBytes(): Promise<Uint8Array<ArrayBuffer>>;
   /** Elements as the engine stores them (`decodeElements`). */
   read(): Promise<HostTensor>;
+}
+
+/** A tensor of a file whose elements `readBytes` fetches: little-endian, row-major, in memory of their own. */
+export function checkpointTensor(
+  name: string,
+  dtype: FileDType,
+  shape: Shape,
+  readBytes: () => Promise<Uint8Array<ArrayBuffer>>,
+): CheckpointTensor {
+  return {
+    dtype,
+    shape,
+    readBytes,
+    read: async () => {
+      const bytes = await readBytes();
+      const whole = bytes.length === bytes.buffer.byteLength ? bytes : bytes.slice();
+      return { shape, data: decodeElements(dtype, whole.buffer, name) };
+    },
+  };
 }
 
 /** What a checkpoint file holds. Opening reads its directory alone, never the elements. */

@@ -1,6 +1,5 @@
 import { elementCount, type Shape } from '../../tensor/graph/shape.ts';
 import type { TypedArray } from '../../tensor/graph/dtype.ts';
-import type { CheckpointTensor } from './checkpoint.ts';
 
 /** Element types of the files that are read, with their size in bytes. */
 export const ELEMENT_BYTES = {
@@ -25,25 +24,6 @@ export const isFileDType = (name: string): name is FileDType => Object.hasOwn(EL
 /** Bytes of a tensor in a file; not exact beyond 2^53. */
 export const byteCount = (dtype: FileDType, shape: Shape): number =>
   elementCount(shape) * ELEMENT_BYTES[dtype];
-
-/** A tensor of a file whose elements `readBytes` fetches: little-endian, row-major, in memory of their own. */
-export function checkpointTensor(
-  name: string,
-  dtype: FileDType,
-  shape: Shape,
-  readBytes: () => Promise<Uint8Array<ArrayBuffer>>,
-): CheckpointTensor {
-  return {
-    dtype,
-    shape,
-    readBytes,
-    read: async () => {
-      const bytes = await readBytes();
-      const whole = bytes.length === bytes.buffer.byteLength ? bytes : bytes.slice();
-      return { shape, data: decodeElements(dtype, whole.buffer, name) };
-    },
-  };
-}
 
 /** Turns big-endian elements of this size into little-endian ones, or back, in place. */
 export function swapBytes(bytes: Uint8Array, size: number): void {

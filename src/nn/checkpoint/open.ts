@@ -1,6 +1,6 @@
 import type { CheckpointFile } from './checkpoint.ts';
 import { identifyCheckpoint } from './identify.ts';
-import { readSafetensorsFile } from './safetensors.ts';
+import { readSafetensorsFile } from './safetensors/file.ts';
 import type { ByteSource } from './source.ts';
 
 /**
@@ -13,10 +13,10 @@ export async function openCheckpoint(source: ByteSource): Promise<CheckpointFile
     case 'safetensors':
       return readSafetensorsFile(source);
     case 'torch-legacy':
-      return (await import('./torch_legacy.ts')).readTorchLegacy(source);
+      return (await import('./torch/legacy.ts')).readTorchLegacy(source);
     case 'torch-zip':
-      return (await import('./torch_zip.ts')).readTorchZip(source);
+      return (await import('./torch/zip.ts')).readTorchZip(source);
     case 'keras-hdf5':
-      return (await import('./keras.ts')).readKeras(source);
+      return (await import('./hdf5/keras.ts')).readKeras(source);
   }
 }
