@@ -1,4 +1,5 @@
 import source from '../../shaders/binary.wgsl';
+import nan from '../../shaders/lib_nan.wgsl';
 import strided from '../../shaders/lib_strided.wgsl';
 import { BYTES_PER_ELEMENT, type BufferRef, type Dispatch } from '../gpu/dispatch.ts';
 import type { Geometry } from '../gpu/geometry.ts';
@@ -8,7 +9,15 @@ import { expandTemplate } from './template.ts';
 
 /** Functions in shaders/binary.wgsl whose result has the type of the operands. */
 export type Arithmetic =
-  'add' | 'subtract' | 'subtract_from' | 'multiply' | 'divide' | 'divide_into' | 'maximum' | 'minimum';
+  | 'add'
+  | 'subtract'
+  | 'subtract_from'
+  | 'multiply'
+  | 'multiply_share'
+  | 'divide'
+  | 'divide_into'
+  | 'maximum'
+  | 'minimum';
 
 /** Functions in shaders/binary.wgsl that give f32 0 or 1 (or 0.5, for the shares). */
 const COMPARISONS = [
@@ -49,11 +58,18 @@ export function binary(
   return {
     label: `${name} [${shape.join(', ')}]`,
     code: expandTemplate('binary', source, {
-      include: { strided },
-      when: { ...walk.when, NUMBER: typeof b === 'number', ARITHMETIC: !isComparison },
+      include: { strided, nan },
+      when: {
+        ...walk.when,
+        NUMBER: typeof b === 'number',
+        ARITHMETIC: !isComparison,
+        FLOAT: dtype === 'f32',
+      },
       substitute: {
         FUNCTION_: name,
         TYPE_: wide(dtype),
+        BOOL_: wide('bool'),
+        IS_NAN_: walk.vector ? 'is_nan4' : 'is_nan',
         RESULT_: wide(isComparison ? 'f32' : dtype),
         A_ELEMENT_: walk.repeats[0] ? dtype : wide(dtype),
         B_ELEMENT_: walk.repeats[1] ? dtype : wide(dtype),

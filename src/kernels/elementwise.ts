@@ -1,6 +1,8 @@
 import accumulateSource from '../../shaders/accumulate.wgsl';
 import copySource from '../../shaders/copy.wgsl';
 import fillSource from '../../shaders/fill.wgsl';
+import nan from '../../shaders/lib_nan.wgsl';
+import relu from '../../shaders/lib_relu.wgsl';
 import unarySource from '../../shaders/unary.wgsl';
 import unaryBackwardSource from '../../shaders/unary_backward.wgsl';
 import whereSource from '../../shaders/where.wgsl';
@@ -53,7 +55,15 @@ export function unary(
   return {
     label: `${name} [${length}]`,
     code: expandTemplate('unary', unarySource, {
-      substitute: { TYPE_: vectorOf('f32', length), FUNCTION_: name, ...items(geometry, length) },
+      include: { nan, relu },
+      when: { VECTOR: isVector(length) },
+      substitute: {
+        TYPE_: vectorOf('f32', length),
+        BITS_: vectorOf('u32', length),
+        IS_NAN_: isNan(length),
+        FUNCTION_: name,
+        ...items(geometry, length),
+      },
     }),
     params: { count: u32(vectorCount(length)), p: f32(p), q: f32(q) },
     operands: [
@@ -79,7 +89,14 @@ export function unaryBackward(
   return {
     label: `${name} backward [${length}]`,
     code: expandTemplate('unary_backward', unaryBackwardSource, {
-      substitute: { TYPE_: vectorOf('f32', length), FUNCTION_: name, ...items(geometry, length) },
+      include: { nan, relu },
+      when: { VECTOR: isVector(length) },
+      substitute: {
+        TYPE_: vectorOf('f32', length),
+        IS_NAN_: isNan(length),
+        FUNCTION_: name === 'relu' ? 'relu_gradient' : name,
+        ...items(geometry, length),
+      },
     }),
     params: { count: u32(vectorCount(length)), p: f32(p), q: f32(q) },
     operands: [
@@ -190,12 +207,17 @@ export function where(
   };
 }
 
+const isVector = (length: number): boolean => length % 4 === 0;
+
 /** Four elements at a time where the length allows it. */
 export const vectorOf = (dtype: DType, length: number): string =>
-  length % 4 === 0 ? `vec4<${dtype}>` : dtype;
+  isVector(length) ? `vec4<${dtype}>` : dtype;
 
 /** How many of `vectorOf` an array holds. */
-export const vectorCount = (length: number): number => (length % 4 === 0 ? length / 4 : length);
+export const vectorCount = (length: number): number => (isVector(length) ? length / 4 : length);
+
+/** The function of shaders/lib_nan.wgsl for what `vectorOf` gives. */
+const isNan = (length: number): string => (isVector(length) ? 'is_nan4' : 'is_nan');
 
 const items = (geometry: Geometry, length: number): { ITEMS_: string } => ({
   ITEMS_: `${itemsPerThread(geometry, vectorCount(length))}u`,

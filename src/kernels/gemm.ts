@@ -7,6 +7,7 @@ import store from '../../shaders/gemm_store.wgsl';
 import sumSplits from '../../shaders/gemm_sum_splits.wgsl';
 import tiled from '../../shaders/gemm_tiled.wgsl';
 import four from '../../shaders/lib_gemm_four.wgsl';
+import relu from '../../shaders/lib_relu.wgsl';
 import { BYTES_PER_ELEMENT, i32, u32, uniform } from '../gpu/dispatch.ts';
 import type { BufferRef, Dispatch, Operand, ParamValue } from '../gpu/dispatch.ts';
 import { spread } from './context.ts';
@@ -176,7 +177,7 @@ function gemmCode(problem: GemmProblem, choice: GemmChoice): string {
   const further = Object.keys(furtherOperands(problem));
   const bindings = Object.fromEntries(further.map((name, i) => [`${name}_BINDING_`, 3 + i]));
   const shared = {
-    include: { common, fields, load, loader: loader.source, store, ...loader.include },
+    include: { common, fields, load, loader: loader.source, relu, store, ...loader.include },
     substitute: {
       ...bindings,
       PARAMS_BINDING_: 3 + further.length,
@@ -189,11 +190,13 @@ function gemmCode(problem: GemmProblem, choice: GemmChoice): string {
   const ragged = step % tile.inner !== 0;
   const flags = {
     ...switches,
+    VECTOR: true,
     QUADS: problem.quads,
     PARTIALS: switches.MOMENTS || switches.NORM,
     BIAS: bias !== undefined,
     // Tiles by 48 rows take them by three.
     FOUR_ROWS: tile.rows % 48 !== 0,
+    RAGGED: ragged,
     MASKED: problem.padding !== 'never' || ragged,
     WHOLE_WALKS: problem.padding === 'whole walks' && !ragged && !choice.flat,
   };

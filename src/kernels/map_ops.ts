@@ -1,3 +1,4 @@
+import relu from '../../shaders/lib_relu.wgsl';
 import writeSource from '../../shaders/map_write.wgsl';
 import { BYTES_PER_ELEMENT, u32, type Dispatch } from '../gpu/dispatch.ts';
 import { bindAll } from './bindings.ts';
@@ -60,7 +61,7 @@ export function materialise(
   return {
     label: `write ${load.kind} [${out.images}, ${out.channels}, ${out.pixels}]${dropout === null ? '' : ', dropout'}`,
     code: expandTemplate('map_write', writeSource, {
-      include: drop.include,
+      include: { ...drop.include, relu },
       when: {
         ...drop.when,
         VECTOR: isVector(shape),

@@ -1,4 +1,5 @@
 import statsSource from '../../shaders/batch_norm_stats.wgsl';
+import reluLibrary from '../../shaders/lib_relu.wgsl';
 import gradientSource from '../../shaders/norm_gradient.wgsl';
 import { BYTES_PER_ELEMENT, u32, type Dispatch, type ParamValue } from '../gpu/dispatch.ts';
 import { spread, type KernelContext } from './context.ts';
@@ -92,7 +93,7 @@ export function normBackwardFused(
       cut,
       { POOLED: pooled, RELU: relu, ACCUMULATE: accumulate, ...drop.when },
       pooled ? { KERNEL_Y_: `${dy.kernel[0]}u`, KERNEL_X_: `${dy.kernel[1]}u` } : {},
-      drop.include,
+      { ...drop.include, relu: reluLibrary },
     ),
     params: {
       ...partParams(shape, cut),

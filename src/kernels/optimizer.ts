@@ -1,5 +1,6 @@
 import adamSource from '../../shaders/adam.wgsl';
 import clipSource from '../../shaders/clip_coefficient.wgsl';
+import nan from '../../shaders/lib_nan.wgsl';
 import sgdSource from '../../shaders/sgd.wgsl';
 import sumSquaresSource from '../../shaders/sum_squares.wgsl';
 import { BYTES_PER_ELEMENT, f32, u32, type BufferRef, type Dispatch, type Operand } from '../gpu/dispatch.ts';
@@ -184,7 +185,7 @@ export function clipNorm(
     ...reduce(context, 'sum', partial, total, [{ size: length, reduced: true }]),
     {
       label: 'clip coefficient',
-      code: expandTemplate('clip_coefficient', clipSource),
+      code: expandTemplate('clip_coefficient', clipSource, { include: { nan } }),
       params: { max_norm: f32(maxNorm) },
       operands: [
         { buffer: total, access: 'read' },

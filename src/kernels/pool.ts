@@ -2,6 +2,7 @@ import avgSource from '../../shaders/avg_pool.wgsl';
 import avgBackwardSource from '../../shaders/avg_pool_backward.wgsl';
 import nan from '../../shaders/lib_nan.wgsl';
 import view from '../../shaders/lib_pool_view.wgsl';
+import relu from '../../shaders/lib_relu.wgsl';
 import window from '../../shaders/lib_window.wgsl';
 import maxSource from '../../shaders/max_pool.wgsl';
 import maxBackwardSource from '../../shaders/max_pool_backward.wgsl';
@@ -50,7 +51,7 @@ export function maxPool(
 ): Dispatch {
   const { operands, substitute } = forwardOperands(x, y, indices, views);
   const code = expandTemplate('max_pool', maxSource, {
-    include: { window, view, nan },
+    include: { window, view, nan, relu },
     when: { ...windowOptions(shape, false), ...viewOptions(views), INDICES: indices !== null },
     substitute,
   });
@@ -86,7 +87,7 @@ export function avgPool(
 ): Dispatch {
   const { operands, substitute } = forwardOperands(x, y, null, views);
   const code = expandTemplate('avg_pool', avgSource, {
-    include: { window, view },
+    include: { window, view, relu },
     when: { ...windowOptions(shape, countPadding), ...viewOptions(views) },
     substitute,
   });
@@ -132,6 +133,7 @@ function forwardOperands(x: BufferRef, y: BufferRef, indices: BufferRef | null, 
 }
 
 const viewOptions = (views: PoolViews | null): Record<string, boolean> => ({
+  VECTOR: false,
   VIEWS: views !== null,
   ACTIVATION: views?.x.kind === 'activation',
   RELU: views?.x.kind === 'activation' && views.x.relu,

@@ -1,4 +1,5 @@
 import dropoutSource from '../../shaders/dropout.wgsl';
+import nan from '../../shaders/lib_nan.wgsl';
 import dropoutLibrary from '../../shaders/lib_dropout.wgsl';
 import random from '../../shaders/lib_random.wgsl';
 import fillSource from '../../shaders/random_fill.wgsl';
@@ -57,7 +58,7 @@ export function dropoutPart(dropout: Dropout | null): {
   readonly params: Record<string, ParamValue>;
   readonly usesScalars: boolean;
 } {
-  const include = { dropout: dropoutLibrary, random };
+  const include = { dropout: dropoutLibrary, nan, random };
   if (dropout === null)
     return { include, when: { DROPOUT: false, PAST: false }, params: {}, usesScalars: false };
   const { p, op, past } = dropout;
@@ -84,7 +85,7 @@ export function dropout(geometry: Geometry, x: BufferRef, y: BufferRef, { p, op,
   return {
     label: `dropout ${p} [${length}]`,
     code: expandTemplate('dropout', dropoutSource, {
-      include: { random },
+      include: { random, nan },
       when: { VECTOR: length % 4 === 0, PAST: past !== undefined },
     }),
     params: {

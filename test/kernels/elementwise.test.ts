@@ -69,6 +69,7 @@ const ARITHMETIC: Record<Arithmetic, (a: number, b: number) => number> = {
   divide_into: (a, b) => b / a,
   maximum: Math.max,
   minimum: Math.min,
+  multiply_share: (a, b) => (b === 0 ? 0 : a * b),
 };
 
 const COMPARISON: Record<Comparison, (a: number, b: number) => number> = {

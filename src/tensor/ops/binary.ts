@@ -17,6 +17,8 @@ import { sumToShape } from './reduce.ts';
  *   minimum  min(a, b)     da = dy where a < b, dy / 2 if equal, else 0; db alike
  *   eq ne lt le gt ge      f32 0 or 1; no gradient
  *
+ * A NaN in a or b stays one, is unequal to everything, and neither less nor greater; maximum and minimum then give dy to both.
+ *
  * Shape rule: NumPy's broadcasting. Each gradient is summed over what its operand was repeated along. Both operands
  * have one type; integers can be added, subtracted, multiplied and compared.
  */
@@ -66,6 +68,7 @@ const ltOps = sides('lt', 'less', 'greater');
 const leOps = sides('le', 'less_equal', 'greater_equal');
 const gtOps = sides('gt', 'greater', 'less');
 const geOps = sides('ge', 'greater_equal', 'less_equal');
+const multiplyShareOps = sides('maximum backward', 'multiply_share');
 const shareOps = sides('maximum backward', 'share_of_greater', 'share_of_less');
 
 /** The recorded ops by their functions, for those who read a recording. */
@@ -194,10 +197,10 @@ export function minimum(a: Operand, b: Operand): Tensor {
   ]);
 }
 
-/** dy where the first saved is greater than the second, half of it where they are equal, else 0. */
+/** dy where the first saved is greater than the second or one of them is NaN, half of it where they are equal, else 0. */
 function gradientOfGreater(dy: Tensor, saved: readonly Operand[]): Tensor {
   const [greater, less] = two(saved);
-  return mul(dy, apply(shareOps, greater, less, 'f32'));
+  return apply(multiplyShareOps, dy, apply(shareOps, greater, less, 'f32'));
 }
 
 export const eq = (a: Operand, b: Operand): Tensor => apply(eqOps, a, b, 'f32');

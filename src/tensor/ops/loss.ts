@@ -11,7 +11,8 @@ import type { Tensor } from '../graph/tensor.ts';
  *
  *   loss_n = sum_c t_nc (logsumexp(x_n) - x_nc)       dx_nc = dloss_n (softmax(x_n)_c sum_c t_nc - t_nc)
  *
- * `mean` divides the sum of the losses by N, for both kinds of target, as PyTorch does.
+ * `mean` divides the sum of the losses by N, for both kinds of target, as PyTorch does. As there, a logit of -Infinity makes the
+ * loss NaN even where its probability is 0.
  */
 
 export interface CrossEntropyOptions {

@@ -8,15 +8,15 @@ import {
 } from '../../kernels/elementwise.ts';
 import { one, two } from '../../kernels/tuple.ts';
 import { differentiable } from '../graph/autograd.ts';
-import { cloneOp } from '../graph/basic_ops.ts';
-import { recordOne, type Op } from '../graph/op.ts';
+import { cloneOp, fillOp } from '../graph/basic_ops.ts';
+import { createOn, recordOne, type Op } from '../graph/op.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { mul } from './binary.ts';
 
 /*
  * Functions of one variable, y_i = f(x_i), dx_i = dy_i f'(x_i).
  *
- *   relu        max(x, 0)                       dy where y > 0
+ *   relu        max(x, 0)                       dy where y > 0 or NaN
  *   leakyRelu   x where x > 0, else s x         dy where x > 0, else s dy
  *   sigmoid     1 / (1 + e^-x)                  dy y (1 - y)
  *   tanh        (e^x - e^-x) / (e^x + e^-x)     dy (1 - y^2)
@@ -28,7 +28,7 @@ import { mul } from './binary.ts';
  *   square      x^2                             2 dy x
  *   reciprocal  1 / x                           -dy y^2
  *   clamp       min(max(x, low), high)          dy where low <= x <= high
- *   pow         x^n                             dy n x^(n-1)
+ *   pow         x^n                             dy n x^(n-1), 0 for n = 0
  *
  * The shape stays. All of them take f32. A NaN in x stays one in y.
  */
@@ -164,21 +164,37 @@ export function clamp(x: Tensor, { min, max }: ClampOptions): Tensor {
   return apply(clamps, x, { p: min, q: max });
 }
 
-/** The largest exponent that is multiplied out rather than given to WGSL's pow. */
-const LARGEST_WHOLE_POWER = 64;
+/** Whole numbers beyond this are not all f32. */
+const LARGEST_WHOLE_POWER = 2 ** 24;
 
-/** x to a constant power. Where the exponent is not whole, x must not be negative (the result is NaN). */
+/**
+ * x to a constant power. Where the exponent is not whole, the power of a negative number is NaN. Throws a RangeError for an
+ * exponent that is not finite, or whole and beyond 2^24.
+ */
 export function pow(x: Tensor, exponent: number): Tensor {
   checkFloat(x, 'pow');
-  if (Number.isInteger(exponent) && exponent < 0 && exponent >= -LARGEST_WHOLE_POWER) {
-    return reciprocal(pow(x, -exponent));
+  if (
+    !Number.isFinite(exponent) ||
+    (Number.isInteger(exponent) && Math.abs(exponent) > LARGEST_WHOLE_POWER)
+  ) {
+    throw new RangeError(`pow needs a finite exponent, if whole of at most 2^24, got ${exponent}`);
   }
-  const whole = Number.isInteger(exponent) && exponent >= 0 && exponent <= LARGEST_WHOLE_POWER;
-  const constants = { p: exponent, q: 0 ** exponent };
-  const y = recordOne(whole ? wholePowOp : powOp, [x], { shape: x.shape }, { constants });
-  return differentiable(y, [x], [x], (dy, saved) => [
-    exponent === 0 ? mul(dy, 0) : mul(dy, mul(pow(one(saved), exponent - 1), exponent)),
+  const y = powOf(x, exponent);
+  const { device, shape } = x;
+  return differentiable(y, [x], exponent === 0 ? [] : [x], (dy, saved) => [
+    exponent === 0
+      ? createOn(device, fillOp, { shape }, 0)
+      : mul(dy, mul(powOf(one(saved), exponent - 1), exponent)),
   ]);
+}
+
+/** As PyTorch has it, a square root where the exponent is a half: the two differ at -0 and -Infinity. */
+function powOf(x: Tensor, exponent: number): Tensor {
+  const { shape } = x;
+  if (exponent === 0.5) return recordOne(sqrts.forward, [x], { shape }, { constants: {} });
+  if (exponent === -0.5) return recordOne(reciprocals.forward, [powOf(x, 0.5)], { shape }, { constants: {} });
+  const op = Number.isInteger(exponent) ? wholePowOp : powOp;
+  return recordOne(op, [x], { shape }, { constants: { p: exponent } });
 }
 
 /** The elements as another type: towards zero from f32, and saturated. No gradient flows to or from integers. */
