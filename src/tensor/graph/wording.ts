@@ -32,7 +32,8 @@ function formatObject(value: object): string {
   const name = (value.constructor as { name: string } | undefined)?.name ?? 'object without a class';
   if (ArrayBuffer.isView(value)) return 'length' in value ? `${name}(${String(value.length)})` : `a ${name}`;
   // A tensor says its shape.
-  return value.toString === Object.prototype.toString ? `a ${name}` : String(value);
+  const { toString } = value as { toString: (this: object) => string };
+  return toString === Object.prototype.toString ? `a ${name}` : toString.call(value);
 }
 
 function formatList(values: readonly unknown[]): string {
