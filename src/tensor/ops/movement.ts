@@ -4,7 +4,7 @@ import type { View } from '../../kernels/strided.ts';
 import { one } from '../../kernels/tuple.ts';
 import { differentiable } from '../graph/autograd.ts';
 import { recordOne, type Op } from '../graph/op.ts';
-import { anything, namedFirst, type OptionKinds } from '../graph/options.ts';
+import { dimension, namedFirst, required, type OptionKinds } from '../graph/options.ts';
 import {
   checkShape,
   contiguousStrides,
@@ -82,7 +82,10 @@ export interface TransposeOptions {
   readonly dim1: number;
 }
 
-const TRANSPOSE_OPTIONS: OptionKinds<TransposeOptions> = { dim0: anything, dim1: anything };
+const TRANSPOSE_OPTIONS: OptionKinds<TransposeOptions> = {
+  dim0: required(dimension),
+  dim1: required(dimension),
+};
 
 /** Swaps two dimensions: transpose(x, 0, 1) or transpose(x, { dim0: 0, dim1: 1 }). */
 export function transpose(x: Tensor, dim0: number | TransposeOptions, dim1?: number): Tensor {
@@ -224,7 +227,7 @@ export interface FlattenOptions {
   readonly endDim?: number;
 }
 
-const FLATTEN_OPTIONS: OptionKinds<FlattenOptions> = { startDim: anything, endDim: anything };
+const FLATTEN_OPTIONS: OptionKinds<FlattenOptions> = { startDim: dimension, endDim: dimension };
 
 /** Merges dimensions start to end, both included: flatten(x, 1) or flatten(x, { startDim: 1 }). */
 export function flatten(x: Tensor, start?: number | FlattenOptions, end?: number): Tensor {

@@ -5,10 +5,11 @@ import { one } from '../../kernels/tuple.ts';
 import { differentiable } from '../graph/autograd.ts';
 import { recordOne, type Op } from '../graph/op.ts';
 import {
-  anything,
+  dimension,
   checkOptions,
   namedFirst,
   number,
+  required,
   whole as wholeNumber,
   type OptionKinds,
 } from '../graph/options.ts';
@@ -88,7 +89,7 @@ export interface SliceOptions {
 const place = number('that is an integer', Number.isInteger);
 
 const SLICE_OPTIONS: OptionKinds<SliceOptions> = {
-  dim: anything,
+  dim: required(dimension),
   start: place,
   end: number('that is an integer', (end) => Number.isInteger(end) || end === Infinity),
   step: wholeNumber(1),
@@ -152,7 +153,7 @@ export interface PadOptions {
   readonly value?: number;
 }
 
-const PAD_OPTIONS: OptionKinds<PadOptions> = { value: anything };
+const PAD_OPTIONS: OptionKinds<PadOptions> = { value: number() };
 
 /** [before, after] for each dimension, or PyTorch's flat list: before and after of the last dimension first. */
 export type Padding = readonly (readonly [number, number])[] | readonly number[];

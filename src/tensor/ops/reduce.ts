@@ -4,7 +4,7 @@ import { shareGradient, spreadGradient } from '../../kernels/reduce_backward.ts'
 import { one, three, two } from '../../kernels/tuple.ts';
 import { differentiable } from '../graph/autograd.ts';
 import { recordOne, type Op } from '../graph/op.ts';
-import { anything, flag, namedFirst, type OptionKinds } from '../graph/options.ts';
+import { dimension, flag, namedFirst, required, type OptionKinds } from '../graph/options.ts';
 import { elementCount, formatShape, normalizeDim, sameShape, type Shape } from '../graph/shape.ts';
 import { Tensor } from '../graph/tensor.ts';
 import { formatValue } from '../graph/wording.ts';
@@ -47,7 +47,8 @@ export interface ArgmaxOptions extends ReduceOptions {
   readonly dim?: number;
 }
 
-const REDUCE_OPTIONS: OptionKinds<ReduceOptions> = { dim: anything, keepDim: flag };
+const REDUCE_OPTIONS: OptionKinds<ReduceOptions> = { dim: dimension, keepDim: flag };
+const ALONG_OPTIONS: OptionKinds<ReduceOptions> = { ...REDUCE_OPTIONS, dim: required(dimension) };
 
 // Shape rule
 
@@ -63,13 +64,19 @@ function optionsOf(
   dim: Dims | ReduceOptions | undefined,
   rest: KeepDimOption | undefined,
   what: string,
+  kinds = REDUCE_OPTIONS,
 ): ReduceOptions {
   checkTensors(what, { x });
-  return namedFirst<ReduceOptions>(what, 'dim', dim, rest, REDUCE_OPTIONS);
+  return namedFirst<ReduceOptions>(what, 'dim', dim, rest, kinds);
 }
 
 function planOf(x: Tensor, { dim, keepDim }: ReduceOptions, what: string): Plan {
-  const list = dim === undefined ? x.shape.map((_, i) => i) : typeof dim === 'object' ? dim : [dim];
+  const list =
+    dim === undefined
+      ? x.shape.map((_, i) => i)
+      : Array.isArray(dim)
+        ? Array.from(dim as Dims & object)
+        : [dim as number];
   // PyTorch takes no dimensions for all, NumPy for none.
   if (dim !== undefined && list.length === 0)
     throw new RangeError(`${what}: dim is empty: leave it out to reduce all of ${formatShape(x.shape)}`);
@@ -222,15 +229,15 @@ function along(
   rest: KeepDimOption | undefined,
 ): ValuesAndIndices {
   if (dimOrOptions instanceof Tensor) throw new TypeError(`${kind} of two tensors is ${kind}imum(a, b)`);
-  const { dim, keepDim = false } = optionsOf(x, dimOrOptions, rest, kind);
+  const { dim, keepDim = false } = optionsOf(x, dimOrOptions, rest, kind, ALONG_OPTIONS);
   const at = oneDim(x.shape, dim, kind);
   return extremeAlong(kind, x, extentAt(x.shape, at, kind), shapeWithout(x.shape, at, keepDim));
 }
 
 /** The one dimension of ops that take no list of them. */
 function oneDim(shape: Shape, dim: Dims | undefined, what: string): number {
-  if (typeof dim === 'object') throw new TypeError(`${what} takes one dim, got ${formatValue(dim)}`);
-  return normalizeDim(shape, dim ?? Number.NaN, what);
+  if (Array.isArray(dim)) throw new TypeError(`${what} takes one dim, got ${formatValue(dim)}`);
+  return normalizeDim(shape, dim as number, what);
 }
 
 const shapeWithout = (shape: Shape, dim: number, keepDim: boolean): Shape =>
