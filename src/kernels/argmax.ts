@@ -12,7 +12,7 @@ interface Found {
   readonly index: BufferRef;
 }
 
-/** The extreme along the middle dimension and its first place there; `index` is i32. */
+/** The extreme along the middle dimension and its first place there; `index` is i32, the value of x's type. */
 export function argExtreme(
   context: KernelContext,
   kind: Extreme,
@@ -37,13 +37,18 @@ function passes(
   const splits = Math.ceil(reduce / chunk);
   const outputs = outer * splits * inner;
   const last = splits === 1;
-  const found = last ? to : { value: context.temporary(outputs), index: context.temporary(outputs, 'i32') };
+  const found = last
+    ? to
+    : { value: context.temporary(outputs, from.value.dtype), index: context.temporary(outputs, 'i32') };
   const dispatch: Dispatch = {
     label: `arg${kind} [${outer}, ${reduce}, ${inner}]`,
     code: expandTemplate('argmax', source, {
       include: { nan },
-      when: { LATER: from.index !== null },
-      substitute: { BEATS_: kind === 'max' ? 'candidate > best' : 'candidate < best' },
+      when: { LATER: from.index !== null, FLOAT: from.value.dtype === 'f32' },
+      substitute: {
+        TYPE_: from.value.dtype,
+        BEATS_: kind === 'max' ? 'candidate > best' : 'candidate < best',
+      },
     }),
     params: {
       outputs: u32(outputs),

@@ -61,11 +61,11 @@ declare module './graph/tensor.ts' {
     /** Largest element, or along a dimension the largest elements with their places. */
     max: {
       (): Tensor;
-      (options: ops.AlongOptions): ops.ValuesAndIndices;
+      (dim: number | ops.AlongOptions, options?: ops.KeepDimOption): ops.ValuesAndIndices;
     };
     min: {
       (): Tensor;
-      (options: ops.AlongOptions): ops.ValuesAndIndices;
+      (dim: number | ops.AlongOptions, options?: ops.KeepDimOption): ops.ValuesAndIndices;
     };
   }
 }

@@ -3,7 +3,8 @@ import { one, two } from '../../kernels/tuple.ts';
 import { differentiable } from '../graph/autograd.ts';
 import { recordOne, type Op } from '../graph/op.ts';
 import { broadcastShapes, type Shape } from '../graph/shape.ts';
-import type { Tensor } from '../graph/tensor.ts';
+import { Tensor } from '../graph/tensor.ts';
+import { checkNumber } from './operands.ts';
 import { sumToShape } from './reduce.ts';
 
 /*
@@ -88,6 +89,7 @@ export const BINARY_OPS = {
 } as const;
 
 function apply({ op, swapped }: Sides, a: Operand, b: Operand, result?: 'f32'): Tensor {
+  for (const operand of [a, b]) if (!(operand instanceof Tensor)) checkNumber(op.name, operand, 'f32');
   if (typeof a === 'number') {
     if (typeof b === 'number') throw new TypeError(`${op.name} of two numbers: one operand must be a tensor`);
     return withNumber(swapped, b, a, result);
@@ -99,8 +101,7 @@ function apply({ op, swapped }: Sides, a: Operand, b: Operand, result?: 'f32'): 
 }
 
 function withNumber(op: Op<BinaryAttrs>, a: Tensor, b: number, result?: 'f32'): Tensor {
-  if (a.dtype !== 'f32' && !Number.isInteger(b))
-    throw new TypeError(`${op.name} of ${a.dtype} and ${b}: cast first`);
+  checkNumber(op.name, b, a.dtype);
   const { shape } = a;
   return recordOne(op, [a], { shape, dtype: result ?? a.dtype }, { a: shape, b, shape });
 }
@@ -166,7 +167,7 @@ export function mul(a: Operand, b: Operand): Tensor {
 
 /** Throws a TypeError for integers, whose quotients PyTorch makes floating. */
 export function div(a: Operand, b: Operand): Tensor {
-  if ([a, b].some((operand) => isTensor(operand) && operand.dtype !== 'f32')) {
+  if ([a, b].some((operand) => operand instanceof Tensor && operand.dtype !== 'f32')) {
     throw new TypeError('div takes f32: cast integers first');
   }
   const quotient = apply(divOps, a, b);

@@ -7,9 +7,11 @@ import {
 import { one } from '../../kernels/tuple.ts';
 import { differentiable, isGradEnabled } from '../graph/autograd.ts';
 import { createOn, recordOne, type Op } from '../graph/op.ts';
+import { flag, fraction, namedFirst, type OptionKinds } from '../graph/options.ts';
 import { randomSeed } from '../graph/random.ts';
 import type { Shape } from '../graph/shape.ts';
 import type { Recorder, Tensor } from '../graph/tensor.ts';
+import { checkFloats } from './operands.ts';
 
 /*
  * Random numbers are drawn from (seed, step, op, element), see ../random.ts: the device counts the steps, and every
@@ -34,11 +36,21 @@ export interface DropoutOptions {
   readonly training?: boolean;
 }
 
-/** Sets elements to 0 at random and scales the others up. Throws a RangeError where p is no probability. */
-export function dropout(x: Tensor, { p = 0.5, training = true }: DropoutOptions = {}): Tensor {
-  if (!(p >= 0 && p <= 1)) throw new RangeError(`dropout needs p in [0, 1], got ${p}`);
+const DROPOUT_OPTIONS: OptionKinds<DropoutOptions> = { p: fraction, training: flag };
+
+/**
+ * Sets elements to 0 at random and scales the others up: dropout(x), dropout(x, 0.2) or dropout(x, { p: 0.2, training }).
+ * Throws a RangeError where p is no probability, a TypeError for integers.
+ */
+export function dropout(
+  x: Tensor,
+  pOrOptions?: number | DropoutOptions,
+  options?: Omit<DropoutOptions, 'p'>,
+): Tensor {
+  const checked = namedFirst<DropoutOptions>('dropout', 'p', pOrOptions, options, DROPOUT_OPTIONS);
+  const { p = 0.5, training = true } = checked;
+  checkFloats('dropout', { x });
   if (!training || p === 0) return x;
-  if (x.dtype !== 'f32') throw new TypeError(`dropout takes f32, got ${x.dtype}`);
   const { recorder } = x;
   const attrs = { p, op: recorder.nextRandomIndex() };
   const y = recordOne(dropoutOp, [x], { shape: x.shape }, attrs);

@@ -9,9 +9,12 @@ import {
 import { one, two } from '../../kernels/tuple.ts';
 import { differentiable } from '../graph/autograd.ts';
 import { cloneOp, fillOp } from '../graph/basic_ops.ts';
+import { checkDType } from '../graph/dtype_names.ts';
 import { createOn, recordOne, type Op } from '../graph/op.ts';
+import { checkValue, namedFirst, number, orNull, type OptionKinds } from '../graph/options.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { mul } from './binary.ts';
+import { checkFloats, checkTensors } from './operands.ts';
 
 /*
  * Functions of one variable, y_i = f(x_i), dx_i = dy_i f'(x_i).
@@ -67,7 +70,7 @@ function forwardOp(name: string, wgsl: UnaryFunction): Op<UnaryAttrs> {
 }
 
 function apply({ forward, backward, saves }: UnaryOps, x: Tensor, constants: UnaryConstants = {}): Tensor {
-  checkFloat(x, forward.name);
+  checkFloats(forward.name, { x });
   const attrs = { constants };
   const y = recordOne(forward, [x], { shape: x.shape }, attrs);
   return differentiable(y, [x], [saves === 'x' ? x : y], (dy, saved) => [
@@ -122,8 +125,17 @@ export interface LeakyReluOptions {
   readonly negativeSlope?: number;
 }
 
-export const leakyRelu = (x: Tensor, { negativeSlope = 0.01 }: LeakyReluOptions = {}): Tensor =>
-  apply(leakyRelus, x, { p: negativeSlope });
+const LEAKY_RELU_OPTIONS: OptionKinds<LeakyReluOptions> = { negativeSlope: number('', Number.isFinite) };
+
+/** leakyRelu(x), leakyRelu(x, 0.1) or leakyRelu(x, { negativeSlope: 0.1 }). */
+export const leakyRelu = (x: Tensor, slope?: number | LeakyReluOptions): Tensor =>
+  apply(leakyRelus, x, { p: negativeSlopeOf('leakyRelu', slope) });
+
+/** The slope as the op or the layer `what` is given it. */
+export function negativeSlopeOf(what: string, slope: number | LeakyReluOptions | undefined): number {
+  const options = namedFirst<LeakyReluOptions>(what, 'negativeSlope', slope, undefined, LEAKY_RELU_OPTIONS);
+  return options.negativeSlope ?? 0.01;
+}
 
 export const sigmoid = (x: Tensor): Tensor => apply(sigmoids, x);
 
@@ -143,18 +155,28 @@ export const square = (x: Tensor): Tensor => apply(squares, x);
 export const reciprocal = (x: Tensor): Tensor => apply(reciprocals, x);
 
 export function neg(x: Tensor): Tensor {
-  checkFloat(x, 'neg');
+  checkFloats('neg', { x });
   const y = recordOne(negOp, [x], { shape: x.shape }, { constants: {} });
   return differentiable(y, [x], [], (dy) => [neg(dy)]);
 }
 
 export interface ClampOptions {
-  readonly min?: number;
-  readonly max?: number;
+  /** Null for none. */
+  readonly min?: number | null;
+  /** Null for none. */
+  readonly max?: number | null;
 }
 
-/** Limits x from below, above or both. Throws a RangeError without a limit, or with min above max. */
-export function clamp(x: Tensor, { min, max }: ClampOptions): Tensor {
+const CLAMP_OPTIONS: OptionKinds<ClampOptions> = { min: orNull(number()), max: orNull(number()) };
+
+/**
+ * Limits x from below, above or both: clamp(x, 0, 1), clamp(x, null, 1) or clamp(x, { min: 0, max: 1 }). Throws a RangeError
+ * without a limit, or with min above max.
+ */
+export function clamp(x: Tensor, least?: number | null | ClampOptions, most?: number | null): Tensor {
+  const limit = most === undefined ? undefined : { max: most };
+  const options = namedFirst<ClampOptions>('clamp', 'min', least, limit, CLAMP_OPTIONS);
+  const [min, max] = [options.min ?? undefined, options.max ?? undefined];
   if (min === undefined) {
     if (max === undefined) throw new RangeError('clamp needs a min or a max');
     return apply(clampMaxs, x, { q: max });
@@ -172,7 +194,8 @@ const LARGEST_WHOLE_POWER = 2 ** 24;
  * exponent that is not finite, or whole and beyond 2^24.
  */
 export function pow(x: Tensor, exponent: number): Tensor {
-  checkFloat(x, 'pow');
+  checkFloats('pow', { x });
+  checkValue('pow', 'the exponent', exponent, number());
   if (
     !Number.isFinite(exponent) ||
     (Number.isInteger(exponent) && Math.abs(exponent) > LARGEST_WHOLE_POWER)
@@ -180,10 +203,10 @@ export function pow(x: Tensor, exponent: number): Tensor {
     throw new RangeError(`pow needs a finite exponent, if whole of at most 2^24, got ${exponent}`);
   }
   const y = powOf(x, exponent);
-  const { device, shape } = x;
+  const { recorder, shape } = x;
   return differentiable(y, [x], exponent === 0 ? [] : [x], (dy, saved) => [
     exponent === 0
-      ? createOn(device, fillOp, { shape }, 0)
+      ? createOn(recorder, fillOp, { shape }, 0)
       : mul(dy, mul(powOf(one(saved), exponent - 1), exponent)),
   ]);
 }
@@ -197,13 +220,14 @@ function powOf(x: Tensor, exponent: number): Tensor {
   return recordOne(op, [x], { shape }, { constants: { p: exponent } });
 }
 
-/** The elements as another type: towards zero from f32, and saturated. No gradient flows to or from integers. */
+/**
+ * The elements as another type: towards zero from f32, and saturated. No gradient flows to or from integers. Throws a
+ * TypeError where there is no such type.
+ */
 export function cast(x: Tensor, dtype: DType): Tensor {
+  checkTensors('cast', { x });
+  checkDType('cast', dtype);
   const y = recordOne(cloneOp, [x], { shape: x.shape, dtype }, null);
   if (x.dtype !== 'f32' || dtype !== 'f32') return y;
   return differentiable(y, [x], [], (dy) => [dy]);
-}
-
-function checkFloat(x: Tensor, name: string): void {
-  if (x.dtype !== 'f32') throw new TypeError(`${name} takes f32, got ${x.dtype}: cast it first`);
 }
