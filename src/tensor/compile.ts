@@ -16,6 +16,7 @@ import {
   keyOf,
   planFunction,
   traceFunction,
+  type CheckedInput,
   type StepInput,
   type StepResult,
   type TracedFunction,
@@ -91,7 +92,7 @@ export function compileFunction<Result extends StepResult>(
       }
       // A failure marks the tensors it concerns, whose readers see it.
       device.flush().catch(() => undefined);
-      const inputs = given.map(checkInput);
+      const inputs = given.map((input, i) => checkInput(device, input, i));
       const key = keyOf(inputs);
       const known = plans.get(key) ?? [];
       let found = known.find(({ traced }) => holds(traced));
@@ -117,14 +118,20 @@ export function compileFunction<Result extends StepResult>(
     plan: (given: readonly StepInput[], options: CompiledPlanOptions = {}) => {
       device.flush().catch(() => undefined);
       const { target, gpu } = device.runtime;
-      return planFunction(device, target, fn, given.map(checkInput), {
-        fusion: options.fusion ?? device.fusion,
-        baked: gpu.bakesParams,
-        onPlan: (plan) => {
-          options.onPlan?.(plan);
-          if (options.onDispatch !== undefined) plan.dispatches.forEach(options.onDispatch);
+      return planFunction(
+        device,
+        target,
+        fn,
+        given.map((input, i) => checkInput(device, input, i)),
+        {
+          fusion: options.fusion ?? device.fusion,
+          baked: gpu.bakesParams,
+          onPlan: (plan) => {
+            options.onPlan?.(plan);
+            if (options.onDispatch !== undefined) plan.dispatches.forEach(options.onDispatch);
+          },
         },
-      });
+      );
     },
     statistics: () => {
       if (last === undefined)
@@ -148,7 +155,7 @@ function compilePlan(
   device: CompilingDevice,
   memory: HeldMemory,
   fn: (...inputs: Tensor[]) => StepResult,
-  inputs: readonly StepInput[],
+  inputs: readonly CheckedInput[],
 ): CompiledPlan {
   const { target, gpu } = device.runtime;
   const traced = traceFunction(device, target, fn, inputs, device.fusion);
@@ -180,7 +187,7 @@ function holds({ plan, entry, host, guards }: TracedFunction): boolean {
 }
 
 /** Refuses class labels and indices that the host knows to be out of range. */
-function checkRanges({ ranges }: TracedFunction, inputs: readonly StepInput[]): void {
+function checkRanges({ ranges }: TracedFunction, inputs: readonly CheckedInput[]): void {
   for (const { input, end, what } of ranges) {
     const source = inputs[input];
     if (source === undefined) continue;
@@ -192,7 +199,7 @@ function checkRanges({ ranges }: TracedFunction, inputs: readonly StepInput[]): 
 function replay(
   device: CompilingDevice,
   compiled: CompiledPlan,
-  inputs: readonly StepInput[],
+  inputs: readonly CheckedInput[],
   profiler: Profiler | undefined,
 ): Promise<StepResult> {
   const { runtime } = device;
@@ -275,7 +282,7 @@ function substitute(value: unknown, fresh: ReadonlyMap<Tensor, Tensor>): unknown
 function feed(
   runtime: Runtime,
   encoder: GPUCommandEncoder,
-  source: StepInput,
+  source: CheckedInput,
   to: LogicalStorage | undefined,
 ): void {
   if (to === undefined) throw new Error('a compiled function got more inputs than it was traced with');

@@ -4,10 +4,13 @@ import { describeAdapter, Gpu, type Description, type GpuOptions } from '../gpu/
 import { compileFunction, type CompiledFunction } from './compile.ts';
 import { dtypeOfArray, viewOf, type TypedArray } from './graph/dtype.ts';
 import { asError } from './graph/errors.ts';
+import { hostArray, type NestedNumbers } from './graph/host_data.ts';
+import { checkOptions, flag, type OptionKinds } from './graph/options.ts';
 import { RecordingDevice, type Move } from './graph/recording_device.ts';
 import { checkShape, elementCount, formatShape, type Shape } from './graph/shape.ts';
 import type { LogicalStorage } from './graph/storage.ts';
 import type { Tensor } from './graph/tensor.ts';
+import { isPlainObject } from './graph/wording.ts';
 import { acceptPlan, planNodes, type Plan } from './plan/plan.ts';
 import { rangeOf } from './graph/range.ts';
 import { Runtime } from './runtime/runtime.ts';
@@ -15,9 +18,14 @@ import type { StepResult } from './trace.ts';
 
 export interface TensorOptions {
   readonly requiresGrad?: boolean;
-  /** By default that of the array: f32 for Float32Array and number[], i32 for Int32Array, u32 for Uint32Array. */
+  /** By default what the data says: f32 for numbers and floating arrays, i32 for integer arrays, u32 for Uint32Array. */
   readonly dtype?: DType;
 }
+
+const TENSOR_OPTIONS: OptionKinds<TensorOptions> = {
+  requiresGrad: flag,
+  dtype: { what: 'a dtype', accepts: () => true },
+};
 
 export interface DeviceOptions extends GpuOptions {
   /** `gpu` refuses software adapters, `software` wants one; `auto` takes the best there is. */
@@ -77,12 +85,17 @@ export class Device extends RecordingDevice {
   }
 
   /**
-   * A tensor with a copy of `data`, row-major. Throws a RangeError if the number of elements is not the shape's, or
-   * the device cannot bind so many bytes.
+   * A tensor with a copy of `data`: a number, an array of any depth or a typed array (see `hostArray` for what becomes of each
+   * type), row-major. Its shape is that of the nesting unless `shape` says otherwise; options may stand in the shape's place.
+   * Throws a TypeError for what is no data, and a RangeError if the number of elements is not the shape's, an element does not
+   * fit the dtype, or the device cannot bind so many bytes.
    */
-  tensor(data: TypedArray | readonly number[] | number, shape?: Shape, options: TensorOptions = {}): Tensor {
-    const array = toTypedArray(data, options.dtype);
-    const size = shape ?? (typeof data === 'number' ? [] : [array.length]);
+  tensor(data: NestedNumbers, shape?: Shape | TensorOptions, options?: TensorOptions): Tensor {
+    const inPlace = isPlainObject(shape);
+    const given: TensorOptions = (inPlace ? shape : options) ?? {};
+    const { dtype, requiresGrad = false } = checkOptions('tensor', given, TENSOR_OPTIONS);
+    const { array, shape: nested } = hostArray(data, dtype);
+    const size = inPlace || shape === undefined ? nested : (shape as Shape);
     checkShape(size, 'tensor');
     if (elementCount(size) !== array.length) {
       throw new RangeError(
@@ -91,7 +104,7 @@ export class Device extends RecordingDevice {
     }
     const tensor = this.createTensor(size, () => array, { role: 'tensor', dtype: dtypeOfArray(array) });
     tensor.value.range = rangeOf(array);
-    tensor.requiresGrad = options.requiresGrad ?? false;
+    tensor.requiresGrad = requiresGrad;
     return this.adopt(tensor);
   }
 
@@ -187,16 +200,3 @@ export class Device extends RecordingDevice {
  */
 const fusionPays = ({ name, architecture }: Description): boolean =>
   !/swiftshader/i.test(`${name} ${architecture}`);
-
-function toTypedArray(data: TypedArray | readonly number[] | number, dtype: DType | undefined): TypedArray {
-  if (ArrayBuffer.isView(data) && (dtype === undefined || dtypeOfArray(data) === dtype)) return data;
-  const numbers = typeof data === 'number' ? [data] : data;
-  switch (dtype ?? 'f32') {
-    case 'f32':
-      return Float32Array.from(numbers);
-    case 'i32':
-      return Int32Array.from(numbers);
-    case 'u32':
-      return Uint32Array.from(numbers);
-  }
-}

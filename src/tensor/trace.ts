@@ -1,11 +1,12 @@
 import type { DType } from '../gpu/dispatch.ts';
 import { isGradEnabled } from './graph/autograd.ts';
-import { dtypeOfArray, type TypedArray } from './graph/dtype.ts';
+import { dtypeOfArray } from './graph/dtype.ts';
+import { checkStepInput, type NestedNumbers, type StepData } from './graph/host_data.ts';
 import type { HostTrace } from './graph/guards.ts';
 import type { GradientAtEntry, Recording, RunHook } from './graph/recording.ts';
 import type { RecordingDevice } from './graph/recording_device.ts';
 import { tensorsIn } from './graph/scope.ts';
-import { elementCount, formatShape, type Shape } from './graph/shape.ts';
+import { formatShape, type Shape } from './graph/shape.ts';
 import type { LogicalStorage } from './graph/storage.ts';
 import { Tensor } from './graph/tensor.ts';
 import { Value } from './graph/value.ts';
@@ -16,13 +17,12 @@ import type { PlanTarget } from './plan/target.ts';
 /** What a compiled function may return: a tensor, or tensors in an array or an object, or nothing. */
 export type StepResult = Tensor | readonly Tensor[] | Readonly<Record<string, Tensor>> | undefined | void;
 
-/** Input of a compiled function: a tensor, or host data to upload. */
-export type StepInput = Tensor | HostInput;
+/** Input of a compiled function: a tensor, or host data to upload (anything that `device.tensor` takes). */
+export type StepInput =
+  Tensor | NestedNumbers | { readonly data: NestedNumbers; readonly shape?: Shape; readonly dtype?: DType };
 
-export interface HostInput {
-  readonly data: TypedArray;
-  readonly shape: Shape;
-}
+/** An input that has been checked. */
+export type CheckedInput = Tensor | StepData;
 
 /** Elements of an input that an op takes: 0 <= element < end. */
 interface InputRange {
@@ -50,26 +50,26 @@ export interface TracedFunction {
   readonly changed: readonly LogicalStorage[];
 }
 
-export const dtypeOfInput = (input: StepInput): DType =>
+/** Throws a TypeError or RangeError that names the input where it is none, or its data does not fit its shape. */
+export function checkInput(device: RecordingDevice, input: StepInput, index: number): CheckedInput {
+  if (!(input instanceof Tensor)) return checkStepInput(input, index);
+  if (input.recorder !== device)
+    throw new Error(`input ${index} of a compiled function lies on another device than the function`);
+  return input;
+}
+
+const dtypeOfInput = (input: CheckedInput): DType =>
   input instanceof Tensor ? input.dtype : dtypeOfArray(input.data);
 
 /** Names the inputs' shapes and types, and whether gradients are recorded. */
-export const keyOf = (inputs: readonly StepInput[]): string =>
+export const keyOf = (inputs: readonly CheckedInput[]): string =>
   [
     isGradEnabled() ? 'grad' : 'no grad',
     ...inputs.map((input) => `${dtypeOfInput(input)}${formatShape(input.shape)}`),
   ].join();
 
-/** Checks a host input's length. */
-export function checkInput(input: StepInput, index: number): StepInput {
-  if (input instanceof Tensor || elementCount(input.shape) === input.data.length) return input;
-  throw new RangeError(
-    `input ${index} of a compiled function: shape ${formatShape(input.shape)} has ${elementCount(input.shape)} elements, the data ${input.data.length}`,
-  );
-}
-
 /** Placeholders for inputs; the runtime gives them memory when the plan is bound. */
-function placeholders(device: RecordingDevice, inputs: readonly StepInput[]): Tensor[] {
+function placeholders(device: RecordingDevice, inputs: readonly CheckedInput[]): Tensor[] {
   return inputs.map((input) => {
     const value = Value.create(dtypeOfInput(input), input.shape, 'input', 'input');
     value.storage.resident = true;
@@ -85,7 +85,7 @@ export function traceFunction(
   device: RecordingDevice,
   target: PlanTarget,
   fn: (...inputs: Tensor[]) => StepResult,
-  inputs: readonly StepInput[],
+  inputs: readonly CheckedInput[],
   fusion: boolean,
 ): TracedFunction {
   const slots = placeholders(device, inputs);
@@ -153,7 +153,7 @@ export function planFunction(
   device: RecordingDevice,
   target: PlanTarget,
   fn: (...inputs: Tensor[]) => StepResult,
-  inputs: readonly StepInput[],
+  inputs: readonly CheckedInput[],
   { fusion, baked, onPlan }: PlanOptions,
 ): PlanStatistics {
   const slots = placeholders(device, inputs);

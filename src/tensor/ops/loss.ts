@@ -56,7 +56,7 @@ const LOSS_OPTIONS: OptionKinds<CrossEntropyOptions> = { reduction: oneOf('mean'
 
 /**
  * Cross entropy of logits [N, C] with classes (i32 or u32, [N]) or probabilities (f32, [N, C]). A class outside 0 .. C - 1
- * gives NaN. crossEntropy(x, t, 'sum') is crossEntropy(x, t, { reduction: 'sum' }). Gradients flow to the logits alone.
+ * is refused where the host knows it, and gives NaN where it was computed on the device. crossEntropy(x, t, 'sum') is crossEntropy(x, t, { reduction: 'sum' }). Gradients flow to the logits alone.
  * Throws a RangeError or TypeError where the target does not fit.
  */
 export function crossEntropy(
@@ -91,7 +91,10 @@ function checkTarget(logits: Tensor, target: Tensor, rows: number): void {
   switch (target.dtype) {
     case 'i32':
     case 'u32':
-      if (sameShape(target.shape, [rows])) return;
+      if (sameShape(target.shape, [rows])) {
+        target.recorder.requireRange(target, logits.shape[1] ?? 0, 'crossEntropy: class');
+        return;
+      }
       throw new RangeError(
         `crossEntropy of logits ${formatShape(logits.shape)} needs classes of shape [${rows}], got ${formatShape(target.shape)}`,
       );

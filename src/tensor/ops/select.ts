@@ -89,8 +89,9 @@ const indexSelectBackwardOp: Op<Selection> = {
 };
 
 /**
- * The rows of x along `dim` that `indices` (i32 [n]) names, in that order and as often. An index that is no row gives
- * NaN (0 in integers) and passes no gradient.
+ * The rows of x along `dim` that `indices` (i32 [n]) names, in that order and as often. An index out of range is refused where
+ * the host knows it (data of `device.tensor` or of a compiled function's input); one computed on the device gives NaN (0 in
+ * integers) and passes no gradient.
  */
 export function indexSelect(x: Tensor, dim: number | DimOption, indices: Tensor): Tensor {
   checkTensors('indexSelect', { x, indices });
@@ -108,6 +109,7 @@ export function indexSelect(x: Tensor, dim: number | DimOption, indices: Tensor)
     inner: elementCount(whole.slice(at + 1)),
   };
   const shape = whole.map((size, i) => (i === at ? selection.selected : size));
+  x.recorder.requireRange(indices, selection.rows, 'indexSelect: index');
   const y = recordOne(indexSelectOp, [x, indices], { shape, dtype: x.dtype }, selection);
   return differentiable(y, [x], [indices], (dy, saved) => [
     recordOne(indexSelectBackwardOp, [dy, one(saved)], { shape: whole }, selection),
