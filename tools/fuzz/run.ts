@@ -209,7 +209,10 @@ class Run {
   }
 
   #makeOptimizer({ kind }: Update): optim.Optimizer | null {
-    const trained = [...this.#leaves.values()].filter(({ requiresGrad }) => requiresGrad);
+    // Inputs are left alone: who returns a view of one would see the update or not, depending on when it is read.
+    const trained = [...this.#leaves]
+      .filter(([name, { requiresGrad }]) => requiresGrad && !name.startsWith('input'))
+      .map(([, tensor]) => tensor);
     if (trained.length === 0) return null;
     switch (kind) {
       case 'sgd':

@@ -138,7 +138,8 @@ export function shapeOf(step: Step, shapes: readonly Shape[]): Shape {
       need(x.length >= 1, step, of);
       return [...x.slice(0, -1), step.out];
     case 'softmax':
-      need(x.length >= 2, step, of);
+      // Of one channel it is 1 everywhere, and a norm of a constant is rounding alone.
+      need(channelsOf(x) > 1, step, of);
       return x;
     case 'unary':
     case 'dropout':
