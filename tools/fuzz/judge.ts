@@ -1,0 +1,162 @@
+/** Runs a case in all ways and compares each with the oracle: eager, each op by itself, kernels for a CPU. */
+import type { Device } from '../../src/index.ts';
+import type { Geometry } from '../../src/gpu/geometry.ts';
+import type { Case } from './case.ts';
+import { runCase, type Results } from './run.ts';
+
+export interface Way {
+  readonly fusion: boolean;
+  readonly kind: Geometry['kind'];
+  readonly compiled: boolean;
+}
+
+export const ORACLE: Way = { fusion: false, kind: 'cpu', compiled: false };
+
+export const WAYS: readonly Way[] = [true, false].flatMap((fusion) =>
+  (['cpu', 'gpu'] as const).flatMap((kind) => [false, true].map((compiled) => ({ fusion, kind, compiled }))),
+);
+
+export const nameOf = ({ fusion, kind, compiled }: Way): string =>
+  `${fusion ? 'fused' : 'plain'} ${kind} ${compiled ? 'compiled' : 'eager'}`;
+
+/** Finds the device of a way. */
+export type Devices = (way: Way) => Device;
+
+export interface Finding {
+  readonly way: Way;
+  /** `error`: one way throws. `names`: other tensors. `number`: NaN or infinite elsewhere. `bits`: a repeated call differs. */
+  readonly fault: 'error' | 'names' | 'number' | 'distance' | 'bits';
+  readonly detail: string;
+}
+
+export interface Verdict {
+  readonly findings: readonly Finding[];
+  /** What all ways refuse the case with. */
+  readonly refused?: string;
+  /** Largest relative distance between a way and the oracle that was no finding. */
+  readonly worst: number;
+}
+
+type Outcome = { readonly results: Results } | { readonly error: string };
+
+/** Within this relative distance nothing is suspicious; beyond it the oracle's own sensitivity decides. */
+const CLOSE = 1e-5;
+/** How many times as far as the oracle moves when the last bits of its inputs change. */
+const MARGIN = 64;
+const NUDGES = 3;
+
+export async function judge(devices: Devices, net: Case, ways: readonly Way[] = WAYS): Promise<Verdict> {
+  const oracle = await outcome(devices, net, ORACLE);
+  const nudged: Results[] = [];
+  const sensitivity = async (name: string, expected: Float32Array): Promise<number> => {
+    for (let nudge = nudged.length + 1; nudge <= NUDGES; nudge++)
+      nudged.push(await runCase(devices(ORACLE), net, { compiled: false, nudge }));
+    return Math.max(...nudged.map((results) => distance(results.get(name) ?? expected, expected)));
+  };
+  const findings: Finding[] = [];
+  let worst = 0;
+  for (const way of ways) {
+    const actual = way === ORACLE ? oracle : await outcome(devices, net, way);
+    const fault = await compare(net, actual, oracle, sensitivity);
+    if (typeof fault === 'number') worst = Math.max(worst, fault);
+    else findings.push({ way, ...fault });
+  }
+  return 'error' in oracle && findings.length === 0
+    ? { findings, worst, refused: oracle.error }
+    : { findings, worst };
+}
+
+async function outcome(devices: Devices, net: Case, way: Way): Promise<Outcome> {
+  try {
+    return { results: await runCase(devices(way), net, way) };
+  } catch (error) {
+    return { error: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+type Fault = Omit<Finding, 'way'>;
+
+/** What is wrong, or the largest relative distance. */
+async function compare(
+  net: Case,
+  actual: Outcome,
+  oracle: Outcome,
+  sensitivity: (name: string, expected: Float32Array) => Promise<number>,
+): Promise<Fault | number> {
+  if ('error' in actual || 'error' in oracle) {
+    if ('error' in actual && 'error' in oracle) return 0;
+    return {
+      fault: 'error',
+      detail: 'error' in actual ? `throws ${actual.error}` : `only the oracle throws ${'error' in oracle ? oracle.error : ''}`,
+    };
+  }
+  const [a, b] = [actual.results, oracle.results];
+  const missing = [...b.keys()].filter((name) => !a.has(name));
+  const extra = [...a.keys()].filter((name) => !b.has(name));
+  if (missing.length + extra.length > 0)
+    return { fault: 'names', detail: `lacks ${missing.join(', ') || 'nothing'}, has also ${extra.join(', ') || 'nothing'}` };
+  const least = { other: 0, gradient: leastGradient(b) };
+  let worst = 0;
+  for (const [name, expected] of b) {
+    const values = a.get(name) ?? expected;
+    const where = differentNumbers(values, expected, net.plant?.value === 'NaN');
+    if (where !== undefined)
+      return {
+        fault: 'number',
+        detail: `${name}: element ${where} is ${values[where] ?? ''} instead of ${expected[where] ?? ''}`,
+      };
+    const far = distance(values, expected);
+    const size = Math.max(normOf(expected), least[name.startsWith('gradient') ? 'gradient' : 'other']);
+    if (far > CLOSE * size) {
+      const moves = await sensitivity(name, expected);
+      if (far > MARGIN * moves)
+        return {
+          fault: 'distance',
+          detail: `${name}: ${(far / size).toExponential(1)} of its norm away, where last bits move the oracle by ${(moves / size).toExponential(1)}`,
+        };
+    } else worst = Math.max(worst, size > 0 ? far / size : 0);
+  }
+  return repeatFault(net, a) ?? worst;
+}
+
+/** The first element that is a number in one and not in the other (or, unless `nanOnly`, finite in one alone). */
+function differentNumbers(a: Float32Array, b: Float32Array, nanOnly: boolean): number | undefined {
+  const kind = nanOnly ? Number.isNaN : Number.isFinite;
+  const at = b.findIndex((expected, i) => kind(a[i] ?? 0) !== kind(expected));
+  return at < 0 ? undefined : at;
+}
+
+/**
+ * A gradient may be zero but for rounding, as that of a bias before a norm is: it is judged beside the largest gradient, or beside the
+ * losses' own, which are 1.
+ */
+function leastGradient(results: Results): number {
+  const norms = [...results].filter(([name]) => name.startsWith('gradient')).map(([, values]) => normOf(values));
+  return Math.max(1, ...norms);
+}
+
+const normOf = (values: Float32Array): number => distance(values, new Float32Array(values.length));
+
+/** Norm of the difference, over elements that are finite in both. */
+function distance(a: Float32Array, b: Float32Array): number {
+  let sum = 0;
+  for (const [i, expected] of b.entries()) {
+    const difference = (a[i] ?? 0) - expected;
+    if (Number.isFinite(difference)) sum += difference ** 2;
+  }
+  return Math.sqrt(sum);
+}
+
+/** Calls 0 and 2 see the same inputs: if nothing changes in between, they give the same bits. */
+function repeatFault({ calls, optimizer, steps }: Case, results: Results): Fault | undefined {
+  const changes = optimizer !== undefined || steps.some((step) => step.op === 'norm' && step.stats !== undefined);
+  if (changes || calls[2] === undefined || calls[0] !== calls[2]) return undefined;
+  for (const [name, first] of results) {
+    if (!name.startsWith('call 0: ')) continue;
+    const third = results.get(name.replace('call 0', 'call 2')) ?? first;
+    const at = first.findIndex((value, i) => !Object.is(value, third[i]));
+    if (at >= 0)
+      return { fault: 'bits', detail: `${name}: element ${at} is ${first[at] ?? ''} and then ${third[at] ?? ''}` };
+  }
+  return undefined;
+}
