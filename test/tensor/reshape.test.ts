@@ -64,7 +64,7 @@ const PROGRAMS: Readonly<Record<string, (leaf: Leaves) => Tensor>> = {
     return relu(norm(concat([reshape(y, [2, 4, 6, 6]), leaf('z', [2, 3, 6, 6])], 1)));
   },
   'a 1x1 conv, reshape, average': (leaf) =>
-    avgPool2d(reshape(conv2d(leaf('x', [2, 4, 6, 4]), leaf('w', [8, 4, 1, 1])), [2, 8, 4, 6]), {
+    avgPool2d(reshape(conv2d(leaf('x', [2, 4, 6, 4]), leaf('w', [8, 4, 1, 1])), [2, 4, 8, 6]), {
       kernelSize: 2,
     }),
   'instance norm as batch norm of [1, N C, H, W]': (leaf) => {
@@ -77,16 +77,20 @@ const PROGRAMS: Readonly<Record<string, (leaf: Leaves) => Tensor>> = {
   },
   'two norms of one value with different eps': (leaf) => {
     const y = conv2d(leaf('x', [2, 4, 6, 4]), leaf('w', [5, 4, 1, 1]));
-    return mul(relu(norm(y, 0.5)), norm(y, 1e-5));
+    return mul(norm(y, 0.5), norm(y, 1e-5));
   },
 };
 
 async function run(device: Device, program: (leaf: Leaves) => Tensor): Promise<Map<string, Float32Array>> {
   const leaves = new Map<string, Tensor>();
-  const y = program((name, shape) => {
-    const leaf = device.tensor(values(name, shape), shape, { requiresGrad: true });
-    leaves.set(name, leaf);
-    return leaf;
+  // In a scope, since values that somebody can ask for are not fused away.
+  const [y] = device.scope(() => {
+    const result = program((name, shape) => {
+      const leaf = device.tensor(values(name, shape), shape, { requiresGrad: true });
+      leaves.set(name, leaf);
+      return leaf;
+    });
+    return [result, ...leaves.values()] as const;
   });
   sum(mul(y, device.tensor(values('weights', y.shape), y.shape))).backward();
   const results = new Map([['y', (await y.data()) as Float32Array]]);
