@@ -155,7 +155,9 @@ export class Device extends RecordingDevice {
       const flushed = this.flush();
       const copied = this.runtime.queue.run(() => {
         if (value.failure !== null) throw value.failure;
-        return { bytes: this.gpu.read(this.runtime.memory.placeOf(storage), value.bytes) };
+        const bytes = this.gpu.read(this.runtime.memory.placeOf(storage), value.bytes);
+        bytes.catch(() => undefined); // reported below, unless the flush failed before
+        return { bytes };
       });
       const [, { bytes }] = await Promise.all([flushed, copied]);
       return viewOf(await bytes, value.dtype);
