@@ -27,7 +27,8 @@ export interface Ceilings {
 /** Measures for about a second. */
 export async function measureCeilings(gpu: Gpu): Promise<Ceilings> {
   const fma = fmaDispatch(gpu);
-  const copyMiB = gpu.geometry.kind === 'gpu' ? 512 : 64;
+  // Larger than any cache.
+  const copyMiB = Math.max(64, 2 * gpu.geometry.workgroupsToFill);
   const copy = copyDispatch(gpu, Math.min(copyMiB * 2 ** 20, gpu.maxStorageBytes));
   const tiny = copyDispatch(gpu, 16 * WORKGROUP);
   const chain = 200;
@@ -40,7 +41,8 @@ export async function measureCeilings(gpu: Gpu): Promise<Ceilings> {
 }
 
 function fmaDispatch(gpu: Gpu): Dispatch {
-  const [workgroups, iterations] = gpu.geometry.kind === 'gpu' ? [16384, 64] : [64, 64];
+  const workgroups = 64 * gpu.geometry.workgroupsToFill;
+  const iterations = 64;
   const length = workgroups * WORKGROUP;
   return {
     label: 'ceiling fma',

@@ -31,8 +31,7 @@ function passes(
   extent: Extent,
 ): Dispatch[] {
   const { outer, reduce, inner } = extent;
-  const rows = context.geometry.kind === 'gpu' ? 16384 : 256;
-  const wanted = Math.ceil((reduce * outer * inner) / rows);
+  const wanted = Math.ceil((reduce * outer * inner) / context.geometry.threadsToFill);
   const chunk = Math.min(reduce, Math.max(64, wanted));
   const splits = Math.ceil(reduce / chunk);
   const outputs = outer * splits * inner;

@@ -2,7 +2,7 @@ import source from '../../shaders/binary.wgsl';
 import nan from '../../shaders/lib_nan.wgsl';
 import strided from '../../shaders/lib_strided.wgsl';
 import { BYTES_PER_ELEMENT, type BufferRef, type Dispatch } from '../gpu/dispatch.ts';
-import type { Geometry } from '../gpu/geometry.ts';
+import type { AdapterProfile } from '../gpu/profile.ts';
 import { spread } from './context.ts';
 import { planWalk, type View } from './strided.ts';
 import { expandTemplate } from './template.ts';
@@ -40,7 +40,7 @@ interface BinaryOperand {
 
 /** y = f(a, b) in `shape`, to which a and b broadcast; b may be a number. */
 export function binary(
-  geometry: Geometry,
+  geometry: AdapterProfile,
   name: Arithmetic | Comparison,
   a: BinaryOperand,
   b: BinaryOperand | number,

@@ -7,7 +7,7 @@ import unarySource from '../../shaders/unary.wgsl';
 import unaryBackwardSource from '../../shaders/unary_backward.wgsl';
 import whereSource from '../../shaders/where.wgsl';
 import { BYTES_PER_ELEMENT, f32, u32, type BufferRef, type Dispatch, type DType } from '../gpu/dispatch.ts';
-import type { Geometry } from '../gpu/geometry.ts';
+import type { AdapterProfile } from '../gpu/profile.ts';
 import { spread } from './context.ts';
 import { itemsPerThread } from './strided.ts';
 import { expandTemplate } from './template.ts';
@@ -45,7 +45,7 @@ export interface UnaryConstants {
 
 /** y = f(x). */
 export function unary(
-  geometry: Geometry,
+  geometry: AdapterProfile,
   name: UnaryFunction,
   x: BufferRef,
   y: BufferRef,
@@ -78,7 +78,7 @@ export function unary(
 
 /** dx = dy f'(x), where `saved` is f's x or y, as the function in the shader says. */
 export function unaryBackward(
-  geometry: Geometry,
+  geometry: AdapterProfile,
   name: UnaryBackwardFunction,
   dy: BufferRef,
   saved: BufferRef,
@@ -111,7 +111,7 @@ export function unaryBackward(
 }
 
 /** y = x, converted where the element types differ (towards zero from f32, saturated). */
-export function copy(geometry: Geometry, x: BufferRef, y: BufferRef): Dispatch {
+export function copy(geometry: AdapterProfile, x: BufferRef, y: BufferRef): Dispatch {
   const { length } = y;
   const same = x.dtype === y.dtype;
   return {
@@ -135,7 +135,7 @@ export function copy(geometry: Geometry, x: BufferRef, y: BufferRef): Dispatch {
 }
 
 /** Every element of y becomes `value`, rounded to y's type. */
-export function fill(geometry: Geometry, y: BufferRef, value: number): Dispatch {
+export function fill(geometry: AdapterProfile, y: BufferRef, value: number): Dispatch {
   const { length } = y;
   return {
     label: `fill [${length}]`,
@@ -151,7 +151,7 @@ export function fill(geometry: Geometry, y: BufferRef, value: number): Dispatch 
 }
 
 /** y += x, in place. */
-export function accumulate(geometry: Geometry, y: BufferRef, x: BufferRef): Dispatch {
+export function accumulate(geometry: AdapterProfile, y: BufferRef, x: BufferRef): Dispatch {
   const { length } = y;
   return {
     label: `accumulate [${length}]`,
@@ -171,7 +171,7 @@ export function accumulate(geometry: Geometry, y: BufferRef, x: BufferRef): Disp
 
 /** y = a where the condition is not 0, else b; all of one length, a and b of y's type or numbers. */
 export function where(
-  geometry: Geometry,
+  geometry: AdapterProfile,
   condition: BufferRef,
   a: BufferRef | number,
   b: BufferRef | number,
@@ -219,11 +219,11 @@ export const vectorCount = (length: number): number => (isVector(length) ? lengt
 /** The function of shaders/lib_nan.wgsl for what `vectorOf` gives. */
 const isNan = (length: number): string => (isVector(length) ? 'is_nan4' : 'is_nan');
 
-const items = (geometry: Geometry, length: number): { ITEMS_: string } => ({
+const items = (geometry: AdapterProfile, length: number): { ITEMS_: string } => ({
   ITEMS_: `${itemsPerThread(geometry, vectorCount(length))}u`,
 });
 
-function threads(geometry: Geometry, length: number): readonly [number, number, number] {
+function threads(geometry: AdapterProfile, length: number): readonly [number, number, number] {
   const count = vectorCount(length);
   return spread(geometry, Math.ceil(count / itemsPerThread(geometry, count) / 64));
 }

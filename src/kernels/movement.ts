@@ -3,7 +3,7 @@ import indexSelectBackwardSource from '../../shaders/index_select_backward.wgsl'
 import strided from '../../shaders/lib_strided.wgsl';
 import stridedCopySource from '../../shaders/strided_copy.wgsl';
 import { BYTES_PER_ELEMENT, u32, type BufferRef, type Dispatch } from '../gpu/dispatch.ts';
-import type { Geometry } from '../gpu/geometry.ts';
+import type { AdapterProfile } from '../gpu/profile.ts';
 import { spread } from './context.ts';
 import { vectorCount, vectorOf } from './elementwise.ts';
 import { planWalk, type View } from './strided.ts';
@@ -20,7 +20,7 @@ interface ViewOf {
  * stay as they are.
  */
 export function stridedCopy(
-  geometry: Geometry,
+  geometry: AdapterProfile,
   shape: readonly number[],
   from: ViewOf,
   to: ViewOf,
@@ -59,7 +59,7 @@ export interface Selection {
 
 /** y[o, j, i] = x[o, indices[j], i]; an index that is not a row gives NaN (0 for integers). */
 export function indexSelect(
-  geometry: Geometry,
+  geometry: AdapterProfile,
   x: BufferRef,
   indices: BufferRef,
   y: BufferRef,
@@ -90,7 +90,7 @@ export function indexSelect(
 
 /** dx[o, r, i] = sum of dy[o, j, i] over the j with indices[j] = r, always in the same order. */
 export function indexSelectBackward(
-  geometry: Geometry,
+  geometry: AdapterProfile,
   dy: BufferRef,
   indices: BufferRef,
   dx: BufferRef,

@@ -4,7 +4,7 @@ import nan from '../../shaders/lib_nan.wgsl';
 import sgdSource from '../../shaders/sgd.wgsl';
 import sumSquaresSource from '../../shaders/sum_squares.wgsl';
 import { BYTES_PER_ELEMENT, f32, u32, type BufferRef, type Dispatch, type Operand } from '../gpu/dispatch.ts';
-import type { Geometry } from '../gpu/geometry.ts';
+import type { AdapterProfile } from '../gpu/profile.ts';
 import { spread, type KernelContext } from './context.ts';
 import { reduce } from './reduce.ts';
 import { expandTemplate } from './template.ts';
@@ -39,7 +39,7 @@ interface AdamBuffers {
 
 /** A step of Adam or AdamW in each span. */
 export function adam(
-  geometry: Geometry,
+  geometry: AdapterProfile,
   buffers: AdamBuffers,
   spans: readonly Span[],
   settings: AdamSettings,
@@ -101,7 +101,7 @@ interface SgdBuffers {
 
 /** A step of stochastic gradient descent in each span. */
 export function sgd(
-  geometry: Geometry,
+  geometry: AdapterProfile,
   { parameters, gradients, momentum, gradScale }: SgdBuffers,
   spans: readonly Span[],
   settings: SgdSettings,
@@ -154,7 +154,7 @@ export function clipNorm(
 ): Dispatch[] {
   const { geometry } = context;
   // Enough threads to fill the device; each adds up what lies a whole grid apart.
-  const most = geometry.kind === 'gpu' ? 65536 : 512;
+  const most = 4 * geometry.threadsToFill;
   let length = 0;
   const parts = vectors.flatMap(({ buffer, spans }) =>
     piecesOf(spans, buffer.length).map((piece) => {

@@ -8,7 +8,7 @@ import maxSource from '../../shaders/max_pool.wgsl';
 import maxBackwardSource from '../../shaders/max_pool_backward.wgsl';
 import { BYTES_PER_ELEMENT, i32, u32 } from '../gpu/dispatch.ts';
 import type { BufferRef, Dispatch, Operand, ParamValue } from '../gpu/dispatch.ts';
-import type { Geometry } from '../gpu/geometry.ts';
+import type { AdapterProfile } from '../gpu/profile.ts';
 import { bindAll } from './bindings.ts';
 import { spread, type KernelContext } from './context.ts';
 import { accessOf, elementsOf } from './maps.ts';
@@ -170,7 +170,7 @@ const NO_WINDOW: PoolWindow = { kernel: [1, 1], stride: [1, 1], padding: [0, 0],
 
 /** A thread for each run of neighbours in a row of what is written. */
 function poolDispatch(
-  geometry: Geometry,
+  geometry: AdapterProfile,
   label: string,
   code: string,
   operands: readonly Operand[],
@@ -181,7 +181,7 @@ function poolDispatch(
 ): Dispatch {
   const { planes, input, output } = shape;
   const { kernel, stride, padding, dilation } = shape.window ?? NO_WINDOW;
-  const run = geometry.kind === 'gpu' ? 1 : 64;
+  const run = geometry.neighboursPerThread;
   const runs = Math.ceil(width / run);
   const threads = planes * height * runs;
   return {

@@ -11,7 +11,7 @@ import {
   type Dispatch,
   type ParamValue,
 } from '../gpu/dispatch.ts';
-import type { Geometry } from '../gpu/geometry.ts';
+import type { AdapterProfile } from '../gpu/profile.ts';
 import { spread } from './context.ts';
 import { expandTemplate } from './template.ts';
 
@@ -20,7 +20,7 @@ export type Distribution = 'uniform' | 'normal';
 
 /** What one random op draws; `op` numbers it within its recording. */
 export function randomFill(
-  geometry: Geometry,
+  geometry: AdapterProfile,
   distribution: Distribution,
   y: BufferRef,
   op: number,
@@ -80,7 +80,12 @@ export function dropoutPart(dropout: Dropout | null): {
 const keepScale = (p: number): number => (p < 1 ? 1 / (1 - p) : 0);
 
 /** y = x / (1 - p) where an element is kept, else 0; on dy it is dropout's backward. */
-export function dropout(geometry: Geometry, x: BufferRef, y: BufferRef, { p, op, past }: Dropout): Dispatch {
+export function dropout(
+  geometry: AdapterProfile,
+  x: BufferRef,
+  y: BufferRef,
+  { p, op, past }: Dropout,
+): Dispatch {
   const { length } = y;
   return {
     label: `dropout ${p} [${length}]`,

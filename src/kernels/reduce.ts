@@ -2,7 +2,7 @@ import source from '../../shaders/reduce.wgsl';
 import nan from '../../shaders/lib_nan.wgsl';
 import row from '../../shaders/lib_row.wgsl';
 import { BYTES_PER_ELEMENT, f32, u32, type BufferRef, type Dispatch } from '../gpu/dispatch.ts';
-import type { Geometry } from '../gpu/geometry.ts';
+import type { AdapterProfile } from '../gpu/profile.ts';
 import { spread, type KernelContext } from './context.ts';
 import { expandTemplate } from './template.ts';
 
@@ -103,10 +103,10 @@ interface ReductionPlan {
 /** Sums are cut at this length, which bounds both rounding and the time of the slowest thread. */
 const LONGEST_CHUNK = { thread: 4096, team: 65536 };
 
-function planReduction(geometry: Geometry, { outer, reduce, inner }: Extent): ReductionPlan {
+function planReduction(geometry: AdapterProfile, { outer, reduce, inner }: Extent): ReductionPlan {
   const outputs = outer * inner;
-  const team = geometry.kind === 'gpu' && inner === 1 && reduce >= 64;
-  const rows = team ? 1024 : geometry.kind === 'gpu' ? 16384 : 256;
+  const team = geometry.teamReductions && inner === 1 && reduce >= 64;
+  const rows = team ? 1024 : geometry.threadsToFill;
   const shortest = team ? 4096 : 64;
   const longest = team ? LONGEST_CHUNK.team : LONGEST_CHUNK.thread;
   const wanted = Math.ceil((reduce * outputs) / rows);

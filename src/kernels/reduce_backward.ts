@@ -112,7 +112,7 @@ function dispatch(
   const all = [...padding, ...dimensions];
   const elements = all.reduce((count, { size }) => count * size, 1);
   const last = all.at(-1)?.size ?? 1;
-  const run = geometry.kind === 'gpu' ? 4 : 64;
+  const run = Math.max(4, geometry.neighboursPerThread);
   const runs = Math.ceil(last / run);
   const threads = (elements / last) * runs;
   const fields = all.map(({ stride }, i) => [`stride${i}`, u32(stride)] as const);

@@ -51,7 +51,7 @@ export class Device {
   readonly #uploads: Heap;
   #seedVersion = randomSeed.version;
 
-  constructor(gpu: Gpu, { fusion = fusionPays(gpu.description) }: Pick<DeviceOptions, 'fusion'> = {}) {
+  constructor(gpu: Gpu, { fusion = gpu.geometry.fusionPays }: Pick<DeviceOptions, 'fusion'> = {}) {
     this.gpu = gpu;
     this.fusion = fusion;
     this.arenas = new Arenas(gpu);
@@ -346,13 +346,6 @@ export class Device {
     this.finishUses(recording.nodes);
   }
 }
-
-/**
- * SwiftShader compiles fused kernels twice as long and runs them slower than single ones: a step of the small preset takes
- * 1.05 s instead of 0.85 s there, on lavapipe 0.14 s instead of 0.18 s.
- */
-const fusionPays = ({ name, architecture }: Description): boolean =>
-  !/swiftshader/i.test(`${name} ${architecture}`);
 
 function toTypedArray(data: TypedArray | readonly number[] | number, dtype: DType | undefined): TypedArray {
   if (ArrayBuffer.isView(data) && (dtype === undefined || dtypeOfArray(data) === dtype)) return data;

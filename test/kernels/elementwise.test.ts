@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Dispatch } from '../../src/gpu/dispatch.ts';
-import type { Geometry } from '../../src/gpu/geometry.ts';
+import type { AdapterProfile } from '../../src/gpu/profile.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
 import { binary, type Arithmetic, type Comparison } from '../../src/kernels/binary.ts';
 import {
@@ -126,7 +126,7 @@ describe.each(VARIANTS)(
   'elementwise kernels, $kind variant, params baked: $bakeParams',
   ({ kind, bakeParams }) => {
     let gpu: Gpu;
-    let geometry: Geometry;
+    let geometry: AdapterProfile;
     beforeAll(async () => {
       gpu = await testGpu({ bakeParams });
       ({ geometry } = contextOf(gpu, kind));

@@ -119,7 +119,7 @@ export class Fusion {
    */
   loadGradient(value: Value, shape: MapShape, reader: RecordedNode): PlainLoad | GradientLoad {
     const form = this.forms.get(value);
-    if (form?.kind === 'gradient' && this.context(reader).geometry.kind === 'gpu') return form;
+    if (form?.kind === 'gradient' && this.context(reader).geometry.correctGradientInLoad) return form;
     return { kind: 'plain', map: this.view(value, shape, reader) };
   }
 
