@@ -1,6 +1,6 @@
 import copySource from '../../shaders/ceiling_copy.wgsl';
 import fmaSource from '../../shaders/ceiling_fma.wgsl';
-import { f32, u32 } from './dispatch.ts';
+import { bytesOf, DTYPE_BYTES, f32, u32 } from './dispatch.ts';
 import type { BufferRef, Dispatch } from './dispatch.ts';
 import type { Gpu } from './gpu.ts';
 import { Heap } from './heap.ts';
@@ -51,7 +51,7 @@ function fmaDispatch(gpu: Gpu): Dispatch {
     operands: [{ buffer: { dtype: 'f32', length }, access: 'write' }],
     workgroups: [workgroups, 1, 1],
     flops: length * iterations * 32 * 4 * 2,
-    bytes: 4 * length,
+    bytes: length * DTYPE_BYTES.f32,
   };
 }
 
@@ -81,8 +81,8 @@ async function fastest(gpu: Gpu, dispatches: readonly Dispatch[]): Promise<numbe
   const place = (ref: BufferRef): Storage => {
     const known = places.get(ref);
     if (known !== undefined) return known;
-    const heap = new Heap(gpu, 'ceiling', 4 * ref.length);
-    const storage = heap.allocate(4 * ref.length, 'a ceiling');
+    const heap = new Heap(gpu, 'ceiling', bytesOf(ref));
+    const storage = heap.allocate(bytesOf(ref), 'a ceiling');
     heaps.push(heap);
     places.set(ref, storage);
     return storage;

@@ -1,6 +1,6 @@
 import source from '../../shaders/argmax.wgsl';
 import nan from '../../shaders/lib_nan.wgsl';
-import { BYTES_PER_ELEMENT, u32, type BufferRef, type Dispatch } from '../gpu/dispatch.ts';
+import { bytesOf, u32, type BufferRef, type Dispatch } from '../gpu/dispatch.ts';
 import { spread, type KernelContext } from './context.ts';
 import type { Extent } from './reduce.ts';
 import { expandTemplate } from './template.ts';
@@ -59,7 +59,7 @@ function passes(
     ],
     workgroups: spread(context.geometry, Math.ceil(outputs / 64)),
     flops: outer * reduce * inner,
-    bytes: (outer * reduce * inner + 2 * outputs) * BYTES_PER_ELEMENT,
+    bytes: bytesOf(from.value) + bytesOf(found.value) + bytesOf(found.index),
   };
   return last
     ? [dispatch]

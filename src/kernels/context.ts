@@ -7,6 +7,14 @@ export interface KernelContext {
   temporary(length: number, dtype?: DType): BufferRef;
 }
 
+/** The WGSL type of elements that take a word. Throws a TypeError for others, for which kernels have no code. */
+export function wordType(dtype: DType): 'f32' | 'i32' | 'u32' {
+  if (dtype === 'f16' || dtype === 'u8') {
+    throw new TypeError(`kernels have no code for ${dtype}: cast to f32, i32 or u32 first`);
+  }
+  return dtype;
+}
+
 /**
  * Spreads `count` workgroups over x and y, since one dimension holds at most 65535. Kernels number themselves by
  * `workgroup_id.x + workgroup_id.y * num_workgroups.x` and must check the number against what there is to do.

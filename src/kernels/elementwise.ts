@@ -6,9 +6,9 @@ import relu from '../../shaders/lib_relu.wgsl';
 import unarySource from '../../shaders/unary.wgsl';
 import unaryBackwardSource from '../../shaders/unary_backward.wgsl';
 import whereSource from '../../shaders/where.wgsl';
-import { BYTES_PER_ELEMENT, f32, u32, type BufferRef, type Dispatch, type DType } from '../gpu/dispatch.ts';
+import { bytesOf, f32, u32, type BufferRef, type Dispatch, type DType } from '../gpu/dispatch.ts';
 import type { AdapterProfile } from '../gpu/profile.ts';
-import { spread } from './context.ts';
+import { spread, wordType } from './context.ts';
 import { itemsPerThread } from './strided.ts';
 import { expandTemplate } from './template.ts';
 
@@ -72,7 +72,7 @@ export function unary(
     ],
     workgroups: threads(geometry, length),
     flops: length * UNARY_FLOPS[name],
-    bytes: 2 * length * BYTES_PER_ELEMENT,
+    bytes: bytesOf(x) + bytesOf(y),
   };
 }
 
@@ -106,7 +106,7 @@ export function unaryBackward(
     ],
     workgroups: threads(geometry, length),
     flops: 2 * length,
-    bytes: 3 * length * BYTES_PER_ELEMENT,
+    bytes: bytesOf(dy) + bytesOf(saved) + bytesOf(dx),
   };
 }
 
@@ -130,7 +130,7 @@ export function copy(geometry: AdapterProfile, x: BufferRef, y: BufferRef): Disp
     ],
     workgroups: threads(geometry, length),
     flops: 0,
-    bytes: 2 * length * BYTES_PER_ELEMENT,
+    bytes: bytesOf(x) + bytesOf(y),
   };
 }
 
@@ -146,7 +146,7 @@ export function fill(geometry: AdapterProfile, y: BufferRef, value: number): Dis
     operands: [{ buffer: y, access: 'write' }],
     workgroups: threads(geometry, length),
     flops: 0,
-    bytes: length * BYTES_PER_ELEMENT,
+    bytes: bytesOf(y),
   };
 }
 
@@ -165,7 +165,7 @@ export function accumulate(geometry: AdapterProfile, y: BufferRef, x: BufferRef)
     ],
     workgroups: threads(geometry, length),
     flops: length,
-    bytes: 3 * length * BYTES_PER_ELEMENT,
+    bytes: 2 * bytesOf(y) + bytesOf(x),
   };
 }
 
@@ -203,7 +203,7 @@ export function where(
     ],
     workgroups: threads(geometry, length),
     flops: 0,
-    bytes: (2 + arrays.length) * length * BYTES_PER_ELEMENT,
+    bytes: [condition, ...arrays, y].reduce((sum, buffer) => sum + bytesOf(buffer), 0),
   };
 }
 
@@ -211,7 +211,7 @@ const isVector = (length: number): boolean => length % 4 === 0;
 
 /** Four elements at a time where the length allows it. */
 export const vectorOf = (dtype: DType, length: number): string =>
-  isVector(length) ? `vec4<${dtype}>` : dtype;
+  isVector(length) ? `vec4<${wordType(dtype)}>` : wordType(dtype);
 
 /** How many of `vectorOf` an array holds. */
 export const vectorCount = (length: number): number => (isVector(length) ? length / 4 : length);
@@ -230,8 +230,9 @@ function threads(geometry: AdapterProfile, length: number): readonly [number, nu
 
 function bitsOf(value: number, dtype: DType): number {
   const view = new DataView(new ArrayBuffer(4));
-  if (dtype === 'f32') view.setFloat32(0, value);
-  else if (dtype === 'i32') view.setInt32(0, value);
+  const type = wordType(dtype);
+  if (type === 'f32') view.setFloat32(0, value);
+  else if (type === 'i32') view.setInt32(0, value);
   else view.setUint32(0, value);
   return view.getUint32(0);
 }

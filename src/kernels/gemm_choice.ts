@@ -1,4 +1,4 @@
-import { BYTES_PER_ELEMENT } from '../gpu/dispatch.ts';
+import { DTYPE_BYTES } from '../gpu/dispatch.ts';
 import type { AdapterProfile } from '../gpu/profile.ts';
 
 interface GemmTile {
@@ -144,6 +144,6 @@ function chooseSplits(geometry: AdapterProfile, extent: GemmExtent, one: GemmCho
   const forSpeed = Math.min(idle, Math.floor(sum / LEAST_INNER_PER_SPLIT));
   const forAccuracy = Math.ceil(sum / MOST_INNER_PER_SPLIT);
   const bytes = Math.min(MOST_PARTIAL_BYTES, geometry.maxBindingBytes);
-  const most = Math.max(1, Math.floor(bytes / (extent.c.length * BYTES_PER_ELEMENT)));
+  const most = Math.max(1, Math.floor(bytes / (extent.c.length * DTYPE_BYTES.f32)));
   return Math.max(1, Math.min(most, Math.max(forSpeed, forAccuracy)));
 }

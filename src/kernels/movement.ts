@@ -2,7 +2,7 @@ import indexSelectSource from '../../shaders/index_select.wgsl';
 import indexSelectBackwardSource from '../../shaders/index_select_backward.wgsl';
 import strided from '../../shaders/lib_strided.wgsl';
 import stridedCopySource from '../../shaders/strided_copy.wgsl';
-import { BYTES_PER_ELEMENT, u32, type BufferRef, type Dispatch } from '../gpu/dispatch.ts';
+import { bytesOf, DTYPE_BYTES, u32, type BufferRef, type Dispatch } from '../gpu/dispatch.ts';
 import type { AdapterProfile } from '../gpu/profile.ts';
 import { spread } from './context.ts';
 import { vectorCount, vectorOf } from './elementwise.ts';
@@ -43,7 +43,7 @@ export function stridedCopy(
     ],
     workgroups: spread(geometry, Math.ceil(walk.threads / 64)),
     flops: 0,
-    bytes: (Math.min(length, from.buffer.length) + length) * BYTES_PER_ELEMENT,
+    bytes: (Math.min(length, from.buffer.length) + length) * DTYPE_BYTES[from.buffer.dtype],
   };
 }
 
@@ -84,7 +84,7 @@ export function indexSelect(
     ],
     workgroups: spread(geometry, Math.ceil((outer * selected * vectorCount(inner)) / 64)),
     flops: 0,
-    bytes: (2 * y.length + selected) * BYTES_PER_ELEMENT,
+    bytes: 2 * bytesOf(y) + bytesOf(indices),
   };
 }
 
@@ -109,6 +109,6 @@ export function indexSelectBackward(
     ],
     workgroups: spread(geometry, Math.ceil((outer * rows * vectorCount(inner)) / 64)),
     flops: dy.length,
-    bytes: (dx.length + dy.length + selected) * BYTES_PER_ELEMENT,
+    bytes: bytesOf(dx) + bytesOf(dy) + bytesOf(indices),
   };
 }

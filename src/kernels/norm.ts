@@ -4,7 +4,7 @@ import runningSource from '../../shaders/batch_norm_running.wgsl';
 import statsSource from '../../shaders/batch_norm_stats.wgsl';
 import partsLibrary from '../../shaders/lib_parts.wgsl';
 import rowLibrary from '../../shaders/lib_row.wgsl';
-import { BYTES_PER_ELEMENT, f32, u32, type BufferRef, type Dispatch } from '../gpu/dispatch.ts';
+import { bytesOf, DTYPE_BYTES, f32, u32, type BufferRef, type Dispatch } from '../gpu/dispatch.ts';
 import type { AdapterProfile } from '../gpu/profile.ts';
 import { spread, type KernelContext } from './context.ts';
 import type { MapView } from './maps.ts';
@@ -106,7 +106,7 @@ export function batchNormStats(
       ],
       workgroups: spread(geometry, cut.team ? rows : Math.ceil(rows / cut.lanes)),
       flops: 4 * x.length,
-      bytes: (x.length + 2 * rows) * BYTES_PER_ELEMENT,
+      bytes: bytesOf(x) + 2 * rows * DTYPE_BYTES.f32,
     },
     {
       label: `batchNorm statistics joined [${cut.parts}, ${channels}]`,
@@ -134,7 +134,7 @@ export function batchNormStats(
       ],
       workgroups: finish.workgroups,
       flops: 8 * rows,
-      bytes: (2 * rows + 6 * channels) * BYTES_PER_ELEMENT,
+      bytes: (2 * rows + 6 * channels) * DTYPE_BYTES.f32,
     },
   ];
 }
@@ -159,7 +159,7 @@ export function batchNormRunningStats(
     ],
     workgroups: spread(geometry, Math.ceil(channels / 64)),
     flops: 3 * channels,
-    bytes: 4 * channels * BYTES_PER_ELEMENT,
+    bytes: 4 * channels * DTYPE_BYTES.f32,
   };
 }
 
@@ -189,7 +189,7 @@ export function batchNormApply(
     ],
     workgroups: runs.workgroups,
     flops: 3 * x.length,
-    bytes: 2 * x.length * BYTES_PER_ELEMENT,
+    bytes: bytesOf(x) + bytesOf(y),
   };
 }
 

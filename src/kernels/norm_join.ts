@@ -2,7 +2,7 @@ import momentsSource from '../../shaders/norm_join_moments.wgsl';
 import sumsSource from '../../shaders/norm_join_sums.wgsl';
 import rowLibrary from '../../shaders/lib_row.wgsl';
 import {
-  BYTES_PER_ELEMENT,
+  DTYPE_BYTES,
   f32,
   u32,
   uniform,
@@ -89,7 +89,7 @@ export function joinMoments(
     operands,
     workgroups: plan.workgroups,
     flops: 3 * partialLength + 12 * channels,
-    bytes: (partialLength + (2 + NORM_ROWS.length + perChannel) * channels) * BYTES_PER_ELEMENT,
+    bytes: (partialLength + (2 + NORM_ROWS.length + perChannel) * channels) * DTYPE_BYTES.f32,
   };
 }
 
@@ -152,7 +152,7 @@ export function joinSums(
     operands,
     workgroups: plan.workgroups,
     flops: partials.buffer.length + 14 * channels,
-    bytes: (partials.buffer.length + (3 + GRADIENT_ROWS.length + perChannel) * channels) * BYTES_PER_ELEMENT,
+    bytes: (partials.buffer.length + (3 + GRADIENT_ROWS.length + perChannel) * channels) * DTYPE_BYTES.f32,
   };
 }
 

@@ -3,14 +3,7 @@ import nan from '../../shaders/lib_nan.wgsl';
 import dropoutLibrary from '../../shaders/lib_dropout.wgsl';
 import random from '../../shaders/lib_random.wgsl';
 import fillSource from '../../shaders/random_fill.wgsl';
-import {
-  BYTES_PER_ELEMENT,
-  f32,
-  u32,
-  type BufferRef,
-  type Dispatch,
-  type ParamValue,
-} from '../gpu/dispatch.ts';
+import { bytesOf, f32, u32, type BufferRef, type Dispatch, type ParamValue } from '../gpu/dispatch.ts';
 import type { AdapterProfile } from '../gpu/profile.ts';
 import { spread } from './context.ts';
 import { expandTemplate } from './template.ts';
@@ -38,7 +31,7 @@ export function randomFill(
     usesScalars: true,
     workgroups: spread(geometry, Math.ceil(length / 256)),
     flops: 0,
-    bytes: length * BYTES_PER_ELEMENT,
+    bytes: bytesOf(y),
   };
 }
 
@@ -108,7 +101,7 @@ export function dropout(
     usesScalars: past === undefined,
     workgroups: spread(geometry, Math.ceil(length / 256)),
     flops: length,
-    bytes: 2 * length * BYTES_PER_ELEMENT,
+    bytes: bytesOf(x) + bytesOf(y),
   };
 }
 

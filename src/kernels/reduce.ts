@@ -1,7 +1,7 @@
 import source from '../../shaders/reduce.wgsl';
 import nan from '../../shaders/lib_nan.wgsl';
 import row from '../../shaders/lib_row.wgsl';
-import { BYTES_PER_ELEMENT, f32, u32, type BufferRef, type Dispatch } from '../gpu/dispatch.ts';
+import { bytesOf, f32, u32, type BufferRef, type Dispatch } from '../gpu/dispatch.ts';
 import type { AdapterProfile } from '../gpu/profile.ts';
 import { spread, type KernelContext } from './context.ts';
 import { expandTemplate } from './template.ts';
@@ -155,6 +155,6 @@ function pass(
     ],
     workgroups: spread(geometry, team ? outputs : Math.ceil(outputs / lanes)),
     flops: outer * reduce * inner,
-    bytes: (outer * reduce * inner + outputs) * BYTES_PER_ELEMENT,
+    bytes: bytesOf(x) + bytesOf(y),
   };
 }

@@ -1,6 +1,6 @@
 import nan from '../../shaders/lib_nan.wgsl';
 import source from '../../shaders/reduce_backward.wgsl';
-import { BYTES_PER_ELEMENT, f32, u32, type BufferRef, type Dispatch, type Operand } from '../gpu/dispatch.ts';
+import { movedBytes, f32, u32, type BufferRef, type Dispatch, type Operand } from '../gpu/dispatch.ts';
 import { spread, type KernelContext } from './context.ts';
 import { reduce, type Block } from './reduce.ts';
 import { expandTemplate } from './template.ts';
@@ -140,6 +140,6 @@ function dispatch(
     operands,
     workgroups: spread(geometry, Math.ceil(threads / 64)),
     flops: elements,
-    bytes: operands.reduce((sum, { buffer }) => sum + buffer.length, 0) * BYTES_PER_ELEMENT,
+    bytes: movedBytes(operands),
   };
 }

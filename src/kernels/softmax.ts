@@ -4,7 +4,7 @@ import nan from '../../shaders/lib_nan.wgsl';
 import rowLibrary from '../../shaders/lib_row.wgsl';
 import softmaxSource from '../../shaders/softmax.wgsl';
 import softmaxBackwardSource from '../../shaders/softmax_backward.wgsl';
-import { BYTES_PER_ELEMENT, f32, u32, type BufferRef, type Dispatch, type Operand } from '../gpu/dispatch.ts';
+import { movedBytes, f32, u32, type BufferRef, type Dispatch, type Operand } from '../gpu/dispatch.ts';
 import type { AdapterProfile } from '../gpu/profile.ts';
 import { spread, type KernelContext } from './context.ts';
 import type { Extent } from './reduce.ts';
@@ -114,6 +114,6 @@ function rowDispatch(
     operands,
     workgroups: spread(geometry, team ? rows : Math.ceil(rows / lanes)),
     flops: flopsPerElement * rows * reduce,
-    bytes: operands.reduce((sum, { buffer }) => sum + buffer.length, 0) * BYTES_PER_ELEMENT,
+    bytes: movedBytes(operands),
   };
 }

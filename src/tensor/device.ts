@@ -357,5 +357,8 @@ function toTypedArray(data: TypedArray | readonly number[] | number, dtype: DTyp
       return Int32Array.from(numbers);
     case 'u32':
       return Uint32Array.from(numbers);
+    case 'f16':
+    case 'u8':
+      throw new TypeError(`a tensor of numbers is f32, i32 or u32, got ${dtype}`);
   }
 }

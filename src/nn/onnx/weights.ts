@@ -1,4 +1,4 @@
-import { BYTES_PER_ELEMENT } from '../../gpu/dispatch.ts';
+import { bytesOf } from '../../gpu/dispatch.ts';
 import type { Device } from '../../tensor/device.ts';
 import { Tensor } from '../../tensor/graph/tensor.ts';
 import type { Value } from '../../tensor/graph/value.ts';
@@ -23,7 +23,7 @@ export async function weightsOf(
         tensor.dispose();
       }
     };
-    const length = value.length * BYTES_PER_ELEMENT;
+    const length = bytesOf(value);
     const early = names.has(value) ? undefined : await load();
     device.release(value);
     const bytes = { length, load: early === undefined ? load : () => Promise.resolve(early) };

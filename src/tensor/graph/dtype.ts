@@ -14,5 +14,8 @@ export function viewOf(buffer: ArrayBuffer, dtype: DType): TypedArray {
       return new Int32Array(buffer);
     case 'u32':
       return new Uint32Array(buffer);
+    case 'f16':
+    case 'u8':
+      throw new TypeError(`elements of ${dtype} cannot be read: cast to f32, i32 or u32 first`);
   }
 }

@@ -1,5 +1,5 @@
 import type { BufferRef, DType } from '../../gpu/dispatch.ts';
-import { BYTES_PER_ELEMENT } from '../../gpu/dispatch.ts';
+import { bytesOf } from '../../gpu/dispatch.ts';
 import type { Storage } from '../../gpu/storage.ts';
 
 /** Where a value's elements lie, and who takes the storage back (nobody, if it is a part of something larger). */
@@ -32,6 +32,6 @@ export class Value implements BufferRef {
   }
 
   get bytes(): number {
-    return this.length * BYTES_PER_ELEMENT;
+    return bytesOf(this);
   }
 }

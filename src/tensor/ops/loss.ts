@@ -83,8 +83,10 @@ function checkTarget(logits: Tensor, target: Tensor, rows: number): void {
         `crossEntropy of logits ${formatShape(logits.shape)} needs probabilities of that shape, got ${formatShape(target.shape)} (classes are i32)`,
       );
     case 'u32':
+    case 'f16':
+    case 'u8':
       throw new TypeError(
-        'crossEntropy needs a target of dtype i32 (classes) or f32 (probabilities), got u32',
+        `crossEntropy needs a target of dtype i32 (classes) or f32 (probabilities), got ${target.dtype}`,
       );
   }
 }

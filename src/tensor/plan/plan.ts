@@ -1,4 +1,4 @@
-import { BYTES_PER_ELEMENT, type BufferRef, type Dispatch } from '../../gpu/dispatch.ts';
+import { DTYPE_BYTES, type BufferRef, type Dispatch } from '../../gpu/dispatch.ts';
 import type { Gpu } from '../../gpu/gpu.ts';
 import { alignUp, formatBytes } from '../../gpu/storage.ts';
 import { copy } from '../../kernels/elementwise.ts';
@@ -86,7 +86,7 @@ export function planNodes(
   return { dispatches, slots, arenaBytes, captured: new Set(captured), kept };
 }
 
-const bytesOf = (buffer: BufferRef): number => alignUp(buffer.length * BYTES_PER_ELEMENT);
+const bytesOf = (buffer: BufferRef): number => alignUp(buffer.length * DTYPE_BYTES[buffer.dtype]);
 
 const isPlaced = (buffer: BufferRef): boolean => buffer instanceof Value && buffer.place !== null;
 

@@ -1,4 +1,4 @@
-import { BYTES_PER_ELEMENT, type BufferRef } from '../../gpu/dispatch.ts';
+import { bytesOf, type BufferRef } from '../../gpu/dispatch.ts';
 import type { Pipelines } from '../../gpu/pipelines.ts';
 import { alignUp } from '../../gpu/storage.ts';
 import { Value } from '../graph/value.ts';
@@ -44,13 +44,13 @@ function bytesAtLeast({ dispatches }: Pick<Plan, 'dispatches'>): number {
       if (access !== 'read') written.add(buffer);
     }
   }
-  return [...read, ...written].reduce((total, { length }) => total + length * BYTES_PER_ELEMENT, 0);
+  return [...read, ...written].reduce((total, buffer) => total + bytesOf(buffer), 0);
 }
 
 function peakLiveBytes({ dispatches }: Pick<Plan, 'dispatches'>): number {
   const changes = new Array<number>(dispatches.length + 1).fill(0);
   for (const { buffer, first, last } of lifetimes(dispatches, isFromBefore)) {
-    const bytes = alignUp(buffer.length * BYTES_PER_ELEMENT);
+    const bytes = alignUp(bytesOf(buffer));
     changes[first] = (changes[first] ?? 0) + bytes;
     changes[last + 1] = (changes[last + 1] ?? 0) - bytes;
   }
