@@ -1,8 +1,9 @@
 import { Counters } from './counters.ts';
-import type { Geometry } from './geometry.ts';
 import { Pipelines } from './pipelines.ts';
+import { maxStorageBytes, profileOf } from './profile.ts';
+import type { AdapterProfile, Description } from './profile.ts';
 import { StagingRing } from './readback.ts';
-import { ALIGNMENT, formatBytes } from './storage.ts';
+import { formatBytes } from './storage.ts';
 import type { Storage } from './storage.ts';
 
 /** `checked`: every call is validated. `fast`: the process asked Dawn to skip that (see src/node/adapter.ts). */
@@ -21,14 +22,6 @@ export interface GpuOptions {
   readonly bakeParams?: boolean;
 }
 
-export interface Description {
-  /** Like "NVIDIA H100 80GB HBM3" or "llvmpipe (LLVM 19)"; never empty. */
-  readonly name: string;
-  readonly vendor: string;
-  readonly architecture: string;
-  readonly kind: Geometry['kind'];
-}
-
 const FEATURES = [
   'shader-f16',
   'subgroups',
@@ -39,6 +32,7 @@ const FEATURES = [
 
 /** Of a device that does not say what it is. */
 const UNKNOWN: Description = { name: 'unnamed adapter', vendor: '', architecture: '', kind: 'gpu' };
+export type { Description } from './profile.ts';
 
 /** What a device is asked for: as much as the adapter has. */
 export const LIMITS = [
@@ -57,7 +51,8 @@ export const LIMITS = [
 export class Gpu {
   readonly device: GPUDevice;
   readonly description: Description;
-  readonly geometry: Geometry;
+  /** What kernels know of the adapter. */
+  readonly geometry: AdapterProfile;
   readonly limits: GPUSupportedLimits;
   readonly profile: Profile;
   readonly debug: DebugLevel;
@@ -86,10 +81,9 @@ export class Gpu {
     this.log = options.log ?? ((line) => console.log(line));
     this.poison = options.poison ?? false;
     this.#owned = owned;
-    this.geometry = geometryOf(device.limits, description.kind);
-    const limit = Math.min(this.limits.maxBufferSize, this.limits.maxStorageBufferBindingSize);
-    this.maxStorageBytes = Math.floor(limit / ALIGNMENT) * ALIGNMENT;
-    this.bakesParams = options.bakeParams ?? description.kind === 'gpu';
+    this.geometry = profileOf(device.limits, device.features, description);
+    this.maxStorageBytes = maxStorageBytes(this.geometry);
+    this.bakesParams = options.bakeParams ?? this.geometry.bakeParams;
     this.pipelines = new Pipelines(device, this.counters, {
       bake: this.bakesParams,
       ...(this.debug >= 4 && { onCompile: (label, code) => this.log(`--- ${label}\n${code}`) }),
@@ -263,15 +257,5 @@ export function describeAdapter(info: GPUAdapterInfo): Description {
     vendor: info.vendor,
     architecture: info.architecture,
     kind: software ? 'cpu' : 'gpu',
-  };
-}
-
-function geometryOf(limits: GPUSupportedLimits, kind: Geometry['kind']): Geometry {
-  return {
-    kind,
-    maxWorkgroupsPerDimension: limits.maxComputeWorkgroupsPerDimension,
-    maxInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
-    maxWorkgroupStorageBytes: limits.maxComputeWorkgroupStorageSize,
-    maxBindingBytes: limits.maxStorageBufferBindingSize,
   };
 }

@@ -1,6 +1,6 @@
 import source from '../../shaders/argmax.wgsl';
 import nan from '../../shaders/lib_nan.wgsl';
-import { BYTES_PER_ELEMENT, u32, type BufferRef, type Dispatch } from '../gpu/dispatch.ts';
+import { bytesOf, u32, type BufferRef, type Dispatch } from '../gpu/dispatch.ts';
 import { spread, type KernelContext } from './context.ts';
 import type { Extent } from './reduce.ts';
 import { expandTemplate } from './template.ts';
@@ -31,8 +31,7 @@ function passes(
   extent: Extent,
 ): Dispatch[] {
   const { outer, reduce, inner } = extent;
-  const rows = context.geometry.kind === 'gpu' ? 16384 : 256;
-  const wanted = Math.ceil((reduce * outer * inner) / rows);
+  const wanted = Math.ceil((reduce * outer * inner) / context.geometry.threadsToFill);
   const chunk = Math.min(reduce, Math.max(64, wanted));
   const splits = Math.ceil(reduce / chunk);
   const outputs = outer * splits * inner;
@@ -65,7 +64,7 @@ function passes(
     ],
     workgroups: spread(context.geometry, Math.ceil(outputs / 64)),
     flops: outer * reduce * inner,
-    bytes: (outer * reduce * inner + 2 * outputs) * BYTES_PER_ELEMENT,
+    bytes: bytesOf(from.value) + bytesOf(found.value) + bytesOf(found.index),
   };
   return last
     ? [dispatch]

@@ -1,9 +1,9 @@
 import source from '../../shaders/binary.wgsl';
 import nan from '../../shaders/lib_nan.wgsl';
 import strided from '../../shaders/lib_strided.wgsl';
-import { BYTES_PER_ELEMENT, type BufferRef, type Dispatch } from '../gpu/dispatch.ts';
-import type { Geometry } from '../gpu/geometry.ts';
-import { spread } from './context.ts';
+import { bytesOf, type BufferRef, type Dispatch } from '../gpu/dispatch.ts';
+import type { AdapterProfile } from '../gpu/profile.ts';
+import { spread, wordType } from './context.ts';
 import { planWalk, type View } from './strided.ts';
 import { expandTemplate } from './template.ts';
 
@@ -40,7 +40,7 @@ interface BinaryOperand {
 
 /** y = f(a, b) in `shape`, to which a and b broadcast; b may be a number. */
 export function binary(
-  geometry: Geometry,
+  geometry: AdapterProfile,
   name: Arithmetic | Comparison,
   a: BinaryOperand,
   b: BinaryOperand | number,
@@ -51,7 +51,7 @@ export function binary(
   // A number has no strides that could keep dimensions from merging.
   const viewB = typeof b === 'number' ? viewA : broadcastView(b.shape, shape);
   const walk = planWalk(geometry, shape, viewA, viewB, true);
-  const { dtype } = a.buffer;
+  const dtype = wordType(a.buffer.dtype);
   const wide = (type: string): string => (walk.vector ? `vec4<${type}>` : type);
   const inputs = [a.buffer, ...(typeof b === 'number' ? [] : [b.buffer])];
   const isComparison = COMPARISONS.some((comparison) => comparison === name);
@@ -84,7 +84,7 @@ export function binary(
     ],
     workgroups: spread(geometry, Math.ceil(walk.threads / 64)),
     flops: y.length,
-    bytes: (inputs.reduce((sum, { length }) => sum + length, 0) + y.length) * BYTES_PER_ELEMENT,
+    bytes: [...inputs, y].reduce((sum, buffer) => sum + bytesOf(buffer), 0),
   };
 }
 

@@ -3,15 +3,8 @@ import nan from '../../shaders/lib_nan.wgsl';
 import dropoutLibrary from '../../shaders/lib_dropout.wgsl';
 import random from '../../shaders/lib_random.wgsl';
 import fillSource from '../../shaders/random_fill.wgsl';
-import {
-  BYTES_PER_ELEMENT,
-  f32,
-  u32,
-  type BufferRef,
-  type Dispatch,
-  type ParamValue,
-} from '../gpu/dispatch.ts';
-import type { Geometry } from '../gpu/geometry.ts';
+import { bytesOf, f32, u32, type BufferRef, type Dispatch, type ParamValue } from '../gpu/dispatch.ts';
+import type { AdapterProfile } from '../gpu/profile.ts';
 import { spread } from './context.ts';
 import { expandTemplate } from './template.ts';
 
@@ -20,7 +13,7 @@ export type Distribution = 'uniform' | 'normal';
 
 /** What one random op draws; `op` numbers it within its recording. */
 export function randomFill(
-  geometry: Geometry,
+  geometry: AdapterProfile,
   distribution: Distribution,
   y: BufferRef,
   op: number,
@@ -38,7 +31,7 @@ export function randomFill(
     usesScalars: true,
     workgroups: spread(geometry, Math.ceil(length / 256)),
     flops: 0,
-    bytes: length * BYTES_PER_ELEMENT,
+    bytes: bytesOf(y),
   };
 }
 
@@ -80,7 +73,12 @@ export function dropoutPart(dropout: Dropout | null): {
 const keepScale = (p: number): number => (p < 1 ? 1 / (1 - p) : 0);
 
 /** y = x / (1 - p) where an element is kept, else 0; on dy it is dropout's backward. */
-export function dropout(geometry: Geometry, x: BufferRef, y: BufferRef, { p, op, past }: Dropout): Dispatch {
+export function dropout(
+  geometry: AdapterProfile,
+  x: BufferRef,
+  y: BufferRef,
+  { p, op, past }: Dropout,
+): Dispatch {
   const { length } = y;
   return {
     label: `dropout ${p} [${length}]`,
@@ -103,7 +101,7 @@ export function dropout(geometry: Geometry, x: BufferRef, y: BufferRef, { p, op,
     usesScalars: past === undefined,
     workgroups: spread(geometry, Math.ceil(length / 256)),
     flops: length,
-    bytes: 2 * length * BYTES_PER_ELEMENT,
+    bytes: bytesOf(x) + bytesOf(y),
   };
 }
 

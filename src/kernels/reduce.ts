@@ -1,8 +1,8 @@
 import source from '../../shaders/reduce.wgsl';
 import nan from '../../shaders/lib_nan.wgsl';
 import row from '../../shaders/lib_row.wgsl';
-import { BYTES_PER_ELEMENT, f32, u32, type BufferRef, type Dispatch, type DType } from '../gpu/dispatch.ts';
-import type { Geometry } from '../gpu/geometry.ts';
+import { bytesOf, f32, u32, type BufferRef, type Dispatch, type DType } from '../gpu/dispatch.ts';
+import type { AdapterProfile } from '../gpu/profile.ts';
 import { spread, type KernelContext } from './context.ts';
 import { expandTemplate } from './template.ts';
 
@@ -103,11 +103,15 @@ interface ReductionPlan {
 /** Sums are cut at this length, which bounds both rounding and the time of the slowest thread. */
 const LONGEST_CHUNK = { thread: 4096, team: 65536 };
 
-function planReduction(geometry: Geometry, { outer, reduce, inner }: Extent, dtype: DType): ReductionPlan {
+function planReduction(
+  geometry: AdapterProfile,
+  { outer, reduce, inner }: Extent,
+  dtype: DType,
+): ReductionPlan {
   const outputs = outer * inner;
   // The lanes' results meet in an array of f32.
-  const team = geometry.kind === 'gpu' && inner === 1 && reduce >= 64 && dtype === 'f32';
-  const rows = team ? 1024 : geometry.kind === 'gpu' ? 16384 : 256;
+  const team = geometry.teamReductions && inner === 1 && reduce >= 64 && dtype === 'f32';
+  const rows = team ? 1024 : geometry.threadsToFill;
   const shortest = team ? 4096 : 64;
   const longest = team ? LONGEST_CHUNK.team : LONGEST_CHUNK.thread;
   const wanted = Math.ceil((reduce * outputs) / rows);
@@ -166,6 +170,6 @@ function pass(
     ],
     workgroups: spread(geometry, team ? outputs : Math.ceil(outputs / lanes)),
     flops: outer * reduce * inner,
-    bytes: (outer * reduce * inner + outputs) * BYTES_PER_ELEMENT,
+    bytes: bytesOf(x) + bytesOf(y),
   };
 }

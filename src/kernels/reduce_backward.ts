@@ -1,6 +1,6 @@
 import nan from '../../shaders/lib_nan.wgsl';
 import source from '../../shaders/reduce_backward.wgsl';
-import { BYTES_PER_ELEMENT, f32, u32, type BufferRef, type Dispatch, type Operand } from '../gpu/dispatch.ts';
+import { movedBytes, f32, u32, type BufferRef, type Dispatch, type Operand } from '../gpu/dispatch.ts';
 import { spread, type KernelContext } from './context.ts';
 import { reduce, type Block } from './reduce.ts';
 import { expandTemplate } from './template.ts';
@@ -112,7 +112,7 @@ function dispatch(
   const all = [...padding, ...dimensions];
   const elements = all.reduce((count, { size }) => count * size, 1);
   const last = all.at(-1)?.size ?? 1;
-  const run = geometry.kind === 'gpu' ? 4 : 64;
+  const run = Math.max(4, geometry.neighboursPerThread);
   const runs = Math.ceil(last / run);
   const threads = (elements / last) * runs;
   const fields = all.map(({ stride }, i) => [`stride${i}`, u32(stride)] as const);
@@ -140,6 +140,6 @@ function dispatch(
     operands,
     workgroups: spread(geometry, Math.ceil(threads / 64)),
     flops: elements,
-    bytes: operands.reduce((sum, { buffer }) => sum + buffer.length, 0) * BYTES_PER_ELEMENT,
+    bytes: movedBytes(operands),
   };
 }

@@ -4,8 +4,8 @@ import nan from '../../shaders/lib_nan.wgsl';
 import rowLibrary from '../../shaders/lib_row.wgsl';
 import softmaxSource from '../../shaders/softmax.wgsl';
 import softmaxBackwardSource from '../../shaders/softmax_backward.wgsl';
-import { BYTES_PER_ELEMENT, f32, u32, type BufferRef, type Dispatch, type Operand } from '../gpu/dispatch.ts';
-import type { Geometry } from '../gpu/geometry.ts';
+import { movedBytes, f32, u32, type BufferRef, type Dispatch, type Operand } from '../gpu/dispatch.ts';
+import type { AdapterProfile } from '../gpu/profile.ts';
 import { spread, type KernelContext } from './context.ts';
 import type { Extent } from './reduce.ts';
 import { expandTemplate } from './template.ts';
@@ -93,14 +93,14 @@ interface RowShader {
 
 /** A workgroup for each row where rows are long and contiguous and workgroup memory is fast; a thread otherwise. */
 function rowDispatch(
-  geometry: Geometry,
+  geometry: AdapterProfile,
   { name, source, when }: RowShader,
   operands: readonly Operand[],
   { outer, reduce, inner }: Extent,
   params: NonNullable<Dispatch['params']>,
   flopsPerElement: number,
 ): Dispatch {
-  const team = geometry.kind === 'gpu' && inner === 1 && reduce >= 32;
+  const team = geometry.teamReductions && inner === 1 && reduce >= 32;
   const lanes = team && reduce >= 1024 ? 256 : 64;
   const rows = outer * inner;
   return {
@@ -114,6 +114,6 @@ function rowDispatch(
     operands,
     workgroups: spread(geometry, team ? rows : Math.ceil(rows / lanes)),
     flops: flopsPerElement * rows * reduce,
-    bytes: operands.reduce((sum, { buffer }) => sum + buffer.length, 0) * BYTES_PER_ELEMENT,
+    bytes: movedBytes(operands),
   };
 }

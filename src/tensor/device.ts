@@ -1,8 +1,7 @@
-import type { DType } from '../gpu/dispatch.ts';
 import type { Counts } from '../gpu/counters.ts';
 import { describeAdapter, Gpu, type Description, type GpuOptions } from '../gpu/gpu.ts';
 import { compileFunction, type CompiledFunction } from './compile.ts';
-import { dtypeOfArray, viewOf, type TypedArray } from './graph/dtype.ts';
+import { dtypeOfArray, viewOf, type HostDType, type TypedArray } from './graph/dtype.ts';
 import { asError } from './graph/errors.ts';
 import { hostArray, type NestedNumbers } from './graph/host_data.ts';
 import { checkOptions, flag, type OptionKinds } from './graph/options.ts';
@@ -19,7 +18,7 @@ import type { StepResult } from './trace.ts';
 export interface TensorOptions {
   readonly requiresGrad?: boolean;
   /** By default what the data says: f32 for numbers and floating arrays, i32 for integer arrays, u32 for Uint32Array. */
-  readonly dtype?: DType;
+  readonly dtype?: HostDType;
 }
 
 const TENSOR_OPTIONS: OptionKinds<TensorOptions> = {
@@ -42,7 +41,7 @@ export class Device extends RecordingDevice {
   readonly fusion: boolean;
   readonly runtime: Runtime;
 
-  constructor(gpu: Gpu, { fusion = fusionPays(gpu.description) }: Pick<DeviceOptions, 'fusion'> = {}) {
+  constructor(gpu: Gpu, { fusion = gpu.geometry.fusionPays }: Pick<DeviceOptions, 'fusion'> = {}) {
     super();
     this.gpu = gpu;
     this.fusion = fusion;
@@ -195,10 +194,3 @@ export class Device extends RecordingDevice {
     queue.run(() => memory.move(whole, parts)).catch(() => undefined);
   }
 }
-
-/**
- * SwiftShader compiles fused kernels twice as long and runs them slower than single ones: a step of the small preset takes
- * 1.05 s instead of 0.85 s there, on lavapipe 0.14 s instead of 0.18 s.
- */
-const fusionPays = ({ name, architecture }: Description): boolean =>
-  !/swiftshader/i.test(`${name} ${architecture}`);

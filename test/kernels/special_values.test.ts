@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { BufferRef } from '../../src/gpu/dispatch.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
-import type { Geometry } from '../../src/gpu/geometry.ts';
+import type { Description } from '../../src/gpu/profile.ts';
 import { convDataFused, convForwardFused, convWeightFused } from '../../src/kernels/conv_fused.ts';
 import type { GemmChoice } from '../../src/kernels/gemm_choice.ts';
 import { materialise } from '../../src/kernels/map_ops.ts';
@@ -33,7 +33,7 @@ import type { Values } from './run.ts';
 
 const VARIANTS: Record<
   string,
-  { kind: Geometry['kind']; choice?: Partial<GemmChoice>; bakeParams: boolean }
+  { kind: Description['kind']; choice?: Partial<GemmChoice>; bakeParams: boolean }
 > = {
   'registers 4 x 8': { kind: 'cpu', choice: { tile: 'registers4' }, bakeParams: false },
   'registers 8 x 8': { kind: 'cpu', choice: { tile: 'registers8' }, bakeParams: true },

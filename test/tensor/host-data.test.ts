@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { checkStepInput, hostArray } from '../../src/tensor/graph/host_data.ts';
-import type { DType } from '../../src/gpu/dispatch.ts';
+import type { HostDType } from '../../src/tensor/graph/dtype.ts';
 
 const shared = (length: number) => new Float32Array(new SharedArrayBuffer(4 * length));
 const Float16 = Reflect.get(globalThis, 'Float16Array') as { from(values: number[]): ArrayBufferView };
 
 describe('hostArray', () => {
-  it.each<[string, unknown, DType | undefined, ArrayLike<number>, number[]]>([
+  it.each<[string, unknown, HostDType | undefined, ArrayLike<number>, number[]]>([
     ['a number', 2.5, undefined, Float32Array.of(2.5), []],
     ['a number as i32', 2, 'i32', Int32Array.of(2), []],
     ['numbers', [1, Number.NaN], undefined, Float32Array.of(1, Number.NaN), [2]],
@@ -88,8 +88,8 @@ describe('hostArray', () => {
     [[1], 'constructor', "there is no dtype 'constructor': the types are"],
     [[1], null, 'there is no dtype null'],
   ])('refuses %s as %s', (data, dtype, message) => {
-    expect(() => hostArray(data, dtype as DType)).toThrow(message);
-    expect(() => hostArray(data, dtype as DType)).toThrow(/^tensor: [^\n]+$/);
+    expect(() => hostArray(data, dtype as HostDType)).toThrow(message);
+    expect(() => hostArray(data, dtype as HostDType)).toThrow(/^tensor: [^\n]+$/);
   });
 });
 

@@ -7,7 +7,15 @@ import type { Value } from '../../tensor/graph/value.ts';
 export type OnnxType = DType | 'i64' | 'bool';
 
 /** Numbers of TensorProto.DataType. */
-export const DATA_TYPES: Readonly<Record<OnnxType, number>> = { f32: 1, i32: 6, i64: 7, bool: 9, u32: 12 };
+export const DATA_TYPES: Readonly<Record<OnnxType, number>> = {
+  f32: 1,
+  u8: 2,
+  i32: 6,
+  i64: 7,
+  bool: 9,
+  f16: 10,
+  u32: 12,
+};
 
 /** The kinds are AttributeProto's. */
 export type Attribute =

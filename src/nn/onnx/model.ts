@@ -126,7 +126,10 @@ function elementBytes(dtype: Constant['dtype'], data: readonly number[]): Uint8A
     case 'i64':
       return new Uint8Array(BigInt64Array.from(data, BigInt).buffer);
     case 'bool':
+    case 'u8':
       return Uint8Array.from(data);
+    case 'f16':
+      throw new TypeError('a constant of an ONNX graph is not f16: cast it to f32 first');
   }
 }
 

@@ -1,10 +1,10 @@
-import type { DType } from '../../gpu/dispatch.ts';
+import type { HostDType } from './dtype.ts';
 import { formatValue } from './wording.ts';
 
-const DTYPES: Readonly<Record<DType, true>> = { f32: true, i32: true, u32: true };
+const DTYPES: Readonly<Record<HostDType, true>> = { f32: true, i32: true, u32: true };
 
 /** Other libraries' names for element types, and what stands for them here. */
-const MEANT: Readonly<Record<string, DType>> = {
+const MEANT: Readonly<Record<string, HostDType>> = {
   float: 'f32',
   float32: 'f32',
   double: 'f32',
@@ -19,10 +19,10 @@ const MEANT: Readonly<Record<string, DType>> = {
   uint32: 'u32',
 };
 
-const isDType = (name: unknown): name is DType => typeof name === 'string' && Object.hasOwn(DTYPES, name);
+const isDType = (name: unknown): name is HostDType => typeof name === 'string' && Object.hasOwn(DTYPES, name);
 
 /** `dtype` itself. Throws a TypeError where it is no element type, with the one that was probably meant. */
-export function checkDType(what: string, dtype: unknown): DType {
+export function checkDType(what: string, dtype: unknown): HostDType {
   if (isDType(dtype)) return dtype;
   const name = typeof dtype === 'string' ? dtype.toLowerCase().replace(/^torch\./, '') : '';
   const meant = isDType(name) ? name : Object.hasOwn(MEANT, name) ? MEANT[name] : undefined;

@@ -1,4 +1,4 @@
-import type { DType } from '../../gpu/dispatch.ts';
+import type { HostDType, TypedArray } from './dtype.ts';
 import { checkDType } from './dtype_names.ts';
 import { checkShape, elementCount, formatShape, type Shape } from './shape.ts';
 import { closestName, formatValue, isPlainObject } from './wording.ts';
@@ -16,8 +16,6 @@ import { closestName, formatValue, isPlainObject } from './wording.ts';
  * The array itself is used where it has the right type and memory of its own; a copy is made of everything else: where
  * elements are converted, and where memory is shared between threads or can be resized, which WebGPU does not upload.
  */
-
-type HostTyped = Float32Array | Int32Array | Uint32Array;
 
 /** Nested arrays as deep as the tensor has dimensions; the rows of the last dimension may be typed arrays. */
 export type NestedNumbers = number | boolean | NumericArray | readonly NestedNumbers[];
@@ -38,13 +36,13 @@ export type NumericArray =
 type Leaf = number | boolean | NumericArray;
 
 export interface HostArray {
-  readonly array: HostTyped;
+  readonly array: TypedArray;
   /** [] for a number. */
   readonly shape: number[];
 }
 
 /** The element type that each typed array becomes, by its name: an array of another realm has it too. */
-const NATURAL_DTYPE: Readonly<Record<string, DType>> = {
+const NATURAL_DTYPE: Readonly<Record<string, HostDType>> = {
   Float16Array: 'f32',
   Float32Array: 'f32',
   Float64Array: 'f32',
@@ -59,7 +57,7 @@ const NATURAL_DTYPE: Readonly<Record<string, DType>> = {
   BigUint64Array: 'i32',
 };
 
-const RANGE: Readonly<Record<Exclude<DType, 'f32'>, readonly [number, number]>> = {
+const RANGE: Readonly<Record<Exclude<HostDType, 'f32'>, readonly [number, number]>> = {
   i32: [-(2 ** 31), 2 ** 31 - 1],
   u32: [0, 2 ** 32 - 1],
 };
@@ -68,7 +66,7 @@ const RANGE: Readonly<Record<Exclude<DType, 'f32'>, readonly [number, number]>> 
  * The elements of `data`, row-major, and the shape that its nesting says. Throws a TypeError for what is no data, and
  * a RangeError for data that is empty, ragged, or does not fit the dtype; each names the element.
  */
-export function hostArray(data: unknown, dtype?: DType, what = 'tensor'): HostArray {
+export function hostArray(data: unknown, dtype?: HostDType, what = 'tensor'): HostArray {
   const wanted = dtype === undefined ? undefined : checkDType(what, dtype);
   const natural = naturalDType(data);
   if (natural !== null) {
@@ -85,7 +83,7 @@ export function hostArray(data: unknown, dtype?: DType, what = 'tensor'): HostAr
 
 /** An input of a compiled function that is no tensor. */
 export interface StepData {
-  readonly data: HostTyped;
+  readonly data: TypedArray;
   readonly shape: Shape;
 }
 
@@ -109,7 +107,7 @@ export function checkStepInput(input: unknown, index: number): StepData {
       `${what} must be a tensor, numbers, or { data, shape }, got ${formatValue(input)}${hint}`,
     );
   }
-  const { array, shape: nested } = hostArray(input['data'], input['dtype'] as DType | undefined, what);
+  const { array, shape: nested } = hostArray(input['data'], input['dtype'] as HostDType | undefined, what);
   const shape = input['shape'] === undefined ? nested : checkSizes(input['shape'], what);
   if (elementCount(shape) !== array.length) {
     throw new RangeError(
@@ -129,7 +127,7 @@ function checkSizes(shape: unknown, what: string): Shape {
   return sizes;
 }
 
-function naturalDType(data: unknown): DType | null {
+function naturalDType(data: unknown): HostDType | null {
   if (!ArrayBuffer.isView(data)) return null;
   return NATURAL_DTYPE[tagOf(data)] ?? null;
 }
@@ -223,7 +221,7 @@ function raggedElement(data: unknown, at: readonly number[], what: string): Erro
 const place = (at: readonly number[]): string => (at.length === 1 ? String(at[0]) : formatShape(at));
 
 /** f32 for numbers, and what typed rows become, which must be of one kind. */
-function commonDType(leaves: readonly Leaf[], what: string): DType {
+function commonDType(leaves: readonly Leaf[], what: string): HostDType {
   const kinds = [...new Set(leaves.map((leaf) => naturalDType(leaf) ?? 'f32'))];
   const [first = 'f32', second] = kinds;
   if (second !== undefined)
@@ -236,9 +234,9 @@ function commonDType(leaves: readonly Leaf[], what: string): DType {
 function convertAll(
   leaves: readonly Leaf[],
   shape: readonly number[],
-  dtype: DType,
+  dtype: HostDType,
   what: string,
-): HostTyped {
+): TypedArray {
   const array = emptyArray(dtype, elementCount(shape));
   const check = checkFor(dtype);
   let next = 0;
@@ -253,7 +251,7 @@ function convertAll(
   return array;
 }
 
-function convert(source: NumericArray, dtype: DType, what: string): HostTyped {
+function convert(source: NumericArray, dtype: HostDType, what: string): TypedArray {
   if (isOwn(source, dtype)) return source;
   const array = emptyArray(dtype, source.length);
   const check = checkFor(dtype);
@@ -267,7 +265,7 @@ function convert(source: NumericArray, dtype: DType, what: string): HostTyped {
 }
 
 /** True for an array that can be uploaded as it is. */
-function isOwn(source: NumericArray, dtype: DType): source is HostTyped {
+function isOwn(source: NumericArray, dtype: HostDType): source is TypedArray {
   const same =
     (dtype === 'f32' && source instanceof Float32Array) ||
     (dtype === 'i32' && source instanceof Int32Array) ||
@@ -276,7 +274,7 @@ function isOwn(source: NumericArray, dtype: DType): source is HostTyped {
   return same && buffer instanceof ArrayBuffer && !(buffer.resizable as boolean | undefined);
 }
 
-function emptyArray(dtype: DType, length: number): HostTyped {
+function emptyArray(dtype: HostDType, length: number): TypedArray {
   switch (dtype) {
     case 'f32':
       return new Float32Array(length);
@@ -288,13 +286,13 @@ function emptyArray(dtype: DType, length: number): HostTyped {
 }
 
 /** Whether an element type holds a number; f32 rounds all of them. */
-function checkFor(dtype: DType): (value: number) => boolean {
+function checkFor(dtype: HostDType): (value: number) => boolean {
   if (dtype === 'f32') return () => true;
   const [least, most] = RANGE[dtype];
   return (value) => Number.isInteger(value) && value >= least && value <= most;
 }
 
-function misfit(value: unknown, at: readonly number[], dtype: DType, what: string): RangeError {
+function misfit(value: unknown, at: readonly number[], dtype: HostDType, what: string): RangeError {
   const which = at.length === 0 ? 'the number' : `element ${place(at)}`;
   return new RangeError(`${what}: ${which} is ${formatValue(value)}, which ${dtype} cannot hold`);
 }

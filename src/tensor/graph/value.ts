@@ -1,4 +1,4 @@
-import { DTYPE_BYTES, type DType } from '../../gpu/dispatch.ts';
+import { bytesOf, type DType } from '../../gpu/dispatch.ts';
 import { elementCount, formatShape, type Shape } from './shape.ts';
 import { LogicalStorage, type Role } from './storage.ts';
 
@@ -42,7 +42,7 @@ export class Value {
   }
 
   get bytes(): number {
-    return this.storage.length * DTYPE_BYTES[this.dtype];
+    return bytesOf(this.storage);
   }
 
   get label(): string {

@@ -103,5 +103,10 @@ function checkTarget(logits: Tensor, target: Tensor, rows: number): void {
       throw new RangeError(
         `crossEntropy of logits ${formatShape(logits.shape)} needs probabilities of that shape, got ${formatShape(target.shape)} (classes are i32 or u32)`,
       );
+    case 'f16':
+    case 'u8':
+      throw new TypeError(
+        `crossEntropy needs a target of dtype i32 or u32 (classes) or f32 (probabilities), got ${target.dtype}`,
+      );
   }
 }

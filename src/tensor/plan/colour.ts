@@ -1,5 +1,5 @@
 import type { BufferRef, Dispatch } from '../../gpu/dispatch.ts';
-import type { Geometry } from '../../gpu/geometry.ts';
+import type { AdapterProfile } from '../../gpu/profile.ts';
 import { copy } from '../../kernels/elementwise.ts';
 import { LogicalStorage } from '../graph/storage.ts';
 
@@ -72,7 +72,7 @@ export function coloursOfValues(
 
 /** Where a dispatch would read and write storages of one pool, it reads from a copy. */
 export function separateRoles(
-  geometry: Geometry,
+  geometry: AdapterProfile,
   dispatches: readonly Dispatch[],
   poolOf: (buffer: BufferRef) => string | null,
 ): Dispatch[] {

@@ -1,4 +1,4 @@
-import { DTYPE_BYTES, type BufferRef, type Dispatch } from '../../gpu/dispatch.ts';
+import { bytesOf, type BufferRef, type Dispatch } from '../../gpu/dispatch.ts';
 import { alignUp, formatBytes } from '../../gpu/storage.ts';
 import type { KernelContext } from '../../kernels/context.ts';
 import type { Op, RecordedNode } from '../graph/node.ts';
@@ -87,14 +87,18 @@ function placeTransients(
   const colours = colourBuffers(dispatches, persists);
   const spans = lifetimes(dispatches, persists);
   for (const { buffer } of spans) checkFits(target, buffer);
-  const largest = Math.max(USUAL_BIN_BYTES, ...spans.map(({ buffer }) => bytesOf(buffer)));
+  const largest = Math.max(USUAL_BIN_BYTES, ...spans.map(({ buffer }) => alignedBytes(buffer)));
   const slots = new Map<BufferRef, ArenaSlot>();
   const count = Math.max(0, ...[...colours.values()].map((colour) => colour + 1));
   const arenaBytes = Array.from({ length: count }, (_, colour) => {
     const mine = spans.filter(({ buffer }) => colours.get(buffer) === colour);
-    const packing = pack(mine, ({ buffer }) => bytesOf(buffer), Math.min(target.maxBufferBytes, largest));
+    const packing = pack(
+      mine,
+      ({ buffer }) => alignedBytes(buffer),
+      Math.min(target.maxBufferBytes, largest),
+    );
     for (const [{ buffer }, { bin, offset }] of packing.slots) {
-      slots.set(buffer, { colour, bin, offset, bytes: bytesOf(buffer) });
+      slots.set(buffer, { colour, bin, offset, bytes: alignedBytes(buffer) });
     }
     return packing.bins;
   });
@@ -112,7 +116,7 @@ export function acceptPlan({ made }: Plan): void {
   }
 }
 
-const bytesOf = ({ length, dtype }: BufferRef): number => alignUp(length * DTYPE_BYTES[dtype]);
+const alignedBytes = (buffer: BufferRef): number => alignUp(bytesOf(buffer));
 
 const contextFor = (target: PlanTarget, { op }: RecordedNode): KernelContext => ({
   geometry: target.geometry,
@@ -130,10 +134,10 @@ function lowerAlone(context: KernelContext, node: RecordedNode): readonly Dispat
 }
 
 function checkFits({ maxStorageBytes, name }: PlanTarget, buffer: BufferRef): void {
-  if (bytesOf(buffer) <= maxStorageBytes) return;
+  if (alignedBytes(buffer) <= maxStorageBytes) return;
   const label = buffer instanceof LogicalStorage ? buffer.label : `a buffer of ${buffer.length} elements`;
   throw new RangeError(
-    `${label} needs ${formatBytes(bytesOf(buffer))} in one buffer; this device binds at most ` +
+    `${label} needs ${formatBytes(alignedBytes(buffer))} in one buffer; this device binds at most ` +
       `${formatBytes(maxStorageBytes)} (${name}): use a smaller batch`,
   );
 }

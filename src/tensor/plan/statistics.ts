@@ -1,4 +1,4 @@
-import { DTYPE_BYTES, type BufferRef } from '../../gpu/dispatch.ts';
+import { bytesOf, type BufferRef } from '../../gpu/dispatch.ts';
 import { countPipelines } from '../../gpu/pipelines.ts';
 import { alignUp } from '../../gpu/storage.ts';
 import { LogicalStorage } from '../graph/storage.ts';
@@ -44,8 +44,6 @@ function rootsOf({ captured, made }: Plan): Set<LogicalStorage> {
   return new Set([...captured.keys(), ...made.keys()].map((storage) => storage.part?.whole ?? storage));
 }
 
-const bytesOf = ({ length, dtype }: BufferRef): number => alignUp(length * DTYPE_BYTES[dtype]);
-
 const persistsIn =
   ({ captured, made }: Plan) =>
   (buffer: BufferRef): boolean =>
@@ -62,14 +60,15 @@ function bytesAtLeast(plan: Plan): number {
       if (access !== 'read') written.add(buffer);
     }
   }
-  return [...read, ...written].reduce((total, { length, dtype }) => total + length * DTYPE_BYTES[dtype], 0);
+  return [...read, ...written].reduce((total, buffer) => total + bytesOf(buffer), 0);
 }
 
 function peakLiveBytes(plan: Plan): number {
   const changes = new Array<number>(plan.dispatches.length + 1).fill(0);
   for (const { buffer, first, last } of lifetimes(plan.dispatches, persistsIn(plan))) {
-    changes[first] = (changes[first] ?? 0) + bytesOf(buffer);
-    changes[last + 1] = (changes[last + 1] ?? 0) - bytesOf(buffer);
+    const bytes = alignUp(bytesOf(buffer));
+    changes[first] = (changes[first] ?? 0) + bytes;
+    changes[last + 1] = (changes[last + 1] ?? 0) - bytes;
   }
   let live = 0;
   return changes.reduce((peak, change) => Math.max(peak, (live += change)), 0);

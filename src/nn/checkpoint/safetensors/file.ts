@@ -16,7 +16,10 @@ export interface Safetensors {
 /** What is needed of a tensor to write it. */
 export type WritableTensor = Pick<CheckpointTensor, 'dtype' | 'shape' | 'readBytes'>;
 
-const FILE_DTYPES = { f32: 'F32', i32: 'I32', u32: 'U32' } as const satisfies Record<DType, FileDType>;
+const FILE_DTYPES = { f32: 'F32', i32: 'I32', u32: 'U32', f16: 'F16', u8: 'U8' } as const satisfies Record<
+  DType,
+  FileDType
+>;
 
 /**
  * Reads the header alone. Throws an Error of one sentence if the file is not safetensors, is cut short, or

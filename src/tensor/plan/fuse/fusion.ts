@@ -121,7 +121,7 @@ export class Fusion {
     if (
       form?.kind === 'gradient' &&
       hasShape(form.gradient, shape) &&
-      this.context(reader).geometry.kind === 'gpu'
+      this.context(reader).geometry.correctGradientInLoad
     )
       return form;
     return { kind: 'plain', map: this.view(value, shape, reader) };
