@@ -104,7 +104,10 @@ export class Device {
         `tensor: shape ${formatShape(size)} has ${elementCount(size)} elements, the data ${array.length}`,
       );
     }
-    const tensor = this.empty(size, dtypeOfArray(array));
+    const dtype = dtypeOfArray(array);
+    if (options.requiresGrad === true && dtype !== 'f32')
+      throw new TypeError(`tensor: only f32 can require a gradient, got ${dtype}: cast it first`);
+    const tensor = this.empty(size, dtype);
     const { place } = tensor.value;
     if (place !== null) this.gpu.upload(place.storage, array as TypedArray & ArrayBufferView<ArrayBuffer>);
     tensor.requiresGrad = options.requiresGrad ?? false;

@@ -71,7 +71,7 @@ describe('hostArray', () => {
     [{ length: 2 }, undefined, 'got an object with length'],
     [new Map(), undefined, 'got a Map'],
     [3n, undefined, '3n is a bigint: give a number, or a BigInt64Array'],
-    [new ArrayBuffer(8), undefined, 'a ArrayBuffer has bytes of no type'],
+    [new ArrayBuffer(8), undefined, 'an ArrayBuffer has bytes of no type'],
     [new DataView(new ArrayBuffer(8)), undefined, 'a DataView has bytes of no type'],
     [[1, 2.5], 'i32', 'element 1 is 2.5, which i32 cannot hold'],
     [[[1, 2], [3, Number.NaN]], 'i32', 'element [1, 1] is NaN, which i32 cannot hold'], // prettier-ignore

@@ -1,7 +1,7 @@
 import type { DType } from '../../gpu/dispatch.ts';
 import { checkDType } from './dtype_names.ts';
 import { checkShape, elementCount, formatShape, type Shape } from './shape.ts';
-import { closestName, formatValue, isPlainObject } from './wording.ts';
+import { closestName, formatValue, isPlainObject, withArticle } from './wording.ts';
 
 /*
  * What users hand over as data, as one of the three arrays that a device takes.
@@ -141,7 +141,7 @@ function refusal(data: unknown): string {
   if (typeof data === 'bigint') return `${data}n is a bigint: give a number, or a BigInt64Array`;
   const tag = tagOf(data);
   if (tag === 'ArrayBuffer' || tag === 'SharedArrayBuffer' || tag === 'DataView') {
-    return `a ${tag} has bytes of no type: wrap it in a Float32Array or another typed array`;
+    return `${withArticle(tag)} has bytes of no type: wrap it in a Float32Array or another typed array`;
   }
   return `data must be a number, an array of numbers or a typed array, got ${formatValue(data)}`;
 }
