@@ -73,7 +73,7 @@ describe('layers', () => {
   });
 
   it('take options alone or by name', async () => {
-    const data = Float32Array.from({ length: 32 }, Math.sin);
+    const data = Float32Array.from({ length: 32 }, (_, i) => Math.sin(i));
     const x = device.tensor(data, [1, 2, 4, 4]);
     const pairs: [nn.Layer, nn.Layer][] = [
       [new nn.MaxPool2d(2, { stride: 1 }), new nn.MaxPool2d({ kernelSize: 2, stride: 1 })],

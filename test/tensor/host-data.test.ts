@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { checkStepInput, hostArray } from '../../src/tensor/graph/host_data.ts';
+import { checkStepInput, hostArray, type NestedNumbers } from '../../src/tensor/graph/host_data.ts';
 import type { DType } from '../../src/gpu/dispatch.ts';
 
 const shared = (length: number) => new Float32Array(new SharedArrayBuffer(4 * length));
@@ -29,7 +29,7 @@ describe('hostArray', () => {
     ['whole f32 as i32', Float32Array.of(3, -4), 'i32', Int32Array.of(3, -4), [2]],
     ['u32 as f32', Uint32Array.of(3), 'f32', Float32Array.of(3), [1]],
   ])('takes %s', (_, data, dtype, array, shape) => {
-    expect(hostArray(data, dtype)).toEqual({ array, shape });
+    expect(hostArray(data as NestedNumbers, dtype)).toEqual({ array, shape });
   });
 
   it('copies where it converts and where memory is shared or resizable, and nowhere else', () => {
@@ -88,8 +88,8 @@ describe('hostArray', () => {
     [[1], 'constructor', "there is no dtype 'constructor': the types are"],
     [[1], null, 'there is no dtype null'],
   ])('refuses %s as %s', (data, dtype, message) => {
-    expect(() => hostArray(data, dtype as DType)).toThrow(message);
-    expect(() => hostArray(data, dtype as DType)).toThrow(/^tensor: [^\n]+$/);
+    expect(() => hostArray(data as NestedNumbers, dtype as DType)).toThrow(message);
+    expect(() => hostArray(data as NestedNumbers, dtype as DType)).toThrow(/^tensor: [^\n]+$/);
   });
 });
 

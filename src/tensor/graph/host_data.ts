@@ -22,7 +22,7 @@ type HostTyped = Float32Array | Int32Array | Uint32Array;
 /** Nested arrays as deep as the tensor has dimensions; the rows of the last dimension may be typed arrays. */
 export type NestedNumbers = number | boolean | NumericArray | readonly NestedNumbers[];
 
-export type NumericArray =
+type NumericArray =
   | Float32Array
   | Float64Array
   | Int8Array
@@ -37,7 +37,7 @@ export type NumericArray =
 
 type Leaf = number | boolean | NumericArray;
 
-export interface HostArray {
+interface HostArray {
   readonly array: HostTyped;
   /** [] for a number. */
   readonly shape: number[];
@@ -68,23 +68,24 @@ const RANGE: Readonly<Record<Exclude<DType, 'f32'>, readonly [number, number]>> 
  * The elements of `data`, row-major, and the shape that its nesting says. Throws a TypeError for what is no data, and
  * a RangeError for data that is empty, ragged, or does not fit the dtype; each names the element.
  */
-export function hostArray(data: unknown, dtype?: DType, what = 'tensor'): HostArray {
+export function hostArray(data: NestedNumbers, dtype?: DType, what = 'tensor'): HostArray {
+  const given: unknown = data;
   const wanted = dtype === undefined ? undefined : checkDType(what, dtype);
-  const natural = naturalDType(data);
+  const natural = naturalDType(given);
   if (natural !== null) {
-    const source = data as NumericArray;
+    const source = given as NumericArray;
     checkNotEmpty(source.length, [], what);
     return { array: convert(source, wanted ?? natural, what), shape: [source.length] };
   }
-  if (!isNumber(data) && !Array.isArray(data)) throw new TypeError(`${what}: ${refusal(data)}`);
-  const shape = shapeOf(data, what);
+  if (!isNumber(given) && !Array.isArray(given)) throw new TypeError(`${what}: ${refusal(given)}`);
+  const shape = shapeOf(given, what);
   const leaves: Leaf[] = [];
-  collect(data, shape, [], leaves, what);
+  collect(given, shape, [], leaves, what);
   return { array: convertAll(leaves, shape, wanted ?? commonDType(leaves, what), what), shape };
 }
 
 /** An input of a compiled function that is no tensor. */
-export interface StepData {
+interface StepData {
   readonly data: HostTyped;
   readonly shape: Shape;
 }
@@ -98,7 +99,7 @@ const STEP_INPUT_NAMES = ['data', 'shape', 'dtype'];
 export function checkStepInput(input: unknown, index: number): StepData {
   const what = `input ${index}`;
   if (!isPlainObject(input)) {
-    const { array, shape } = hostArray(input, undefined, what);
+    const { array, shape } = hostArray(input as NestedNumbers, undefined, what);
     return { data: array, shape };
   }
   const unknown = Object.keys(input).find((name) => !STEP_INPUT_NAMES.includes(name));
@@ -109,7 +110,11 @@ export function checkStepInput(input: unknown, index: number): StepData {
       `${what} must be a tensor, numbers, or { data, shape }, got ${formatValue(input)}${hint}`,
     );
   }
-  const { array, shape: nested } = hostArray(input['data'], input['dtype'] as DType | undefined, what);
+  const { array, shape: nested } = hostArray(
+    input['data'] as NestedNumbers,
+    input['dtype'] as DType | undefined,
+    what,
+  );
   const shape = input['shape'] === undefined ? nested : checkSizes(input['shape'], what);
   if (elementCount(shape) !== array.length) {
     throw new RangeError(

@@ -9,7 +9,7 @@ import { closestName, formatValue, isPlainObject } from './wording.ts';
  */
 
 /** What an option may be. */
-export interface OptionKind {
+interface OptionKind {
   /** Ends the sentence `stride must be ...`. */
   readonly what: string;
   readonly accepts: (value: unknown) => boolean;
@@ -38,8 +38,6 @@ export const number = (range = '', holds: (value: number) => boolean = () => tru
 });
 
 export const notNegative = number('of at least 0', (value) => value >= 0 && value < Infinity);
-
-export const positive = number('above 0', (value) => value > 0 && value < Infinity);
 
 export const fraction = number('of 0 to 1', (value) => value >= 0 && value <= 1);
 

@@ -20,6 +20,8 @@ import {
   mul,
   pad,
   pow,
+  rand,
+  randn,
   relu,
   where,
   type Device,
@@ -37,8 +39,14 @@ let ints: Tensor;
 let intImage: Tensor;
 beforeAll(async () => {
   device = await testDevice();
-  image = device.tensor(Float32Array.from({ length: 16 }, Math.sin), [1, 1, 4, 4]);
-  weight = device.tensor(Float32Array.from({ length: 9 }, Math.cos), [1, 1, 3, 3]);
+  image = device.tensor(
+    Float32Array.from({ length: 16 }, (_, i) => Math.sin(i)),
+    [1, 1, 4, 4],
+  );
+  weight = device.tensor(
+    Float32Array.from({ length: 9 }, (_, i) => Math.cos(i)),
+    [1, 1, 3, 3],
+  );
   bias = device.tensor([0.5]);
   logits = device.tensor([1, 2, 3, -4, 5, 6], [2, 3]);
   classes = device.tensor(Int32Array.of(2, 0));
@@ -71,6 +79,7 @@ describe('options', () => {
   });
 
   it('alone mean what the name says', async () => {
+    expect(rand(device, 2, 3).shape).toEqual([2, 3]);
     expect(maxPool2d(image, 2).shape).toEqual([1, 1, 2, 2]);
     expect(conv2d(image, weight, { padding: 1 }).shape).toEqual([1, 1, 4, 4]);
     expect((await value(leakyRelu(logits, 0.5))).data).toEqual([1, 2, 3, -2, 5, 6]);
@@ -130,6 +139,9 @@ describe('options', () => {
     [() => batchNorm2d(image, { training: true, runningMean: bias, runningVar: bias, momentum: null }), 'batchNorm2d with momentum null needs numBatchesTracked of one element, got none'], // prettier-ignore
     [() => pow(image, wrong('2')), "pow: the exponent must be a number, got '2'"],
     [() => pow(image, wrong(bias)), 'pow: the exponent must be a number, got Tensor([1], f32)'],
+    [() => rand(device, wrong('3')), "rand takes integers in one array or one by one, got '3'"],
+    [() => rand(device, [2, 0]), 'rand: every size must be a positive integer, got [2, 0]'],
+    [() => randn(wrong(2), 3), 'randn needs a device first: randn(device, [2, 3]), got 2'],
     [() => cast(image, wrong('float32')), "cast: there is no dtype 'float32': did you mean 'f32'?"],
   ])('that there are none are refused: %s', (call, message) => {
     expect(call).toThrow(message);
