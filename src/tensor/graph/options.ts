@@ -44,6 +44,8 @@ export const fraction = number('of 0 to 1', (value) => value >= 0 && value <= 1)
 const isWhole = (value: unknown, least: number): boolean =>
   typeof value === 'number' && Number.isSafeInteger(value) && value >= least;
 
+export const integer: OptionKind = { what: 'an integer', accepts: (value) => Number.isSafeInteger(value) };
+
 export const whole = (least: number): OptionKind => ({
   what: `an integer of at least ${least}`,
   accepts: (value) => isWhole(value, least),

@@ -146,8 +146,8 @@ describe('a dimension', () => {
     ],
     [() => concat([x, rows.reshape(1, 2)]), 'concat along 0: shapes [2, 3] and [1, 2] differ elsewhere'],
     [() => stack([x, sum(x, 0)]), 'stack needs tensors of one shape, got [2, 3] and [3]'],
-    [() => slice(x, { dim: 1, start: 0.5 }), 'slice: start must be a number that is an integer, got 0.5'],
-    [() => slice(x, { dim: 1, end: Number.NaN }), 'slice: end must be a number that is an integer, got NaN'],
+    [() => slice(x, { dim: 1, start: 0.5 }), 'slice: start must be an integer, got 0.5'],
+    [() => slice(x, { dim: 1, end: Number.NaN }), 'slice: end must be an integer, got NaN'],
     [() => slice(x, { dim: 1, step: 0 }), 'slice: step must be an integer of at least 1, got 0'],
     [() => slice(x, { dim: 1, start: 3 }), 'slice 3:3 of 3 elements along 1 is empty'],
     [
