@@ -4,7 +4,7 @@ import type { Tensor } from '../tensor/graph/tensor.ts';
 import { ModuleTensor, Parameter } from './parameter.ts';
 import { checkStateDict, type HostTensor, type LoadReport, type StateDict } from './state.ts';
 
-/** PyTorch counts batches for BatchNorm's cumulative average, which does not exist here. */
+/** PyTorch counts batches always, layers here only where BatchNorm averages over all of them. */
 const IGNORED = 'num_batches_tracked';
 
 /**
@@ -130,13 +130,14 @@ export abstract class Module {
   }
 
   /**
-   * Replaces parameters and statistics. Entries named num_batches_tracked are ignored. Throws a RangeError, before
+   * Replaces parameters and statistics. Entries named num_batches_tracked are ignored where nothing counts. Throws a RangeError, before
    * anything is changed, that lists all wrong shapes and, if `strict` (default), all missing and unexpected names.
    * Gives the names that did not fit.
    */
   loadStateDict(dict: StateDict, options: { readonly strict?: boolean } = {}): LoadReport {
     const here = this.namedTensors();
-    const given = new Map([...dict].filter(([name]) => name.split('.').at(-1) !== IGNORED));
+    const isWanted = (name: string): boolean => here.has(name) || name.split('.').at(-1) !== IGNORED;
+    const given = new Map([...dict].filter(([name]) => isWanted(name)));
     const report = checkStateDict(this.constructor.name, here, given, options.strict ?? true);
     for (const [name, { data }] of given) {
       here.get(name)?.set(Float32Array.from(data));

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { checkStepInput, hostArray } from '../../src/tensor/graph/host_data.ts';
 import type { HostDType } from '../../src/tensor/graph/dtype.ts';
+import { checkStepInput, hostArray, type NestedNumbers } from '../../src/tensor/graph/host_data.ts';
 
 const shared = (length: number) => new Float32Array(new SharedArrayBuffer(4 * length));
 const Float16 = Reflect.get(globalThis, 'Float16Array') as { from(values: number[]): ArrayBufferView };
@@ -29,7 +29,7 @@ describe('hostArray', () => {
     ['whole f32 as i32', Float32Array.of(3, -4), 'i32', Int32Array.of(3, -4), [2]],
     ['u32 as f32', Uint32Array.of(3), 'f32', Float32Array.of(3), [1]],
   ])('takes %s', (_, data, dtype, array, shape) => {
-    expect(hostArray(data, dtype)).toEqual({ array, shape });
+    expect(hostArray(data as NestedNumbers, dtype)).toEqual({ array, shape });
   });
 
   it('copies where it converts and where memory is shared or resizable, and nowhere else', () => {
@@ -71,7 +71,7 @@ describe('hostArray', () => {
     [{ length: 2 }, undefined, 'got an object with length'],
     [new Map(), undefined, 'got a Map'],
     [3n, undefined, '3n is a bigint: give a number, or a BigInt64Array'],
-    [new ArrayBuffer(8), undefined, 'a ArrayBuffer has bytes of no type'],
+    [new ArrayBuffer(8), undefined, 'an ArrayBuffer has bytes of no type'],
     [new DataView(new ArrayBuffer(8)), undefined, 'a DataView has bytes of no type'],
     [[1, 2.5], 'i32', 'element 1 is 2.5, which i32 cannot hold'],
     [[[1, 2], [3, Number.NaN]], 'i32', 'element [1, 1] is NaN, which i32 cannot hold'], // prettier-ignore
@@ -88,8 +88,8 @@ describe('hostArray', () => {
     [[1], 'constructor', "there is no dtype 'constructor': the types are"],
     [[1], null, 'there is no dtype null'],
   ])('refuses %s as %s', (data, dtype, message) => {
-    expect(() => hostArray(data, dtype as HostDType)).toThrow(message);
-    expect(() => hostArray(data, dtype as HostDType)).toThrow(/^tensor: [^\n]+$/);
+    expect(() => hostArray(data as NestedNumbers, dtype as HostDType)).toThrow(message);
+    expect(() => hostArray(data as NestedNumbers, dtype as HostDType)).toThrow(/^tensor: [^\n]+$/);
   });
 });
 

@@ -1,10 +1,11 @@
 import { record } from '../../tensor/graph/op.ts';
+import { checkOptions, notNegative, number, type OptionKinds } from '../../tensor/graph/options.ts';
 import type { Recording } from '../../tensor/graph/recording.ts';
 import { adamOp } from '../../tensor/ops/optimizer.ts';
 import type { Tensor } from '../../tensor/graph/tensor.ts';
 import type { HostTensor, StateDict } from '../state.ts';
 import { readState, spansOf, writeState, type Packed, type Slot } from './flat_state.ts';
-import { Optimizer } from './optimizer.ts';
+import { checkParameters, Optimizer } from './optimizer.ts';
 
 export interface AdamOptions {
   /** Learning rate. Default 1e-3. */
@@ -17,6 +18,17 @@ export interface AdamOptions {
   readonly weightDecay?: number;
 }
 
+const ADAM_OPTIONS: OptionKinds<AdamOptions> = {
+  lr: number('', Number.isFinite),
+  betas: {
+    what: 'two numbers',
+    accepts: (value) =>
+      Array.isArray(value) && value.length === 2 && value.every((beta) => typeof beta === 'number'),
+  },
+  eps: number('', Number.isFinite),
+  weightDecay: notNegative,
+};
+
 /**
  * Adam (Kingma and Ba 2015) as PyTorch has it, with t counted for each parameter:
  *
@@ -28,14 +40,17 @@ export class Adam extends Optimizer {
   readonly #betas: readonly [number, number];
   readonly #eps: number;
   readonly #weightDecay: number;
-  readonly #decoupled: boolean;
+  /** AdamW: the decay shrinks parameters and is not part of the gradient. */
+  protected readonly decoupled: boolean = false;
   /** Steps that each parameter has taken. */
   readonly #steps = new Map<Tensor, number>();
   /** Steps of each parameter that a recording holds and that have not run. */
   readonly #recorded = new WeakMap<Recording, Map<Tensor, number>>();
 
-  constructor(parameters: readonly Tensor[], options: AdamOptions = {}, decoupled = false) {
-    const { betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0 } = options;
+  /** Throws a RangeError for options out of range, a TypeError for others. */
+  constructor(parameters: readonly Tensor[], options: AdamOptions = {}) {
+    checkParameters('Adam', parameters);
+    const { betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0 } = checkOptions('Adam', options, ADAM_OPTIONS);
     if (betas.some((beta) => !(beta >= 0 && beta < 1)))
       throw new RangeError(`betas must lie in [0, 1), got ${betas.join(', ')}`);
     if (!(eps > 0)) throw new RangeError(`eps must be positive, got ${eps}`);
@@ -43,7 +58,6 @@ export class Adam extends Optimizer {
     this.#betas = betas;
     this.#eps = eps;
     this.#weightDecay = weightDecay;
-    this.#decoupled = decoupled;
   }
 
   protected override update(group: Packed, slots: readonly Slot[], gradScale: Tensor | null): void {
@@ -56,12 +70,12 @@ export class Adam extends Optimizer {
       // Hooks run in this order: the first counts the step, the others see the count.
       const stepSize = this.scalar(() => this.lr / (1 - beta1 ** this.#count(cohort)));
       const denominator = this.scalar(() => Math.sqrt(1 - beta2 ** this.#stepsOf(cohort)));
-      const decay = this.#decoupled ? this.scalar(() => this.lr * this.#weightDecay) : null;
+      const decay = this.decoupled ? this.scalar(() => this.lr * this.#weightDecay) : null;
       record(adamOp, inputs, [], {
         spans: spansOf(cohort, group),
         betas: this.#betas,
         eps: this.#eps,
-        weightDecay: this.#decoupled ? 0 : this.#weightDecay,
+        weightDecay: this.decoupled ? 0 : this.#weightDecay,
         stepSize,
         denominator,
         decay,
@@ -120,7 +134,11 @@ export class Adam extends Optimizer {
 
 /** Adam with decoupled weight decay (Loshchilov and Hutter 2019): p shrinks by lr * weightDecay, default 0.01, in each step. */
 export class AdamW extends Adam {
+  protected override readonly decoupled = true;
+
   constructor(parameters: readonly Tensor[], options: AdamOptions = {}) {
-    super(parameters, { weightDecay: 0.01, ...options }, true);
+    checkParameters('AdamW', parameters);
+    const { weightDecay = 0.01, ...rest } = checkOptions('AdamW', options, ADAM_OPTIONS);
+    super(parameters, { weightDecay, ...rest });
   }
 }

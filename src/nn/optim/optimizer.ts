@@ -4,10 +4,30 @@ import { createOn, record } from '../../tensor/graph/op.ts';
 import type { Recording } from '../../tensor/graph/recording.ts';
 import { RecordingDevice } from '../../tensor/graph/recording_device.ts';
 import type { ScalarSlot } from '../../tensor/graph/scalars.ts';
-import type { Tensor } from '../../tensor/graph/tensor.ts';
+import { Tensor } from '../../tensor/graph/tensor.ts';
+import { formatValue, isPlainObject } from '../../tensor/graph/wording.ts';
 import { gradNormOp } from '../../tensor/ops/optimizer.ts';
 import type { HostTensor, StateDict } from '../state.ts';
 import { packState, slotsWithGradient, spansOf, unpackState, type Packed, type Slot } from './flat_state.ts';
+
+/** The parameters given to the optimiser `what`. Throws a TypeError where they are not tensors in an array. */
+export function checkParameters(what: string, parameters: unknown): readonly Tensor[] {
+  if (!Array.isArray(parameters)) {
+    throw new TypeError(
+      `${what} takes an array of tensors, as net.parameters() gives, got ${formatValue(parameters)}`,
+    );
+  }
+  for (const [i, parameter] of (parameters as readonly unknown[]).entries()) {
+    if (parameter instanceof Tensor) continue;
+    if (isPlainObject(parameter) && 'params' in parameter) {
+      throw new TypeError(
+        `${what} does not take parameter groups: make an optimiser for each, new ${what}(params, options)`,
+      );
+    }
+    throw new TypeError(`${what}: parameter ${i} is ${formatValue(parameter)}, which is no tensor`);
+  }
+  return parameters as readonly Tensor[];
+}
 
 /**
  * Base of optimisers. Parameters are moved into flat vectors, so that a step is one dispatch, or a few. A parameter that does not

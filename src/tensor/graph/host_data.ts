@@ -1,7 +1,7 @@
 import type { HostDType, TypedArray } from './dtype.ts';
 import { checkDType } from './dtype_names.ts';
 import { checkShape, elementCount, formatShape, type Shape } from './shape.ts';
-import { closestName, formatValue, isPlainObject } from './wording.ts';
+import { closestName, formatValue, isPlainObject, withArticle } from './wording.ts';
 
 /*
  * What users hand over as data, as one of the three arrays that a device takes.
@@ -20,7 +20,7 @@ import { closestName, formatValue, isPlainObject } from './wording.ts';
 /** Nested arrays as deep as the tensor has dimensions; the rows of the last dimension may be typed arrays. */
 export type NestedNumbers = number | boolean | NumericArray | readonly NestedNumbers[];
 
-export type NumericArray =
+type NumericArray =
   | Float32Array
   | Float64Array
   | Int8Array
@@ -35,7 +35,7 @@ export type NumericArray =
 
 type Leaf = number | boolean | NumericArray;
 
-export interface HostArray {
+interface HostArray {
   readonly array: TypedArray;
   /** [] for a number. */
   readonly shape: number[];
@@ -66,18 +66,19 @@ const RANGE: Readonly<Record<Exclude<HostDType, 'f32'>, readonly [number, number
  * The elements of `data`, row-major, and the shape that its nesting says. Throws a TypeError for what is no data, and
  * a RangeError for data that is empty, ragged, or does not fit the dtype; each names the element.
  */
-export function hostArray(data: unknown, dtype?: HostDType, what = 'tensor'): HostArray {
+export function hostArray(data: NestedNumbers, dtype?: HostDType, what = 'tensor'): HostArray {
+  const given: unknown = data;
   const wanted = dtype === undefined ? undefined : checkDType(what, dtype);
-  const natural = naturalDType(data);
+  const natural = naturalDType(given);
   if (natural !== null) {
-    const source = data as NumericArray;
+    const source = given as NumericArray;
     checkNotEmpty(source.length, [], what);
     return { array: convert(source, wanted ?? natural, what), shape: [source.length] };
   }
-  if (!isNumber(data) && !Array.isArray(data)) throw new TypeError(`${what}: ${refusal(data)}`);
-  const shape = shapeOf(data, what);
+  if (!isNumber(given) && !Array.isArray(given)) throw new TypeError(`${what}: ${refusal(given)}`);
+  const shape = shapeOf(given, what);
   const leaves: Leaf[] = [];
-  collect(data, shape, [], leaves, what);
+  collect(given, shape, [], leaves, what);
   return { array: convertAll(leaves, shape, wanted ?? commonDType(leaves, what), what), shape };
 }
 
@@ -96,7 +97,7 @@ const STEP_INPUT_NAMES = ['data', 'shape', 'dtype'];
 export function checkStepInput(input: unknown, index: number): StepData {
   const what = `input ${index}`;
   if (!isPlainObject(input)) {
-    const { array, shape } = hostArray(input, undefined, what);
+    const { array, shape } = hostArray(input as NestedNumbers, undefined, what);
     return { data: array, shape };
   }
   const unknown = Object.keys(input).find((name) => !STEP_INPUT_NAMES.includes(name));
@@ -107,7 +108,11 @@ export function checkStepInput(input: unknown, index: number): StepData {
       `${what} must be a tensor, numbers, or { data, shape }, got ${formatValue(input)}${hint}`,
     );
   }
-  const { array, shape: nested } = hostArray(input['data'], input['dtype'] as HostDType | undefined, what);
+  const { array, shape: nested } = hostArray(
+    input['data'] as NestedNumbers,
+    input['dtype'] as HostDType | undefined,
+    what,
+  );
   const shape = input['shape'] === undefined ? nested : checkSizes(input['shape'], what);
   if (elementCount(shape) !== array.length) {
     throw new RangeError(
@@ -139,7 +144,7 @@ function refusal(data: unknown): string {
   if (typeof data === 'bigint') return `${data}n is a bigint: give a number, or a BigInt64Array`;
   const tag = tagOf(data);
   if (tag === 'ArrayBuffer' || tag === 'SharedArrayBuffer' || tag === 'DataView') {
-    return `a ${tag} has bytes of no type: wrap it in a Float32Array or another typed array`;
+    return `${withArticle(tag)} has bytes of no type: wrap it in a Float32Array or another typed array`;
   }
   return `data must be a number, an array of numbers or a typed array, got ${formatValue(data)}`;
 }

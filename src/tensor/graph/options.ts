@@ -9,7 +9,7 @@ import { closestName, formatValue, isPlainObject } from './wording.ts';
  */
 
 /** What an option may be. */
-export interface OptionKind {
+interface OptionKind {
   /** Ends the sentence `stride must be ...`. */
   readonly what: string;
   readonly accepts: (value: unknown) => boolean;
@@ -39,12 +39,12 @@ export const number = (range = '', holds: (value: number) => boolean = () => tru
 
 export const notNegative = number('of at least 0', (value) => value >= 0 && value < Infinity);
 
-export const positive = number('above 0', (value) => value > 0 && value < Infinity);
-
 export const fraction = number('of 0 to 1', (value) => value >= 0 && value <= 1);
 
 const isWhole = (value: unknown, least: number): boolean =>
   typeof value === 'number' && Number.isSafeInteger(value) && value >= least;
+
+export const integer: OptionKind = { what: 'an integer', accepts: (value) => Number.isSafeInteger(value) };
 
 export const whole = (least: number): OptionKind => ({
   what: `an integer of at least ${least}`,

@@ -29,12 +29,17 @@ function formatObject(value: object): string {
     const names = Object.keys(value).slice(0, LONGEST_LIST);
     return names.length === 0 ? 'an empty object' : `an object with ${names.join(', ')}`;
   }
-  const name = (value.constructor as { name: string } | undefined)?.name ?? 'object without a class';
-  if (ArrayBuffer.isView(value)) return 'length' in value ? `${name}(${String(value.length)})` : `a ${name}`;
+  const name = (value.constructor as { name: string } | undefined)?.name ?? 'object of no class';
+  if (ArrayBuffer.isView(value))
+    return 'length' in value ? `${name}(${String(value.length)})` : withArticle(name);
   // A tensor says its shape.
-  const { toString } = value as { toString: (this: object) => string };
-  return toString === Object.prototype.toString ? `a ${name}` : toString.call(value);
+  const { toString } = value as { toString?: (this: object) => string };
+  return toString === undefined || toString === Object.prototype.toString
+    ? withArticle(name)
+    : toString.call(value);
 }
+
+export const withArticle = (name: string): string => `${/^[aeiou]/i.test(name) ? 'an' : 'a'} ${name}`;
 
 function formatList(values: readonly unknown[]): string {
   if (values.length > LONGEST_LIST) return `an array of ${values.length}`;

@@ -229,17 +229,20 @@ export interface FlattenOptions {
 
 const FLATTEN_OPTIONS: OptionKinds<FlattenOptions> = { startDim: dimension, endDim: dimension };
 
+/** Options of the op or the layer `what`. */
+export const flattenOptions = (
+  what: string,
+  start: number | FlattenOptions | undefined,
+  end: number | undefined,
+): FlattenOptions => {
+  const last = end === undefined ? undefined : { endDim: end };
+  return namedFirst<FlattenOptions>(what, 'startDim', start, last, FLATTEN_OPTIONS);
+};
+
 /** Merges dimensions start to end, both included: flatten(x, 1) or flatten(x, { startDim: 1 }). */
 export function flatten(x: Tensor, start?: number | FlattenOptions, end?: number): Tensor {
   checkTensors('flatten', { x });
-  const last = end === undefined ? undefined : { endDim: end };
-  const { startDim = 0, endDim = -1 } = namedFirst<FlattenOptions>(
-    'flatten',
-    'startDim',
-    start,
-    last,
-    FLATTEN_OPTIONS,
-  );
+  const { startDim = 0, endDim = -1 } = flattenOptions('flatten', start, end);
   if (x.shape.length === 0) return reshape(x, [1]);
   const from = normalizeDim(x.shape, startDim, 'flatten');
   const to = normalizeDim(x.shape, endDim, 'flatten');

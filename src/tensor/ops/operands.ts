@@ -10,8 +10,6 @@ import { formatValue } from '../graph/wording.ts';
 
 type Named<T> = Readonly<Record<string, T | null>>;
 
-const FLOATS: readonly DType[] = ['f32'];
-
 /** Throws a TypeError unless every operand is a tensor or null. */
 export function checkTensors(what: string, operands: Named<Tensor>): void {
   for (const [name, operand] of Object.entries<unknown>(operands)) {
@@ -22,19 +20,11 @@ export function checkTensors(what: string, operands: Named<Tensor>): void {
 
 /** Throws a TypeError unless every operand is a tensor of f32, or null. */
 export function checkFloats(what: string, operands: Named<Tensor>): void {
-  checkTypes(what, operands, FLOATS);
-}
-
-/** Throws a TypeError unless every operand is a tensor of one of the types, or null. */
-export function checkTypes(what: string, operands: Named<Tensor>, types: readonly DType[]): void {
   checkTensors(what, operands);
   for (const [name, operand] of Object.entries(operands)) {
-    if (operand === null || types.includes(operand.dtype)) continue;
+    if (operand === null || operand.dtype === 'f32') continue;
     const which = Object.keys(operands).length === 1 ? 'got' : `but ${name} is`;
-    const [first = 'f32'] = types;
-    throw new TypeError(
-      `${what} takes ${types.join(' or ')}, ${which} ${operand.dtype}: cast it to ${first} first`,
-    );
+    throw new TypeError(`${what} takes f32, ${which} ${operand.dtype}: cast it to f32 first`);
   }
 }
 

@@ -5,10 +5,10 @@ import { one } from '../../kernels/tuple.ts';
 import { differentiable } from '../graph/autograd.ts';
 import { recordOne, type Op } from '../graph/op.ts';
 import {
-  dimension,
   checkOptions,
+  dimension,
+  integer,
   namedFirst,
-  number,
   required,
   whole as wholeNumber,
   type OptionKinds,
@@ -86,12 +86,10 @@ export interface SliceOptions {
   readonly step?: number;
 }
 
-const place = number('that is an integer', Number.isInteger);
-
 const SLICE_OPTIONS: OptionKinds<SliceOptions> = {
   dim: required(dimension),
-  start: place,
-  end: number('that is an integer', (end) => Number.isInteger(end) || end === Infinity),
+  start: integer,
+  end: integer,
   step: wholeNumber(1),
 };
 
@@ -153,7 +151,9 @@ export interface PadOptions {
   readonly value?: number;
 }
 
-const PAD_OPTIONS: OptionKinds<PadOptions> = { value: number() };
+const PAD_OPTIONS: OptionKinds<PadOptions> = {
+  value: { what: 'a number', accepts: (value) => typeof value === 'number' },
+};
 
 /** [before, after] for each dimension, or PyTorch's flat list: before and after of the last dimension first. */
 export type Padding = readonly (readonly [number, number])[] | readonly number[];

@@ -11,7 +11,8 @@ import { flag, fraction, namedFirst, type OptionKinds } from '../graph/options.t
 import { randomSeed } from '../graph/random.ts';
 import type { Shape } from '../graph/shape.ts';
 import type { Recorder, Tensor } from '../graph/tensor.ts';
-import { checkFloats } from './operands.ts';
+import { formatValue } from '../graph/wording.ts';
+import { checkFloats, listOf } from './operands.ts';
 
 /*
  * Random numbers are drawn from (seed, step, op, element), see ../random.ts: the device counts the steps, and every
@@ -75,10 +76,16 @@ const fillWith = (name: string, distribution: Distribution): Op<FillAttrs> => ({
 const randOp = fillWith('rand', 'uniform');
 const randnOp = fillWith('randn', 'normal');
 
-/** Uniform random numbers in [0, 1), new ones in each run. */
-export const rand = (device: Recorder, shape: Shape): Tensor =>
-  createOn(device, randOp, { shape }, { op: device.nextRandomIndex() });
+/** Uniform random numbers in [0, 1), new ones in each run: rand(device, [2, 3]) or rand(device, 2, 3). */
+export const rand = (device: Recorder, shape: Shape | number, ...more: readonly number[]): Tensor =>
+  filled('rand', randOp, device, listOf('rand', shape, more));
 
-/** Normal random numbers with mean 0 and variance 1, new ones in each run. */
-export const randn = (device: Recorder, shape: Shape): Tensor =>
-  createOn(device, randnOp, { shape }, { op: device.nextRandomIndex() });
+/** Normal random numbers with mean 0 and variance 1, new ones in each run; takes a shape as `rand` does. */
+export const randn = (device: Recorder, shape: Shape | number, ...more: readonly number[]): Tensor =>
+  filled('randn', randnOp, device, listOf('randn', shape, more));
+
+function filled(what: string, op: Op<FillAttrs>, device: Recorder, shape: Shape): Tensor {
+  if (typeof (device as Partial<Recorder> | null)?.nextRandomIndex !== 'function')
+    throw new TypeError(`${what} needs a device first: ${what}(device, [2, 3]), got ${formatValue(device)}`);
+  return createOn(device, op, { shape }, { op: device.nextRandomIndex() });
+}
