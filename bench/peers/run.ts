@@ -18,9 +18,9 @@ interface PeersOptions {
   readonly only: readonly PeerName[];
   readonly shapes: readonly Shapes[];
   readonly batch: number;
-  /** Rounds of measurement, of which the median counts. */
+  /** Rounds of measurement, whose median is reported. */
   readonly repeats: number;
-  /** Told what is going on. */
+  /** Receives progress messages. */
   readonly say: (line: string) => void;
 }
 
@@ -48,10 +48,10 @@ interface Draft {
   readonly name: string;
   readonly kind: Work['kind'];
   readonly flops: number;
-  /** That must move; null for a step, whose bytes depend on what is kept. */
+  /** Bytes that must be moved; null for a training step, whose bytes depend on the activations that are kept. */
   readonly bytes: number | null;
   readonly results: readonly (Measured | Broken)[];
-  /** How far the peers are from each other, wavelight apart. */
+  /** Distances between the other peers, without wavelight. */
   readonly betweenPeers: readonly {
     readonly names: readonly [string, string];
     readonly distance: Distance;
@@ -59,42 +59,43 @@ interface Draft {
 }
 
 export interface WorkReport extends Draft {
-  /** The least time by arithmetic and, for a convolution, by bytes; at the machine's ceilings. */
+  /** Lower bound on the time at the machine's ceilings, by arithmetic and, for a convolution, by bytes. */
   readonly floorMilliseconds: number;
 }
 
 export interface Measured {
   readonly name: string;
-  /** Of one step: the median of the rounds, and all. */
+  /** Time of one step, the median of the rounds. */
   readonly milliseconds: number;
+  /** Time of one step in each round. */
   readonly rounds: readonly number[];
   /** Steps in a round. */
   readonly steps: number;
   readonly gflops: number;
-  /** Should follow wavelight's adapter's ceilings. */
+  /** True if the ceilings of wavelight's adapter apply. */
   readonly onAdapter: boolean;
   readonly dispatches: number | null;
   readonly submits: number | null;
-  /** How many times as fast wavelight is; 1 for itself, null where wavelight failed. */
+  /** Time divided by wavelight's; 1 for wavelight, null if wavelight failed. */
   readonly speedup: number | null;
-  /** From wavelight; null for itself. */
+  /** Distance from wavelight's results; null for wavelight. */
   readonly distance: Distance | null;
 }
 
-/** A contestant at work; its process is started anew if it ended. */
+/** A contestant and its process, which is restarted if it has ended. */
 interface Seat {
   readonly contestant: Contestant;
   worker: Worker;
 }
 
-/** A round of a fast peer takes so long, that starting and waiting do not count. */
+/** Least duration of a round of a fast peer, so that starting and waiting are negligible. */
 const ROUND_MS = 100;
 const MAX_STEPS = 64;
 const SLOW_MS = 5000;
 
 /**
- * Runs the same work by wavelight and each peer that is installed, in processes of their own, one at a time: first all results
- * are compared, then rounds of steps are timed in turn. Throws an Error if wavelight itself cannot run.
+ * Runs the same work by wavelight and each installed peer, each in its own process and one at a time. First all results are
+ * compared, then rounds of steps are timed in turn. Throws an Error if wavelight itself cannot run.
  */
 export async function benchPeers(options: PeersOptions): Promise<PeersReport> {
   const { device, only, shapes, batch, repeats, say } = options;
@@ -103,7 +104,7 @@ export async function benchPeers(options: PeersOptions): Promise<PeersReport> {
   try {
     const own = seat(ownContestant(device));
     seats.push(own);
-    // Its process adds to the description what no other peer knows.
+    // wavelight's description has more fields than a peer's.
     const self = (await own.worker.ask({ do: 'describe' })) as OwnDescription;
     const { version, adapter, kind, notes } = self;
     const peers: PeersReport['peers'][number][] = [{ name: 'wavelight', version, adapter, notes }];
@@ -132,7 +133,7 @@ export async function benchPeers(options: PeersOptions): Promise<PeersReport> {
   }
 }
 
-/** The better of the ceilings at the start and at the end, for a machine that was busy at one of them. */
+/** The higher ceilings of start and end, because the machine may have been busy at one of them. */
 async function bestCeilings(start: Ceilings, worker: Worker): Promise<Ceilings> {
   if (!worker.alive) return start;
   const { ceilings: end } = (await worker.ask({ do: 'describe' })) as OwnDescription;
@@ -253,7 +254,7 @@ async function compute(work: Work, one: Seat, folder: string): Promise<Results> 
   return readResults(work, file, losses);
 }
 
-/** Compares everybody with wavelight and all others with each other; fails those that are too far from wavelight. */
+/** Compares each peer with wavelight and the peers with each other. A peer too far from wavelight fails. */
 function judge(
   work: Work,
   results: ReadonlyMap<Seat, Results>,
@@ -279,10 +280,10 @@ function judge(
   return { fromOwn, betweenPeers };
 }
 
-/** Runs until everything is compiled; gives the steps that make a round. */
+/** Runs until everything is compiled and returns the number of steps in a round. */
 async function warmUp({ worker, contestant: { leastSteps } }: Seat): Promise<number> {
   const first = await worker.ask({ do: 'time', steps: leastSteps });
-  // So slow that compiling is a small part of it.
+  // Compiling is a small part of a run this slow.
   if (first.milliseconds > SLOW_MS) return leastSteps;
   const { milliseconds } = await worker.ask({ do: 'time', steps: leastSteps });
   const steps = Math.round((ROUND_MS * leastSteps) / milliseconds);

@@ -15,7 +15,7 @@ import type { ByteSource } from '../source.ts';
 /** Attributes of a model's file that become metadata. */
 const METADATA = ['keras_version', 'backend'];
 
-/** Upper bound on the decompressed size of all weights: this factor of the file, plus a constant. */
+/** Upper bound on the decompressed size of all weights: this factor of their stored size, plus a constant. */
 const MOST_GROWTH = 64;
 const GROWTH_ALLOWED = 32 * 1024 * 1024;
 
