@@ -186,25 +186,25 @@ async function measureWork(
   };
   const entered = seats.filter(({ contestant }) => contestant.does.includes(work.kind));
   const results = new Map<Seat, Results>();
-  for (const one of entered) {
-    const computed = await attempt(() => compute(work, one, folder));
-    if (computed instanceof Error) fail(one, computed.message);
-    else results.set(one, computed);
+  for (const seat of entered) {
+    const computed = await attempt(() => compute(work, seat, folder));
+    if (computed instanceof Error) fail(seat, computed.message);
+    else results.set(seat, computed);
   }
   const distances = judge(work, results, fail);
-  const alive = (): Seat[] => entered.filter((one) => !problems.has(one));
+  const alive = (): Seat[] => entered.filter((seat) => !problems.has(seat));
   const rounds = new Map<Seat, { steps: number; timed: Timed[] }>();
-  for (const one of alive()) {
-    const steps = await attempt(() => warmUp(one));
-    if (steps instanceof Error) fail(one, steps.message);
-    else rounds.set(one, { steps, timed: [] });
+  for (const seat of alive()) {
+    const steps = await attempt(() => warmUp(seat));
+    if (steps instanceof Error) fail(seat, steps.message);
+    else rounds.set(seat, { steps, timed: [] });
   }
   for (let round = 0; round < repeats; round++) {
-    for (const one of rotate(alive(), round)) {
-      const mine = rounds.get(one);
+    for (const seat of rotate(alive(), round)) {
+      const mine = rounds.get(seat);
       if (mine === undefined) continue;
-      const timed = await attempt(() => one.worker.ask({ do: 'time', steps: mine.steps }));
-      if (timed instanceof Error) fail(one, timed.message);
+      const timed = await attempt(() => seat.worker.ask({ do: 'time', steps: mine.steps }));
+      if (timed instanceof Error) fail(seat, timed.message);
       else mine.timed.push(timed);
     }
   }
@@ -220,12 +220,12 @@ async function measureWork(
     kind: work.kind,
     flops,
     bytes: bytesOf(work),
-    results: entered.map((one): Measured | Broken => {
-      const { name } = one.contestant;
-      const mine = rounds.get(one);
+    results: entered.map((seat): Measured | Broken => {
+      const { name } = seat.contestant;
+      const mine = rounds.get(seat);
       const last = mine?.timed.at(-1);
-      if (problems.has(one) || mine === undefined || last === undefined)
-        return { name, problem: problems.get(one) ?? 'was not timed' };
+      if (problems.has(seat) || mine === undefined || last === undefined)
+        return { name, problem: problems.get(seat) ?? 'was not timed' };
       const times = timesOf(mine);
       const milliseconds = median(times);
       const gflops = flops / milliseconds / 1e6;
@@ -235,22 +235,22 @@ async function measureWork(
         rounds: times,
         steps: mine.steps,
         gflops,
-        onAdapter: one.contestant.onAdapter,
+        onAdapter: seat.contestant.onAdapter,
         dispatches: last.dispatches,
         submits: last.submits,
         speedup: ownTime === undefined ? null : milliseconds / ownTime,
-        distance: distances.fromOwn.get(one) ?? null,
+        distance: distances.fromOwn.get(seat) ?? null,
       };
     }),
     betweenPeers: distances.betweenPeers,
   };
 }
 
-async function compute(work: Work, one: Seat, folder: string): Promise<Results> {
-  if (!one.worker.alive) one.worker = startWorker(one.contestant.command);
-  await one.worker.ask({ do: 'prepare', work });
-  const file = join(folder, `${one.contestant.name.replaceAll(' ', '-')}.f32`);
-  const { losses } = await one.worker.ask({ do: 'check', file });
+async function compute(work: Work, seat: Seat, folder: string): Promise<Results> {
+  if (!seat.worker.alive) seat.worker = startWorker(seat.contestant.command);
+  await seat.worker.ask({ do: 'prepare', work });
+  const file = join(folder, `${seat.contestant.name.replaceAll(' ', '-')}.f32`);
+  const { losses } = await seat.worker.ask({ do: 'check', file });
   return readResults(work, file, losses);
 }
 
@@ -260,16 +260,16 @@ function judge(
   results: ReadonlyMap<Seat, Results>,
   fail: (at: Seat, problem: string) => void,
 ): { fromOwn: Map<Seat, Distance>; betweenPeers: WorkReport['betweenPeers'] } {
-  const all = [...results].map(([one, found]) => ({ one, found, name: one.contestant.name }));
+  const all = [...results].map(([seat, found]) => ({ seat, found, name: seat.contestant.name }));
   const own = all.find(({ name }) => name === 'wavelight');
   const peers = all.filter((entry) => entry !== own);
   const fromOwn = new Map<Seat, Distance>();
-  for (const { one, found } of peers) {
+  for (const { seat, found } of peers) {
     if (own === undefined) continue;
     const measured = distance(work, found, own.found);
-    fromOwn.set(one, measured);
-    const problem = disagreement(measured, toleranceOf(work.kind, one.contestant.precision));
-    if (problem !== null) fail(one, `not timed, because it differs from wavelight: ${problem}`);
+    fromOwn.set(seat, measured);
+    const problem = disagreement(measured, toleranceOf(work.kind, seat.contestant.precision));
+    if (problem !== null) fail(seat, `not timed, because it differs from wavelight: ${problem}`);
   }
   const betweenPeers = peers.flatMap((a, i) =>
     peers.slice(i + 1).map((b) => ({

@@ -101,7 +101,7 @@ export function benchCommand(): Command {
 function someOf<T extends string>(known: readonly T[]): (text: string) => T[] {
   return (text) =>
     text.split(',').map((name) => {
-      const found = known.find((one) => one === name);
+      const found = known.find((choice) => choice === name);
       if (found !== undefined) return found;
       throw new InvalidArgumentError(`It must be some of ${known.join(',')}.`);
     });

@@ -41,9 +41,9 @@ export async function identifyCheckpoint(source: ByteSource): Promise<Checkpoint
   }
   const head = await source.read(0, Math.min(HEAD_BYTES, source.size));
   // Checked first, because the length of its JSON may equal another magic. The length is below 2^32 in all real files.
-  if (holds(head, [0, 0, 0, 0, 0x7b], 4)) return 'safetensors';
-  if (holds(head, [0x50, 0x4b, 0x03, 0x04], 0)) return 'torch-zip';
-  for (let at = 0; at <= TORCH_MAGIC_LATEST; at++) if (holds(head, TORCH_MAGIC, at)) return 'torch-legacy';
+  if (matches(head, [0, 0, 0, 0, 0x7b], 4)) return 'safetensors';
+  if (matches(head, [0x50, 0x4b, 0x03, 0x04], 0)) return 'torch-zip';
+  for (let at = 0; at <= TORCH_MAGIC_LATEST; at++) if (matches(head, TORCH_MAGIC, at)) return 'torch-legacy';
   if ((await hdf5Start(source)) !== undefined) return 'keras-hdf5';
   const other = otherKind(head);
   if (other !== undefined) throw new Error(other);
@@ -56,7 +56,7 @@ export async function identifyCheckpoint(source: ByteSource): Promise<Checkpoint
 /** Position of the HDF5 signature: 0, or 512, 1024, 2048 and so on after a user block; undefined if there is none. */
 export async function hdf5Start(source: ByteSource): Promise<number | undefined> {
   for (let at = 0; at + HDF5_SIGNATURE.length <= source.size; at = at === 0 ? 512 : at * 2) {
-    if (holds(await source.read(at, at + HDF5_SIGNATURE.length), HDF5_SIGNATURE, 0)) return at;
+    if (matches(await source.read(at, at + HDF5_SIGNATURE.length), HDF5_SIGNATURE, 0)) return at;
   }
   return undefined;
 }
@@ -64,7 +64,7 @@ export async function hdf5Start(source: ByteSource): Promise<number | undefined>
 function otherKind(head: Uint8Array): string | undefined {
   for (const [bytes, at, what, wayOut] of OTHERS) {
     if (
-      holds(
+      matches(
         head,
         Array.from(bytes, (char) => char.charCodeAt(0)),
         at,
@@ -95,6 +95,6 @@ function isOnnx(head: Uint8Array): boolean {
   );
 }
 
-function holds(head: Uint8Array, bytes: readonly number[], at: number): boolean {
+function matches(head: Uint8Array, bytes: readonly number[], at: number): boolean {
   return bytes.every((byte, i) => head[at + i] === byte);
 }

@@ -95,9 +95,9 @@ export async function readTree2(file: Hdf5File, address: number, recordType: num
     if (level === 0) return;
     for (let i = 0; i <= count; i++) {
       const child = fields.placed(file.widths);
-      const held = fields.unsigned(countBytes);
+      const childCount = fields.unsigned(countBytes);
       fields.skip(totalBytes[level - 1] ?? 0);
-      await visit(child, held, level - 1);
+      await visit(child, childCount, level - 1);
     }
   };
   if (root !== undefined) await visit(root, rootCount, depth);

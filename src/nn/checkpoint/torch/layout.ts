@@ -99,13 +99,13 @@ export function layoutOf(call: PickleCall, name: string): TorchLayout {
   const begin = offset + (storage.view?.offset ?? 0);
   const span = shape.reduce((last, n, axis) => last + (n - 1) * (strides[axis] ?? 0), 1);
   const end = elements === 0 ? begin : begin + span;
-  const held = Math.floor((storage.count * ELEMENT_BYTES[storage.dtype]) / ELEMENT_BYTES[dtype]);
-  const limit = storage.view === undefined ? held : storage.view.offset + storage.view.size;
+  const stored = Math.floor((storage.count * ELEMENT_BYTES[storage.dtype]) / ELEMENT_BYTES[dtype]);
+  const limit = storage.view === undefined ? stored : storage.view.offset + storage.view.size;
   if (elements > 0 && !(end <= limit))
     throw torchError(`${what} reaches element ${end} of a storage of ${limit}: the file is damaged`);
-  if (elements > Math.max(held, MAX_EXPANDED))
+  if (elements > Math.max(stored, MAX_EXPANDED))
     throw torchError(
-      `${what} repeats a storage of ${held} elements to ${elements}, the limit is ${MAX_EXPANDED}`,
+      `${what} repeats a storage of ${stored} elements to ${elements}, the limit is ${MAX_EXPANDED}`,
     );
   return { storage, dtype, shape, strides, elements, begin, end };
 }

@@ -38,8 +38,8 @@ function folderOf(entries: Entries): string {
   const names = [...entries.keys()];
   const [pickle, ...others] = names.filter((name) => /^(?:[^/]+\/)?data\.pkl$/.test(name));
   if (pickle === undefined) {
-    const holds = names.length === 0 ? 'nothing' : names.slice(0, 3).map(quote).join(', ');
-    throw torchError(`it is a zip, but not one of torch.save: it has no ${PICKLE} and holds ${holds}`);
+    const listed = names.length === 0 ? 'nothing' : names.slice(0, 3).map(quote).join(', ');
+    throw torchError(`it is a zip, but not one of torch.save: it has no ${PICKLE} and holds ${listed}`);
   }
   if (others.length > 0)
     throw torchError(`its zip has several ${PICKLE}, so that it is not clear which is meant`);
