@@ -19,37 +19,37 @@ import { median } from './report.ts';
 export const MODELS = ['fcnn', 'densenet161', 'joint', 'small'] as const;
 export type ModelName = (typeof MODELS)[number];
 
-/** What a training step (forward, backward, Adam) does, by its plan. */
+/** Plan statistics of a training step (forward, backward, Adam). */
 export interface ModelPlan {
   readonly model: ModelName;
   readonly batch: number;
   readonly parameters: number;
   readonly plan: PlanStatistics;
-  /** The same step with every op by itself. */
+  /** The same step without fusion. */
   readonly unfused: PlanStatistics;
 }
 
-/** The step, measured. */
+/** Measurements of the step. */
 interface ModelResult extends ModelPlan {
-  /** Whether the step that was timed is the fused one. */
+  /** True if the timed step is the fused one. */
   readonly fusion: boolean;
-  /** Tracing, planning and compiling, and the first step. */
+  /** Time of the first step, including tracing, planning and compiling. */
   readonly firstStepSeconds: number;
-  /** Median over the steps after it. */
+  /** Median time of the steps after the first. */
   readonly stepMilliseconds: number;
   readonly gflops: number;
   readonly submits: number;
   readonly bytesHeld: number;
   readonly bytesPeak: number;
   readonly loss: number;
-  /** Kernels by time, where the device has timestamps. */
+  /** Kernels by time, if the device has timestamps. */
   readonly kernels: readonly (ProfileRow & Floor)[];
   /** Every dispatch of a step, in order. */
   readonly dispatches: readonly (DispatchTime & Floor)[];
 }
 
 interface Floor {
-  /** What the arithmetic or the bytes take at the device's measured ceilings, whichever is more. */
+  /** Time of the arithmetic or of the bytes at the device's measured ceilings, whichever is longer. */
   readonly floorMilliseconds: number;
 }
 
@@ -62,7 +62,7 @@ interface Training {
   dispose(): void;
 }
 
-/** A net at its full size with Adam; pictures are 224 x 224 (48 x 48 for `small`). */
+/** A net at its full size, with Adam. Pictures are 224 x 224 (48 x 48 for `small`). */
 export function prepare(device: Device, model: ModelName, batch: number): Training {
   manualSeed(1);
   const { net, inputs } = build(model, batch);

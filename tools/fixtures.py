@@ -1,4 +1,4 @@
-"""Remakes every fixture that PyTorch, numpy or h5py gives: `npm run fixtures`, with a Python that has torch, torchvision, scipy and h5py."""
+"""Writes every fixture by PyTorch, numpy or h5py again: `npm run fixtures`, with a Python that has torch, torchvision, scipy and h5py."""
 import os
 import subprocess
 import sys

@@ -50,26 +50,26 @@ export function benchCommand(): Command {
   const kernels = new Command('kernels')
     .description('times each kernel at the shapes of the nets, forward and backward')
     .addOption(deviceOption())
-    .option('--batch <n>', 'images or clips in a batch', whole(1), 4)
-    .option('--repeats <n>', 'measurements, of which the median counts', whole(1), 5)
+    .option('--batch <n>', 'images or clips per batch', whole(1), 4)
+    .option('--repeats <n>', 'number of measurements, whose median is reported', whole(1), 5)
     .option('--json', 'print JSON')
     .option('--out <file>', 'write JSON to a file')
     .action(runKernels);
   const model = new Command('model')
     .description('times training steps of a net at its full size')
     .addOption(deviceOption())
-    .addOption(new Option('--model <name>', 'which net').choices(MODELS).default('joint'))
-    .option('--batch <n>', 'one-second samples, or pictures of densenet161, in a batch', whole(1), 2)
-    .option('--steps <n>', 'steps, of which the median counts', whole(1), 3)
+    .addOption(new Option('--model <name>', 'net to train').choices(MODELS).default('joint'))
+    .option('--batch <n>', 'one-second samples, or pictures for densenet161, per batch', whole(1), 2)
+    .option('--steps <n>', 'number of steps, whose median is reported', whole(1), 3)
     .option('--fusion', 'fuse ops even where it does not pay (SwiftShader)')
-    .option('--no-fusion', 'run every op by itself')
-    .option('--memory', 'plan the step and say what it needs, without running it')
+    .option('--no-fusion', 'plan without fusion')
+    .option('--memory', 'plan the step and print its memory and work, without running it')
     .option('--json', 'print JSON')
     .option('--out <file>', 'write JSON to a file')
     .action(runModel);
   const sound = new Command('sound')
-    .description('times what the CPU does with ten seconds of stereo: resampling and features')
-    .option('--repeats <n>', 'measurements, of which the median counts', whole(1), 5)
+    .description('times the CPU work on ten seconds of stereo: resampling and features')
+    .option('--repeats <n>', 'number of measurements, whose median is reported', whole(1), 5)
     .option('--json', 'print JSON')
     .option('--out <file>', 'write JSON to a file')
     .action(runSound);
@@ -78,15 +78,15 @@ export function benchCommand(): Command {
       'times the same work by wavelight and by other engines (install them: npm ci --prefix bench/peers)',
     )
     .addOption(deviceOption())
-    .option('--only <names>', `of ${PEERS.join(',')}`, someOf(PEERS), [...PEERS])
+    .option('--only <names>', `peers among ${PEERS.join(',')}`, someOf(PEERS), [...PEERS])
     .option(
       '--shapes <names>',
       "layer (a dense block's training step), densenet161 (each of its convolutions), nets (training steps of DenseNet161 and the joint net; wavelight and PyTorch only), tiny",
       someOf(SHAPES),
       ['layer', 'densenet161'],
     )
-    .option('--batch <n>', 'images', whole(1), 4)
-    .option('--repeats <n>', 'rounds, of which the median counts', whole(1), 5)
+    .option('--batch <n>', 'images per batch', whole(1), 4)
+    .option('--repeats <n>', 'number of rounds, whose median is reported', whole(1), 5)
     .option('--json [file]', 'print JSON, or write it to a file beside the table')
     .action(runPeers);
   return new Command('bench')
@@ -101,7 +101,7 @@ export function benchCommand(): Command {
 function someOf<T extends string>(known: readonly T[]): (text: string) => T[] {
   return (text) =>
     text.split(',').map((name) => {
-      const found = known.find((one) => one === name);
+      const found = known.find((choice) => choice === name);
       if (found !== undefined) return found;
       throw new InvalidArgumentError(`It must be some of ${known.join(',')}.`);
     });

@@ -44,13 +44,13 @@ export function classifyCommand(): Command {
     .addOption(
       new Option(
         '--names <path>',
-        `names of the classes, a line each (default: ${CATEGORIES} beside the weights)`,
+        `names of the classes, one per line (default: ${CATEGORIES} beside the weights)`,
       ),
     )
     .addOption(meanOption())
-    .option('--top <n>', 'how many classes of each picture', whole(1), 5)
+    .option('--top <n>', 'number of classes per picture', whole(1), 5)
     .addOption(deviceOption())
-    .option('--json', 'print a line of JSON for each picture')
+    .option('--json', 'print one line of JSON per picture')
     .action(classify);
 }
 

@@ -38,15 +38,12 @@ export function evalCommand(): Command {
     .argument('[run]', "the run's folder (default: the newest under runs/)")
     .addOption(dataOption().default(undefined, "the run's own"))
     .addOption(
-      new Option('--split <name>', 'the split test may lack labels')
+      new Option('--split <name>', 'split of the data set; test may lack labels')
         .choices(['evaluate', 'test'])
         .default('evaluate'),
     )
-    .addOption(new Option('--model <name>', 'which of the three').choices([...STAGES]).default('joint'))
-    .option(
-      '--submission <path>',
-      'where the submission file goes (default: submission-SPLIT.tsv in the run)',
-    )
+    .addOption(new Option('--model <name>', 'model to evaluate').choices([...STAGES]).default('joint'))
+    .option('--submission <path>', 'submission file to write (default: submission-SPLIT.tsv in the run)')
     .addOption(cacheOption())
     .addOption(deviceOption())
     .option('--json', 'print the metrics as JSON')

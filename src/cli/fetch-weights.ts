@@ -14,7 +14,7 @@ interface FetchWeightsOptions {
 export function fetchWeightsCommand(): Command {
   return new Command('fetch-weights')
     .description('fetches published weights by https; resumes an interrupted download')
-    .argument('<name>', 'see below')
+    .argument('<name>', 'name from the list below')
     .option('--out <dir>', 'folder of the file', 'weights')
     .addOption(
       new Option('--mirror <url>', 'base URL of a mirror that has the file under the same name').argParser(

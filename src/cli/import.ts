@@ -33,8 +33,8 @@ interface ImportCommandOptions {
 /** `import FILE`: converts a checkpoint of any format to safetensors, in the names and layout of a net. */
 export function importCommand(): Command {
   return new Command('import')
-    .description('a checkpoint as safetensors, with a report of every name')
-    .argument('<file>', 'PyTorch (old and new), Keras HDF5 or safetensors, known by its content')
+    .description('converts a checkpoint to safetensors, with a report of every name')
+    .argument('<file>', 'PyTorch (old and new), Keras HDF5 or safetensors, identified by its content')
     .requiredOption('--out <path>', 'the safetensors file to write')
     .addOption(archOption().default(undefined, 'unchanged names and layout'))
     .option(
@@ -44,9 +44,12 @@ export function importCommand(): Command {
     )
     .option('--drop-head', 'leave the head out, so that the extractor remains')
     .addOption(meanOption())
-    .option('--no-strict', 'write what fits, whatever is missing, unexpected or of another shape')
+    .option(
+      '--no-strict',
+      'write the tensors that fit, even if others are missing, unexpected or of another shape',
+    )
     .option('--json', 'print the report as JSON')
-    .addHelpText('after', '\nOne tensor at a time is in memory. The result appears whole or not at all.')
+    .addHelpText('after', '\nOne tensor at a time is in memory. The result is written atomically.')
     .action(async (path: string, options: ImportCommandOptions) => {
       checkUsage(options);
       await withInterrupt((signal) => importFile(path, options, signal));

@@ -8,8 +8,8 @@ import { formatTable, printable } from './table.ts';
 /** `inspect FILE`: the contents of a checkpoint, without reading elements. */
 export function inspectCommand(): Command {
   return new Command('inspect')
-    .description('what is in a checkpoint: safetensors, PyTorch (old and new), Keras HDF5')
-    .argument('<file>', 'known by its content, whatever its name')
+    .description('contents of a checkpoint: safetensors, PyTorch (old and new), Keras HDF5')
+    .argument('<file>', 'checkpoint, identified by its content')
     .option('--json', 'print all of it as JSON')
     .action((path: string, { json }: { json?: true }) =>
       withCheckpoint(path, (file, bytes) => {

@@ -42,7 +42,7 @@ export function deviceOption(): Option {
 }
 
 export function presetOption(preset: PresetName): Option {
-  return new Option('--preset <name>', "nets and recipe: the paper's, or small ones")
+  return new Option('--preset <name>', 'nets and recipe: of the paper, or small ones')
     .choices([...PRESET_NAMES])
     .default(preset);
 }
@@ -59,8 +59,5 @@ export function dataOption(): Option {
 }
 
 export function cacheOption(): Option {
-  return new Option(
-    '--cache <dir>',
-    'folder of the decoded clips (default: below the cache folder of the user)',
-  );
+  return new Option('--cache <dir>', "folder of the decoded clips (default: below the user's cache folder)");
 }

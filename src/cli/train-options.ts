@@ -77,8 +77,8 @@ export async function assertSameRecipe(
   ];
   for (const [option, flag, found] of same) {
     if (command.getOptionValueSource(option) !== 'cli') continue;
-    const said = option === 'data' ? resolve(options.data ?? '') : options[option];
-    const other = found.find((value) => value !== said);
+    const given = option === 'data' ? resolve(options.data ?? '') : options[option];
+    const other = found.find((value) => value !== given);
     if (other !== undefined) {
       throw new UsageError(
         `${path} was started with ${flag} ${other}: leave the option out, or start a new run`,

@@ -26,9 +26,9 @@ export function trainCommand(): Command {
     .addOption(dataOption())
     .addOption(presetOption('small'))
     .option('--epochs <n>', "epochs of each of the three stages (default: the preset's)", whole(1))
-    .option('--batch <n>', "samples of a step (default: the preset's)", whole(2, 65536))
+    .option('--batch <n>', "samples per batch (default: the preset's)", whole(2, 65536))
     .option('--lr <rate>', 'learning rate of the joint stage', numeric(0))
-    .option('--lr-unimodal <rate>', 'learning rate of the audio and the video stage', numeric(0))
+    .option('--lr-unimodal <rate>', 'learning rate of the audio and the video stages', numeric(0))
     .addOption(extractorOption('video'))
     .option(
       '--video-weights <file>',
@@ -39,20 +39,20 @@ export function trainCommand(): Command {
     .addOption(
       new Option(
         '--freeze <part>',
-        'extractors left as they are: given weights from the start, others in the joint stage ' +
+        'frozen extractors: those with given weights from the start, others in the joint stage ' +
           '(default: given weights in the small preset, none in the paper)',
       ).choices([...FREEZES]),
     )
     .option(
       '--validation <part>',
-      'part of the locations held out and measured each epoch',
+      'fraction of the locations that is held out and measured each epoch',
       numeric(0, 1, true),
     )
-    .option('--seed <n>', 'decides initial weights, order and dropout (default: 1)', whole(0, 2 ** 32 - 1))
+    .option('--seed <n>', 'seed of initial weights, order and dropout (default: 1)', whole(0, 2 ** 32 - 1))
     .addOption(deviceOption())
     .addOption(cacheOption())
     .option('--out <dir>', 'folder of the run (default: a new one under runs/)')
-    .option('--resume', 'go on with the run in --out, or with the newest unfinished one')
+    .option('--resume', 'resume the run in --out, or the newest unfinished one')
     .option(
       '--save-every <steps>',
       'steps between two checkpoints, in addition to the one after each epoch',

@@ -9,13 +9,13 @@ import { messageOf } from '../node/files.ts';
 import { UsageError } from './options.ts';
 
 export function archOption(): Option {
-  return new Option('--arch <name>', 'the net that the weights are of').choices([...ARCHITECTURE_NAMES]);
+  return new Option('--arch <name>', 'net of the weights').choices([...ARCHITECTURE_NAMES]);
 }
 
 export function meanOption(): Option {
   return new Option(
     '--mean <path>',
-    `the picture that squeezenet1_1 subtracts, or none (default: ${MEAN_IMAGE} beside the weights)`,
+    `mean picture that squeezenet1_1 subtracts, or none (default: ${MEAN_IMAGE} beside the weights)`,
   );
 }
 

@@ -1,10 +1,10 @@
 /*
- * Every distinct kernel that a GPU would run in a training step, as WGSL and SPIR-V, for tools/nvidia/count.py:
+ * Writes every distinct kernel that a GPU would run in a training step, as WGSL and SPIR-V, for tools/nvidia/count.py:
  *
  *   MESA_SPIRV_DUMP_PATH=$(mktemp -d) MESA_SHADER_CACHE_DISABLE=1 WAVELIGHT_TEST_PROFILE=fast \
  *     npx node --import ./bin/wgsl.js tools/nvidia/kernels.ts --model densenet161 --batch 64 --out kernels
  *
- * Needs no GPU but Mesa's lavapipe, which writes the SPIR-V that Dawn gives it. The step is planned, not run.
+ * It needs no GPU, only Mesa's lavapipe, which dumps the SPIR-V that Dawn passes to it. The step is planned, not run.
  */
 import { copyFile, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -27,7 +27,7 @@ if (model === undefined) throw new Error(`--model must be one of ${MODELS.join('
 if (spirv === undefined) throw new Error('MESA_SPIRV_DUMP_PATH must name an empty folder');
 
 const device = await testDevice({ kind: 'gpu', fusion: true, bakeParams: true });
-// As GPUs bind; nothing of that size is allocated.
+// The binding limit of GPUs. Nothing of that size is allocated.
 Object.defineProperty(device.gpu, 'maxStorageBytes', { value: 2 ** 31 - 256 });
 const training = prepare(device, model, Number(values.batch));
 const dispatches: Dispatch[] = [];

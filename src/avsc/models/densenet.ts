@@ -72,7 +72,7 @@ class DenseBlock extends Layer {
   }
 
   forward(x: Tensor): Tensor {
-    return this.#layers.reduce((seen, layer) => concat([seen, layer.forward(seen)], 1), x);
+    return this.#layers.reduce((features, layer) => concat([features, layer.forward(features)], 1), x);
   }
 }
 

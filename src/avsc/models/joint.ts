@@ -44,8 +44,8 @@ export function embed(part: Modality, extractor: Extractor, input: Tensor): Tens
 
 /** Batch norm without scale and shift: embeddings of every extractor get the same mean and variance. */
 function standardiser(part: Modality, extractor: Extractor, options: SceneNetOptions): BatchNorm2d | null {
-  const wanted = options.standardised?.includes(part) ?? false;
-  return wanted ? new BatchNorm2d(extractor.outFeatures, { affine: false }) : null;
+  const standardised = options.standardised?.includes(part) ?? false;
+  return standardised ? new BatchNorm2d(extractor.outFeatures, { affine: false }) : null;
 }
 
 /** Base of the three nets: their extractors can be frozen. */
@@ -136,7 +136,7 @@ export class JointNet extends SceneNet {
   forward(audio: Tensor, frames: Tensor): Tensor {
     const sound = embed('audio', this.audio, audio);
     const sight = embed('video', this.video, frames);
-    const both = [this.audioNorm?.forward(sound) ?? sound, this.videoNorm?.forward(sight) ?? sight];
-    return this.fusion.forward(concat(both, 1));
+    const embeddings = [this.audioNorm?.forward(sound) ?? sound, this.videoNorm?.forward(sight) ?? sight];
+    return this.fusion.forward(concat(embeddings, 1));
   }
 }

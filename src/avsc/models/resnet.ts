@@ -81,8 +81,8 @@ class Bottleneck extends Layer {
 
   forward(x: Tensor): Tensor {
     const narrow = relu(this.bn1.forward(this.conv1.forward(x)));
-    const seen = relu(this.bn2.forward(this.conv2.forward(narrow)));
-    return relu(add(this.bn3.forward(this.conv3.forward(seen)), this.downsample.forward(x)));
+    const middle = relu(this.bn2.forward(this.conv2.forward(narrow)));
+    return relu(add(this.bn3.forward(this.conv3.forward(middle)), this.downsample.forward(x)));
   }
 }
 

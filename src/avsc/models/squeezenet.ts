@@ -142,7 +142,7 @@ export class SqueezeNet extends SqueezeNetExtractor {
 
   override forward(images: Tensor): Tensor {
     const map = this.map(images);
-    const kept = this.training ? dropout(map, { p: DROPOUT, training: true }) : map;
-    return mean(leakyRelu(this.conv10.forward(kept), { negativeSlope: SLOPE }), { dim: [2, 3] });
+    const dropped = this.training ? dropout(map, { p: DROPOUT, training: true }) : map;
+    return mean(leakyRelu(this.conv10.forward(dropped), { negativeSlope: SLOPE }), { dim: [2, 3] });
   }
 }

@@ -22,7 +22,7 @@ export const PRESET_NAMES = Object.keys(PRESETS) as readonly PresetName[];
 export const FREEZES: readonly Frozen[] = ['none', 'audio', 'video', 'both'];
 
 /** A published net that replaces a preset's extractor. */
-export interface ExtractorChoice {
+interface ExtractorChoice {
   readonly architecture: ArchitectureName;
   /** Its initial weights: the file's path and SHA-256 in hex; null for random weights. */
   readonly weights: { readonly file: string; readonly sha256: string } | null;

@@ -4,8 +4,8 @@ import { readSafetensorsFile } from './safetensors/file.ts';
 import type { ByteSource } from './source.ts';
 
 /**
- * Opens a checkpoint of any format that is read, told by its bytes and never by its name; the readers of PyTorch's and
- * Keras's files are loaded when they are needed. Throws an Error of one sentence that says what is wrong with the file, or what it is instead.
+ * Opens a checkpoint of any supported format, which its bytes decide, never its name. The readers of PyTorch's and Keras' files
+ * are loaded on demand. Throws an Error of one sentence that says what is wrong with the file, or what it is instead.
  */
 export async function openCheckpoint(source: ByteSource): Promise<CheckpointFile> {
   const format = await identifyCheckpoint(source);

@@ -19,12 +19,12 @@ const MAPPINGS: ReadonlyMap<RecordedNode['op'], Mapping<never>> = new Map([
   ...MOVEMENT,
 ]);
 
-/** A function of tensors as a graph, for inputs of one size. */
+/** The graph of a function of tensors, for inputs of a fixed size. */
 export interface TracedGraph {
   readonly graph: Graph;
   /** Shapes and types of the results. */
   readonly outputs: ReadonlyMap<string, Output>;
-  /** What the graph reads beside its inputs, by the names it has there. Each holds a handle. */
+  /** Tensors that the graph reads beside its inputs, by name. The caller must release each. */
   readonly captured: ReadonlyMap<string, Captured>;
 }
 
@@ -39,8 +39,8 @@ interface Captured {
 }
 
 /**
- * Records `forward` on inputs of these shapes, without gradients, and translates the recording. `names` are those of the
- * values that it may read. Throws an Error that names the first op without an ONNX mapping.
+ * Records `forward` on inputs of these shapes, without gradients, and translates the recording. `names` has the names of
+ * parameters and buffers. Throws an Error that names the first op without an ONNX mapping.
  */
 export function traceGraph(
   device: Device,
@@ -111,12 +111,12 @@ function translate(graph: Graph, node: RecordedNode, nameOf: NameOf): void {
   });
 }
 
-/** A node of its own gives the result its name, since one tensor may be several results. */
+/** Adds an Identity node with the result's name, because one tensor may be several results. */
 function addOutput(graph: Graph, name: string, { value }: Tensor, nameOf: NameOf): void {
   graph.nodes.push({ type: 'Identity', inputs: [nameOf(value).name], outputs: [name], attributes: {} });
 }
 
-/** Only what the outputs need: an unread place of a maximum, for one, is left out. */
+/** The graph without nodes that no output depends on, such as the unread indices of a maximum. */
 function withoutDead(graph: Graph, outputs: ReadonlySet<string>): Graph {
   const needed = new Set(outputs);
   const nodes = graph.nodes.toReversed().filter((node) => {

@@ -5,7 +5,10 @@ import type { Named } from './graph.ts';
 import type { Weight } from './model.ts';
 import type { TracedGraph } from './trace.ts';
 
-/** What a trace captured: tensors in `names`, which live on, are read when they are written, others at once. Drops its handles. */
+/**
+ * The captured tensors of a trace as weights. Tensors in `names` outlive the trace and are read when they are written; others
+ * are read at once. Releases the captured tensors.
+ */
 export async function weightsOf(
   device: Device,
   { captured }: TracedGraph,

@@ -14,7 +14,7 @@ import {
 import { SAMPLE_RATE } from '../../audio/clip.ts';
 import { encodeWav } from '../../audio/wav.ts';
 import { makeCamera, type Camera } from '../../synth/picture.ts';
-import type { MadeClip } from '../../synth/plan.ts';
+import type { ClipPlan } from '../../synth/plan.ts';
 import { SCENE_RULES } from '../../synth/rules.ts';
 import { makeSound } from '../../synth/sound.ts';
 import { writeFileAtomic } from '../../../node/files.ts';
@@ -22,26 +22,26 @@ import { writeFileAtomic } from '../../../node/files.ts';
 registerMediabunnyServer({ hardwareContext: null });
 
 /** Side of the videos in pixels. */
-const MADE_SIZE = 96;
+const VIDEO_SIZE = 96;
 const FRAME_RATE = 30;
 /** A constant quantizer makes the encoder deterministic, unlike a bit rate. Codecs without quantizer use the bit rate. */
 const QUALITY = new Quality({ quantizer: 26, bitrate: 300_000 });
 
 export interface MakeJob {
   readonly root: string;
-  readonly clip: MadeClip;
+  readonly clip: ClipPlan;
   readonly seed: number;
   readonly seconds: number;
 }
 
 /** Generates a clip from the seed alone and writes its two files. Throws a StorageError if writing fails. */
-export async function writeMadeClip({ root, clip, seed, seconds }: MakeJob): Promise<void> {
+export async function generateClip({ root, clip, seed, seconds }: MakeJob): Promise<void> {
   const rule = SCENE_RULES[clip.scene];
   const location = `${seed}/${clip.location}`;
   const key = `${seed}/${clip.name}`;
   const sound = makeSound(rule.sound, location, key, seconds);
   await writeFileAtomic(join(root, 'audio', `${clip.name}.wav`), [encodeWav(sound, SAMPLE_RATE, 24)]);
-  const video = await encodeVideo(makeCamera(rule.picture, location, key, MADE_SIZE), seconds);
+  const video = await encodeVideo(makeCamera(rule.picture, location, key, VIDEO_SIZE), seconds);
   await writeFileAtomic(join(root, 'video', `${clip.name}.mp4`), [video]);
 }
 
@@ -57,13 +57,13 @@ async function encodeVideo(camera: Camera, seconds: number): Promise<Uint8Array>
   });
   output.addVideoTrack(source, { frameRate: FRAME_RATE });
   await output.start();
-  const rgba = new Uint8Array(4 * MADE_SIZE * MADE_SIZE);
+  const rgba = new Uint8Array(4 * VIDEO_SIZE * VIDEO_SIZE);
   for (let i = 0; i < seconds * FRAME_RATE; i++) {
     camera(i / FRAME_RATE, rgba);
     const sample = new VideoSample(rgba, {
       format: 'RGBX',
-      codedWidth: MADE_SIZE,
-      codedHeight: MADE_SIZE,
+      codedWidth: VIDEO_SIZE,
+      codedHeight: VIDEO_SIZE,
       timestamp: i / FRAME_RATE,
       duration: 1 / FRAME_RATE,
     });
@@ -88,7 +88,7 @@ function withoutTimes(mp4: Uint8Array): Uint8Array {
 
 async function findCodec(): Promise<'avc' | 'vp9' | 'av1'> {
   for (const codec of ['avc', 'vp9', 'av1'] as const) {
-    if (await canEncodeVideo(codec, { width: MADE_SIZE, height: MADE_SIZE })) return codec;
+    if (await canEncodeVideo(codec, { width: VIDEO_SIZE, height: VIDEO_SIZE })) return codec;
   }
   throw new Error(
     'no encoder for H.264, VP9 or AV1 was found: is the package node-av installed for this machine?',

@@ -2,7 +2,7 @@
 
 import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { MADE_SET_DEFAULTS, planClips, planTables, type MadeSetOptions } from '../../synth/plan.ts';
+import { DATASET_DEFAULTS, planClips, planTables, type DatasetOptions } from '../../synth/plan.ts';
 import { storageError, temporaryName, writeFileAtomic } from '../../../node/files.ts';
 import { runJobs, type PoolOptions } from './pool.ts';
 
@@ -17,10 +17,10 @@ const RULES_VERSION = 1;
  */
 export async function makeDataset(
   root: string,
-  options: Partial<MadeSetOptions> = {},
+  options: Partial<DatasetOptions> = {},
   pool: PoolOptions = {},
 ): Promise<{ readonly made: boolean }> {
-  const settings = { ...MADE_SET_DEFAULTS, ...options };
+  const settings = { ...DATASET_DEFAULTS, ...options };
   const { seed, seconds } = settings;
   const clips = planClips(settings);
   const marker = `${JSON.stringify({ ...settings, version: RULES_VERSION })}\n`;

@@ -4,7 +4,7 @@ import { parentPort } from 'node:worker_threads';
 import { decodeClip, type DecodedClip, type DecodeJob } from './decode-clip.ts';
 import { messageOf, StorageError } from '../../../node/files.ts';
 import { decodeMedia, type Media, type MediaJob } from './media.ts';
-import { writeMadeClip, type MakeJob } from './synth-clip.ts';
+import { generateClip, type MakeJob } from './synth-clip.ts';
 
 /** Input and result of each kind of job. */
 interface Jobs {
@@ -34,7 +34,7 @@ async function run(job: Job): Promise<JobResult<Job>> {
     case 'media':
       return decodeMedia(job);
     case 'make':
-      await writeMadeClip(job);
+      await generateClip(job);
       return null;
   }
 }

@@ -14,7 +14,7 @@ export interface DownloadOptions {
   readonly sha256?: string;
   /** `done` of `total` bytes are there (null if the server does not say), of which `start` were there before. */
   readonly onProgress?: (done: number, start: number, total: number | null) => void;
-  /** Called with a sentence for every retry and restart. */
+  /** Called with a sentence before every retry. */
   readonly onNote?: (text: string) => void;
   /** Timeout in seconds without a byte, after which a connection counts as dead. Default 30. */
   readonly patience?: number;

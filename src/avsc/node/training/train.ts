@@ -220,13 +220,13 @@ async function runEpoch(
   } finally {
     pending.length = 0;
   }
-  const held = validation && measurePredictions(await predictAll(device, trainer.model, validation));
+  const metrics = validation && measurePredictions(await predictAll(device, trainer.model, validation));
   const record: EpochRecord = {
     kind: 'epoch',
     stage,
     epoch,
     loss: position.lossSum / loader.steps,
-    ...(held && { validation: { accuracy: held.accuracy.macro, logLoss: held.logLoss } }),
+    ...(metrics && { validation: { accuracy: metrics.accuracy.macro, logLoss: metrics.logLoss } }),
   };
   log.append(record);
   timings.append({

@@ -1,4 +1,4 @@
-// Attributes, as far as they are texts: Keras keeps the names of its layers and weights in them.
+// Attributes that hold texts. Keras stores the names of layers and weights in them.
 import { readTree2 } from './btree.ts';
 import { Cursor, hdf5Error, textOf } from './cursor.ts';
 import type { Hdf5File } from './file.ts';
@@ -9,7 +9,7 @@ import { quote } from '../quote.ts';
 
 /** Type of the records that index attributes by name. */
 const ATTRIBUTE_RECORDS = 8;
-/** Names of layers and weights are short; this bounds what many references to one long text can make. */
+/** Upper bound on the texts of an attribute, since many references to one long text could fill the memory. */
 const MOST_CHARACTERS = 8 * 1024 * 1024;
 
 /** An attribute whose value has not been read. */
@@ -29,7 +29,7 @@ export async function readAttributes(file: Hdf5File, messages: readonly Message[
   return new Map(bodies.map((body) => parseAttribute(file, new Cursor(body, 'an attribute'))));
 }
 
-/** The texts of an attribute; undefined if it does not exist. Throws an Error of one sentence if it is something else. */
+/** The texts of an attribute; undefined if it does not exist. Throws an Error of one sentence if it holds anything else. */
 export async function readTexts(
   file: Hdf5File,
   attributes: Attributes,
@@ -56,7 +56,7 @@ export async function readTexts(
 }
 
 async function readLongTexts(file: Hdf5File, fields: Cursor, count: number, what: string): Promise<string[]> {
-  // Texts that were written together lie together; keeping every heap would need more memory than the file has bytes.
+  // Only the last heap is kept: texts that were written together share a heap, and all heaps may be larger than the file.
   let heap: { address: number; texts: ReadonlyMap<number, Uint8Array> } | undefined;
   const texts: string[] = [];
   let characters = 0;
@@ -64,7 +64,7 @@ async function readLongTexts(file: Hdf5File, fields: Cursor, count: number, what
     const length = fields.u32();
     const address = fields.address(file.widths);
     const index = fields.u32();
-    // An empty text is stored nowhere.
+    // An empty text has no heap object.
     if (length === 0 || address === undefined || address === 0) {
       texts.push('');
       continue;
@@ -88,7 +88,7 @@ function parseAttribute(file: Hdf5File, fields: Cursor): [string, Attribute] {
   if (version === 3) fields.skip(1);
   const padded = (bytes: number): Cursor => {
     const part = fields.cut(bytes);
-    // Only version 1 fills up to multiples of 8.
+    // Only version 1 pads to multiples of 8.
     if (version === 1) fields.skip((8 - (bytes % 8)) % 8);
     return part;
   };

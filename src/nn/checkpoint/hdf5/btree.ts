@@ -1,16 +1,16 @@
-// The trees that index links, attributes and chunks.
+// B-trees, which index links, attributes and chunks.
 import { hdf5Error, type Cursor } from './cursor.ts';
 import type { Hdf5File } from './file.ts';
 
-/** Trees of real files are far lower. */
+/** Upper bound on the depth of a tree; real files have far less. */
 const DEEPEST = 32;
 
-/** More entries than the file has room for: nodes are shared. */
+/** The error of a tree with more entries than the file has room for, which means that nodes are shared. */
 const circular = (what: string): Error => hdf5Error(`${what} refers to the same nodes over and over`);
 
 /**
- * The leaves of a version 1 tree: what `readKey` makes of each key, and the address that it stands for. Keys have
- * `keyBytes` bytes. Throws an Error of one sentence if it is damaged.
+ * The leaves of a version 1 tree: each key, parsed by `readKey`, and its address. Keys have `keyBytes` bytes. Throws an Error
+ * of one sentence if the tree is damaged.
  */
 export async function readTree<Key>(
   file: Hdf5File,
@@ -47,10 +47,10 @@ export async function readTree<Key>(
   return leaves;
 }
 
-/** Bytes that hold any number up to `limit`. */
+/** Number of bytes that can hold any integer up to `limit`. */
 export const bytesFor = (limit: number): number => Math.floor(Math.log2(Math.max(limit, 1)) / 8) + 1;
 
-/** The records of a version 2 tree, each in a cursor of its own. Throws an Error of one sentence if it is damaged. */
+/** The records of a version 2 tree, each as a cursor. Throws an Error of one sentence if the tree is damaged. */
 export async function readTree2(file: Hdf5File, address: number, recordType: number): Promise<Cursor[]> {
   const what = 'a tree of records';
   const { offset, length } = file.widths;
@@ -69,7 +69,7 @@ export async function readTree2(file: Hdf5File, address: number, recordType: num
       `${what} of type ${type}, expected ${recordType}, is ${depth} deep in nodes of ${nodeBytes} bytes`,
     );
   }
-  // How many records a node of each depth holds, and all below it, set the widths of the counts in its parent.
+  // The widths of the counts in a node depend on the most records that its children, and all nodes below them, can hold.
   let most = Math.floor((nodeBytes - 10) / recordBytes);
   const countBytes = bytesFor(most);
   const totalBytes = [0];
@@ -95,9 +95,9 @@ export async function readTree2(file: Hdf5File, address: number, recordType: num
     if (level === 0) return;
     for (let i = 0; i <= count; i++) {
       const child = fields.placed(file.widths);
-      const held = fields.unsigned(countBytes);
+      const childCount = fields.unsigned(countBytes);
       fields.skip(totalBytes[level - 1] ?? 0);
-      await visit(child, held, level - 1);
+      await visit(child, childCount, level - 1);
     }
   };
   if (root !== undefined) await visit(root, rootCount, depth);

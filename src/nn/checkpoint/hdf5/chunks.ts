@@ -1,4 +1,4 @@
-// Chunked data sets: blocks of equal shape, packed one by one, indexed by a tree.
+// Chunked data sets: blocks of equal shape, filtered one by one and indexed by a tree.
 import { readTree } from './btree.ts';
 import { hdf5Error } from './cursor.ts';
 import type { Hdf5File } from './file.ts';
@@ -7,12 +7,12 @@ import { NOTHING_STORED, type StoredData } from './stored.ts';
 
 interface ChunkedLayout {
   readonly shape: readonly number[];
-  /** Elements of a chunk along each dimension; those at the edges reach beyond the data set. */
+  /** Size of a chunk along each dimension. Chunks at the edges extend beyond the data set. */
   readonly chunk: readonly number[];
   readonly elementBytes: number;
-  /** Of all elements. */
+  /** Size of all elements. */
   readonly bytes: number;
-  /** Address of the index; undefined where nothing was written. */
+  /** Address of the index; undefined if nothing was written. */
   readonly tree: number | undefined;
   readonly filters: readonly Filter[];
 }
@@ -20,13 +20,13 @@ interface ChunkedLayout {
 interface Chunk {
   readonly begin: number;
   readonly stored: number;
-  /** Filters that were left out. */
+  /** Bit i is set if filter i was skipped. */
   readonly mask: number;
   /** First element along each dimension. */
   readonly corner: readonly number[];
 }
 
-/** Reads the index of the chunks and checks it. Throws an Error of one sentence, which calls the data set `what`. */
+/** Reads and checks the index of the chunks. Throws an Error of one sentence, which names the data set as `what`. */
 export async function chunkedData(file: Hdf5File, layout: ChunkedLayout, what: string): Promise<StoredData> {
   const { shape, chunk, elementBytes, bytes, filters } = layout;
   if (bytes === 0) return NOTHING_STORED;
@@ -68,7 +68,7 @@ export async function chunkedData(file: Hdf5File, layout: ChunkedLayout, what: s
 }
 
 async function readIndex(file: Hdf5File, tree: number, { shape, chunk }: ChunkedLayout): Promise<Chunk[]> {
-  // Size, mask, and 8 bytes for each dimension and for the bytes of an element.
+  // A key has the size, the mask, and 8 bytes for each dimension and for the element size.
   const keyBytes = 8 + 8 * (shape.length + 1);
   const leaves = await readTree(file, tree, 1, keyBytes, (fields) => {
     const stored = fields.u32();
@@ -83,7 +83,7 @@ async function readIndex(file: Hdf5File, tree: number, { shape, chunk }: Chunked
   });
 }
 
-/** Copies what lies within the data set, by runs along its last dimension. */
+/** Copies the part of a chunk within the data set, in runs along its last dimension. */
 function copyChunk(
   elements: Uint8Array,
   out: Uint8Array,

@@ -1,6 +1,6 @@
 import { quote } from '../quote.ts';
 
-/** An Error that says what is wrong with an HDF5 file. */
+/** The Error for a bad HDF5 file. */
 export const hdf5Error = (why: string): Error => new Error(`not a readable HDF5 file: ${why}`);
 
 /** Sizes of a file's addresses and lengths in bytes: 2, 4 or 8. */
@@ -9,7 +9,7 @@ export interface Widths {
   readonly length: number;
 }
 
-/** Reads little-endian fields one after another. Throws an Error of one sentence, which says what was read, at the end. */
+/** Reads little-endian fields in sequence. Reading beyond the end throws an Error of one sentence that says what was being read. */
 export class Cursor {
   at = 0;
   readonly bytes: Uint8Array;
@@ -57,7 +57,7 @@ export class Cursor {
     return this.view.getUint32(this.at - 4, true);
   }
 
-  /** An unsigned integer of 1 to 8 bytes; beyond 2^53 it is rounded, which no file's size reaches. */
+  /** An unsigned integer of 1 to 8 bytes, rounded beyond 2^53, which no file's size reaches. */
   unsigned(width: number): number {
     return this.take(width).reduceRight((value, byte) => value * 256 + byte, 0);
   }
@@ -66,21 +66,21 @@ export class Cursor {
     return this.unsigned(length);
   }
 
-  /** An address; undefined is all ones: nothing is stored. */
+  /** An address; undefined if all bits are ones, which means that nothing is stored. */
   address({ offset }: Widths): number | undefined {
     const bytes = this.take(offset);
     if (bytes.every((byte) => byte === 0xff)) return undefined;
     return bytes.reduceRight((value, byte) => value * 256 + byte, 0);
   }
 
-  /** An address that must be there. */
+  /** An address. Throws if nothing is stored. */
   placed(widths: Widths): number {
     const address = this.address(widths);
     if (address === undefined) throw hdf5Error(`${this.what} lacks an address`);
     return address;
   }
 
-  /** Throws unless these letters come next. */
+  /** Throws unless the next bytes are these letters. */
   signature(letters: string): void {
     const found = String.fromCharCode(...this.take(letters.length));
     if (found !== letters) throw hdf5Error(`${this.what} begins with ${quote(found)} instead of ${letters}`);

@@ -1,4 +1,4 @@
-// Data sets: where the elements lie and how they are packed.
+// Data sets: type, shape and storage of their elements.
 import type { Shape } from '../../../tensor/graph/shape.ts';
 import { swapBytes, type FileDType } from '../elements.ts';
 import { hdf5Error, type Cursor } from './cursor.ts';
@@ -9,13 +9,13 @@ import { parseFilters, type Filter } from './filters.ts';
 import { contiguousData, type StoredData } from './stored.ts';
 import { parseSpace, parseType } from './type.ts';
 
-/** A data set whose elements have not been read; they become little-endian. */
+/** A data set whose elements are read on demand and converted to little-endian. */
 export interface Dataset extends StoredData {
   readonly dtype: FileDType;
   readonly shape: Shape;
 }
 
-/** The data set at `address`. Throws an Error of one sentence, which calls it `what`, if it is damaged or of a kind that is not read. */
+/** The data set at `address`. Throws an Error of one sentence, which names it as `what`, if it is damaged or not supported. */
 export async function openDataset(file: Hdf5File, address: number, what: string): Promise<Dataset> {
   const messages = await readMessages(file, address);
   const [typeFields, spaceFields, layout] = [
@@ -50,7 +50,7 @@ export async function openDataset(file: Hdf5File, address: number, what: string)
 
 interface Described {
   readonly shape: Shape;
-  /** Of all elements. */
+  /** Size of all elements. */
   readonly bytes: number;
   readonly elementBytes: number;
   readonly filters: readonly Filter[];
@@ -86,7 +86,7 @@ async function openLayout(file: Hdf5File, fields: Cursor, described: Described):
       }
       if (!old) rank = fields.u8();
       const tree = fields.address(widths);
-      // The last size is that of an element.
+      // The last entry is the element size.
       const chunk = Array.from({ length: rank }, () => fields.u32()).slice(0, old ? rank : -1);
       return chunkedData(file, { ...described, chunk, tree }, what);
     }

@@ -1,18 +1,18 @@
 /*
- * HDF5 (HDF5 File Format Specification 3.0, The HDF Group), as far as h5py and Keras write it: superblocks 0 to 3, both kinds
- * of object headers and groups, contiguous, compact and chunked data, deflate and shuffle. It is our own because libhdf5 cannot
- * be trusted with a stranger's file: compiled to WebAssembly (h5wasm 0.10.3), 24 of 6,000 mutations of a 17 kB Keras file made it
- * run for over 3 s, 6 made it read outside its memory, and it grew to 2.1 GB. Here work and memory are bounded.
+ * The subset of HDF5 (HDF5 File Format Specification 3.0, The HDF Group) that h5py and Keras write: superblocks 0 to 3, both
+ * kinds of object headers and groups, contiguous, compact and chunked data, deflate and shuffle. This reader exists because
+ * libhdf5 is not safe for untrusted files: compiled to WebAssembly (h5wasm 0.10.3), it ran for over 3 s on 24 of 6,000 mutations
+ * of a 17 kB Keras file, read outside its memory on 6, and grew to 2.1 GB. This reader bounds work and memory.
  */
 import { Cursor, hdf5Error, type Widths } from './cursor.ts';
 import { hdf5Start } from '../identify.ts';
 import type { ByteSource } from '../source.ts';
 
-/** Structure is read in pages, which are kept: it lies scattered in pieces of some ten bytes. */
+/** Structure is read in cached pages, because it is scattered in pieces of some ten bytes. */
 const PAGE_BYTES = 16 * 1024;
 const PAGES_KEPT = 64;
 
-/** Reading structure costs its bytes and this much per read: some 2 s for all that is allowed, thousands of weights. */
+/** A read of structure costs its bytes plus this. The allowed cost takes some 2 s and is enough for thousands of weights. */
 const COST_PER_READ = 256;
 const COST_ALLOWED = 128 * 1024 * 1024;
 
@@ -20,18 +20,18 @@ const COST_ALLOWED = 128 * 1024 * 1024;
 export interface Hdf5File {
   readonly source: ByteSource;
   readonly widths: Widths;
-  /** Where addresses count from. */
+  /** Byte of the file at address 0. */
   readonly base: number;
   /** Address of the root group's object header. */
   readonly root: number;
   /**
    * A cursor over a copy of bytes of the file's structure. Throws an Error of one sentence if they do not lie within the file,
-   * or if reading them went round in circles.
+   * or if the allowed cost is spent, as it is by structure that refers to itself.
    */
   structure(address: number, length: number, what: string): Promise<Cursor>;
 }
 
-/** Opens a file. Throws an Error of one sentence if it is no HDF5 or is cut short. */
+/** Opens a file. Throws an Error of one sentence if it is not HDF5 or is truncated. */
 export async function openHdf5(source: ByteSource): Promise<Hdf5File> {
   const base = await hdf5Start(source);
   if (base === undefined) throw hdf5Error('it has no HDF5 signature');
@@ -40,7 +40,7 @@ export async function openHdf5(source: ByteSource): Promise<Hdf5File> {
   const version = head.version(0, 1, 2, 3);
   if (version < 2) head.skip(4);
   const widths: Widths = { offset: width(head.u8()), length: width(head.u8()) };
-  // Flags; in old files also sizes of tree nodes, which the nodes themselves tell.
+  // Skip flags and, in old files, the sizes of tree nodes, which the nodes themselves contain.
   head.skip(version >= 2 ? 1 : version === 1 ? 13 : 9);
   head.skip(2 * widths.offset);
   const end = head.placed(widths);
@@ -60,7 +60,7 @@ function structureReader(source: ByteSource, base: number): Hdf5File['structure'
   const page = async (index: number): Promise<Uint8Array> => {
     const begin = index * PAGE_BYTES;
     const bytes = pages.get(index) ?? (await source.read(begin, Math.min(begin + PAGE_BYTES, source.size)));
-    // Put last, so that the first one is that which was not used for longest.
+    // Move the page to the end, so that the first page is the least recently used.
     pages.delete(index);
     pages.set(index, bytes);
     const oldest = pages.keys().next().value;

@@ -1,4 +1,4 @@
-// What a chunk went through before it was stored.
+// Filters of chunks: deflate and shuffle.
 import { hdf5Error, type Cursor } from './cursor.ts';
 import { inflate } from './inflate.ts';
 
@@ -13,7 +13,7 @@ const NAMES: Readonly<Record<number, string | undefined>> = {
   32015: 'zstd',
 };
 
-/** Filters in the order in which they were applied. Throws an Error of one sentence for others. */
+/** Filters in the order in which they were applied. Throws an Error of one sentence for an unsupported filter. */
 export function parseFilters(fields: Cursor | undefined, what: string): readonly Filter[] {
   if (fields === undefined) return [];
   const version = fields.version(1, 2);
@@ -34,7 +34,7 @@ export function parseFilters(fields: Cursor | undefined, what: string): readonly
   });
 }
 
-/** The `size` bytes of a chunk. Filters whose bit is set in `mask` were left out. Throws an Error of one sentence. */
+/** The `size` bytes of a chunk. Filters whose bit is set in `mask` were skipped. Throws an Error of one sentence. */
 export async function unpackChunk(
   packed: Uint8Array<ArrayBuffer>,
   filters: readonly Filter[],
@@ -51,7 +51,7 @@ export async function unpackChunk(
   return bytes;
 }
 
-/** Puts together elements whose first bytes are stored first, then their second bytes, and so on. */
+/** Undoes the shuffle filter, which stores the first bytes of all elements, then their second bytes, and so on. */
 function unshuffle(bytes: Uint8Array, width: number): Uint8Array<ArrayBuffer> {
   const count = Math.floor(bytes.length / width);
   const out = new Uint8Array(bytes);

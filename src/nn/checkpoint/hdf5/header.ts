@@ -1,8 +1,8 @@
-// Object headers: the list of messages that describes a group or a data set.
+// Object headers: the messages that describe a group or a data set.
 import { Cursor, hdf5Error } from './cursor.ts';
 import type { Hdf5File } from './file.ts';
 
-/** Types of messages that are read. */
+/** Types of the supported messages. */
 export const MESSAGE = {
   dataspace: 0x01,
   linkInfo: 0x02,
@@ -20,28 +20,28 @@ export const MESSAGE = {
 export interface Message {
   readonly type: number;
   readonly body: Uint8Array;
-  /** Kept in another object, as committed data types are. */
+  /** True if the message is stored in another object, such as a committed data type. */
   readonly shared: boolean;
 }
 
 const SHARED = 0x02;
-/** As many as an old header can count; new ones could go on in circles. */
+/** Upper bound on messages: the most that an old header can count. A new header could loop. */
 const MOST_MESSAGES = 0xffff;
 
-/** The messages of the object at `address`. Throws an Error of one sentence if it is none. */
+/** The messages of the object at `address`. Throws an Error of one sentence if there is no object. */
 export async function readMessages(file: Hdf5File, address: number): Promise<readonly Message[]> {
   const first = (await file.structure(address, 1, 'an object')).u8();
   return first === 1 ? readOld(file, address) : readNew(file, address);
 }
 
-/** The only message of a type; undefined if there is none. Throws where it is not kept here. */
+/** The message of a type; undefined if there is none. Throws if it is stored in another object. */
 export function findMessage(messages: readonly Message[], type: number, what: string): Cursor | undefined {
   const found = messages.find((message) => message.type === type);
   if (found?.shared === true) throw hdf5Error(`${what} is shared between objects, which is not read`);
   return found && new Cursor(found.body, what);
 }
 
-/** Version 1: 12 bytes and 4 of padding, then messages. */
+/** Version 1: 12 bytes, 4 bytes of padding, then messages. */
 async function readOld(file: Hdf5File, address: number): Promise<Message[]> {
   const head = await file.structure(address, 12, 'an object header');
   head.skip(2);

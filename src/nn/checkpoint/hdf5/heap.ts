@@ -1,9 +1,9 @@
-// Heaps: where names, texts of varying length, and links and attributes of large groups lie.
+// Heaps, which hold names, texts of variable length, and links and attributes of large groups.
 import { bytesFor } from './btree.ts';
 import { Cursor, hdf5Error } from './cursor.ts';
 import type { Hdf5File } from './file.ts';
 
-/** The bytes of a group's local heap, in which its links' names lie. */
+/** The bytes of a group's local heap, which holds the names of its links. */
 export async function readLocalHeap(file: Hdf5File, address: number): Promise<Uint8Array> {
   const head = await file.structure(
     address,
@@ -34,7 +34,7 @@ export async function readGlobalHeap(
   const objects = new Map<number, Uint8Array>();
   while (fields.left >= 8 + file.widths.length) {
     const index = fields.u16();
-    // What follows index 0 is free space.
+    // Index 0 marks free space.
     if (index === 0) break;
     fields.skip(6);
     const bytes = fields.length(file.widths);
@@ -44,10 +44,10 @@ export async function readGlobalHeap(
   return objects;
 }
 
-/** Finds objects of a fractal heap by their identifiers. */
+/** Looks up an object of a fractal heap by its identifier. */
 type FractalHeap = (identifier: Cursor) => Promise<Uint8Array>;
 
-/** Opens the heap in which a large group keeps its links or attributes. Throws an Error of one sentence if it is damaged. */
+/** Opens a fractal heap, which holds the links or attributes of a large group. Throws an Error of one sentence if it is damaged. */
 export async function openFractalHeap(file: Hdf5File, address: number): Promise<FractalHeap> {
   const what = 'a heap of links';
   const { widths } = file;
@@ -74,7 +74,7 @@ export async function openFractalHeap(file: Hdf5File, address: number): Promise<
   const directRows = Math.log2(directBytes / startBytes) + 2;
   const blockHead = 5 + widths.offset + offsetBytes;
 
-  /** The direct block that holds this byte of the heap, and where it begins in the heap. */
+  /** The direct block with this byte of the heap, and the position in the heap where the block begins. */
   const blockAt = async (position: number): Promise<{ address: number; start: number }> => {
     if (root === undefined) throw hdf5Error(`${what} is empty`);
     let block = { address: root, start: 0 };

@@ -1,12 +1,12 @@
 /**
- * Decompresses into exactly `size` bytes: no more are made, whatever the data (deflate with zlib's header)
- * expand to. Throws an Error of one sentence if they are damaged or expand to another size.
+ * Decompresses data (deflate with zlib's header) to exactly `size` bytes and allocates no more. Throws an Error of one sentence
+ * if the data are damaged or expand to another size.
  */
 export async function inflate(data: Uint8Array<ArrayBuffer>, size: number): Promise<Uint8Array<ArrayBuffer>> {
   const out = new Uint8Array(size);
   const { readable, writable } = new DecompressionStream('deflate');
   const writer = writable.getWriter();
-  // What is wrong with the data comes out of the reader as well.
+  // An error of the data is reported by the reader too.
   writer.write(data).catch(() => undefined);
   writer.close().catch(() => undefined);
   const reader = readable.getReader();

@@ -1,5 +1,5 @@
 /*
- * Keras 2's HDF5 files: of weights alone, or of a whole model, whose weights are in the group `model_weights`. That group's
+ * Keras 2's HDF5 files, of weights alone or of a whole model, whose weights are in the group `model_weights`. The group's
  * attribute `layer_names` lists the layers; each layer's group lists its data sets in `weight_names`. Lists that are too
  * long for one attribute continue in `layer_names0`, `layer_names1` and so on.
  */
@@ -12,16 +12,16 @@ import { readLinks, type Links } from './links.ts';
 import { quote } from '../quote.ts';
 import type { ByteSource } from '../source.ts';
 
-/** What a model's file says about itself. */
+/** Attributes of a model's file that become metadata. */
 const METADATA = ['keras_version', 'backend'];
 
-/** Compressed weights may grow by this factor in all, and by this much beyond it. */
+/** Upper bound on the decompressed size of all weights: this factor of their stored size, plus a constant. */
 const MOST_GROWTH = 64;
 const GROWTH_ALLOWED = 32 * 1024 * 1024;
 
 /**
- * Opens a file; the tensors are the layers' weights in Keras's order, by their names without ':0' (conv2d_1/kernel), in Keras's
- * layout. The optimizer's are left out. Throws an Error of one sentence if the file is damaged, or HDF5 but not Keras 2's.
+ * Opens a file. The tensors are the layers' weights in Keras' order and layout, by their names without ':0' (conv2d_1/kernel);
+ * those of the optimizer are left out. Throws an Error of one sentence if the file is damaged, or HDF5 but not from Keras 2.
  */
 export async function readKeras(source: ByteSource): Promise<CheckpointFile> {
   const file = await openHdf5(source);
@@ -78,7 +78,7 @@ function follow(links: Links, name: string, what: string): number {
   );
 }
 
-/** A name with slashes leads through groups. */
+/** Opens a weight by its path; slashes separate groups. */
 async function openWeight(file: Hdf5File, links: Links, path: string): Promise<Dataset> {
   const what = `weight ${quote(path)}`;
   const parts = path.split('/');
@@ -89,7 +89,7 @@ async function openWeight(file: Hdf5File, links: Links, path: string): Promise<D
   return openDataset(file, follow(inside, last, what), what);
 }
 
-/** The texts of an attribute, or of those that continue it. */
+/** The texts of an attribute, or of its parts with the suffixes 0, 1, ... */
 async function readList(
   file: Hdf5File,
   attributes: Attributes,
@@ -105,7 +105,7 @@ async function readList(
   }
 }
 
-/** Weights do not share bytes, and are hard to compress: whoever claims otherwise wants to fill the memory. */
+/** Checks the stored and unpacked sizes against the file's. Real weights neither share bytes nor compress well. */
 function checkSizes({ stored, unpacked }: { stored: number; unpacked: number }, size: number): void {
   if (stored > size)
     throw new Error(`the weights of the Keras file overlap: they take more than its ${size} bytes`);

@@ -6,7 +6,7 @@ import { findMessage, MESSAGE, type Message } from './header.ts';
 import { openFractalHeap, readLocalHeap } from './heap.ts';
 import { quote } from '../quote.ts';
 
-/** Addresses of a group's members by name; undefined for links that are not followed: by path, or into other files. */
+/** Addresses of a group's members by name; undefined for soft and external links, which are not followed. */
 export type Links = ReadonlyMap<string, number | undefined>;
 
 /** Type of the records that index links by name. */
@@ -14,7 +14,7 @@ const LINK_RECORDS = 5;
 const SOFT_LINK = 2;
 const LONGEST_NAME = 1024;
 
-/** The members of a group with these messages; none where the object is no group. Throws an Error of one sentence. */
+/** The members of a group with these messages, empty if the object is no group. Throws an Error of one sentence if it is damaged. */
 export async function readLinks(file: Hdf5File, messages: readonly Message[]): Promise<Links> {
   const links = new Map<string, number | undefined>();
   const add = ({ name, address }: Link): void => {

@@ -1,14 +1,14 @@
-// Where the elements of a data set lie, and contiguous ones, which lie in one piece.
+// The stored elements of a data set, and the contiguous layout.
 import { hdf5Error } from './cursor.ts';
 import type { Hdf5File } from './file.ts';
 
-/** Elements in some place of the file. */
+/** Elements in the file. */
 export interface StoredData {
-  /** Bytes of the file that hold them, as they are packed. */
+  /** Size in the file in bytes. */
   readonly stored: number;
-  /** Bytes that are made of them. */
+  /** Size after decompression in bytes. */
   readonly unpacked: number;
-  /** Row-major, in memory of their own. */
+  /** The elements in row-major order, in a buffer of their own. */
   readBytes(): Promise<Uint8Array<ArrayBuffer>>;
 }
 
@@ -19,7 +19,7 @@ export const NOTHING_STORED: StoredData = {
   readBytes: () => Promise.resolve(new Uint8Array(0)),
 };
 
-/** Elements in one piece at `address`. Throws an Error of one sentence, which calls the data set `what`. */
+/** Contiguous elements at `address`. Throws an Error of one sentence, which names the data set as `what`. */
 export function contiguousData(
   file: Hdf5File,
   address: number | undefined,

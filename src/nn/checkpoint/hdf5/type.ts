@@ -1,4 +1,4 @@
-// Data types and data spaces: what the elements of a data set or an attribute are, and how many.
+// Data types and data spaces: element type and shape of a data set or an attribute.
 import type { FileDType } from '../elements.ts';
 import { hdf5Error, type Cursor, type Widths } from './cursor.ts';
 
@@ -24,7 +24,7 @@ const CLASS_NAMES = [
   'arrays',
 ];
 
-/** Reads the data type that begins at the cursor; what follows it is not touched. */
+/** Reads the data type at the cursor. */
 export function parseType(fields: Cursor): Hdf5Type {
   const kind = fields.u8() & 0x0f;
   const bits = fields.unsigned(3);
@@ -63,7 +63,7 @@ const INTEGERS: Readonly<Record<string, FileDType | undefined>> = {
   u4: 'U32',
 };
 
-/** Bytes, position and width of the exponent, width of the fraction, bias. */
+/** Float formats: size in bytes, position and width of the exponent, width of the fraction, bias. */
 const FLOATS: readonly (readonly [dtype: FileDType, ...numbers: number[]])[] = [
   ['F64', 8, 52, 11, 52, 1023],
   ['F32', 4, 23, 8, 23, 127],
@@ -82,7 +82,7 @@ function floats(fields: Cursor, bits: number, size: number): Hdf5Type {
   return { kind: 'number', size, dtype, bigEndian: (bits & 1) !== 0 };
 }
 
-/** Sizes of the dimensions; [] is a scalar, [0] a data space that holds nothing. */
+/** Sizes of the dimensions; [] for a scalar, [0] for an empty data space. */
 export function parseSpace(fields: Cursor, widths: Widths): number[] {
   const version = fields.version(1, 2);
   const rank = fields.u8();

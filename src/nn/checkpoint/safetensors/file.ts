@@ -13,7 +13,7 @@ export interface Safetensors {
   readonly tensors: StateDict;
 }
 
-/** What is needed of a tensor to write it. */
+/** A tensor that can be written. */
 export type WritableTensor = Pick<CheckpointTensor, 'dtype' | 'shape' | 'readBytes'>;
 
 const FILE_DTYPES = { f32: 'F32', i32: 'I32', u32: 'U32', f16: 'F16', u8: 'U8' } as const satisfies Record<
@@ -22,8 +22,8 @@ const FILE_DTYPES = { f32: 'F32', i32: 'I32', u32: 'U32', f16: 'F16', u8: 'U8' }
 >;
 
 /**
- * Reads the header alone. Throws an Error of one sentence if the file is not safetensors, is cut short, or
- * its header contradicts itself or the file's size; nothing is allocated by what the header claims.
+ * Reads only the header. Throws an Error of one sentence if the file is not safetensors, is truncated, or has a header that
+ * contradicts itself or the file's size. No allocation depends on sizes in the header.
  */
 export function readSafetensorsHeader(file: Uint8Array): SafetensorsHeader {
   const start = headerEnd(file.subarray(0, 8), file.length);
@@ -32,20 +32,20 @@ export function readSafetensorsHeader(file: Uint8Array): SafetensorsHeader {
 
 /**
  * Reads a whole file. F16, BF16 and F64 become f32; integers and BOOL become i32, U32 stays u32.
- * Throws as `readSafetensorsHeader` does, and a RangeError where an I64 does not fit into i32.
+ * Throws as `readSafetensorsHeader` does, and a RangeError if an I64 does not fit into i32.
  */
 export function readSafetensors(file: Uint8Array): Safetensors {
   const { metadata, entries } = readSafetensorsHeader(file);
   const tensors = new Map<string, HostTensor>();
   for (const [name, { dtype, shape, begin, end }] of entries) {
-    // A copy, since elements need not be aligned in the file. Not slice(): that of Node's Buffer is a view.
+    // A copy, because elements need not be aligned in the file. slice() would be a view if the file is a Node Buffer.
     const data = decodeElements(dtype, new Uint8Array(file.subarray(begin, end)).buffer, name);
     tensors.set(name, { shape, data });
   }
   return { metadata, tensors };
 }
 
-/** Opens a file whose tensors are read one by one when they are asked for. Throws as `readSafetensorsHeader` does. */
+/** Opens a file whose tensors are read on demand, one by one. Throws as `readSafetensorsHeader` does. */
 export async function readSafetensorsFile(source: ByteSource): Promise<CheckpointFile> {
   const start = headerEnd(await source.read(0, Math.min(8, source.size)), source.size);
   const { metadata, entries } = parseHeader(await source.read(8, start), start, source.size);
@@ -61,7 +61,7 @@ export async function readSafetensorsFile(source: ByteSource): Promise<Checkpoin
 
 /**
  * The bytes of a file with these tensors, in their order; equal input gives equal bytes. Throws a RangeError if a
- * tensor has not as many elements as its shape says, or is named `__metadata__`.
+ * tensor's number of elements differs from its shape's, or its name is `__metadata__`.
  */
 export function writeSafetensors(
   tensors: StateDict,
@@ -85,8 +85,8 @@ export function writeSafetensors(
 }
 
 /**
- * The same bytes piece by piece, in the dtypes that the tensors have: one tensor at a time is in memory. Throws a
- * RangeError as `writeSafetensors` does, and what reading a tensor throws.
+ * The bytes of a file piece by piece, in the tensors' own dtypes, with one tensor at a time in memory. Throws a RangeError as
+ * `writeSafetensors` does, and the errors of reading a tensor.
  */
 export async function* safetensorsPieces(
   tensors: ReadonlyMap<string, WritableTensor>,

@@ -1,22 +1,21 @@
 /*
  * The safetensors format (huggingface/safetensors): a u64 little-endian header length, a JSON header
- * { name: { dtype, shape, data_offsets: [begin, end] }, "__metadata__": { key: text } }, then the elements, in row-major
- * order and little-endian, of all tensors one after another without gaps. Like every WebGPU implementation, this
- * code is for little-endian machines.
+ * { name: { dtype, shape, data_offsets: [begin, end] }, "__metadata__": { key: text } }, then the elements of all tensors,
+ * row-major and little-endian, without gaps. Like every WebGPU implementation, this code is for little-endian machines.
  */
 import { formatShape } from '../../../tensor/graph/shape.ts';
 import { ELEMENT_BYTES, isFileDType, type FileDType } from '../elements.ts';
 import { printable, quote, quoteValue } from '../quote.ts';
 
-/** Room for some 60,000 tensors. The reference allows 100 MB, but parsing that takes seconds and gigabytes. */
+/** Upper bound on the header, enough for some 60,000 tensors. The reference allows 100 MB, which takes seconds and gigabytes to parse. */
 const MAX_HEADER_BYTES = 8 * 2 ** 20;
 const METADATA = '__metadata__';
 
-/** One tensor of a file that has not been decoded. */
+/** A tensor in the header. */
 export interface SafetensorsEntry {
   readonly dtype: FileDType;
   readonly shape: readonly number[];
-  /** Bytes of the file that hold the elements: [begin, end). */
+  /** The elements are the bytes [begin, end) of the file. */
   readonly begin: number;
   readonly end: number;
 }
@@ -27,7 +26,7 @@ export interface SafetensorsHeader {
   readonly entries: ReadonlyMap<string, SafetensorsEntry>;
 }
 
-/** A tensor that will be written. */
+/** A tensor to write. */
 interface HeaderTensor {
   readonly name: string;
   readonly dtype: FileDType;
@@ -36,8 +35,8 @@ interface HeaderTensor {
 }
 
 /**
- * Where the JSON ends in a file of `size` bytes that begins with `head`. Throws an Error of one sentence if the
- * file is not safetensors or is cut short.
+ * Position where the JSON ends in a file of `size` bytes that begins with `head`. Throws an Error of one sentence if the file
+ * is not safetensors or is truncated.
  */
 export function headerEnd(head: Uint8Array, size: number): number {
   if (head.length < 8) throw invalid(`it has ${size} bytes, too few for a header`);
@@ -51,7 +50,7 @@ export function headerEnd(head: Uint8Array, size: number): number {
 }
 
 /**
- * The header whose JSON lies at bytes [8, start) of a file of `size` bytes. Throws an Error of one sentence if it
+ * Parses the header's JSON, bytes [8, start) of a file of `size` bytes. Throws an Error of one sentence if it
  * contradicts itself or the file's size.
  */
 export function parseHeader(json: Uint8Array, start: number, size: number): SafetensorsHeader {
@@ -62,15 +61,15 @@ export function parseHeader(json: Uint8Array, start: number, size: number): Safe
     if (name === METADATA) metadata = readMetadata(value);
     else entries.push([name, readEntry(name, value, start, size)]);
   }
-  // By their place, since objects put names that look like integers first.
+  // Sorted by position, because objects enumerate integer-like names first.
   entries.sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end);
   checkLayout(entries, start, size);
   return { metadata, entries: new Map(entries) };
 }
 
 /**
- * The first bytes of a file with these tensors in this order, up to the first element; equal input gives equal bytes.
- * Throws a RangeError if a tensor has not as many bytes as its shape says, or is named `__metadata__`.
+ * The bytes of a file with these tensors in this order, up to the first element. Equal input gives equal bytes. Throws a
+ * RangeError if a tensor's number of bytes differs from its shape's, or its name is `__metadata__`.
  */
 export function encodeHeader(
   tensors: readonly HeaderTensor[],
@@ -91,7 +90,7 @@ export function encodeHeader(
     return [name, { dtype, shape, data_offsets: [begin, at] }] as const;
   });
   const head = metadata.size > 0 ? [[METADATA, Object.fromEntries(metadata)] as const] : [];
-  // Object.fromEntries would put names that look like integers first.
+  // Object.fromEntries would move integer-like names to the front.
   const text = `{${[...head, ...entries].map(([k, v]) => `${JSON.stringify(k)}:${JSON.stringify(v)}`).join()}}`;
   const json = new TextEncoder().encode(text);
   const start = 8 + Math.ceil(json.length / 8) * 8;
@@ -114,7 +113,7 @@ function parseObject(bytes: Uint8Array): Readonly<Record<string, unknown>> {
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    // V8 cites the text, whatever it holds.
+    // V8's message quotes the text, which may contain anything.
     throw invalid(`its header is not JSON in UTF-8 (${printable(why)})`);
   }
   if (!isObject(value)) throw invalid('its header is not a JSON object');
@@ -159,7 +158,7 @@ function readEntry(name: string, value: unknown, start: number, size: number): S
   return { dtype, shape, begin: start + from, end: start + to };
 }
 
-/** The format allows neither overlaps nor gaps, so that no bytes hide in a file. */
+/** Throws if tensors overlap or leave gaps, which the format forbids so that no bytes are hidden in a file. */
 function checkLayout(sorted: readonly [string, SafetensorsEntry][], start: number, size: number): void {
   let at = start;
   for (const [name, { begin, end }] of sorted) {

@@ -2,7 +2,7 @@ import type { FileDType } from '../elements.ts';
 import type { GlobalKind, PickleRules } from './pickle_machine.ts';
 import { quote } from '../quote.ts';
 
-/** Classes of storages, with what they hold. An untyped one holds bytes. */
+/** Element types of the storage classes. An untyped storage holds bytes. */
 const STORAGES: Readonly<Record<string, FileDType>> = {
   DoubleStorage: 'F64',
   FloatStorage: 'F32',
@@ -37,7 +37,7 @@ const DICTS = ['collections.OrderedDict', 'collections.Counter'];
 const SETS = ['builtins.set', 'builtins.frozenset', '__builtin__.set', '__builtin__.frozenset'];
 const CONSTANTS = ['torch.Tensor', 'torch.nn.parameter.Parameter', 'torch.complex64', 'torch.complex128'];
 
-/** Calls that are recorded; those that give tensors are understood by torch_tensors.ts. */
+/** Functions whose calls are recorded; layout.ts interprets those that rebuild tensors. */
 const FUNCTIONS = [
   'torch._utils._rebuild_tensor',
   'torch._utils._rebuild_tensor_v2',
@@ -46,7 +46,7 @@ const FUNCTIONS = [
   'torch._utils._rebuild_parameter_with_state',
   'torch._tensor._rebuild_from_type_v2',
   'torch.device',
-  // Scores that training scripts leave beside the weights.
+  // Metrics that training scripts save beside the weights.
   'numpy.core.multiarray.scalar',
   'numpy._core.multiarray.scalar',
   'numpy.dtype',
@@ -62,7 +62,7 @@ const KINDS: ReadonlyMap<string, GlobalKind> = new Map([
   ['torch.Size', 'tuple'] as const,
 ]);
 
-/** Element type of a storage class, by its full name; undefined for others. */
+/** Element type of a storage class, by its full name; undefined for other names. */
 export function storageDType(name: string): FileDType | undefined {
   const short = /^torch\.(?:cuda\.|storage\.)?(\w+)$/.exec(name)?.[1];
   return short !== undefined && Object.hasOwn(STORAGES, short) ? STORAGES[short] : undefined;
@@ -73,7 +73,7 @@ export const torchDType = (name: string): FileDType | undefined =>
 
 const INSTEAD = 'in Python, torch.save(model.state_dict(), path) makes a file that can be read';
 
-/** The closed set of names that a checkpoint may use. */
+/** The only names that a checkpoint may use. */
 export const TORCH_RULES: PickleRules = {
   kindOf: (name) => KINDS.get(name) ?? (storageDType(name) === undefined ? undefined : 'constant'),
   refusal: (name) => {

@@ -11,17 +11,17 @@ import {
 import { quote } from '../quote.ts';
 import { storageDType, torchDType } from './globals.ts';
 
-/** Elements that tensors share, as a persistent id describes them. */
+/** A storage, which tensors may share, as described by a persistent id. */
 export interface TorchStorage {
   readonly key: string;
   readonly dtype: FileDType;
-  /** Elements of the whole storage. */
+  /** Number of elements in the whole storage. */
   readonly count: number;
-  /** Only these elements of it are meant: [offset, offset + size). Old legacy files alone. */
+  /** The elements [offset, offset + size) of the storage that are referred to. Only in old legacy files. */
   readonly view: { readonly offset: number; readonly size: number } | undefined;
 }
 
-/** Where a tensor's elements lie in its storage. All numbers were checked. */
+/** Layout of a tensor in its storage. All numbers have been checked. */
 export interface TorchLayout {
   readonly storage: TorchStorage;
   readonly dtype: FileDType;
@@ -34,14 +34,14 @@ export interface TorchLayout {
   readonly end: number;
 }
 
-/** A typed array of the host holds no more in every browser. */
+/** The largest typed array that every browser supports. */
 const MAX_TENSOR_BYTES = 2 ** 31;
 /** PyTorch's limit. */
 const MAX_RANK = 64;
-/** Elements of a tensor that repeats those of a smaller storage (expand): a few bytes must not ask for gigabytes. */
+/** Upper bound on the elements of an expanded tensor, which repeats those of a smaller storage, so that a small file cannot fill the memory. */
 const MAX_EXPANDED = 2 ** 22;
 
-/** A parameter of a subclass is 3 deep. */
+/** Upper bound on nested calls around a tensor. A parameter of a subclass has 3. */
 const MAX_WRAPPERS = 8;
 
 const PARAMETERS = ['torch._utils._rebuild_parameter', 'torch._utils._rebuild_parameter_with_state'];
@@ -59,7 +59,7 @@ export const isTensorCall = (value: PickleValue | undefined): value is PickleCal
 
 export const torchError = (why: string): Error => new Error(`PyTorch checkpoint: ${why}`);
 
-/** Throws an Error of one sentence that begins with `what` unless the id describes a storage. */
+/** The storage of a persistent id. Throws an Error of one sentence that begins with `what` if the id does not describe one. */
 export function storageOf(id: PickleValue | undefined, what: string): TorchStorage {
   const items = isSequence(id) ? id.items : [];
   const [tag, type, key, , count, view] = items;
@@ -82,7 +82,7 @@ function viewOf(view: PickleValue | undefined, count: number, what: string): Tor
   return { offset, size };
 }
 
-/** What a tensor's call says. Throws an Error of one sentence that names the tensor if it contradicts itself. */
+/** The layout from the call that rebuilds a tensor. Throws an Error of one sentence that names the tensor if it contradicts itself. */
 export function layoutOf(call: PickleCall, name: string): TorchLayout {
   const what = `tensor ${quote(name)}`;
   const [first, offset, size, stride, , , dtypeOrFlags] = plainTensor(call, what);
@@ -99,18 +99,18 @@ export function layoutOf(call: PickleCall, name: string): TorchLayout {
   const begin = offset + (storage.view?.offset ?? 0);
   const span = shape.reduce((last, n, axis) => last + (n - 1) * (strides[axis] ?? 0), 1);
   const end = elements === 0 ? begin : begin + span;
-  const held = Math.floor((storage.count * ELEMENT_BYTES[storage.dtype]) / ELEMENT_BYTES[dtype]);
-  const limit = storage.view === undefined ? held : storage.view.offset + storage.view.size;
+  const stored = Math.floor((storage.count * ELEMENT_BYTES[storage.dtype]) / ELEMENT_BYTES[dtype]);
+  const limit = storage.view === undefined ? stored : storage.view.offset + storage.view.size;
   if (elements > 0 && !(end <= limit))
     throw torchError(`${what} reaches element ${end} of a storage of ${limit}: the file is damaged`);
-  if (elements > Math.max(held, MAX_EXPANDED))
+  if (elements > Math.max(stored, MAX_EXPANDED))
     throw torchError(
-      `${what} repeats a storage of ${held} elements to ${elements}, the limit is ${MAX_EXPANDED}`,
+      `${what} repeats a storage of ${stored} elements to ${elements}, the limit is ${MAX_EXPANDED}`,
     );
   return { storage, dtype, shape, strides, elements, begin, end };
 }
 
-/** The arguments of the innermost call: parameters and subclasses wrap a tensor's. */
+/** The arguments of the innermost call, since parameters and subclasses wrap the call of a tensor. */
 function plainTensor(call: PickleCall, what: string): readonly PickleValue[] {
   let { name, args } = call;
   for (let depth = 0; !TENSORS.includes(name); depth++) {
@@ -127,7 +127,7 @@ function plainTensor(call: PickleCall, what: string): readonly PickleValue[] {
   return args;
 }
 
-/** `_rebuild_tensor_v3` says the type of the elements here, `_rebuild_tensor_v2` that they must be negated or conjugated. */
+/** The element type. The argument is the type in `_rebuild_tensor_v3`; in `_rebuild_tensor_v2` it asks for negation or conjugation. */
 function dtypeOf(value: PickleValue | undefined, storage: TorchStorage, what: string): FileDType {
   if (isDict(value) && value.entries.length > 0)
     throw torchError(

@@ -1,5 +1,5 @@
 /*
- * What torch.save wrote before PyTorch 1.6, and still writes with _use_new_zipfile_serialization=False: five pickles (magic
+ * Files of torch.save before PyTorch 1.6, or with _use_new_zipfile_serialization=False: five pickles (magic
  * number, protocol version, system, object, storage keys), then for each key an int64 count and the elements.
  */
 import type { CheckpointFile } from '../checkpoint.ts';
@@ -16,12 +16,12 @@ import { openTensors, type StorageBytes } from './tensors.ts';
 
 const MAGIC = 0x1950a86a20f9469cfc6cn;
 const PROTOCOL = 1001;
-/** Pickles are read in windows that grow by 4 up to this; those of checkpoints have some kilobytes. */
+/** A pickle is read in windows that grow by a factor of 4 up to this. Pickles of checkpoints have some kilobytes. */
 const MAX_PICKLE_BYTES = 64 * 2 ** 20;
 const FIRST_WINDOW = 2 ** 16;
 const COUNT_BYTES = 8;
 
-/** Throws an Error of one sentence if the file is none, is damaged, or names a class that is not allowed. */
+/** Opens a legacy file. Throws an Error of one sentence if it has another format, is damaged, or names a class that is not allowed. */
 export async function readTorchLegacy(source: ByteSource): Promise<CheckpointFile> {
   const magic = await readPickleAt(source, 0);
   if (magic.value !== MAGIC) {
@@ -47,7 +47,7 @@ export async function readTorchLegacy(source: ByteSource): Promise<CheckpointFil
 }
 
 interface PlacedPickle extends Pickle {
-  /** Position behind it. */
+  /** Position after the pickle. */
   readonly end: number;
 }
 
@@ -67,7 +67,7 @@ async function readPickleAt(source: ByteSource, origin: number): Promise<PlacedP
   }
 }
 
-/** Storages by key, as the object's tensors name them, also those of an optimizer: all lie in the file. */
+/** Storages by key, from all tensors of the object, including those of an optimizer: the file contains all of them. */
 function namedStorages(persistent: readonly PicklePersistent[]): Map<string, TorchStorage> {
   const storages = new Map<string, TorchStorage>();
   for (const { id } of persistent) {
@@ -105,7 +105,7 @@ async function locateStorages(
     await checkCount(source, at, storage);
     located.set(key, {
       byteLength,
-      // PyTorch wrote elements so on every machine.
+      // PyTorch writes little-endian elements on every machine.
       littleEndian: true,
       compressed: false,
       read: (from, to) => source.read(begin + from, begin + to),
@@ -115,7 +115,7 @@ async function locateStorages(
   return located;
 }
 
-/** The count before the elements is little-endian, but before PyTorch 1.2 as the machine had it. */
+/** Checks the count before the elements, which is little-endian, or native-endian before PyTorch 1.2. */
 async function checkCount(source: ByteSource, at: number, { key, count }: TorchStorage): Promise<void> {
   const view = new DataView((await source.read(at, at + COUNT_BYTES)).buffer);
   const [little, big] = [view.getBigInt64(0, true), view.getBigInt64(0, false)];

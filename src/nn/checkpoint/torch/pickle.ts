@@ -1,7 +1,7 @@
 /*
- * Reads pickles (Python's pickletools documents every opcode), protocols 0 to 5, as data: a stack machine whose only
- * effect is on its stack and memo. Names resolve to a closed set (`PickleRules`), calls are recorded, and everything else
- * is an error that gives the name. There is no recursion, so that depth costs no more than length.
+ * Reads pickles of protocols 0 to 5 (Python's pickletools documents every opcode) as data, by a stack machine that only
+ * changes its stack and memo. Only the names of `PickleRules` are allowed; any other name is an error. Calls are recorded, not
+ * executed. There is no recursion, so depth costs no more than length.
  */
 import { takeLine, takeUnsigned, type PickleCursor } from './pickle_cursor.ts';
 import {
@@ -34,13 +34,13 @@ import {
 
 export interface Pickle {
   readonly value: PickleValue;
-  /** All that the pickler kept outside, in the order in which they are named. */
+  /** All persistent ids, in order of appearance. */
   readonly persistent: readonly PicklePersistent[];
 }
 
 /**
- * The value of the pickle at the cursor, which is left behind it. Throws an Error of one sentence with the position if
- * it is cut short, damaged, or names what the rules do not allow, and MorePickleNeeded if `bytes` end too early.
+ * Reads the pickle at the cursor and moves the cursor past it. Throws an Error of one sentence with the position if the
+ * pickle is truncated, damaged, or uses a name that the rules do not allow, and MorePickleNeeded if `bytes` end too early.
  */
 export function readPickle(cursor: PickleCursor, rules: PickleRules): Pickle {
   const machine: Machine = {
@@ -70,7 +70,7 @@ export function readPickle(cursor: PickleCursor, rules: PickleRules): Pickle {
 const STOP = 0x2e;
 const MAX_NAME = 300;
 
-/** Containers, stack and memo. False if the operation is none of these. */
+/** Runs an operation on containers, stack or memo. False if it is none of these. */
 function runStack(machine: Machine, op: number): boolean {
   const { cursor, stack, marks } = machine;
   switch (op) {
@@ -163,7 +163,7 @@ function runStack(machine: Machine, op: number): boolean {
   }
 }
 
-/** Names, calls and what lies outside. False if the operation is none of these. */
+/** Runs an operation on globals, calls or persistent ids. False if it is none of these. */
 function runObject(machine: Machine, op: number): boolean {
   const { cursor, stack } = machine;
   switch (op) {
@@ -208,7 +208,7 @@ function runObject(machine: Machine, op: number): boolean {
       // BUILD
       const state = pop(machine);
       const object = top(machine);
-      // Attributes of an OrderedDict (_metadata: versions of modules) are no weights.
+      // Attributes of an OrderedDict (_metadata: versions of modules) are not weights and are ignored.
       if (isCall(object)) object.state = state;
       else if (!isDict(object)) throw fail(machine, `${kindOfValue(object)} has no state to be set`);
       return true;
@@ -244,7 +244,7 @@ function pushGlobal(machine: Machine, module: PickleValue | undefined, name: Pic
   machine.stack.push(named);
 }
 
-/** What a call would give, as far as it is data: nothing is called. */
+/** The result of a call as data: a dict, a sequence, or a record of the call. Nothing is executed. */
 function applied(
   machine: Machine,
   callable: PickleValue | undefined,
@@ -270,7 +270,7 @@ function applied(
   }
 }
 
-/** OrderedDict(), OrderedDict([[key, value], ...]) as Python 2 writes it, Counter({...}). */
+/** The dict of OrderedDict(), of OrderedDict([[key, value], ...]) as Python 2 writes it, or of Counter({...}). */
 function dictOf(machine: Machine, name: string, args: readonly PickleValue[]): PickleDict {
   const [content] = args;
   if (content === undefined) return { kind: 'dict', entries: [] };

@@ -1,17 +1,17 @@
-/** Where a pickle is read. */
+/** A reading position in a pickle. */
 export interface PickleCursor {
-  /** The pickle from its first byte on; the end may be missing. */
+  /** The pickle from its first byte on. The end may be missing. */
   readonly bytes: Uint8Array;
-  /** Bytes from the pickle's first to the end of what holds it, which `bytes` may not reach. */
+  /** Bytes from the pickle's first byte to the end of its container, which may be more than `bytes` has. */
   readonly limit: number;
-  /** Position of the pickle's first byte in what holds it. */
+  /** Position of the pickle's first byte in its container. */
   readonly origin: number;
-  /** What holds it, for messages. */
+  /** Name of the container (file or zip entry), for messages. */
   readonly holder: string;
   at: number;
 }
 
-/** The pickle goes on behind the bytes that are there: read more of the file and begin again. */
+/** The pickle continues after the available bytes. The caller must read more of the file and start again. */
 export class MorePickleNeeded extends Error {
   override readonly name = 'MorePickleNeeded';
 }
@@ -19,7 +19,7 @@ export class MorePickleNeeded extends Error {
 export const pickleError = (cursor: PickleCursor, at: number, why: string): Error =>
   new Error(`pickle at byte ${cursor.origin + at} of ${cursor.holder}: ${why}`);
 
-/** Moves on by `count` bytes, which it returns as a view. Checks the count before anything else is done with it. */
+/** The next `count` bytes, as a view. The count is checked before it is used. */
 export function take(cursor: PickleCursor, count: number): Uint8Array {
   const { at, bytes, limit } = cursor;
   if (count > limit - at) {
@@ -33,11 +33,11 @@ export function take(cursor: PickleCursor, count: number): Uint8Array {
 
 /** Unsigned little-endian integer of 1, 2, 4 or 8 bytes. */
 export function takeUnsigned(cursor: PickleCursor, size: 1 | 2 | 4 | 8): number {
-  // Not bitwise: sizes of 2^31 and more must not turn negative.
+  // Arithmetic instead of shifts, because sizes of 2^31 and more must not become negative.
   return take(cursor, size).reduceRight((value, byte) => value * 256 + byte, 0);
 }
 
-/** A line's text, as latin1, without its end. */
+/** The next line as latin1, without its newline. */
 export function takeLine(cursor: PickleCursor): string {
   const { at, bytes, limit } = cursor;
   const end = bytes.indexOf(10, at);
@@ -57,7 +57,7 @@ export function utf8(cursor: PickleCursor, bytes: Uint8Array): string {
   }
 }
 
-/** Each byte is a character; TextDecoder's `latin1` is windows-1252, which differs. */
+/** Decodes ISO 8859-1: each byte is a character. TextDecoder's `latin1` is windows-1252, which differs. */
 export function latin1(bytes: Uint8Array): string {
   const STEP = 4096;
   let text = '';
@@ -65,17 +65,17 @@ export function latin1(bytes: Uint8Array): string {
   return text;
 }
 
-/** Two's complement, little-endian, as LONG1 and LONG4 hold it. */
+/** Decodes the little-endian two's complement of LONG1 and LONG4. */
 export function signedLittle(bytes: Uint8Array): number | bigint {
   const bits = bytes.reduceRight((value, byte) => (value << 8n) | BigInt(byte), 0n);
   return narrowed(BigInt.asIntN(8 * bytes.length, bits));
 }
 
-/** A number where it is exact. */
+/** The value as a number if that is exact, else as a bigint. */
 export const narrowed = (value: bigint): number | bigint =>
   BigInt.asIntN(54, value) === value ? Number(value) : value;
 
-/** The text of a Python 2 string literal in quotes, as protocol 0 writes strings. */
+/** The text of a quoted Python 2 string literal, which protocol 0 uses for strings. */
 export function unquoted(literal: string): string | undefined {
   const quote = literal[0];
   if (literal.length < 2 || (quote !== "'" && quote !== '"') || !literal.endsWith(quote)) return undefined;
@@ -87,7 +87,7 @@ export function unquoted(literal: string): string | undefined {
     );
 }
 
-/** Python's raw-unicode-escape, as protocol 0 writes texts. */
+/** Decodes Python's raw-unicode-escape, which protocol 0 uses for texts. */
 export function unescaped(line: string): string {
   return line.replace(/\\(?:u([0-9a-fA-F]{4})|U(000[0-9a-fA-F]{5}|0010[0-9a-fA-F]{4}))/g, (_, short, long) =>
     String.fromCodePoint(parseInt(String(short ?? long), 16)),

@@ -9,46 +9,46 @@ import {
   type PickleValue,
 } from './pickle_values.ts';
 
-/** Real checkpoints have some 30 operations a tensor. Each makes at most one object of about 100 bytes. */
+/** Upper bound on operations. Real checkpoints have some 30 per tensor. Each makes at most one object of about 100 bytes. */
 const MAX_OPERATIONS = 500_000;
 
-/** What a global name may be used for: making a dict or a sequence, being called on paper, being itself. */
+/** Meaning of a global name: a constructor of a dict or a sequence, a function whose calls are recorded, or a constant. */
 export type GlobalKind = 'dict' | 'tuple' | 'set' | 'function' | 'constant';
 
 export interface PickleRules {
-  /** Undefined for names that are not allowed. */
+  /** Kind of a name; undefined if the name is not allowed. */
   kindOf(name: string): GlobalKind | undefined;
-  /** Why a name is not allowed, for the message. */
+  /** Reason why a name is not allowed, for the message. */
   refusal(name: string): string;
 }
 
-/** What the operations work on. */
+/** State of the machine. */
 export interface Machine {
   readonly cursor: PickleCursor;
   readonly rules: PickleRules;
   readonly stack: PickleValue[];
-  /** Lengths of the stack where marks lie. */
+  /** Lengths of the stack at the marks. */
   readonly marks: number[];
   readonly memo: Map<number, PickleValue>;
   readonly persistent: PicklePersistent[];
-  /** Names so far, each once. */
+  /** Global names so far, without duplicates. */
   readonly globals: Map<string, PickleGlobal>;
-  /** Position of the operation. */
+  /** Position of the current operation. */
   at: number;
-  /** Operations so far, and items that were copied. */
+  /** Number of operations and copied items so far. */
   spent: number;
 }
 
 export const fail = ({ cursor, at }: Machine, why: string): Error => pickleError(cursor, at, why);
 
-/** Counts operations and copied items, so that few bytes cannot ask for much work. */
+/** Counts operations and copied items and throws beyond MAX_OPERATIONS, so that a small file cannot cause much work. */
 export function spend(machine: Machine, count: number): void {
   machine.spent += count;
   if (machine.spent > MAX_OPERATIONS)
     throw fail(machine, `it has more than ${MAX_OPERATIONS} operations, which no checkpoint needs`);
 }
 
-/** Everything below the last mark belongs to what is not finished. */
+/** Index of the last mark: everything below it belongs to unfinished containers. */
 const floor = ({ marks }: Machine): number => marks.at(-1) ?? 0;
 
 export function popMany(machine: Machine, count: number): PickleValue[] {

@@ -13,10 +13,10 @@ import { fail, spend, type Machine } from './pickle_machine.ts';
 import type { PickleValue } from './pickle_values.ts';
 import { quote } from '../quote.ts';
 
-/** A number of more bytes is no size, step or score. */
+/** Upper bound on an integer. Sizes, steps and metrics are smaller. */
 const MAX_INTEGER_BYTES = 32;
 
-/** The value that an operation pushes, if it is one without parts. */
+/** The scalar that an operation pushes; undefined for other operations. */
 export function readScalar(machine: Machine, op: number): PickleValue | undefined {
   const { cursor } = machine;
   switch (op) {
@@ -76,7 +76,7 @@ export function readScalar(machine: Machine, op: number): PickleValue | undefine
   }
 }
 
-/** An array costs as much memory as several other objects. */
+/** A copy of the next bytes. It counts as several operations, because an array takes the memory of several objects. */
 function copiedBytes(machine: Machine, count: number): Uint8Array {
   spend(machine, 4);
   return new Uint8Array(take(machine.cursor, count));

@@ -1,4 +1,4 @@
-/** What a pickle describes. Nothing in it was executed: calls are recorded with their arguments, not made. */
+/** A value of a pickle. Nothing is executed: a call is recorded with its arguments. */
 export type PickleValue =
   | null
   | boolean
@@ -17,7 +17,7 @@ export interface PickleSequence {
   readonly items: PickleValue[];
 }
 
-/** Key, value, key, value, ...: a pickle can ask for millions of dicts, and a Map for each would take 150 bytes. */
+/** A dict as a flat list of keys and values. A pickle can contain millions of dicts, and each Map would take 150 bytes. */
 export interface PickleDict {
   readonly kind: 'dict';
   readonly entries: PickleValue[];
@@ -34,11 +34,11 @@ export interface PickleCall {
   /** The function's name. */
   readonly name: string;
   readonly args: readonly PickleValue[];
-  /** What BUILD gave it afterwards. */
+  /** State that BUILD set afterwards. */
   state: PickleValue | undefined;
 }
 
-/** What the pickler kept outside of the pickle: PyTorch's storages. */
+/** A persistent id, which refers to an object outside the pickle: PyTorch's storages. */
 export interface PicklePersistent {
   readonly kind: 'persistent';
   readonly id: PickleValue;
@@ -66,7 +66,7 @@ export function* dictEntries({ entries }: PickleDict): Generator<[PickleValue, P
   }
 }
 
-/** What a value is, in one or two words for a message. */
+/** Kind of a value in one or two words, for messages. */
 export function kindOfValue(value: PickleValue | undefined): string {
   if (value === undefined) return 'nothing';
   if (value === null) return 'None';

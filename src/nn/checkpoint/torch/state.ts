@@ -13,13 +13,13 @@ import { latin1 } from './pickle_cursor.ts';
 import { quote } from '../quote.ts';
 import { isTensorCall, torchError } from './layout.ts';
 
-/** What a checkpoint's object says: calls that rebuild tensors, by name, and the scalars beside them. */
+/** The state dict of a checkpoint: the calls that rebuild its tensors, by name, and the scalars beside them. */
 interface TorchState {
   readonly tensors: ReadonlyMap<string, PickleCall>;
   readonly metadata: ReadonlyMap<string, string>;
 }
 
-/** Keys under which training scripts keep a model's state dict; the first that there is counts. */
+/** Keys under which training scripts save a model's state dict, in order of preference. */
 const WRAPPERS = [
   'state_dict',
   'model_state_dict',
@@ -39,9 +39,9 @@ const MAX_NAME = 1000;
 const MAX_SCALAR_BYTES = 8;
 
 /**
- * The state dict in what was saved: the object itself, or the one dict in it that holds tensors; nested dicts' names are
- * joined by dots, and `module.` (DataParallel) is taken off where all names have it. Throws an Error of one sentence if it
- * is not clear which, lists the candidates, or a name is there twice.
+ * The state dict in a saved object: the object itself, or the one dict in it that holds tensors. Names of nested dicts are
+ * joined by dots, and the prefix `module.` (DataParallel) is removed if all names have it. Throws an Error of one sentence
+ * that lists the candidates if there are several, or that names a duplicate.
  */
 export function torchState(root: PickleValue): TorchState {
   if (!isDict(root)) {
@@ -62,7 +62,7 @@ export function torchState(root: PickleValue): TorchState {
   return { tensors: withoutPrefix(tensors), metadata };
 }
 
-/** What lies beside the state dict: scalars are told, tensors are not lost without a word. */
+/** Metadata text of a value beside the state dict: a scalar, or a note about tensors, which are not read. */
 function besideText(value: PickleValue, search: Search): string | undefined {
   if (isTensorCall(value)) return 'left out: a tensor';
   return holdsTensors(value, search) ? 'left out: a dict with tensors' : scalarText(value);
@@ -96,7 +96,7 @@ function chooseState(
   );
 }
 
-/** Counts what is looked at, since a few shared dicts can be reached in very many ways. */
+/** State of a search. It counts visits, because a few shared dicts can be reached along very many paths. */
 interface Search {
   visits: number;
 }
@@ -105,7 +105,7 @@ function visit(search: Search): void {
   if (++search.visits > MAX_VISITS) throw torchError('its dicts share each other too often to be weights');
 }
 
-/** Moments and steps are no weights. */
+/** True if a dict is the state of an optimizer, which holds no weights. */
 function isOptimizer(dict: PickleDict, search: Search): boolean {
   const keys = new Set<PickleValue>();
   for (const [key] of dictEntries(dict)) {
@@ -115,7 +115,7 @@ function isOptimizer(dict: PickleDict, search: Search): boolean {
   return keys.has('state') && keys.has('param_groups');
 }
 
-/** Whether a tensor is somewhere in it. Loops are no danger, since each dict is looked into once. */
+/** True if the value contains a tensor. Each dict is visited once, so cycles end. */
 function holdsTensors(value: PickleValue, search: Search): boolean {
   const seen = new Set<PickleValue>();
   const pending = [value];
@@ -166,7 +166,7 @@ function withoutPrefix(tensors: Map<string, PickleCall>): Map<string, PickleCall
   return new Map([...tensors].map(([name, call]) => [name.slice(DATA_PARALLEL.length), call]));
 }
 
-/** A scalar as text, as of an epoch, a name, a score; undefined for what is none. */
+/** A scalar as text, such as an epoch, a name or a metric; undefined for other values. */
 function scalarText(value: PickleValue): string | undefined {
   if (value === null || value instanceof Uint8Array) return undefined;
   if (typeof value !== 'object') return String(value);
@@ -180,7 +180,7 @@ function scalarText(value: PickleValue): string | undefined {
 const isPlain = (value: PickleValue): value is string | number =>
   typeof value === 'string' || typeof value === 'number';
 
-/** numpy.float64 and the like: scalar(dtype('f8'), bytes), the byte order in the dtype's state. */
+/** A NumPy scalar such as numpy.float64, saved as scalar(dtype('f8'), bytes) with the byte order in the dtype's state. */
 function numpyScalar({ args: [dtype, content] }: PickleCall): string | undefined {
   const bytes = rawBytes(content);
   if (!isCall(dtype) || dtype.name !== 'numpy.dtype' || bytes === undefined) return undefined;
@@ -205,7 +205,7 @@ function numpyScalar({ args: [dtype, content] }: PickleCall): string | undefined
   }
 }
 
-/** Bytes, as protocol 3 has them, a Python 2 string, or the text that protocol 2 encodes as latin1. */
+/** The bytes of a value: bytes of protocol 3, a Python 2 string, or the latin1 text of protocol 2. */
 function rawBytes(value: PickleValue | undefined): Uint8Array | undefined {
   if (value instanceof Uint8Array) return value;
   const text = isCall(value) && value.name === '_codecs.encode' ? value.args[0] : value;

@@ -3,23 +3,23 @@ import { ELEMENT_BYTES, swapBytes } from '../elements.ts';
 import type { PickleCall } from './pickle_values.ts';
 import { layoutOf, torchError, type TorchLayout, type TorchStorage } from './layout.ts';
 
-/** Where a file has the elements of a storage. */
+/** Access to the elements of a storage in a file. */
 export interface StorageBytes {
   readonly byteLength: number;
   readonly littleEndian: boolean;
-  /** What precedes a range must be inflated to read it. */
+  /** True if reading a range requires decompressing everything before it. */
   readonly compressed: boolean;
-  /** The bytes [begin, end) of the storage in memory of their own. */
+  /** The bytes [begin, end) of the storage in a buffer of their own. */
   read(begin: number, end: number): Promise<Uint8Array<ArrayBuffer>>;
 }
 
-/** What tensors that share storages may need in all, beyond this many times the storages. */
+/** Upper bound on the work for all tensors: this factor of the storages, plus a constant. Tensors may share storages. */
 const SHARING = 4;
 const SHARING_BYTES = 64 * 2 ** 20;
 
 /**
- * Tensors of a file, none of which has been read. Throws an Error of one sentence if one does not lie within its storage, or
- * if they would need far more work than the storages are large.
+ * The tensors of a file, read on demand. Throws an Error of one sentence if one does not lie within its storage, or if reading
+ * all of them would take far more work than the size of the storages.
  */
 export function openTensors(
   calls: ReadonlyMap<string, PickleCall>,
@@ -43,7 +43,7 @@ export function openTensors(
   return tensors;
 }
 
-/** Bytes that are handled to read the tensor. */
+/** Number of bytes to process to read the tensor. */
 function workOf({ dtype, elements, begin, end }: TorchLayout, { compressed }: StorageBytes): number {
   if (elements === 0) return 0;
   return ELEMENT_BYTES[dtype] * Math.max(elements, compressed ? end : end - begin);
@@ -59,7 +59,7 @@ async function readElements(layout: TorchLayout, storage: StorageBytes): Promise
   if (elements === 0) return new Uint8Array(0);
   const size = ELEMENT_BYTES[dtype];
   const read = await storage.read(begin * size, end * size);
-  // Views of larger words begin at multiples of their size, and callers take the buffer.
+  // A copy if needed, because views of larger words must be aligned and callers use the whole buffer.
   const bytes = read.length === read.buffer.byteLength ? read : new Uint8Array(read);
   if (!storage.littleEndian) swapBytes(bytes, size);
   return isRowMajor(layout) ? bytes : gather(layout, bytes);
@@ -75,7 +75,7 @@ function isRowMajor({ shape, strides }: TorchLayout): boolean {
   return true;
 }
 
-/** The elements in row-major order, of the bytes that the tensor spans. */
+/** Gathers the elements in row-major order from the bytes that the tensor spans. */
 function gather(
   { dtype, shape, strides, elements }: TorchLayout,
   bytes: Uint8Array<ArrayBuffer>,
@@ -92,7 +92,7 @@ function gather(
       gatherWords(new Uint32Array(bytes.buffer), new Uint32Array(result.buffer), shape, strides);
       break;
     case 8: {
-      // Two words each: bigints would be slow, and f64 would not keep every NaN.
+      // Elements of 8 bytes are moved as two words, because bigints would be slow and f64 would not preserve every NaN.
       const halves = [...strides.map((stride) => 2 * stride), 1];
       gatherWords(new Uint32Array(bytes.buffer), new Uint32Array(result.buffer), [...shape, 2], halves);
       break;

@@ -1,5 +1,5 @@
 /*
- * What torch.save writes since PyTorch 1.6 (and on request since 1.4): a zip of FOLDER/data.pkl, FOLDER/data/KEY for each storage
+ * Files of torch.save since PyTorch 1.6 (optional since 1.4): a zip of FOLDER/data.pkl, FOLDER/data/KEY for each storage
  * (FOLDER/tensors/KEY before 1.6), FOLDER/version and, in newer ones, FOLDER/byteorder.
  */
 import type { CheckpointFile } from '../checkpoint.ts';
@@ -21,7 +21,7 @@ const MAX_BYTE_ORDER_BYTES = 16;
 
 type Entries = ReadonlyMap<string, ZipEntry>;
 
-/** Throws an Error of one sentence if the zip is none of PyTorch's, is damaged, or names a class that is not allowed. */
+/** Opens a zip of PyTorch. Throws an Error of one sentence if it is another zip, is damaged, or names a class that is not allowed. */
 export async function readTorchZip(source: ByteSource): Promise<CheckpointFile> {
   const entries = await readZipDirectory(source);
   const folder = folderOf(entries);
@@ -33,13 +33,13 @@ export async function readTorchZip(source: ByteSource): Promise<CheckpointFile> 
   return { format: 'torch-zip', tensors, metadata: state.metadata };
 }
 
-/** What precedes data.pkl: any name with a slash, or nothing where the zip was packed anew. */
+/** The path before data.pkl: a folder with a slash, or nothing if the zip was repacked. */
 function folderOf(entries: Entries): string {
   const names = [...entries.keys()];
   const [pickle, ...others] = names.filter((name) => /^(?:[^/]+\/)?data\.pkl$/.test(name));
   if (pickle === undefined) {
-    const holds = names.length === 0 ? 'nothing' : names.slice(0, 3).map(quote).join(', ');
-    throw torchError(`it is a zip, but not one of torch.save: it has no ${PICKLE} and holds ${holds}`);
+    const listed = names.length === 0 ? 'nothing' : names.slice(0, 3).map(quote).join(', ');
+    throw torchError(`it is a zip, but not one of torch.save: it has no ${PICKLE} and holds ${listed}`);
   }
   if (others.length > 0)
     throw torchError(`its zip has several ${PICKLE}, so that it is not clear which is meant`);
@@ -61,7 +61,7 @@ async function readObject(source: ByteSource, entries: Entries, folder: string):
   return readPickle(cursor, TORCH_RULES);
 }
 
-/** Files without the record are of machines as common then as now. */
+/** Byte order of the file. Files without the record are taken for little-endian. */
 async function isLittleEndian(source: ByteSource, entries: Entries, folder: string): Promise<boolean> {
   const entry = entries.get(`${folder}byteorder`);
   if (entry === undefined) return true;

@@ -1,20 +1,20 @@
 /*
- * The directory of a zip (PKWARE's APPNOTE.TXT), with zip64. It is checked as a whole before any file is read: names,
- * overlaps, and what the files would unfold to. Checksums are not: newer PyTorch leaves them out on request.
+ * The directory of a zip (PKWARE's APPNOTE.TXT), with zip64. Names, overlaps and decompressed sizes are checked before any file
+ * is read. Checksums are not verified, because newer PyTorch can leave them out.
  */
 import { quote } from '../quote.ts';
 import type { ByteSource } from '../source.ts';
 
-/** A file of a zip. */
+/** A file in a zip. */
 export interface ZipEntry {
   readonly name: string;
   readonly nameBytes: Uint8Array;
   readonly method: 'stored' | 'deflated';
   readonly size: number;
   readonly compressedSize: number;
-  /** Where its local header begins. */
+  /** Position of its local header. */
   readonly offset: number;
-  /** Where the next file or the directory begins. */
+  /** Position of the next file or of the directory. */
   readonly limit: number;
 }
 
@@ -32,7 +32,7 @@ export const LOCAL_BYTES = 30;
 const MAX_DIRECTORY_BYTES = 32 * 2 ** 20;
 const IN_ZIP64 = 0xffffffff;
 const ENCRYPTED = 0x1;
-/** Deflated files may unfold to this many times the zip, and this much beside: weights shrink little. */
+/** Upper bound on the decompressed size of all files: this factor of the zip, plus a constant. Weights compress little. */
 const UNFOLDING = 8;
 const UNFOLDING_BYTES = 32 * 2 ** 20;
 
@@ -44,7 +44,7 @@ interface Directory {
   readonly count: number;
 }
 
-/** The files of a zip by name, without its folders. Throws an Error of one sentence if it is damaged or plays tricks. */
+/** The files of a zip by name, without folders. Throws an Error of one sentence if the zip is damaged or hostile. */
 export async function readZipDirectory(source: ByteSource): Promise<ReadonlyMap<string, ZipEntry>> {
   const { begin, end, count } = await findDirectory(source);
   if (!(begin <= end && end <= source.size))
@@ -85,7 +85,7 @@ async function findDirectory(source: ByteSource): Promise<Directory> {
   throw zipError('it has no directory at its end: it is cut short, fetch it again');
 }
 
-/** The directory as the zip64 records before the end say; undefined if there are none. */
+/** The directory according to the zip64 records before the end; undefined if there are none. */
 async function findDirectory64(source: ByteSource, endAt: number): Promise<Directory | undefined> {
   const locatorAt = endAt - LOCATOR_BYTES;
   if (locatorAt < 0) return undefined;
@@ -118,7 +118,7 @@ function readCentral(bytes: Uint8Array, at: number): { file: Omit<ZipEntry, 'lim
     throw zipError(`${quote(name)} is compressed by method ${method}, known are stored (0) and deflate (8)`);
   if (view.getUint16(at + 8, true) & ENCRYPTED) throw zipError(`${quote(name)} is encrypted`);
   const wide = new Wide(viewOf(bytes.subarray(extraAt, extraAt + extraLength)), name);
-  // In this order: the extra field holds those alone that do not fit.
+  // The order matters, because the extra field holds only the sizes that do not fit.
   const size = wide.value(view.getUint32(at + 24, true));
   const compressedSize = wide.value(view.getUint32(at + 20, true));
   const offset = wide.value(view.getUint32(at + 42, true));
@@ -130,7 +130,7 @@ function readCentral(bytes: Uint8Array, at: number): { file: Omit<ZipEntry, 'lim
   };
 }
 
-/** Sizes of the zip64 extra field, one after another as they are asked for. */
+/** Sizes of the zip64 extra field, taken in sequence. */
 class Wide {
   readonly #view: DataView;
   readonly #name: string;
@@ -148,7 +148,7 @@ class Wide {
     }
   }
 
-  /** A size of the directory, or the next of the extra field where it does not fit there. */
+  /** A size of the directory, or the next one of the extra field if the size does not fit there. */
   value(narrow: number): number {
     if (narrow !== IN_ZIP64) return narrow;
     if (this.#at + 8 > this.#end) throw zipError(`${quote(this.#name)} lacks its size in zip64`);
@@ -168,7 +168,7 @@ function checkedFiles(
   let unfolded = 0;
   for (const [i, file] of sorted.entries()) {
     const limit = sorted[i + 1]?.offset ?? directoryAt;
-    // Of the local header only the least size is known here; `readZipEntry` checks the rest.
+    // Only the minimum size of the local header is known here; `readZipEntry` checks the rest.
     if (file.offset + LOCAL_BYTES + file.nameBytes.length + file.compressedSize > limit) {
       const what = `${quote(file.name)} of ${file.compressedSize} bytes at byte ${file.offset}`;
       throw zipError(`${what} reaches beyond byte ${limit}, where something else begins`);
@@ -185,7 +185,7 @@ function checkedFiles(
   return files;
 }
 
-/** Throws unless the name stays within the folder that the zip is unpacked to, though nothing here unpacks it. */
+/** Decodes a name. Throws if it leads out of the folder to unpack to, although nothing here unpacks files. */
 function decodeName(bytes: Uint8Array): string {
   let name: string;
   try {

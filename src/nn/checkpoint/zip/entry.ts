@@ -3,15 +3,15 @@ import type { ByteSource } from '../source.ts';
 import { LOCAL_BYTES, zipError, type ZipEntry } from './directory.ts';
 
 const LOCAL = 0x04034b50;
-/** Sizes follow the data, the local header has none. */
+/** Flag: the sizes follow the data and are missing in the local header. */
 const DESCRIPTOR = 0x8;
 const IN_ZIP64 = 0xffffffff;
-/** What is decompressed is read in pieces of this size, so that a range needs no memory for what precedes it. */
+/** Decompressed data is read in pieces of this size, so that the data before a range takes no memory. */
 const PIECE_BYTES = 2 ** 16;
 
 /**
- * The bytes [begin, end) of a file of a zip, uncompressed. Throws an Error of one sentence if its local header contradicts the
- * directory, or its data are damaged or have another size than the directory says.
+ * The decompressed bytes [begin, end) of a file in a zip. Throws an Error of one sentence if the local header contradicts the
+ * directory, or if the data are damaged or have another size than the directory says.
  */
 export async function readZipEntry(
   source: ByteSource,
@@ -28,7 +28,7 @@ export async function readZipEntry(
 
 async function dataStart(source: ByteSource, entry: ZipEntry): Promise<number> {
   const { name, nameBytes, method, size, compressedSize, offset, limit } = entry;
-  // The directory's check made sure that this much is there.
+  // The check of the directory has ensured that the file has these bytes.
   const header = await source.read(offset, offset + LOCAL_BYTES + nameBytes.length);
   const view = new DataView(header.buffer, header.byteOffset, header.byteLength);
   const flags = view.getUint16(6, true);
@@ -65,7 +65,7 @@ async function inflateRange(
   const result = new Uint8Array(end - begin);
   let at = 0;
   try {
-    // To the very end where the last byte is asked for, so that its size is checked too.
+    // Read to the end if the last byte is requested, so that the size is checked too.
     while (at < end || end === size) {
       const { done, value } = await reader.read();
       if (done) break;
@@ -80,7 +80,7 @@ async function inflateRange(
       throw zipError(`the compressed data of ${quote(name)} are damaged after ${at} of ${size} bytes`);
     throw error;
   } finally {
-    // Of a stream that failed, this fails in the same way.
+    // If the stream failed, cancel() rejects with the same error.
     reader.cancel().catch(() => undefined);
   }
   if (at < end) throw zipError(`${quote(name)} unfolds to ${at} instead of ${size} bytes`);
