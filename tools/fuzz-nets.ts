@@ -41,7 +41,9 @@ async function replay(net: Case): Promise<void> {
 
 async function hunt(): Promise<void> {
   const [first, count] = [Number(values.seed), Number(values.count)];
-  const without = new Set(values.without.split(',').filter((name): name is Ingredient => INGREDIENTS.includes(name as Ingredient)));
+  const without = new Set(
+    values.without.split(',').filter((name): name is Ingredient => INGREDIENTS.includes(name as Ingredient)),
+  );
   const start = performance.now();
   const minutes = (): number => (performance.now() - start) / 60_000;
   const signatures = new Map<string, number>();
@@ -85,7 +87,8 @@ async function hunt(): Promise<void> {
     `\n${tally.nets} nets in ${WAYS.length} ways in ${minutes().toFixed(1)} minutes: ${tally.found} findings of ${signatures.size} kinds, ` +
       `${tally.vanished} that other elements did not show, ${tally.refused} refused; largest distance otherwise ${worst.toExponential(1)}`,
   );
-  for (const [signature, times] of [...signatures].sort(([, a], [, b]) => b - a)) console.log(`${times} x ${signature}`);
+  for (const [signature, times] of [...signatures].sort(([, a], [, b]) => b - a))
+    console.log(`${times} x ${signature}`);
   if (tally.found + tally.refused > 0) process.exitCode = 1;
 }
 

@@ -97,7 +97,13 @@ type StepBody =
   | { readonly op: 'permute'; readonly of: readonly [number]; readonly dims: readonly number[] }
   | { readonly op: 'add' | 'mul'; readonly of: readonly [number, number] }
   | { readonly op: 'dropout'; readonly of: readonly [number]; readonly p: number }
-  | { readonly op: 'linear'; readonly of: readonly [number]; readonly name: string; readonly out: number; readonly bias?: boolean }
+  | {
+      readonly op: 'linear';
+      readonly of: readonly [number];
+      readonly name: string;
+      readonly out: number;
+      readonly bias?: boolean;
+    }
   | { readonly op: 'softmax'; readonly of: readonly [number] }
   | { readonly op: 'detach'; readonly of: readonly [number] };
 

@@ -3,10 +3,15 @@ import { testDevice } from '../../test/support/engine.ts';
 import type { Devices } from './judge.ts';
 
 /** Devices of all ways, shared by all nets, so that a kernel is compiled once. */
-export async function openDevices(): Promise<{ devices: Devices; all: readonly Device[]; close(): Promise<void> }> {
+export async function openDevices(): Promise<{
+  devices: Devices;
+  all: readonly Device[];
+  close(): Promise<void>;
+}> {
   const opened = new Map<string, Device>();
   for (const fusion of [true, false])
-    for (const kind of ['cpu', 'gpu'] as const) opened.set(`${fusion} ${kind}`, await testDevice({ fusion, kind }));
+    for (const kind of ['cpu', 'gpu'] as const)
+      opened.set(`${fusion} ${kind}`, await testDevice({ fusion, kind }));
   return {
     devices: ({ fusion, kind }) => {
       const device = opened.get(`${fusion} ${kind}`);

@@ -52,8 +52,8 @@ class Drawing {
     if (this.#chance(0.15)) this.#addInput({ shape: [shape[0] ?? 1, this.#of(CHANNELS), ...shape.slice(2)] });
     const length = this.#inputs.length + 3 + this.#below(9);
     while (this.#shapes.length < length) this.#tryPart();
-    const losses = this.#losses();
     const optimizer = this.#optimizer();
+    const losses = this.#losses(optimizer === undefined);
     const outputs = this.#range(this.#inputs.length, this.#shapes.length).filter(() => this.#chance(0.2));
     const calls = this.#of<Mode[]>([
       ['train', 'train', 'train'],
@@ -109,7 +109,19 @@ class Drawing {
       [this.#without.has('eps') ? 0 : 1, () => this.#twoNorms(x)],
       [this.#without.has('views') ? 0 : 3, () => this.#view(x)],
       [this.#without.has('views') ? 0 : 1, () => this.#instanceNorm(x)],
-      [0.5, () => this.#add({ op: 'permute', of: [x], dims: this.#of([[1, 0, 2, 3], [0, 1, 3, 2], [0, 2, 3, 1]]) })],
+      [
+        0.5,
+        () =>
+          this.#add({
+            op: 'permute',
+            of: [x],
+            dims: this.#of([
+              [1, 0, 2, 3],
+              [0, 1, 3, 2],
+              [0, 2, 3, 1],
+            ]),
+          }),
+      ],
       [this.#without.has('dropout') ? 0 : 0.7, () => this.#add({ op: 'dropout', of: [x], p: 0.4 })],
       [0.4, () => this.#add({ op: 'softmax', of: [x] })],
       [0.3, () => this.#add({ op: 'detach', of: [x] })],
@@ -241,7 +253,9 @@ class Drawing {
     const from = this.#chance(0.5) ? this.#add({ op: 'pool', of: [x], kind: this.#of(['one', 'mean']) }) : x;
     const gate = this.#add({
       op: 'unary',
-      of: [this.#add({ op: 'conv', of: [from], name: this.#name('c'), out: channels, kernel: 1, bias: true })],
+      of: [
+        this.#add({ op: 'conv', of: [from], name: this.#name('c'), out: channels, kernel: 1, bias: true }),
+      ],
       fn: this.#of(['sigmoid', 'tanh']),
     });
     this.#add({ op: 'mul', of: [x, gate] });
@@ -255,7 +269,11 @@ class Drawing {
   }
 
   #view(x: number): void {
-    const y = this.#add({ op: 'view', of: [x], to: this.#of(['same', 'merge', 'rows', 'swap', 'fold', 'unfold', 'flat', 'line', 'squeeze']) });
+    const y = this.#add({
+      op: 'view',
+      of: [x],
+      to: this.#of(['same', 'merge', 'rows', 'swap', 'fold', 'unfold', 'flat', 'line', 'squeeze']),
+    });
     if (this.#chance(0.6)) this.#add({ op: 'like', of: [y, x] });
   }
 
@@ -280,18 +298,30 @@ class Drawing {
   }
 
   #linear(x: number): void {
-    this.#add({ op: 'linear', of: [x], name: this.#name('l'), out: this.#of([1, 3, 5, 10]), ...(this.#chance(0.6) && { bias: true }) });
+    this.#add({
+      op: 'linear',
+      of: [x],
+      name: this.#name('l'),
+      out: this.#of([1, 3, 5, 10]),
+      ...(this.#chance(0.6) && { bias: true }),
+    });
   }
 
-  #losses(): Loss[] {
+  /** The sum of a norm has gradients that are rounding alone, which say nothing once an update has used them. */
+  #losses(sums: boolean): Loss[] {
     if (this.#chance(0.06)) return [];
     const last = this.#shapes.length - 1;
     const loss = (of: number): Loss => {
       const shape = this.#shapeAt(of);
       const cross = shape.length > 1 && count(shape.slice(1)) > 1 && this.#chance(0.3);
-      return { of, kind: cross ? 'cross' : this.#of(['dot', 'dot', 'dot', 'square', 'sum'] as const) };
+      return {
+        of,
+        kind: cross ? 'cross' : this.#of(['dot', 'dot', 'dot', 'square', sums ? 'sum' : 'dot'] as const),
+      };
     };
-    const more = Array.from({ length: this.#below(3) }, () => loss(this.#inputs.length + this.#below(this.#steps.length)));
+    const more = Array.from({ length: this.#below(3) }, () =>
+      loss(this.#inputs.length + this.#below(this.#steps.length)),
+    );
     return [loss(last), ...more];
   }
 
@@ -315,7 +345,14 @@ class Drawing {
     if (this.#without.has('plant') || !this.#chance(0.15)) return net;
     const names = namesOf(net);
     const name = this.#chance(0.6) || names.length === 0 ? 'input0' : this.#of(names);
-    return { ...net, plant: { name, index: this.#below(1000), value: this.#of(['NaN', 'NaN', 'NaN', 'Infinity', '-Infinity']) } };
+    return {
+      ...net,
+      plant: {
+        name,
+        index: this.#below(1000),
+        value: this.#of(['NaN', 'NaN', 'NaN', 'Infinity', '-Infinity']),
+      },
+    };
   }
 
   #addInput(input: Input): void {
@@ -373,7 +410,9 @@ class Drawing {
 
 function namesOf(net: Case): string[] {
   try {
-    return [...layoutOf(net).leaves.values()].filter(({ statistic }) => statistic !== true).map(({ name }) => name);
+    return [...layoutOf(net).leaves.values()]
+      .filter(({ statistic }) => statistic !== true)
+      .map(({ name }) => name);
   } catch {
     return [];
   }

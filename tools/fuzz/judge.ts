@@ -87,14 +87,20 @@ async function compare(
     if ('error' in actual && 'error' in oracle) return 0;
     return {
       fault: 'error',
-      detail: 'error' in actual ? `throws ${actual.error}` : `only the oracle throws ${'error' in oracle ? oracle.error : ''}`,
+      detail:
+        'error' in actual
+          ? `throws ${actual.error}`
+          : `only the oracle throws ${'error' in oracle ? oracle.error : ''}`,
     };
   }
   const [a, b] = [actual.results, oracle.results];
   const missing = [...b.keys()].filter((name) => !a.has(name));
   const extra = [...a.keys()].filter((name) => !b.has(name));
   if (missing.length + extra.length > 0)
-    return { fault: 'names', detail: `lacks ${missing.join(', ') || 'nothing'}, has also ${extra.join(', ') || 'nothing'}` };
+    return {
+      fault: 'names',
+      detail: `lacks ${missing.join(', ') || 'nothing'}, has also ${extra.join(', ') || 'nothing'}`,
+    };
   const least = { other: 0, gradient: leastGradient(b) };
   let worst = 0;
   for (const [name, expected] of b) {
@@ -131,7 +137,9 @@ function differentNumbers(a: Float32Array, b: Float32Array, nanOnly: boolean): n
  * losses' own, which are 1.
  */
 function leastGradient(results: Results): number {
-  const norms = [...results].filter(([name]) => name.startsWith('gradient')).map(([, values]) => normOf(values));
+  const norms = [...results]
+    .filter(([name]) => name.startsWith('gradient'))
+    .map(([, values]) => normOf(values));
   return Math.max(1, ...norms);
 }
 
@@ -149,14 +157,18 @@ function distance(a: Float32Array, b: Float32Array): number {
 
 /** Calls 0 and 2 see the same inputs: if nothing changes in between, they give the same bits. */
 function repeatFault({ calls, optimizer, steps }: Case, results: Results): Fault | undefined {
-  const changes = optimizer !== undefined || steps.some((step) => step.op === 'norm' && step.stats !== undefined);
+  const changes =
+    optimizer !== undefined || steps.some((step) => step.op === 'norm' && step.stats !== undefined);
   if (changes || calls[2] === undefined || calls[0] !== calls[2]) return undefined;
   for (const [name, first] of results) {
     if (!name.startsWith('call 0: ')) continue;
     const third = results.get(name.replace('call 0', 'call 2')) ?? first;
     const at = first.findIndex((value, i) => !Object.is(value, third[i]));
     if (at >= 0)
-      return { fault: 'bits', detail: `${name}: element ${at} is ${first[at] ?? ''} and then ${third[at] ?? ''}` };
+      return {
+        fault: 'bits',
+        detail: `${name}: element ${at} is ${first[at] ?? ''} and then ${third[at] ?? ''}`,
+      };
   }
   return undefined;
 }

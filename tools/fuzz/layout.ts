@@ -71,7 +71,8 @@ export class Elements {
   #finish(name: string, values: Float32Array): Float32Array {
     if (this.#nudge > 0) {
       const signs = normal(`fuzz/nudge ${this.#nudge}/${name}`, values.length);
-      for (const [i, sign] of signs.entries()) values[i] = (values[i] ?? 0) * (1 + Math.sign(sign) * 2 ** -23);
+      for (const [i, sign] of signs.entries())
+        values[i] = (values[i] ?? 0) * (1 + Math.sign(sign) * 2 ** -23);
     }
     const { plant } = this.#net;
     if (plant?.name === name && values.length > 0) values[plant.index % values.length] = Number(plant.value);

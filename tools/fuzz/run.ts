@@ -61,7 +61,8 @@ class Run {
       const shape = shapes[of] ?? [];
       const [rows = 1, ...row] = shape;
       const classes = row.reduce((a, b) => a * b, 1);
-      if (kind === 'dot') this.#constants.set(`loss${i}`, this.#tensor(this.#elements.weights(i, shape), shape));
+      if (kind === 'dot')
+        this.#constants.set(`loss${i}`, this.#tensor(this.#elements.weights(i, shape), shape));
       if (kind === 'cross')
         this.#constants.set(`loss${i}`, device.tensor(this.#elements.classes(i, rows, classes), [rows]));
     }
@@ -81,7 +82,9 @@ class Run {
       if (step === undefined) steps.set(mode, (step = this.#makeStep(mode)));
       const named = await step(...inputs);
       if (optimizer?.outside === true) this.#optimizer?.step();
-      read.push(...Object.entries(named).map(([name, tensor]): [string, Tensor] => [`call ${call}: ${name}`, tensor]));
+      read.push(
+        ...Object.entries(named).map(([name, tensor]): [string, Tensor] => [`call ${call}: ${name}`, tensor]),
+      );
       this.#garbage.push(...Object.values(named), ...inputs);
       if (this.#net.flush === true) await this.#device.flush();
     }

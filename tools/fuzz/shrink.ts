@@ -10,7 +10,7 @@ export async function shrink(
 ): Promise<Case> {
   let smallest = net;
   let asked = 0;
-  for (let found = true; found; ) {
+  for (let found = true; found;) {
     found = false;
     let candidates = [...smallerCases(smallest)];
     // What failed to fail is tried again in the next round only.
@@ -48,7 +48,8 @@ function* smallerCases(net: Case): Generator<Case> {
   for (const key of Object.keys(flags)) yield { ...rest, ...omit(flags, key), ...extras };
   if (optimizer) {
     if (optimizer.kind !== 'sgd') yield { ...net, optimizer: { ...optimizer, kind: 'sgd' } };
-    for (const key of ['again', 'outside']) if (key in optimizer) yield { ...net, optimizer: omit(optimizer, key) };
+    for (const key of ['again', 'outside'])
+      if (key in optimizer) yield { ...net, optimizer: omit(optimizer, key) };
   }
   if (plant && plant.index > 0) yield { ...net, plant: { ...plant, index: 0 } };
   if (plant && plant.name !== 'input0') yield { ...net, plant: { ...plant, name: 'input0' } };
@@ -95,9 +96,8 @@ function* withoutTail(net: Case): Generator<Case> {
 function withoutStep(net: Case, index: number): Case {
   const gone = net.inputs.length + index;
   const instead = net.steps[index]?.of[0] ?? 0;
-  return renumbered(
-    { ...net, steps: net.steps.toSpliced(index, 1) },
-    (i) => (i === gone ? instead : i > gone ? i - 1 : i),
+  return renumbered({ ...net, steps: net.steps.toSpliced(index, 1) }, (i) =>
+    i === gone ? instead : i > gone ? i - 1 : i,
   );
 }
 
@@ -126,7 +126,8 @@ function* simplerSteps(step: Step): Generator<Step> {
   if (noGrad === true) yield rest;
   switch (step.op) {
     case 'conv': {
-      for (const key of ['groups', 'dilation', 'stride', 'bias', 'padding']) if (key in step) yield omit(step, key);
+      for (const key of ['groups', 'dilation', 'stride', 'bias', 'padding'])
+        if (key in step) yield omit(step, key);
       if (step.kernel > 1) yield omit({ ...step, kernel: 1 }, 'padding');
       for (const out of [1, 2, 4]) if (out < step.out) yield { ...step, out };
       return;
@@ -164,5 +165,6 @@ function* simplerSteps(step: Step): Generator<Step> {
 function* smallerInputs(input: Input): Generator<Input> {
   if (input.leaf === true) yield { shape: input.shape };
   for (const [i, size] of input.shape.entries())
-    for (const smaller of [1, 2, 3, 4]) if (smaller < size) yield { ...input, shape: input.shape.with(i, smaller) };
+    for (const smaller of [1, 2, 3, 4])
+      if (smaller < size) yield { ...input, shape: input.shape.with(i, smaller) };
 }

@@ -103,7 +103,11 @@ export function shapeOf(step: Step, shapes: readonly Shape[]): Shape {
     case 'conv': {
       need(x.length === 4, step, of);
       const { out, stride, padding, dilation } = convolution(step, x);
-      return [x[0] ?? 1, out, ...x.slice(2).map((size) => windows(size, step.kernel, stride, padding, dilation))];
+      return [
+        x[0] ?? 1,
+        out,
+        ...x.slice(2).map((size) => windows(size, step.kernel, stride, padding, dilation)),
+      ];
     }
     case 'norm': {
       need(x.length >= 2, step, of);
@@ -118,7 +122,9 @@ export function shapeOf(step: Step, shapes: readonly Shape[]): Shape {
     case 'concat': {
       const rest = (shape: Shape): string => shape.map((size, i) => (i === step.dim ? 0 : size)).join();
       need(step.dim < x.length && of.every((shape) => rest(shape) === rest(x)), step, of);
-      return x.map((size, i) => (i === step.dim ? of.reduce((sum, shape) => sum + (shape[i] ?? 0), 0) : size));
+      return x.map((size, i) =>
+        i === step.dim ? of.reduce((sum, shape) => sum + (shape[i] ?? 0), 0) : size,
+      );
     }
     case 'slice': {
       const { start, end, step: every } = partOf(step.part, x[step.dim] ?? 0);
