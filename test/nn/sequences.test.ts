@@ -88,7 +88,7 @@ class Machine {
   readonly #made = new Map<string, number>();
   readonly #compiled = new Map<string, (...inputs: StepInput[]) => Promise<Tensor[]>>();
   readonly #disposals: (() => void)[] = [];
-  #losses: Promise<Tensor>[] = [];
+  #losses: Promise<Tensor | null>[] = [];
   #derived = new Map<string, Tensor>();
   #loss: Tensor | null = null;
 
@@ -223,12 +223,13 @@ class Machine {
     }
     const results = step(...inputs);
     const losses = group.filter(([name]) => name === 'pass' || name === 'clip').length;
+    // A call without losses is awaited like the others.
     for (let i = 0; i < Math.max(losses, 1); i++)
-      this.#losses.push(results.then((tensors) => (losses > 0 ? (tensors[i] as Tensor) : NOTHING)));
+      this.#losses.push(results.then((tensors) => tensors[i] ?? null));
   }
 
   async #check(): Promise<Map<string, ArrayLike<number>>> {
-    const losses = (await Promise.all(this.#losses)).filter((loss) => loss !== NOTHING);
+    const losses = (await Promise.all(this.#losses)).filter((loss) => loss !== null);
     const tensors: [string, Tensor][] = [...this.#derived];
     for (const [key, tensor] of this.#net.namedParameters()) {
       tensors.push([key, tensor]);
@@ -308,9 +309,6 @@ class Machine {
     return [this.#device.tensor(x.data, x.shape), this.#device.tensor(labels.data, labels.shape)];
   }
 }
-
-/** In place of the losses of a call that has none, which is awaited like the others. */
-const NOTHING = {} as Tensor;
 
 function relativeError(actual: ArrayLike<number>, expected: readonly number[]): number {
   if (actual.length !== expected.length) return Infinity;
