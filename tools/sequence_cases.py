@@ -8,6 +8,7 @@ An operation is a list, its name first. Those that test/nn/sequences.test.ts can
   optimizer OPT KIND PARAMETERS LR           made, in place of one of that name; PARAMETERS: all, or names
   copy OPT FROM                an optimiser's state into another
   lr OPT VALUE, train, eval, freeze NAMES, unfreeze NAMES, load SEED
+  clear                        all gradients become None
   grad NAME SEED               p.grad = a tensor, or None where SEED is null
   derive NAME FACTOR           y = parameter * factor, read at the next check
   next                         where a compiled function may end
@@ -141,6 +142,9 @@ class Machine:
                 made[key] = self.tensor(f'load{seed}/{key}', list(tensor.shape), kind)
         self.net.load_state_dict(made, strict=False)
 
+    def do_clear(self):
+        self.net.zero_grad(set_to_none=True)
+
     def do_grad(self, name, seed):
         (parameter,) = self.parameters([name])
         parameter.grad = None if seed is None else self.tensor(f'grad{seed}/{name}', list(parameter.shape))
@@ -223,6 +227,8 @@ def plain_programs():
         ['freeze', BODY], ['optimizer', 'a', 'sgd', ALL, 0.1], *iterations(0, 2), ['unfreeze', BODY], *iterations(2, 2)]
     yield 'optimisers', 'made after a pass', [
         ['pass', 0], ['check'], ['optimizer', 'a', 'sgd', ALL, 0.1], ['step', 'a'], ['check'], *iterations(1, 2)]
+    yield 'optimisers', 'made after a pass whose gradients were cleared', [
+        ['pass', 0], ['check'], ['clear'], ['optimizer', 'a', 'sgd', ALL, 0.1], *iterations(1, 2)]
     yield 'optimisers', 'made between passes', [
         ['pass', 0], ['check'], ['pass', 1], ['optimizer', 'a', 'momentum', ALL, 0.1], ['pass', 2], ['step', 'a'], ['check'],
         *iterations(3, 2)]
@@ -236,6 +242,9 @@ def plain_programs():
     yield 'optimisers', 'replaced', [
         ['optimizer', 'a', 'sgd', ALL, 0.1], *iterations(0, 2), ['optimizer', 'a', 'adam', ALL, 0.02], *iterations(2, 2),
         ['optimizer', 'a', 'momentum', HEAD, 0.1], *iterations(4, 2)]
+    yield 'optimisers', 'replaced once gradients were cleared', [
+        ['optimizer', 'a', 'sgd', ALL, 0.1], *iterations(0, 2), ['clear'], ['optimizer', 'a', 'adam', ALL, 0.02], *iterations(2, 2),
+        ['clear'], ['optimizer', 'a', 'momentum', HEAD, 0.1], *iterations(4, 2)]
     yield 'optimisers', 'replaced between backward and step', [
         ['optimizer', 'a', 'sgd', ALL, 0.1], *iterations(0, 1), ['zero', 'a'], ['pass', 1], ['optimizer', 'a', 'momentum', ALL, 0.1],
         ['step', 'a'], ['check'], *iterations(2, 2)]

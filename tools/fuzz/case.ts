@@ -144,6 +144,3 @@ export const VIEWS = [
   'line',
 ] as const;
 export type View = (typeof VIEWS)[number];
-
-/** A name and seed tell a case in one line. */
-export const describeCase = (net: Case): string => JSON.stringify(net);

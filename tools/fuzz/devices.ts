@@ -6,7 +6,7 @@ import type { Devices } from './judge.ts';
 export async function openDevices(): Promise<{
   devices: Devices;
   all: readonly Device[];
-  close(): Promise<void>;
+  close: () => Promise<void>;
 }> {
   const opened = new Map<string, Device>();
   for (const fusion of [true, false])

@@ -6,8 +6,20 @@ import { PARTS, POOLS, UNARY } from './case.ts';
 import { count, layoutOf } from './layout.ts';
 import { shapeOf } from './steps.ts';
 
-/** Ingredients that a run can leave out, to look past a fault that is known. */
-export const INGREDIENTS = ['views', 'eps', 'plant', 'optimizer', 'dropout', 'modes', 'groups'] as const;
+/**
+ * Ingredients that a run can leave out: to look past a fault that is known, or, without `variety`, to need so few kernels that a
+ * software adapter has compiled them in seconds.
+ */
+export const INGREDIENTS = [
+  'views',
+  'eps',
+  'plant',
+  'optimizer',
+  'dropout',
+  'modes',
+  'groups',
+  'variety',
+] as const;
 export type Ingredient = (typeof INGREDIENTS)[number];
 
 export function drawCase(seed: number, without: ReadonlySet<Ingredient> = new Set()): Case {
@@ -32,6 +44,8 @@ const EPS = [1e-5, 1e-3, 0.1];
 class Drawing {
   readonly #word: () => number;
   readonly #without: ReadonlySet<Ingredient>;
+  /** Any kernel may be needed, rather than those of a few common steps. */
+  readonly #varied: boolean;
   readonly #inputs: Input[] = [];
   readonly #steps: Step[] = [];
   readonly #shapes: Shape[] = [];
@@ -44,6 +58,7 @@ class Drawing {
     let i = 0;
     this.#word = () => hashWord(start, i++);
     this.#without = without;
+    this.#varied = !without.has('variety');
   }
 
   case(seed: number): Case {
@@ -52,8 +67,8 @@ class Drawing {
     if (this.#chance(0.15)) this.#addInput({ shape: [shape[0] ?? 1, this.#of(CHANNELS), ...shape.slice(2)] });
     const length = this.#inputs.length + 3 + this.#below(9);
     while (this.#shapes.length < length) this.#tryPart();
-    const losses = this.#losses();
     const optimizer = this.#optimizer();
+    const losses = this.#losses(optimizer === undefined);
     const outputs = this.#range(this.#inputs.length, this.#shapes.length).filter(() => this.#chance(0.2));
     const calls = this.#of<Mode[]>([
       ['train', 'train', 'train'],
@@ -90,52 +105,52 @@ class Drawing {
   #part(): void {
     const x = this.#pick();
     const [rank, shape] = [this.#rank(x), this.#shapeAt(x)];
-    if (rank !== 4) return this.#flatPart(x);
-    const [, channels = 1, height = 1, width = 1] = shape;
+    if (rank !== 4) return this.#varied ? this.#flatPart(x) : this.#backToMap(x);
+    const isSmall = count(shape.slice(1)) <= 200;
+    const weight = (usual: number, ingredient: Ingredient = 'variety'): number =>
+      this.#without.has(ingredient) ? 0 : usual;
     const kinds: [number, () => void][] = [
       [3, () => this.#conv(this.#relu(this.#norm(x)))],
       [3, () => this.#relu(this.#norm(this.#conv(x)))],
       [2, () => this.#conv(x)],
       [1, () => this.#norm(x)],
-      [1, () => this.#unary(x)],
+      [weight(1), () => this.#unary(x)],
       [2, () => this.#pool(x)],
       [1, () => this.#pool(this.#conv(this.#relu(this.#norm(x))))],
       [3, () => this.#concat(x)],
       [2, () => this.#slice(x)],
       [1, () => this.#chunks(x)],
       [1, () => this.#residual(x)],
-      [1, () => this.#gate(x)],
+      [weight(1), () => this.#gate(x)],
       [1, () => this.#sharedConv(x)],
-      [this.#without.has('eps') ? 0 : 1, () => this.#twoNorms(x)],
-      [this.#without.has('views') ? 0 : 3, () => this.#view(x)],
-      [this.#without.has('views') ? 0 : 1, () => this.#instanceNorm(x)],
-      [
-        0.5,
-        () =>
-          this.#add({
-            op: 'permute',
-            of: [x],
-            dims: this.#of([
-              [1, 0, 2, 3],
-              [0, 1, 3, 2],
-              [0, 2, 3, 1],
-            ]),
-          }),
-      ],
-      [this.#without.has('dropout') ? 0 : 0.7, () => this.#add({ op: 'dropout', of: [x], p: 0.4 })],
-      [0.4, () => this.#add({ op: 'softmax', of: [x] })],
+      [weight(1, 'eps'), () => this.#twoNorms(x)],
+      [weight(3, 'views'), () => this.#view(x)],
+      [weight(1, 'views'), () => this.#instanceNorm(x)],
+      [weight(0.5), () => this.#permute(x)],
+      [weight(0.7, 'dropout'), () => this.#add({ op: 'dropout', of: [x], p: 0.4 })],
+      [weight(0.4), () => this.#add({ op: 'softmax', of: [x] })],
       [0.3, () => this.#add({ op: 'detach', of: [x] })],
       [0.3, () => this.#noGrad(() => this.#conv(x))],
-      [channels * height * width <= 200 ? 0.7 : 0, () => this.#head(x)],
+      [isSmall ? weight(0.7) : 0, () => this.#head(x)],
     ];
     this.#weighted(kinds)();
   }
 
-  /** On a value that is no map of pixels. */
-  #flatPart(x: number): void {
-    const maps = this.#range(0, this.#shapes.length).filter(
+  /** Maps of pixels with as many elements. */
+  #mapsLike(x: number): number[] {
+    return this.#range(0, this.#shapes.length).filter(
       (i) => this.#rank(i) === 4 && count(this.#shapeAt(i)) === count(this.#shapeAt(x)),
     );
+  }
+
+  #backToMap(x: number): void {
+    const maps = this.#mapsLike(x);
+    if (maps.length > 0) this.#add({ op: 'like', of: [x, this.#of(maps)] });
+  }
+
+  /** On a value that is no map of pixels. */
+  #flatPart(x: number): void {
+    const maps = this.#mapsLike(x);
     const kinds: [number, () => void][] = [
       [1, () => this.#linear(x)],
       [1, () => this.#unary(x)],
@@ -149,11 +164,16 @@ class Drawing {
 
   #conv(x: number): number {
     if (this.#rank(x) !== 4) return x;
+    if (!this.#varied) {
+      const kernel = this.#of([1, 3]);
+      const size = kernel === 3 ? { kernel, padding: 1 } : { kernel };
+      return this.#addConv({ op: 'conv', of: [x], name: this.#name('c'), out: this.#of(CHANNELS), ...size });
+    }
     const [, channels = 1, height = 1, width = 1] = this.#shapeAt(x);
     const kernel = Math.min(height, width) < 3 ? 1 : this.#of([1, 1, 3, 3, 2]);
     const dilation = kernel > 1 && this.#chance(0.15) ? 2 : 1;
     const groups = this.#of([2, 3, channels].filter((g) => channels % g === 0));
-    const step: Extract<Step, { op: 'conv' }> = {
+    return this.#addConv({
       op: 'conv',
       of: [x],
       name: this.#name('c'),
@@ -165,7 +185,10 @@ class Drawing {
       ...(dilation > 1 && { dilation }),
       ...(groups > 1 && !this.#without.has('groups') && this.#chance(0.3) && { groups }),
       ...(this.#chance(0.4) && { bias: true }),
-    };
+    });
+  }
+
+  #addConv(step: Extract<Step, { op: 'conv' }>): number {
     this.#convs.push(step);
     return this.#add(step);
   }
@@ -198,8 +221,18 @@ class Drawing {
 
   #relu(x: number): number {
     if (this.#chance(0.15)) return x;
-    const fn = this.#chance(0.8) ? 'relu' : this.#of(['leakyRelu', 'sigmoid', 'tanh'] as const);
+    const fn =
+      !this.#varied || this.#chance(0.8) ? 'relu' : this.#of(['leakyRelu', 'sigmoid', 'tanh'] as const);
     return this.#add({ op: 'unary', of: [x], fn });
+  }
+
+  #permute(x: number): void {
+    const orders = [
+      [1, 0, 2, 3],
+      [0, 1, 3, 2],
+      [0, 2, 3, 1],
+    ];
+    this.#add({ op: 'permute', of: [x], dims: this.#of(orders) });
   }
 
   #unary(x: number): void {
@@ -208,7 +241,7 @@ class Drawing {
 
   #pool(x: number): void {
     if (this.#rank(x) !== 4) return;
-    this.#add({ op: 'pool', of: [x], kind: this.#of(POOLS) });
+    this.#add({ op: 'pool', of: [x], kind: this.#of(this.#varied ? POOLS : ['avg2', 'one']) });
   }
 
   #concat(x: number): void {
@@ -219,11 +252,16 @@ class Drawing {
     });
     const others = Array.from({ length: 1 + this.#below(3) }, () => this.#of(fitting));
     this.#add({ op: 'concat', of: this.#chance(0.8) ? [x, ...others] : [...others, x], dim: 1 });
-    if (this.#chance(0.1)) this.#add({ op: 'concat', of: [x, x], dim: this.#of([0, 2, 3]) });
+    if (this.#varied && this.#chance(0.1)) this.#add({ op: 'concat', of: [x, x], dim: this.#of([0, 2, 3]) });
   }
 
   #slice(x: number): void {
-    this.#add({ op: 'slice', of: [x], dim: this.#of([1, 1, 1, 0, 2, 3]), part: this.#of(PARTS) });
+    this.#add({
+      op: 'slice',
+      of: [x],
+      dim: this.#varied ? this.#of([1, 1, 1, 0, 2, 3]) : 1,
+      part: this.#of(PARTS),
+    });
   }
 
   #chunks(x: number): void {
@@ -307,13 +345,17 @@ class Drawing {
     });
   }
 
-  #losses(): Loss[] {
+  /** The sum of a norm has gradients that are rounding alone, which say nothing once an update has used them. */
+  #losses(sums: boolean): Loss[] {
     if (this.#chance(0.06)) return [];
     const last = this.#shapes.length - 1;
     const loss = (of: number): Loss => {
       const shape = this.#shapeAt(of);
-      const cross = shape.length > 1 && count(shape.slice(1)) > 1 && this.#chance(0.3);
-      return { of, kind: cross ? 'cross' : this.#of(['dot', 'dot', 'dot', 'square', 'sum'] as const) };
+      const cross = this.#varied && shape.length > 1 && count(shape.slice(1)) > 1 && this.#chance(0.3);
+      return {
+        of,
+        kind: cross ? 'cross' : this.#of(['dot', 'dot', 'dot', 'square', sums ? 'sum' : 'dot'] as const),
+      };
     };
     const more = Array.from({ length: this.#below(3) }, () =>
       loss(this.#inputs.length + this.#below(this.#steps.length)),
@@ -325,7 +367,7 @@ class Drawing {
     if (this.#without.has('optimizer') || this.#chance(0.6)) return undefined;
     const dropout = this.#steps.some(({ op }) => op === 'dropout');
     return {
-      kind: this.#of(['sgd', 'momentum', 'adam']),
+      kind: this.#varied ? this.#of(['sgd', 'momentum', 'adam']) : 'sgd',
       ...(this.#chance(0.3) && !dropout && { again: true }),
       ...(this.#chance(0.25) && { outside: true }),
     };

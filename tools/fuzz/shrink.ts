@@ -107,8 +107,8 @@ function* withoutUnusedInput(net: Case): Generator<Case> {
     ...net.losses.map(({ of }) => of),
     ...net.outputs,
   ]);
-  const index = net.inputs.findLastIndex((_, i) => i > 0 && !used.has(i));
-  if (index > 0)
+  const index = net.inputs.findLastIndex((_, i) => !used.has(i));
+  if (index >= 0 && net.inputs.length > 1)
     yield renumbered({ ...net, inputs: net.inputs.toSpliced(index, 1) }, (i) => (i > index ? i - 1 : i));
 }
 

@@ -40,7 +40,8 @@ export interface LeafSpec {
 
 /** The leaves that a step needs, given the shapes of its operands. */
 export function leavesOf(step: Step, shapes: readonly Shape[]): LeafSpec[] {
-  const x = shapes[step.of[0] ?? 0] ?? [];
+  const [first = 0]: readonly number[] = step.of;
+  const x = shapes[first] ?? [];
   switch (step.op) {
     case 'conv': {
       const { out, groups } = convolution(step, x);
@@ -65,7 +66,18 @@ export function leavesOf(step: Step, shapes: readonly Shape[]): LeafSpec[] {
       const weight = leaf(`${step.name}.weight`, [step.out, inputs], 1 / Math.sqrt(inputs));
       return step.bias === true ? [weight, leaf(`${step.name}.bias`, [step.out], 0.1)] : [weight];
     }
-    default:
+    case 'unary':
+    case 'pool':
+    case 'concat':
+    case 'slice':
+    case 'view':
+    case 'like':
+    case 'permute':
+    case 'add':
+    case 'mul':
+    case 'dropout':
+    case 'softmax':
+    case 'detach':
       return [];
   }
 }
@@ -216,6 +228,7 @@ function partOf(part: Part, size: number): { start: number; end: number; step: n
 
 function viewed(to: View, x: Shape): Shape {
   const [n = 1, c = 1, h = 1, w = 1] = x;
+  const isMap = x.length === 4;
   switch (to) {
     case 'same':
       return x;
@@ -227,23 +240,18 @@ function viewed(to: View, x: Shape): Shape {
       return x.length > 2 ? x.filter((size) => size !== 1) : x;
     case 'unsqueeze':
       return x.length < 4 ? [...x, 1] : x;
-    default:
-      break;
-  }
-  if (x.length !== 4) return x;
-  switch (to) {
     case 'instance':
-      return [1, n * c, h, w];
+      return isMap ? [1, n * c, h, w] : x;
     case 'merge':
-      return [n * c, 1, h, w];
+      return isMap ? [n * c, 1, h, w] : x;
     case 'rows':
-      return [n, c, h * w, 1];
+      return isMap ? [n, c, h * w, 1] : x;
     case 'swap':
-      return [n, c, w, h];
+      return isMap ? [n, c, w, h] : x;
     case 'fold':
-      return c % 2 === 0 ? [n, c / 2, h * 2, w] : x;
+      return isMap && c % 2 === 0 ? [n, c / 2, h * 2, w] : x;
     case 'unfold':
-      return h % 2 === 0 ? [n, c * 2, h / 2, w] : x;
+      return isMap && h % 2 === 0 ? [n, c * 2, h / 2, w] : x;
   }
 }
 
@@ -332,14 +340,6 @@ export function runStep(
 function runPool(kind: Pool, x: Tensor): Tensor {
   const window = WINDOWS[kind];
   if (window !== undefined) return kind.startsWith('max') ? maxPool2d(x, window) : avgPool2d(x, window);
-  switch (kind) {
-    case 'two':
-      return adaptiveAvgPool2d(x, 2);
-    case 'maxOne':
-      return adaptiveMaxPool2d(x, 1);
-    case 'mean':
-      return mean(x, { dim: [2, 3], keepDim: true });
-    default:
-      return adaptiveAvgPool2d(x, 1);
-  }
+  if (kind === 'mean') return mean(x, { dim: [2, 3], keepDim: true });
+  return kind === 'maxOne' ? adaptiveMaxPool2d(x, 1) : adaptiveAvgPool2d(x, kind === 'two' ? 2 : 1);
 }
