@@ -66,7 +66,7 @@ class Machine:
         self.dtype = dtype
         self.net = load_hash_weights(Net()).to(dtype)
         self.optimizers, self.given, self.losses, self.derived, self.checks = {}, {}, [], {}, []
-        self.unclipped = None
+        self.unclipped = {}
         self.loss = None
 
     def tensor(self, name, shape, kind='normal', scale=1.0):
@@ -101,14 +101,13 @@ class Machine:
 
     def do_clip(self, name, most):
         parameters = self.given[name]
-        self.unclipped = [(p, p.grad.clone()) for p in parameters if p.grad is not None]
+        self.unclipped[name] = [(p, p.grad.clone()) for p in parameters if p.grad is not None]
         self.losses.append(torch.nn.utils.clip_grad_norm_(parameters, most).item())
 
     def do_step(self, name):
         self.optimizers[name].step()
-        for parameter, gradient in self.unclipped or []:
+        for parameter, gradient in self.unclipped.pop(name, []):
             parameter.grad = gradient
-        self.unclipped = None
 
     def do_optimizer(self, name, kind, names, lr):
         self.given[name] = self.parameters(names)

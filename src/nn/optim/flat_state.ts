@@ -3,8 +3,7 @@ import type { Span } from '../../kernels/optimizer.ts';
 import { copyOp } from '../../tensor/graph/basic_ops.ts';
 import { record } from '../../tensor/graph/op.ts';
 import type { Move, RecordingDevice } from '../../tensor/graph/recording_device.ts';
-import { formatShape } from '../../tensor/graph/shape.ts';
-import type { LogicalStorage } from '../../tensor/graph/storage.ts';
+import { LogicalStorage } from '../../tensor/graph/storage.ts';
 import { Tensor } from '../../tensor/graph/tensor.ts';
 import { Value } from '../../tensor/graph/value.ts';
 import { checkStateDict, type HostTensor, type StateDict } from '../state.ts';
@@ -109,31 +108,64 @@ export function unpackState(device: RecordingDevice, { parameters, gradients, sl
 
 /**
  * Parameters of a group that have a gradient; PyTorch too leaves out those without. A gradient that lies elsewhere, since somebody
- * assigned it, is copied to where the optimiser reads. Throws an Error if a parameter belongs to a newer optimiser.
+ * assigned it or a newer optimiser has moved it, is copied to where this optimiser reads.
  */
 export function slotsWithGradient(device: RecordingDevice, group: Packed): Slot[] {
-  const isOurs = ({ tensor, gradient }: Slot): boolean =>
-    tensor.value.storage.part?.whole === group.parameters.value.storage &&
-    gradient.part?.whole === group.gradients.value.storage;
-  const lost = group.slots.find((slot) => !isOurs(slot));
-  if (lost !== undefined) {
-    throw new Error(
-      `the parameter of shape ${formatShape(lost.tensor.shape)} was given to a newer optimiser, so this one can no longer step: ` +
-        'make one optimiser for it, or dispose of the old one and make it again',
-    );
-  }
-  device.guard(() => group.slots.every(isOurs));
-  return group.slots.filter(({ tensor, gradient }) => {
+  const whole = group.gradients.value.storage;
+  const isHere = ({ gradient }: Slot): boolean => gradient.part?.whole === whole;
+  guardPlaces(device, group.slots, isHere);
+  return group.slots.filter((slot) => {
+    const { tensor, gradient, offset } = slot;
     device.noteGradient(tensor, 'needed');
     const { grad } = tensor;
     if (grad === null) return false;
-    if (grad.value.storage !== gradient) {
-      const place = new Tensor(device, new Value(tensor.shape, gradient));
-      record(copyOp, [place, grad], [], null);
-      place.dispose();
-    }
+    if (!isHere(slot) || grad.value.storage !== gradient) copyInto(device, whole, offset, grad);
     return true;
   });
+}
+
+/** Records `update` of a group's flat parameters, and around it copies of those that a newer optimiser has moved elsewhere. */
+export function updateFlat(
+  device: RecordingDevice,
+  { parameters }: Packed,
+  slots: readonly Slot[],
+  update: () => void,
+): void {
+  const whole = parameters.value.storage;
+  const isHere = ({ tensor }: Slot): boolean => tensor.value.storage.part?.whole === whole;
+  guardPlaces(device, slots, isHere);
+  const elsewhere = slots.filter((slot) => !isHere(slot));
+  for (const { tensor, offset } of elsewhere) copyInto(device, whole, offset, tensor);
+  update();
+  for (const { tensor, offset } of elsewhere) {
+    const place = partOf(device, whole, offset, tensor);
+    record(copyOp, [tensor, place], [], null);
+    place.dispose();
+  }
+  for (const { tensor } of slots) device.noteChange(tensor.value.storage);
+}
+
+/** Lets a recording be replayed only while each slot lies where it lies now. */
+function guardPlaces(
+  device: RecordingDevice,
+  slots: readonly Slot[],
+  isHere: (slot: Slot) => boolean,
+): void {
+  const now = slots.map(isHere);
+  device.guard(() => slots.every((slot, i) => isHere(slot) === now[i]));
+}
+
+function copyInto(device: RecordingDevice, whole: LogicalStorage, offset: number, source: Tensor): void {
+  const place = partOf(device, whole, offset, source);
+  record(copyOp, [place, source], [], null);
+  place.dispose();
+}
+
+/** The part of a flat vector that is for a tensor. */
+function partOf(device: RecordingDevice, whole: LogicalStorage, offset: number, like: Tensor): Tensor {
+  const storage = new LogicalStorage('f32', like.numel, `part of ${whole.label}`, whole.role);
+  device.attach(storage, { whole, offset });
+  return new Tensor(device, new Value(like.shape, storage));
 }
 
 /**

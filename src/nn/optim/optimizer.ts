@@ -8,7 +8,15 @@ import { Tensor } from '../../tensor/graph/tensor.ts';
 import { formatValue, isPlainObject } from '../../tensor/graph/wording.ts';
 import { gradNormOp } from '../../tensor/ops/optimizer.ts';
 import type { HostTensor, StateDict } from '../state.ts';
-import { packState, slotsWithGradient, spansOf, unpackState, type Packed, type Slot } from './flat_state.ts';
+import {
+  packState,
+  slotsWithGradient,
+  spansOf,
+  unpackState,
+  updateFlat,
+  type Packed,
+  type Slot,
+} from './flat_state.ts';
 
 /** The parameters given to the optimiser `what`. Throws a TypeError where they are not tensors in an array. */
 export function checkParameters(what: string, parameters: unknown): readonly Tensor[] {
@@ -32,7 +40,8 @@ export function checkParameters(what: string, parameters: unknown): readonly Ten
 /**
  * Base of optimisers. Parameters are moved into flat vectors, so that a step is one dispatch, or a few. A parameter that does not
  * require a gradient when the optimiser is made is left where it is, and moved when it has its first gradient. Parameters
- * without a gradient at a step are left alone. A parameter belongs to its newest optimiser.
+ * without a gradient at a step are left alone. Parameters lie where their newest optimiser has put them; an older one still
+ * updates them, with copies.
  */
 export abstract class Optimizer {
   /** Learning rate; may be set before any step, also of a compiled function, which reads it anew each time. */
@@ -89,8 +98,7 @@ export abstract class Optimizer {
     for (const group of this.groups) {
       const slots = slotsWithGradient(this.device, group);
       if (slots.length === 0) continue;
-      this.update(group, slots, this.#gradScale);
-      for (const { tensor } of slots) this.device.noteChange(tensor.value.storage);
+      updateFlat(this.device, group, slots, () => this.update(group, slots, this.#gradScale));
     }
     this.#dropScale();
     // Whoever reads what a failed run should have made is told.

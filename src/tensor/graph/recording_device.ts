@@ -11,7 +11,7 @@ import { Recording, type RunHook } from './recording.ts';
 import { Scalars, type ScalarSlot } from './scalars.ts';
 import { Scope } from './scope.ts';
 import { checkShape, type Shape } from './shape.ts';
-import { LogicalStorage, type Role } from './storage.ts';
+import { LogicalStorage, type Part, type Role } from './storage.ts';
 import { Tensor, type GradNode, type Recorder } from './tensor.ts';
 import { Value } from './value.ts';
 
@@ -87,13 +87,16 @@ export abstract class RecordingDevice implements Recorder {
     if (!this.#tracing) this.flush().catch(() => undefined);
     this.move(whole, parts);
     whole.resident = true;
-    for (const { storage, offset } of parts) {
-      const before = storage.part?.whole;
-      storage.part = { whole, offset };
-      storage.resident = true;
-      whole.handles++;
-      if (before !== undefined) this.release(before);
-    }
+    for (const { storage, offset } of parts) this.attach(storage, { whole, offset });
+  }
+
+  /** Makes a storage a part of another, and no longer of the one before. */
+  attach(storage: LogicalStorage, part: Part): void {
+    const before = storage.part?.whole;
+    storage.part = part;
+    storage.resident = true;
+    part.whole.handles++;
+    if (before !== undefined) this.release(before);
   }
 
   // Recording

@@ -22,8 +22,9 @@ export class Memory {
   /** Throws an Error if the storage has no memory: what should have made its elements has failed. */
   placeOf(storage: LogicalStorage): Storage {
     const found = this.#places.get(storage);
-    if (found === undefined) throw new Error(`${storage.label} was never computed`);
-    return found.place;
+    if (found !== undefined) return found.place;
+    if (storage.part === null) throw new Error(`${storage.label} was never computed`);
+    return this.#placePart(storage, this.placeOf(storage.part.whole), storage.part.offset);
   }
 
   has(storage: LogicalStorage): boolean {
@@ -73,13 +74,19 @@ export class Memory {
     });
     for (const { storage, offset } of parts) {
       this.free(storage);
-      const place = {
-        buffer: to.buffer,
-        offset: to.offset + size * offset,
-        bytes: alignUp(storage.length * size),
-      };
-      // The whole is freed when it and all of its parts are unused.
-      this.#places.set(storage, { place, free: () => undefined });
+      this.#placePart(storage, to, offset);
     }
+  }
+
+  #placePart(storage: LogicalStorage, whole: Storage, offset: number): Storage {
+    const size = DTYPE_BYTES[storage.dtype];
+    const place = {
+      buffer: whole.buffer,
+      offset: whole.offset + size * offset,
+      bytes: alignUp(storage.length * size),
+    };
+    // The whole is freed when it and all of its parts are unused.
+    this.#places.set(storage, { place, free: () => undefined });
+    return place;
   }
 }
