@@ -308,9 +308,12 @@ def random_program(r):
                 program.append(['pass', data, loss, r.choice([1, 1, 1, 2])])
                 data += 1
             name = r.choice(names)
-            if r.random() < 0.2:
+            clips = r.random() < 0.2
+            if clips:
                 program.append(['clip', name, 0.2])
-            program += [['step', n] for n in (names if r.random() < 0.6 else [name])]
+            steps = names if r.random() < 0.6 else [name]
+            # Right after the clipping, which is a part of it.
+            program += [['step', n] for n in (sorted(steps, key=lambda n: n != name) if clips else steps)]
             program.append(['next'] if step == 0 else ['check'])
         what = r.choice(['lr', 'mode', 'freeze', 'load', 'optimizer', 'grad', 'none', 'derive'])
         index = r.randrange(len(names))

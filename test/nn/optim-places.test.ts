@@ -229,6 +229,28 @@ describe('changes in place', () => {
     step.dispose();
   });
 
+  it('clipping in one compiled function for a step in another is refused', async () => {
+    const p = leaf(3, 4);
+    const sgd = new optim.SGD([p], { lr: 1 });
+    const clip = device.compile(() => {
+      sgd.zeroGrad();
+      sum(mul(p, p)).backward();
+      return sgd.clipGradNorm(1);
+    });
+    const step = device.compile(() => sgd.step());
+    for (let i = 0; i < 2; i++) {
+      expect(await (await clip()).item()).toBe(10);
+      await expect(step()).rejects.toThrow('clipGradNorm was called in a compiled function');
+    }
+    sgd.zeroGrad();
+    sum(mul(p, p)).backward();
+    sgd.clipGradNorm(1);
+    await step();
+    expect(await list(p)).toEqual([expect.closeTo(2.4, 5), expect.closeTo(3.2, 5)]);
+    clip.dispose();
+    step.dispose();
+  });
+
   it('a gradient norm without gradients is 0', async () => {
     const sgd = new optim.SGD([leaf(1, 2)], { lr: 1 });
     expect(await sgd.clipGradNorm(1).item()).toBe(0);

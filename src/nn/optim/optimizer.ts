@@ -1,5 +1,6 @@
 import { two } from '../../kernels/tuple.ts';
 import { fillOp } from '../../tensor/graph/basic_ops.ts';
+import { activeTrace, type Watched } from '../../tensor/graph/guards.ts';
 import { createOn, record } from '../../tensor/graph/op.ts';
 import type { Recording } from '../../tensor/graph/recording.ts';
 import { RecordingDevice } from '../../tensor/graph/recording_device.ts';
@@ -52,8 +53,12 @@ export abstract class Optimizer {
   /** Parameters that have had no gradient so far, with their places in the order given. */
   #idle: readonly { readonly tensor: Tensor; readonly index: number }[];
   readonly #scalars: ScalarSlot[] = [];
-  /** What the next step multiplies gradients by; null for 1. */
-  #gradScale: Tensor | null = null;
+  /** What the next step multiplies gradients by: null for 1, `compiled` where a compiled function keeps it to itself. */
+  #gradScale: Tensor | 'compiled' | null = null;
+  readonly #watchedScale: Watched = {
+    peek: () => this.#gradScale,
+    restore: (scale) => (this.#gradScale = scale === 'compiled' || scale instanceof Tensor ? scale : null),
+  };
   /** How many scalars each recording has taken: its steps must not share them, different recordings may. */
   readonly #taken = new WeakMap<Recording, number>();
 
@@ -94,13 +99,14 @@ export abstract class Optimizer {
    * training is one submission.
    */
   step(): void {
+    const scale = this.#takeScale();
     this.#packAwakened();
     for (const group of this.groups) {
       const slots = slotsWithGradient(this.device, group);
-      if (slots.length === 0) continue;
-      updateFlat(this.device, group, slots, () => this.update(group, slots, this.#gradScale));
+      if (slots.length > 0)
+        updateFlat(this.device, group, slots, () => this.update(group, slots, scale));
     }
-    this.#dropScale();
+    scale?.dispose();
     // Whoever reads what a failed run should have made is told.
     if (!this.device.isTracing) this.device.flush().catch(() => undefined);
   }
@@ -122,6 +128,7 @@ export abstract class Optimizer {
     const gradients = chosen.map(({ group }) => group.gradients);
     const outputs = [{ shape: [] }, { shape: [] }];
     const [norm, coefficient] = two(record(gradNormOp, gradients, outputs, { spans, maxNorm }));
+    activeTrace()?.noteWrite(this.#watchedScale, 'compiled');
     this.#gradScale = coefficient;
     return norm;
   }
@@ -154,8 +161,22 @@ export abstract class Optimizer {
     return slot.index;
   }
 
+  #takeScale(): Tensor | null {
+    activeTrace()?.noteRead(this.#watchedScale);
+    const scale = this.#gradScale;
+    if (scale === 'compiled' || scale?.disposed === true) {
+      throw new Error(
+        'clipGradNorm was called in a compiled function and the step that it is for outside of it: call both in one',
+      );
+    }
+    activeTrace()?.noteWrite(this.#watchedScale, null);
+    this.#gradScale = null;
+    return scale;
+  }
+
   #dropScale(): void {
-    this.#gradScale?.dispose();
+    activeTrace()?.noteWrite(this.#watchedScale, null);
+    if (this.#gradScale instanceof Tensor) this.#gradScale.dispose();
     this.#gradScale = null;
   }
 }
