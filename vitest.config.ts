@@ -6,6 +6,8 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     pool: 'forks',
+    // A worker runs many files: modules stay loaded, and kernels compiled (test/support/device.ts).
+    isolate: false,
     maxWorkers: 2,
     // Tests of finalizers ask for a collection.
     execArgv: ['--expose-gc'],

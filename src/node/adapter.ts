@@ -1,5 +1,6 @@
 import { describeAdapter } from '../gpu/gpu.ts';
 import type { Profile } from '../gpu/gpu.ts';
+import { pausePolls } from './polling.ts';
 import { unpackSwiftShader } from './swiftshader.ts';
 
 export type AdapterChoice = 'auto' | 'gpu' | 'software';
@@ -111,7 +112,9 @@ function instance(create: CreateGpu, options: string[], environment = ''): GPU {
 
 async function loadDawn(): Promise<CreateGpu> {
   try {
-    return (await import('webgpu')).create;
+    const { create, globals } = await import('webgpu');
+    pausePolls(globals as Parameters<typeof pausePolls>[0]);
+    return create;
   } catch (cause) {
     const machine = `${process.platform} ${process.arch}`;
     throw new Error(`the package webgpu does not load on ${machine}: npm install webgpu`, { cause });

@@ -2,12 +2,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Gpu, describeAdapter } from '../../src/gpu/gpu.ts';
 import { Heap } from '../../src/gpu/heap.ts';
 import { openNodeGpu } from '../../src/node/adapter.ts';
-import { testAdapter, testGpu, testProfile } from '../support/device.ts';
+import { testAdapter, ownGpu, testProfile } from '../support/device.ts';
 
 describe('gpu', () => {
   let gpu: Gpu;
   beforeAll(async () => {
-    gpu = await testGpu();
+    gpu = await ownGpu();
   });
   afterAll(() => gpu.destroy());
 
@@ -110,7 +110,7 @@ describe('the life of a device', () => {
   });
 
   it('can be destroyed while a read is under way, and twice', async () => {
-    const gpu = await testGpu();
+    const gpu = await ownGpu();
     const storage = new Heap(gpu, 'gone').allocate(4, 'x');
     const reading = gpu.read(storage, 4);
     gpu.destroy();

@@ -3,7 +3,7 @@ import type { Dispatch, DType } from '../../src/gpu/dispatch.ts';
 import { elementTypes } from '../../src/gpu/elements.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
 import { buffer } from '../kernels/run.ts';
-import { testGpu, testProfile } from '../support/device.ts';
+import { ownGpu, testProfile } from '../support/device.ts';
 import { axpy } from './axpy.ts';
 
 const kernel = (label: string, code: string, count = 1): Dispatch => ({
@@ -18,7 +18,7 @@ const kernel = (label: string, code: string, count = 1): Dispatch => ({
 describe('pipelines', () => {
   let gpu: Gpu;
   beforeAll(async () => {
-    gpu = await testGpu();
+    gpu = await ownGpu();
   });
   afterAll(() => gpu.destroy());
 

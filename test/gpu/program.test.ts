@@ -8,7 +8,7 @@ import { Program } from '../../src/gpu/program.ts';
 import type { Storage } from '../../src/gpu/storage.ts';
 import { buffer, runDispatches } from '../kernels/run.ts';
 import type { Values } from '../kernels/run.ts';
-import { testGpu } from '../support/device.ts';
+import { ownGpu } from '../support/device.ts';
 import { axpy } from './axpy.ts';
 
 const LENGTH = 100;
@@ -44,7 +44,7 @@ describe.each([{ bakeParams: false }, { bakeParams: true }])(
   (options) => {
     let gpu: Gpu;
     beforeAll(async () => {
-      gpu = await testGpu(options);
+      gpu = await ownGpu(options);
     });
     afterAll(() => gpu.destroy());
 
@@ -159,7 +159,7 @@ describe.each([{ bakeParams: false }, { bakeParams: true }])(
 describe('binding a program', () => {
   let gpu: Gpu;
   beforeAll(async () => {
-    gpu = await testGpu();
+    gpu = await ownGpu();
   });
   afterAll(() => gpu.destroy());
 
@@ -214,7 +214,7 @@ describe('binding a program', () => {
 
 describe('what a program tells', () => {
   it('times kernels by label', async (context) => {
-    const gpu = await testGpu();
+    const gpu = await ownGpu();
     if (!Profiler.supports(gpu)) context.skip('this device has no timestamps');
     const [x, y] = [buffer(1 << 16), buffer(1 << 16)];
     // More passes than one query set holds.
@@ -254,7 +254,7 @@ describe('what a program tells', () => {
     const lines: string[][] = [];
     for (const debug of [0, 1, 2, 3, 4] as const) {
       const log: string[] = [];
-      const gpu = await testGpu({ debug, log: (line) => log.push(line) });
+      const gpu = await ownGpu({ debug, log: (line) => log.push(line) });
       const [x, y] = [buffer(LENGTH), buffer(LENGTH)];
       await runDispatches(gpu, [axpy(x, y, 1)], new Map([[x, input]]), SCALARS);
       await gpu.idle();
