@@ -8,6 +8,7 @@ export default defineConfig({
     pool: 'forks',
     // A worker runs many files: modules stay loaded, and kernels compiled (test/support/device.ts).
     isolate: false,
+    setupFiles: 'test/support/setup.ts',
     maxWorkers: 2,
     // Tests of finalizers ask for a collection.
     execArgv: ['--expose-gc'],
