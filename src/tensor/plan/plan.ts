@@ -1,4 +1,5 @@
 import { bytesOf, type BufferRef, type Dispatch } from '../../gpu/dispatch.ts';
+import { maxStorageBytes } from '../../gpu/profile.ts';
 import { alignUp, formatBytes } from '../../gpu/storage.ts';
 import type { KernelContext } from '../../kernels/context.ts';
 import type { Op, RecordedNode } from '../graph/node.ts';
@@ -95,7 +96,7 @@ function placeTransients(
     const packing = pack(
       mine,
       ({ buffer }) => alignedBytes(buffer),
-      Math.min(target.maxBufferBytes, largest),
+      Math.min(target.geometry.maxBufferBytes, largest),
     );
     for (const [{ buffer }, { bin, offset }] of packing.slots) {
       slots.set(buffer, { colour, bin, offset, bytes: alignedBytes(buffer) });
@@ -133,11 +134,12 @@ function lowerAlone(context: KernelContext, node: RecordedNode): readonly Dispat
   });
 }
 
-function checkFits({ maxStorageBytes, name }: PlanTarget, buffer: BufferRef): void {
-  if (alignedBytes(buffer) <= maxStorageBytes) return;
+function checkFits({ geometry, name }: PlanTarget, buffer: BufferRef): void {
+  const limit = maxStorageBytes(geometry);
+  if (alignedBytes(buffer) <= limit) return;
   const label = buffer instanceof LogicalStorage ? buffer.label : `a buffer of ${buffer.length} elements`;
   throw new RangeError(
-    `${label} needs ${formatBytes(alignedBytes(buffer))} in one buffer; this device binds at most ` +
-      `${formatBytes(maxStorageBytes)} (${name}): use a smaller batch`,
+    `${label} needs ${formatBytes(bytesOf(buffer))} in one buffer; this device binds at most ` +
+      `${formatBytes(limit)} (${name}): use a smaller batch`,
   );
 }

@@ -29,13 +29,7 @@ export class Runtime {
 
   /** What plans for this device must keep to. */
   get target(): PlanTarget {
-    const { description, geometry, maxStorageBytes, limits } = this.gpu;
-    return {
-      name: description.name,
-      geometry,
-      maxStorageBytes,
-      maxBufferBytes: limits.maxBufferSize,
-    };
+    return { name: this.gpu.description.name, geometry: this.gpu.geometry };
   }
 
   /** Runs a plan once. */
