@@ -33,8 +33,8 @@ export function formatPlan(plan: Plan): string {
     placeOf(plan, buffer),
     buffer instanceof LogicalStorage ? buffer.label : '',
   ]);
-  const arenas = plan.arenaBytes.flatMap((bins, colour) =>
-    bins.map((bytes, bin) => [`arena ${colour}.${bin}`, `${bytes} bytes`]),
+  const arenas = plan.arenaBytes.flatMap((bins, color) =>
+    bins.map((bytes, bin) => [`arena ${color}.${bin}`, `${bytes} bytes`]),
   );
   return [dispatches, storages, arenas].map(columns).join('\n\n');
 }
@@ -47,10 +47,10 @@ function kindOf({ slots, made }: Plan, buffer: BufferRef): string {
 function placeOf({ slots, made }: Plan, buffer: BufferRef): string {
   const slot = slots.get(buffer);
   if (slot !== undefined)
-    return `arena ${slot.colour}.${slot.bin} at ${slot.offset}, ${alignUp(bytesOf(buffer))} bytes`;
+    return `arena ${slot.color}.${slot.bin} at ${slot.offset}, ${alignUp(bytesOf(buffer))} bytes`;
   if (!(buffer instanceof LogicalStorage)) return '';
-  const colour = made.get(buffer);
-  return colour === undefined ? 'from before' : `made, colour ${colour}`;
+  const color = made.get(buffer);
+  return color === undefined ? 'from before' : `made, color ${color}`;
 }
 
 /** Rows with their columns aligned, the last one ragged. */
