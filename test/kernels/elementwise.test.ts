@@ -186,7 +186,9 @@ describe.each(VARIANTS)(
 
     it('refuse elements for which they have no code', () => {
       const [half, word] = [buffer(4, 'f16'), buffer(4)];
-      expect(() => copy(geometry, half, word)).toThrow('kernels have no code for f16: cast to f32, i32 or u32');
+      expect(() => copy(geometry, half, word)).toThrow(
+        'kernels have no code for f16: cast to f32, i32 or u32',
+      );
       expect(() => fill(geometry, buffer(4, 'u8'), 1)).toThrow(TypeError);
       const operand = { buffer: half, shape: [4] };
       expect(() => binary(geometry, 'add', operand, operand, half, [4])).toThrow('no code for f16');
