@@ -142,7 +142,7 @@ function pass(
       substitute: { LANES_: lanes, ELEMENT_: vector ? 'vec4f' : 'f32', COMBINE_: combine, START_: start },
     }),
     params: {
-      outputs: u32(outputs),
+      rows: u32(outputs),
       splits: u32(splits),
       reduce: u32(reduce),
       inner: u32(inner),
