@@ -1,6 +1,6 @@
 // y[p, oy, ox] = mean of x[p, iy, ix] over the window of (oy, ox); with COUNT_PADDING zeros of the padding count.
 //
-// x [planes, in_height, in_width]; y [planes, out_height, out_width]; x may be made in the load, see lib_pool_view.
+// x [planes, in_height, in_width]; y [planes, out_height, out_width]; x may be computed in the load, see lib_pool_view.
 //#include threads
 //#include window
 //#include view
@@ -23,7 +23,7 @@ fn run(thread: u32) {
     for (var iy = rows.start; iy < rows.end; iy++) {
       let base = x_base + iy * params.in_width;
       for (var ix = columns.start; ix < columns.end; ix++) {
-        sum += made(x[base + ix], affine);
+        sum += activated(x[base + ix], affine);
       }
     }
     y[y_base + ox] = sum / f32(rows.divisor * columns.divisor);

@@ -67,7 +67,7 @@ fn minimum(a: TYPE_, b: TYPE_) -> TYPE_ {
   return select(min(a, b), a + b, unordered(a, b));
 }
 
-// a b, but 0 where b is 0, whatever a is: a gradient and the share of it that somebody has.
+// Gradient a times an operand's share b of it: 0 where the share is 0, even if the gradient is infinite.
 fn multiply_share(a: TYPE_, b: TYPE_) -> TYPE_ {
   return select(a * b, TYPE_(), b == TYPE_());
 }

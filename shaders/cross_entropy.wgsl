@@ -18,19 +18,19 @@ struct Params { rows: u32, size: u32 }
 
 fn run(row: u32, lane: u32) {
   let base = row * params.size;
-  let found = exponentials_of(base, 1u, lane);
-  let log_total = log_or_nan(found.total);
+  let exponentials = exponentials_of(base, 1u, lane);
+  let log_total = log_or_nan(exponentials.total);
 //#if SOFT
   var weighted = 0.0;
   for (var c = lane; c < params.size; c += STEP) {
-    weighted += labels[base + c] * (log_total - (logits[base + c] - found.top));
+    weighted += labels[base + c] * (log_total - (logits[base + c] - exponentials.top));
   }
   let loss = sum_lanes(weighted, lane);
 //#else
   let label = labels[row];
   let inside = label >= 0 && label < i32(params.size);
   let at = base + u32(select(0, label, inside));
-  let loss = select(not_a_number(), log_total - (logits[at] - found.top), inside);
+  let loss = select(not_a_number(), log_total - (logits[at] - exponentials.top), inside);
 //#endif
   if (lane == 0u) {
     losses[row] = loss;

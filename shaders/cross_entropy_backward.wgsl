@@ -19,7 +19,7 @@ struct Params { rows: u32, size: u32, scale: f32 }
 
 fn run(row: u32, lane: u32) {
   let base = row * params.size;
-  let found = exponentials_of(base, 1u, lane);
+  let exponentials = exponentials_of(base, 1u, lane);
 //#if SOFT
   var weight = 0.0;
   for (var c = lane; c < params.size; c += STEP) {
@@ -32,14 +32,14 @@ fn run(row: u32, lane: u32) {
   let gradient = params.scale * dy[0];
 //#endif
 //#if SOFT
-  let share = sum_lanes(weight, lane) / found.total;
+  let share = sum_lanes(weight, lane) / exponentials.total;
 //#else
-  let share = 1.0 / found.total;
+  let share = 1.0 / exponentials.total;
   let label = labels[row];
   let inside = label >= 0 && label < i32(params.size);
 //#endif
   for (var c = lane; c < params.size; c += STEP) {
-    let softmax = exp_or_nan(logits[base + c] - found.top) * share;
+    let softmax = exp_or_nan(logits[base + c] - exponentials.top) * share;
 //#if SOFT
     dlogits[base + c] = gradient * (softmax - labels[base + c]);
 //#else

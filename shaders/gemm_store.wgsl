@@ -1,4 +1,4 @@
-// What becomes of C's elements:
+// How elements of C are stored:
 //   c = sum + bias                       always, unless NORM
 //   MOMENTS   also per row, of each part of the columns: mean, sum of squares around it, number of elements
 //   NORM      C is the gradient of a norm's output (of its ReLU with NORM_RELU): g = sum where scale x + shift > 0 or NaN, else 0;

@@ -1,7 +1,7 @@
 // y[p, oy, ox] = largest x[p, iy, ix] in the window of (oy, ox); a NaN is the largest. Padding never is.
 //
 // x [planes, in_height, in_width]; y [planes, out_height, out_width]; with INDICES also the place iy * in_width + ix of
-// the first maximum, [planes, out_height, out_width]. A window without positions gives -infinity and -1. x may be made in
+// the first maximum, [planes, out_height, out_width]. A window without positions gives -infinity and -1. x may be computed in
 // the load, see lib_pool_view.
 //#include threads
 //#include window
@@ -30,7 +30,7 @@ fn run(thread: u32) {
     for (var iy = rows.start; iy < rows.end; iy += params.dilation_y) {
       for (var ix = columns.start; ix < columns.end; ix += params.dilation_x) {
         let candidate = iy * params.in_width + ix;
-        let value = made(x[x_base + candidate], affine);
+        let value = activated(x[x_base + candidate], affine);
         if (place < 0 || is_nan(value) || (value > best && !is_nan(best))) {
           best = value;
           place = candidate;

@@ -13,16 +13,16 @@ struct Params { rows: u32, size: u32, inner: u32 }
 fn run(row: u32, lane: u32) {
   let outer = row / params.inner;
   let base = outer * params.size * params.inner + (row - outer * params.inner);
-  let found = exponentials_of(base, params.inner, lane);
+  let exponentials = exponentials_of(base, params.inner, lane);
 //#if LOG
-  let log_total = log_or_nan(found.total);
+  let log_total = log_or_nan(exponentials.total);
   for (var r = lane; r < params.size; r += STEP) {
-    y[base + r * params.inner] = (logits[base + r * params.inner] - found.top) - log_total;
+    y[base + r * params.inner] = (logits[base + r * params.inner] - exponentials.top) - log_total;
   }
 //#else
-  let scale = 1.0 / found.total;
+  let scale = 1.0 / exponentials.total;
   for (var r = lane; r < params.size; r += STEP) {
-    y[base + r * params.inner] = exp_or_nan(logits[base + r * params.inner] - found.top) * scale;
+    y[base + r * params.inner] = exp_or_nan(logits[base + r * params.inner] - exponentials.top) * scale;
   }
 //#endif
 }

@@ -32,7 +32,7 @@
 // WHOLE_WALKS: a walk lies inside B as a whole or not at all, and not RAGGED. QUADS: columns 4 i to 4 i + 3 lie side by side in B and in C,
 // at multiples of four, and are read and written as one vector.
 //
-// The text `load` makes A's and B's elements from memory, `store` makes memory from C's.
+// The include `load` reads elements of A and B, the include `store` writes those of C.
 //
 // Bindings: a, b: operands in whatever layout the loader reads; c: result, or partial results [splits][c_length];
 // then those of `load` and `store`. Each may be stored in a type of its own; what is computed is f32.
@@ -223,7 +223,7 @@ fn relu_gradient(dy: Real, y: Real) -> Real {
   return select(dy, Real(), (bits <= NEGATIVE) | (bits == Bits()));
 }
 
-// How elements of A and B are made from memory: as they lie there or, with
+// How elements of A and B are loaded: as they are in memory or, with
 //   A_GRADIENT, B_GRADIENT   p g + q x + s, batch norm's gradient from g (bound as a or b) and the norm's input x
 //   B_ACTIVATION             scale x + shift, batch norm; with B_RELU max(0, that)
 // The factors belong to the channel: A's row; B's inner index with B_INNER, else B's column. Padding is zero all the same.
@@ -288,7 +288,7 @@ fn load_b(columns: Columns, walk: Walk, k: i32, factors: vec3f) -> vec4f {
   return select(vec4f(0), value_of_b(columns, index, valid, factors), valid);
 }
 
-// What becomes of C's elements:
+// How elements of C are stored:
 //   c = sum + bias                       always, unless NORM
 //   MOMENTS   also per row, of each part of the columns: mean, sum of squares around it, number of elements
 //   NORM      C is the gradient of a norm's output (of its ReLU with NORM_RELU): g = sum where scale x + shift > 0 or NaN, else 0;

@@ -11,7 +11,7 @@ import { placeParams } from './norm_fused.ts';
 import { dropoutPart, type Dropout } from './random.ts';
 import { expandTemplate } from './template.ts';
 
-/** What a load reads beside its map. */
+/** The buffers that a load reads. */
 interface LoadOperands {
   readonly x: MapView;
   readonly input: MapView | null;
@@ -37,7 +37,7 @@ function operandsOf(load: MapLoad): LoadOperands {
   }
 }
 
-/** Writes out what a load makes, dense or into a slice; into a dense map also what a dropout leaves of it. */
+/** Materializes a map: writes to memory what a load computes, dense or into a slice; if dense, optionally after a dropout. */
 export function materialize(
   { geometry }: KernelContext,
   load: MapLoad,

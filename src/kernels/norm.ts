@@ -31,7 +31,7 @@ interface Affine {
   readonly bias: BufferRef | null;
 }
 
-/** How channels are cut into parts, a row of a workgroup or of a thread each. Positions count in elements. */
+/** How channels are cut into parts, each reduced by a workgroup or a thread. Positions count in elements. */
 interface Parts {
   readonly team: boolean;
   readonly lanes: number;
@@ -56,7 +56,7 @@ const PART = {
   shortThread: { least: 16, most: 4096 },
   longThread: { least: 256, most: 16384 },
 };
-/** Parts that keep the adapter busy where each is a workgroup's. */
+/** Parts that keep the adapter busy if a workgroup reduces each. */
 const TEAMS_TO_FILL = 2048;
 
 export function planParts(geometry: AdapterProfile, shape: NormShape): Parts {

@@ -156,7 +156,7 @@ export function clipNorm(
   maxNorm: number,
 ): Dispatch[] {
   const { geometry } = context;
-  // Enough threads to fill the device; each adds up what lies a whole grid apart.
+  // Each thread sums elements that are `threads` apart.
   const most = 4 * geometry.threadsToFill;
   let length = 0;
   const parts = vectors.flatMap(({ buffer, spans }) =>
@@ -210,7 +210,7 @@ interface Piece {
   readonly width: 1 | 4;
 }
 
-/** Four elements at a time as far as spans lie so, and what is left at their ends one by one. */
+/** Vectors of four elements where a span is aligned, and the rest at its end element by element. */
 function piecesOf(spans: readonly Span[], bufferLength: number): Piece[] {
   return spans.flatMap(({ offset, length }): Piece[] => {
     if (bufferLength % 4 !== 0 || offset % 4 !== 0) return [{ offset, count: length, width: 1 }];
