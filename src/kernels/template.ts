@@ -5,7 +5,7 @@
  *   //#if NAME  //#else  //#endif     kept or dropped by a boolean option (nesting allowed)
  *   NAME_                  identifiers in upper case with a trailing underscore: replaced by an expression or type
  *
- * Everything named must be used and everything used must be named, so a typing error cannot pass.
+ * Everything named must be used and everything used must be named, so a typing error cannot pass. Comments stay as they are.
  */
 export interface TemplateValues {
   readonly include?: Readonly<Record<string, string>>;
@@ -84,11 +84,13 @@ function substituteLine(
   line: string,
   values: Readonly<Record<string, string | number>>,
 ): string {
-  return codeOf(line).replace(SUBSTITUTE, (key) => {
+  const code = codeOf(line);
+  const substituted = code.replace(SUBSTITUTE, (key) => {
     const value = values[key];
     if (value === undefined) throw new Error(`shader ${name} needs a value for ${key}`);
     return String(value);
   });
+  return substituted + line.slice(code.length);
 }
 
 function codeOf(line: string): string {

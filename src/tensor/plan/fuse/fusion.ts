@@ -1,6 +1,6 @@
 import type { BufferRef, Dispatch } from '../../../gpu/dispatch.ts';
 import type { KernelContext } from '../../../kernels/context.ts';
-import { materialise } from '../../../kernels/map_ops.ts';
+import { materialize } from '../../../kernels/map_ops.ts';
 import {
   wholeMap,
   type ActivationLoad,
@@ -140,7 +140,7 @@ export class Fusion {
     }
     if (form === undefined) return;
     const load = loadOf(form);
-    if (load !== null) this.dispatches.push(materialise(context, load, memoryTarget(load, value)));
+    if (load !== null) this.dispatches.push(materialize(context, load, memoryTarget(load, value)));
     else if (form.kind === 'beforePool' || form.kind === 'afterPool') {
       for (const input of form.node.inputs) this.materialize(input, form.node);
       this.dispatches.push(...this.#lower(form.node));
@@ -195,7 +195,7 @@ export class Fusion {
     if (slot === undefined || (form.kind === 'map' && form.view.buffer === slot.buffer)) return;
     if (load === null) throw new Error(`${value.label} cannot be made in its place of a concatenation`);
     if (!readsFrom(load, slot.buffer)) {
-      this.dispatches.push(materialise(this.context(node), load, slot));
+      this.dispatches.push(materialize(this.context(node), load, slot));
       return;
     }
     this.materialize(value, node);
@@ -208,7 +208,7 @@ export class Fusion {
     if (slot === undefined || slot.buffer === value.storage) return;
     const { images, channels, pixels } = slot;
     const map = wholeMap(value.storage, images, channels, pixels);
-    this.dispatches.push(materialise(this.context(node), { kind: 'plain', map }, slot));
+    this.dispatches.push(materialize(this.context(node), { kind: 'plain', map }, slot));
     this.forms.set(value, { kind: 'map', view: slot });
     this.#inMemory.add(value);
   }

@@ -1,7 +1,7 @@
 import type { KernelContext } from '../../../kernels/context.ts';
 import { wholeMap, type MomentPartials, type SumPartials } from '../../../kernels/maps.ts';
 import type { NormShape } from '../../../kernels/norm.ts';
-import { materialise } from '../../../kernels/map_ops.ts';
+import { materialize } from '../../../kernels/map_ops.ts';
 import { runningNormTable } from '../../../kernels/norm_running.ts';
 import { two } from '../../../kernels/tuple.ts';
 import { joinMoments, joinSums } from '../../../kernels/norm_join.ts';
@@ -191,7 +191,7 @@ export function fuseDropout(fusion: Fusion, node: RecordedNode): boolean {
   const out = fusion.target(y, { images, channels, pixels });
   if (out.buffer !== y.storage) return false;
   fusion.dispatches.push(
-    materialise(fusion.context(node), activationLoad(form), out, attrsOf(node, dropoutOp)),
+    materialize(fusion.context(node), activationLoad(form), out, attrsOf(node, dropoutOp)),
   );
   return true;
 }
