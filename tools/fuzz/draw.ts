@@ -53,8 +53,8 @@ class Drawing {
   readonly #steps: Step[] = [];
   readonly #shapes: Shape[] = [];
   #names = 0;
-  #stats: string[] = [];
-  #convs: Extract<Step, { op: 'conv' }>[] = [];
+  readonly #convs: Extract<Step, { op: 'conv' }>[] = [];
+  readonly #norms: Extract<Step, { op: 'norm' }>[] = [];
 
   constructor(name: string, without: ReadonlySet<Ingredient>) {
     const start = fnv1a(name);
@@ -129,6 +129,7 @@ class Drawing {
       [1, () => this.#residual(x)],
       [weight(1), () => this.#gate(x)],
       [1, () => this.#sharedConv(x)],
+      [1, () => this.#sharedNorm(x)],
       [weight(1, 'eps'), () => this.#twoNorms(x)],
       [weight(3, 'views'), () => this.#view(x)],
       [weight(1, 'views'), () => this.#instanceNorm(x)],
@@ -219,9 +220,8 @@ class Drawing {
     const shape = this.#shapeAt(x);
     if (shape.length < 2 || count(shape) / (shape[1] ?? 1) < 12) return x;
     const stats = this.#chance(0.5) ? this.#name('s') : undefined;
-    if (stats !== undefined) this.#stats.push(stats);
     const chosen = eps ?? (!this.#without.has('eps') && this.#chance(0.25) ? this.#of(EPS) : undefined);
-    return this.#add({
+    return this.#addNorm({
       op: 'norm',
       of: [x],
       name: this.#name('n'),
@@ -229,6 +229,18 @@ class Drawing {
       ...(stats !== undefined && { stats }),
       ...(chosen !== undefined && { eps: chosen }),
     });
+  }
+
+  #addNorm(step: Extract<Step, { op: 'norm' }>): number {
+    this.#norms.push(step);
+    return this.#add(step);
+  }
+
+  /** The leaves of a norm on another value, its running statistics included. */
+  #sharedNorm(x: number): void {
+    const channels = this.#shapeAt(x)[1];
+    const known = this.#norms.filter(({ of: [from] }) => this.#shapeAt(from)[1] === channels);
+    if (known.length > 0) this.#relu(this.#add({ ...this.#of(known), of: [x] }));
   }
 
   #relu(x: number): number {
@@ -372,7 +384,7 @@ class Drawing {
       const cross = this.#varied && shape.length > 1 && count(shape.slice(1)) > 1 && this.#chance(0.3);
       return {
         of,
-        kind: cross ? 'cross' : this.#of(['dot', 'dot', 'dot', 'square', sums ? 'sum' : 'dot'] as const),
+        kind: cross ? 'cross' : this.#of(['dot', 'dot', 'given', 'square', sums ? 'sum' : 'dot'] as const),
       };
     };
     const more = Array.from({ length: this.#below(3) }, () =>
