@@ -11,7 +11,7 @@ export default defineConfig({
     avsc: 'src/avsc/index.ts',
     node: 'src/node.ts',
     cli: 'src/cli/main.ts',
-    worker: 'src/avsc/node/worker.ts',
+    worker: 'src/avsc/node/data/worker.ts',
   },
   platform: 'neutral',
   target: 'node20',

@@ -7,6 +7,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     pool: 'forks',
     maxWorkers: 2,
+    // Tests of finalizers ask for a collection.
+    execArgv: ['--expose-gc'],
     // Software adapters are slow and compile their shaders on first use.
     testTimeout: 240_000,
     hookTimeout: 120_000,

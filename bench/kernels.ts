@@ -13,7 +13,7 @@ import {
 } from '../src/index.ts';
 import { median } from './report.ts';
 
-/** One kernel at one shape: the median of its times, and the rates it reached. */
+/** One kernel at one shape: the median of its times, and its rates. */
 interface KernelResult {
   readonly case: string;
   readonly kernel: string;
@@ -34,7 +34,7 @@ const conv = (name: string, x: Shape, w: Shape, stride = 1, padding = 0): Case =
   run: (a, b) => conv2d(a, b, null, { stride, padding }),
 });
 
-/** Shapes of DenseNet161 and FCNN; `batch` images (DenseNet sees two frames a sample). */
+/** Shapes of DenseNet161 and FCNN for `batch` images (a sample has two frames for DenseNet). */
 function cases(batch: number): Case[] {
   const n = batch;
   const gemm = (size: number): Case => ({
@@ -82,7 +82,7 @@ function cases(batch: number): Case[] {
   ];
 }
 
-/** Times forward and backward of each case, kernel by kernel, by the device's timestamps. */
+/** Times forward and backward of each case by the device's timestamps, kernel by kernel. */
 export async function benchKernels(device: Device, batch: number, repeats: number): Promise<KernelResult[]> {
   const results: KernelResult[] = [];
   for (const { name, inputs, run } of cases(batch)) {
@@ -128,7 +128,7 @@ export async function benchKernels(device: Device, batch: number, repeats: numbe
   return results;
 }
 
-/** Values that no kernel finds easier than others: not zeros, not sorted. */
+/** Pseudorandom values, so that no kernel profits from zeros or order. */
 function noise(shape: Shape, seed: number): Float32Array<ArrayBuffer> {
   const length = shape.reduce((product, size) => product * size, 1);
   return Float32Array.from({ length }, (_, i) => Math.sin(i * 12.9898 + seed * 78.233));

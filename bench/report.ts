@@ -1,7 +1,7 @@
 import type { Ceilings } from '../src/gpu/ceilings.ts';
 import type { Device } from '../src/index.ts';
 
-/** What every benchmark says of the machine it ran on. */
+/** Description of the machine, part of every benchmark's result. */
 interface Machine {
   readonly adapter: string;
   readonly kind: 'gpu' | 'cpu';
@@ -22,7 +22,7 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 || low === undefined ? high : (low + high) / 2;
 }
 
-/** Columns of text, the first to the left and the others to the right. */
+/** Columns of text, the first aligned to the left and the others to the right. */
 export function formatTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [header, ...rows];
   const widths = header.map((_, i) => Math.max(...all.map((row) => row[i]?.length ?? 0)));

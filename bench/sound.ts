@@ -3,18 +3,18 @@ import { resample } from '../src/avsc/audio/resample.ts';
 import { LogMelExtractor } from '../src/avsc/features/logmel.ts';
 import { median } from './report.ts';
 
-/** Seconds of a recording of TAU. */
+/** Length of a recording of TAU in seconds. */
 const SECONDS = 10;
 const OTHER_RATE = 44_100;
 
 interface SoundResult {
   readonly work: string;
   readonly milliseconds: number;
-  /** How much faster than it sounds. */
+  /** Speed as a multiple of real time. */
   readonly timesRealTime: number;
 }
 
-/** Times what the CPU does with ten seconds of stereo: resampling and features, each the median of `repeats`. */
+/** Times the CPU work on ten seconds of stereo: resampling and features, each the median of `repeats`. */
 export function benchSound(repeats: number): SoundResult[] {
   const clip = stereo(SAMPLE_RATE);
   const other = stereo(OTHER_RATE);

@@ -1,13 +1,13 @@
 // One pass of max or min with its place: value[o, s, i] = the extreme x[o, r, i] over s * chunk <= r < (s + 1) * chunk
-// and index[o, s, i] = the first r that has it. A NaN counts as the extreme, as in PyTorch.
+// and index[o, s, i] = the first r that has it. A NaN counts as the extreme, as in PyTorch. Elements are of TYPE_.
 //
 // x [outer, reduce, inner]; value, index [outer, splits, inner]. One thread makes one output. In later passes (LATER)
 // x holds the values of the splits before and `place` their indices.
 //#include nan
 struct Params { outputs: u32, splits: u32, reduce: u32, inner: u32, chunk: u32 }
 
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var<storage, read_write> value: array<f32>;
+@group(0) @binding(0) var<storage, read> x: array<TYPE_>;
+@group(0) @binding(1) var<storage, read_write> value: array<TYPE_>;
 @group(0) @binding(2) var<storage, read_write> index: array<i32>;
 //#if LATER
 @group(0) @binding(3) var<storage, read> place: array<i32>;
@@ -16,8 +16,12 @@ struct Params { outputs: u32, splits: u32, reduce: u32, inner: u32, chunk: u32 }
 @group(0) @binding(3) var<uniform> params: Params;
 //#endif
 
-fn beats(candidate: f32, best: f32) -> bool {
+fn beats(candidate: TYPE_, best: TYPE_) -> bool {
+//#if FLOAT
   return !is_nan(best) && (is_nan(candidate) || BEATS_);
+//#else
+  return BEATS_;
+//#endif
 }
 
 @compute @workgroup_size(64)

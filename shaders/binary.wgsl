@@ -5,6 +5,7 @@
 // A_ELEMENT_ and B_ELEMENT_ are TYPE_, or a single element that all four share. RESULT_ is TYPE_, except that
 // comparisons give f32 0 or 1.
 //#include strided
+//#include nan
 struct Params {
   count: u32, number: NUMBER_TYPE_,
   a_base: u32, b_base: u32, a_step: u32, b_step: u32,
@@ -22,6 +23,15 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> y_values: array<RESULT_>;
 @group(0) @binding(3) var<uniform> params: Params;
 //#endif
+
+// Where a or b is NaN, which WGSL's comparisons need not see.
+fn unordered(a: TYPE_, b: TYPE_) -> BOOL_ {
+//#if FLOAT
+  return IS_NAN_(a) | IS_NAN_(b);
+//#else
+  return BOOL_();
+//#endif
+}
 
 //#if ARITHMETIC
 fn add(a: TYPE_, b: TYPE_) -> TYPE_ {
@@ -49,43 +59,49 @@ fn divide_into(a: TYPE_, b: TYPE_) -> TYPE_ {
 }
 
 fn maximum(a: TYPE_, b: TYPE_) -> TYPE_ {
-  return max(a, b);
+  return select(max(a, b), a + b, unordered(a, b));
 }
 
 fn minimum(a: TYPE_, b: TYPE_) -> TYPE_ {
-  return min(a, b);
+  return select(min(a, b), a + b, unordered(a, b));
+}
+
+// a b, but 0 where b is 0, whatever a is: a gradient and the share of it that somebody has.
+fn multiply_share(a: TYPE_, b: TYPE_) -> TYPE_ {
+  return select(a * b, TYPE_(), b == TYPE_());
 }
 //#else
 const NO = RESULT_(0.0);
 const YES = RESULT_(1.0);
 
 fn equal(a: TYPE_, b: TYPE_) -> RESULT_ {
-  return select(NO, YES, a == b);
+  return select(NO, YES, (a == b) & !unordered(a, b));
 }
 
 fn not_equal(a: TYPE_, b: TYPE_) -> RESULT_ {
-  return select(NO, YES, a != b);
+  return select(NO, YES, (a != b) | unordered(a, b));
 }
 
 fn less(a: TYPE_, b: TYPE_) -> RESULT_ {
-  return select(NO, YES, a < b);
+  return select(NO, YES, (a < b) & !unordered(a, b));
 }
 
 fn less_equal(a: TYPE_, b: TYPE_) -> RESULT_ {
-  return select(NO, YES, a <= b);
+  return select(NO, YES, (a <= b) & !unordered(a, b));
 }
 
 fn greater(a: TYPE_, b: TYPE_) -> RESULT_ {
-  return select(NO, YES, a > b);
+  return select(NO, YES, (a > b) & !unordered(a, b));
 }
 
 fn greater_equal(a: TYPE_, b: TYPE_) -> RESULT_ {
-  return select(NO, YES, a >= b);
+  return select(NO, YES, (a >= b) & !unordered(a, b));
 }
 
-// The part of the gradient of maximum(a, b), and of minimum(a, b), that is a's: equals share it, as in PyTorch.
+// The part of the gradient of maximum(a, b), and of minimum(a, b), that is a's. As in PyTorch equals share it, and with a NaN
+// either has all of it.
 fn share_of_greater(a: TYPE_, b: TYPE_) -> RESULT_ {
-  return select(select(NO, YES, a > b), RESULT_(0.5), a == b);
+  return select(select(select(NO, YES, a > b), RESULT_(0.5), a == b), YES, unordered(a, b));
 }
 
 fn share_of_less(a: TYPE_, b: TYPE_) -> RESULT_ {

@@ -1,7 +1,9 @@
 // norm = sqrt(total), coefficient = min(1, max_norm / (norm + 1e-6)): what torch.nn.utils.clip_grad_norm_ multiplies
 // gradients by.
 //
+// A norm that is NaN makes every gradient NaN.
 // total, norm and coefficient are f32 [1]; one thread.
+//#include nan
 struct Params { max_norm: f32 }
 
 @group(0) @binding(0) var<storage, read> total: array<f32>;
@@ -13,5 +15,6 @@ struct Params { max_norm: f32 }
 fn main() {
   let length = sqrt(total[0]);
   norm[0] = length;
-  coefficient[0] = min(1.0, params.max_norm / (length + 1e-6));
+  let ratio = params.max_norm / (length + 1e-6);
+  coefficient[0] = select(min(1.0, ratio), ratio, is_nan(ratio));
 }

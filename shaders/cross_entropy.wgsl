@@ -34,17 +34,13 @@ fn main(
   let top = max_lanes(highest, lane);
   var sum = 0.0;
   for (var c = lane; c < params.size; c += STEP) {
-    sum += exp(logits[base + c] - top);
+    sum += exp_or_nan(logits[base + c] - top);
   }
-  let log_total = log(sum_lanes(sum, lane));
+  let log_total = log_or_nan(sum_lanes(sum, lane));
 //#if SOFT
   var weighted = 0.0;
   for (var c = lane; c < params.size; c += STEP) {
-    let label = labels[base + c];
-    // A class of no weight adds nothing, even where its logit is -infinity.
-    if (label != 0.0) {
-      weighted += label * (log_total - (logits[base + c] - top));
-    }
+    weighted += labels[base + c] * (log_total - (logits[base + c] - top));
   }
   let loss = sum_lanes(weighted, lane);
 //#else

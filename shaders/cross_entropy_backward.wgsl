@@ -36,7 +36,7 @@ fn main(
   var sum = 0.0;
   var weight = 0.0;
   for (var c = lane; c < params.size; c += STEP) {
-    sum += exp(logits[base + c] - top);
+    sum += exp_or_nan(logits[base + c] - top);
 //#if SOFT
     weight += labels[base + c];
 //#endif
@@ -54,7 +54,7 @@ fn main(
   let inside = label >= 0 && label < i32(params.size);
 //#endif
   for (var c = lane; c < params.size; c += STEP) {
-    let softmax = exp(logits[base + c] - top) * share;
+    let softmax = exp_or_nan(logits[base + c] - top) * share;
 //#if SOFT
     dlogits[base + c] = gradient * (softmax - labels[base + c]);
 //#else

@@ -4,6 +4,7 @@
 //
 // x and y are dense [length]; with VECTOR array<vec4f>, else array<f32>. A thread makes four elements.
 //#include random
+//#include nan
 struct Params { length: u32, op: u32, threshold: u32, scale: f32, seed: u32, step: u32 }
 
 //#if VECTOR
@@ -31,10 +32,11 @@ fn main(
   }
   let kept = (random_bits(params.op, block) >> vec4u(8u)) >= vec4u(params.threshold);
 //#if VECTOR
-  y[block] = select(vec4f(0.0), x[block] * params.scale, kept);
+  y[block] = select(zero_times4(x[block]), x[block] * params.scale, kept);
 //#else
   for (var lane = 0u; lane < min(4u, params.length - block * 4u); lane++) {
-    y[block * 4u + lane] = select(0.0, x[block * 4u + lane] * params.scale, kept[lane]);
+    let value = x[block * 4u + lane];
+    y[block * 4u + lane] = select(zero_times(value), value * params.scale, kept[lane]);
   }
 //#endif
 }

@@ -11,8 +11,8 @@
 // An outer index is a pair (major, minor), so that going through them takes no division.
 // A long sum may be split over workgroups: split s writes its part to C + s * c_length, gemm_sum_splits adds them.
 //
-// MASKED: walks may leave B or the inner axis be no multiple of the inner indices taken at a time. WHOLE_WALKS: it is a
-// multiple, and a walk lies inside B as a whole or not at all. QUADS: columns 4 i to 4 i + 3 lie side by side in B and in C,
+// RAGGED: the inner axis is no multiple of the inner indices taken at a time. MASKED: it is not, or walks may leave B.
+// WHOLE_WALKS: a walk lies inside B as a whole or not at all, and not RAGGED. QUADS: columns 4 i to 4 i + 3 lie side by side in B and in C,
 // at multiples of four, and are read and written as one vector.
 //
 // The text `load` makes A's and B's elements from memory, `store` makes memory from C's.
@@ -115,5 +115,6 @@ fn next_place(place: Place) -> Place {
   return Place(place.first + params.chunk, vec2i(0, 0));
 }
 
+//#include relu
 //#include load
 //#include store

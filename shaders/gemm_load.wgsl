@@ -136,7 +136,7 @@ fn value_of_b(columns: Columns, index: vec4i, valid: vec4<bool>, factors: vec3f)
   let y = fma(columns.affine[0], value, columns.affine[1]);
   //#endif
   //#if B_RELU
-  return max(y, vec4f(0));
+  return relu(y);
   //#else
   return y;
   //#endif

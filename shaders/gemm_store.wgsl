@@ -1,7 +1,7 @@
 // What becomes of C's elements:
 //   c = sum + bias                       always, unless NORM
 //   MOMENTS   also per row, of each part of the columns: mean, sum of squares around it, number of elements
-//   NORM      C is the gradient of a norm's output (of its ReLU with NORM_RELU): g = sum where scale x + shift > 0, else 0;
+//   NORM      C is the gradient of a norm's output (of its ReLU with NORM_RELU): g = sum where scale x + shift > 0 or NaN, else 0;
 //             c = weight g, with ACCUMULATE c += weight g; and per row and part the sums of g xhat and of g
 //
 // Bindings: bias; c_x: the norm's input, laid out like c but for images' distance and first channel; c_table: scale, shift, mean,
@@ -119,7 +119,7 @@ fn store(row: i32, norm: NormRow, out: Out, sum: vec4f) -> vec2f {
   let inside = out.column < vec4i(params.columns);
   //#if NORM_RELU
   // The same fma as in the activation's load, so that both agree on what is zero.
-  let g = select(vec4f(0), sum, inside & (fma(vec4f(norm.scale), x, vec4f(norm.shift)) > vec4f(0)));
+  let g = select(vec4f(0), relu_gradient(sum, fma(vec4f(norm.scale), x, vec4f(norm.shift))), inside);
   //#else
   let g = select(vec4f(0), sum, inside);
   //#endif

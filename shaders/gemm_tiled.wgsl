@@ -102,9 +102,10 @@ fn columns_of(tile: Tile, i: i32) -> vec4i {
 }
 
 fn a_element(rows: Rows, factors: RowFactors, outer: vec2i, k: i32) -> RowValues {
-  //#if MASKED
-  // B is zero beyond the inner axis.
-  return load_a(rows + (a_outer(outer) + min(k, params.inner - 1) * params.a_inner), a_apart(outer), factors);
+  //#if RAGGED
+  // Beyond the inner axis both A and B are zero: an infinity times zero would be NaN.
+  let values = load_a(rows + (a_outer(outer) + min(k, params.inner - 1) * params.a_inner), a_apart(outer), factors);
+  return select(RowValues(), values, k < params.inner);
   //#else
   return load_a(rows + (a_outer(outer) + k * params.a_inner), a_apart(outer), factors);
   //#endif

@@ -1,10 +1,13 @@
 // What GEMMs in registers take of A and B: four inner indices at a time.
 
-// A of one row at inner indices k, k + 1, k + 2, k + 3; B is zero where these leave the inner axis.
+// A of one row at inner indices k, k + 1, k + 2, k + 3. Beyond the inner axis both A and B are zero: an infinity times zero
+// would be NaN.
 fn along_inner(row_start: i32, apart: i32, row_factors: vec3f, k: i32) -> vec4f {
   let factors = mat3x4f(vec4f(row_factors.x), vec4f(row_factors.y), vec4f(row_factors.z));
-  //#if MASKED
-  return load_a(row_start + min(k + vec4i(0, 1, 2, 3), vec4i(params.inner - 1)) * params.a_inner, apart, factors);
+  //#if RAGGED
+  let inner = k + vec4i(0, 1, 2, 3);
+  let values = load_a(row_start + min(inner, vec4i(params.inner - 1)) * params.a_inner, apart, factors);
+  return select(vec4f(0), values, inner < vec4i(params.inner));
   //#else
   return load_a(row_start + (k + vec4i(0, 1, 2, 3)) * params.a_inner, apart, factors);
   //#endif

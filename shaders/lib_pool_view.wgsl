@@ -1,6 +1,7 @@
 // Where a plane (image and channel) of a pooling's x and y begins, and how x's elements are made. With VIEWS both may be
 // channels of wider maps: *_image elements from one image to the next, from *_first on. With ACTIVATION an element is
-// scale x + shift, with RELU max(0, that); norm [2 or more][table_channels]: scale, shift, from column table_first on.
+// scale x + shift, with RELU the ReLU of that; norm [2 or more][table_channels]: scale, shift, from column table_first on.
+//#include relu
 //#if ACTIVATION
 @group(0) @binding(NORM_BINDING_) var<storage, read> norm: array<f32>;
 
@@ -11,7 +12,7 @@ fn affine_of(plane: i32) -> vec2f {
 
 fn made(x: f32, affine: vec2f) -> f32 {
 //#if RELU
-  return max(fma(affine.x, x, affine.y), 0.0);
+  return relu(fma(affine.x, x, affine.y));
 //#else
   return fma(affine.x, x, affine.y);
 //#endif

@@ -5,6 +5,7 @@
 // x, input, y [batch, channels, length] in ELEMENT_, perhaps channels of wider maps: *_image from one image to the next,
 // from *_first on; table [rows][table_channels]: scale, shift or p, q, s, from column table_first on. A thread writes `run`
 // neighbours of one plane.
+//#include relu
 struct Params {
   threads: u32, runs: u32, run: u32, channels: u32, length: u32,
   x_image: u32, x_first: u32, y_image: u32, y_first: u32,
@@ -70,7 +71,7 @@ fn main(
 //#else
     value = fma(row0, value, row1);
 //#if RELU
-    value = max(value, ELEMENT_());
+    value = relu(value);
 //#endif
 //#endif
 //#endif

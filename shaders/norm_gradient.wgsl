@@ -1,5 +1,5 @@
 // Takes the gradient of a norm's output (of its ReLU with RELU) on to the norm's weight:
-//   g = dy where scale x + shift > 0, else 0 (with RELU);  gradient = weight g, with ACCUMULATE gradient += weight g
+//   g = dy where scale x + shift > 0 or NaN, else 0 (with RELU);  gradient = weight g, with ACCUMULATE gradient += weight g
 // and keeps, of each part of each channel, the sums of g xhat and of g. With POOLED dy is made from the gradient of an
 // average over windows KERNEL_Y_ x KERNEL_X_ side by side: each element's share, 0 for what no window holds. With DROPOUT dy,
 // which is dense, is the gradient of what a dropout behind the ReLU left.
@@ -9,6 +9,7 @@
 // partials [2, parts, channels]. Pooled dy [batch, channels, pooled_height, pooled_width].
 //#include row
 //#include parts
+//#include relu
 struct Params {
   rows: u32, channels: u32, batch: u32, length: u32, planes: u32, piece: u32, pieces: u32, width: u32,
   dy_image: u32, dy_first: u32, dy_length: u32, x_image: u32, x_first: u32, gradient_image: u32, gradient_first: u32,
@@ -96,7 +97,7 @@ fn main(
       let value = x[base_x + l];
 //#if RELU
       // The same fma as in the activation's load, so that both agree on what is zero.
-      g = select(ELEMENT_(), g, fma(scale, value, shift) > ELEMENT_());
+      g = relu_gradient(g, fma(scale, value, shift));
 //#endif
 //#if ACCUMULATE
       gradient[base + l] += weight * g;

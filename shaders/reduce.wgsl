@@ -3,20 +3,20 @@
 // x [outer, reduce, inner], y [outer, splits, inner]; a row is one output. With TEAM (inner = 1 only) a workgroup
 // reduces a row. Every lane keeps four partial results. With VECTOR (inner = 1, chunk and reduce multiples of 4)
 // x is read four elements at a time. `combine` takes a and b; it starts from START_, which may use `first`, the
-// row's first element.
+// row's first element. Elements are of SCALAR_; scale is 1 for integers, whose sums wrap around.
 //#include row
 //#include nan
 struct Params { outputs: u32, splits: u32, reduce: u32, inner: u32, chunk: u32, scale: f32 }
 
 @group(0) @binding(0) var<storage, read> x: array<ELEMENT_>;
-@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+@group(0) @binding(1) var<storage, read_write> y: array<SCALAR_>;
 @group(0) @binding(2) var<uniform> params: Params;
 
-fn combine(a: vec4f, b: vec4f) -> vec4f {
+fn combine(a: vec4<SCALAR_>, b: vec4<SCALAR_>) -> vec4<SCALAR_> {
   return COMBINE_;
 }
 
-fn combine_all(v: vec4f) -> f32 {
+fn combine_all(v: vec4<SCALAR_>) -> SCALAR_ {
   let pair = combine(v, v.zwxy);
   return combine(pair, pair.yxwz).x;
 }
@@ -53,23 +53,23 @@ fn main(
   let base = (outer * params.reduce + start) * params.inner + (row - rest * params.inner);
 //#if VECTOR
   let first = x[base / 4u].x;
-  var total = vec4f(START_);
+  var total = vec4<SCALAR_>(START_);
   for (var r = lane; r < count / 4u; r += STEP) {
     total = combine(total, x[base / 4u + r]);
   }
 //#else
   let first = x[base];
-  var total = vec4f(START_);
+  var total = vec4<SCALAR_>(START_);
   let stride = params.inner * STEP;
   var r = lane;
   var at = base + lane * params.inner;
   for (; r + 3u * STEP < count; r += 4u * STEP) {
-    total = combine(total, vec4f(x[at], x[at + stride], x[at + 2u * stride], x[at + 3u * stride]));
+    total = combine(total, vec4<SCALAR_>(x[at], x[at + stride], x[at + 2u * stride], x[at + 3u * stride]));
     at += 4u * stride;
   }
   for (; r < count; r += STEP) {
     // Rotating sends leftovers to different lanes of the vector.
-    total = combine(total, vec4f(x[at], START_, START_, START_)).yzwx;
+    total = combine(total, vec4<SCALAR_>(x[at], START_, START_, START_)).yzwx;
     at += stride;
   }
 //#endif
@@ -79,6 +79,6 @@ fn main(
     y[row] = result * params.scale;
   }
 //#else
-  y[row] = combine_all(total) * params.scale;
+  y[row] = combine_all(total) * SCALAR_(params.scale);
 //#endif
 }

@@ -5,9 +5,12 @@
 //   share   dx[e] = dy[j] / ties[j] where x[e] equals y[j]      amax, amin
 //   select  dx[e] = dy[j] where index[j] is e's place           max, min along one dimension
 //
+// If y[j] is NaN, as in PyTorch: the NaNs of x share its gradient with WHOLE, a reduction of all elements; else all of row j
+// is NaN.
 // x is seen with six dimensions (size0 .. size5, outermost first); j = sum of coordinate * stride, where the stride
 // of a reduced dimension is 0. A thread writes `run` neighbours along the last dimension. For `select`, x is
 // [outer, reduce, inner] as its last three dimensions, and e's place is its coordinate 4.
+//#include nan
 struct Params {
   threads: u32, runs: u32, run: u32, scale: f32,
   size1: u32, size2: u32, size3: u32, size4: u32, size5: u32,
@@ -40,6 +43,16 @@ struct Params {
 @group(0) @binding(3) var<uniform> params: Params;
 //#endif
 
+//#if TIES
+fn equals(x: f32, y: f32) -> bool {
+//#if WHOLE
+  return select(x == y, is_nan(x), is_nan(y));
+//#else
+  return x == y && !is_nan(y);
+//#endif
+}
+
+//#endif
 @compute @workgroup_size(64)
 fn main(
   @builtin(workgroup_id) workgroup: vec3u,
@@ -68,10 +81,10 @@ fn main(
     dx[e] = dy[j] * params.scale;
 //#endif
 //#if EQUAL
-    dx[e] = select(0.0, 1.0, x[e] == y[j]);
+    dx[e] = select(0.0, 1.0, equals(x[e], y[j]));
 //#endif
 //#if SHARE
-    dx[e] = select(0.0, dy[j] / ties[j], x[e] == y[j]);
+    dx[e] = select(select(0.0, not_a_number(), ties[j] == 0.0), dy[j] / ties[j], equals(x[e], y[j]));
 //#endif
 //#if SELECT
     dx[e] = select(0.0, dy[j], index[j] == i32(c4));

@@ -2,6 +2,7 @@
 //
 // x, y [outer, size, inner]; a row is one (outer, inner). With TEAM (inner = 1 only) a workgroup shares a row.
 //#include row
+//#include nan
 struct Params { rows: u32, size: u32, inner: u32 }
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
@@ -28,18 +29,18 @@ fn main(
   let top = max_lanes(highest, lane);
   var sum = 0.0;
   for (var r = lane; r < params.size; r += STEP) {
-    sum += exp(x[base + r * params.inner] - top);
+    sum += exp_or_nan(x[base + r * params.inner] - top);
   }
   let total = sum_lanes(sum, lane);
 //#if LOG
-  let log_total = log(total);
+  let log_total = log_or_nan(total);
   for (var r = lane; r < params.size; r += STEP) {
     y[base + r * params.inner] = (x[base + r * params.inner] - top) - log_total;
   }
 //#else
   let scale = 1.0 / total;
   for (var r = lane; r < params.size; r += STEP) {
-    y[base + r * params.inner] = exp(x[base + r * params.inner] - top) * scale;
+    y[base + r * params.inner] = exp_or_nan(x[base + r * params.inner] - top) * scale;
   }
 //#endif
 }

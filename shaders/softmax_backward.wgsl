@@ -2,6 +2,7 @@
 //
 // dy, y, dx [outer, size, inner]; rows as in softmax.wgsl.
 //#include row
+//#include nan
 struct Params { rows: u32, size: u32, inner: u32 }
 
 @group(0) @binding(0) var<storage, read> dy: array<f32>;
@@ -35,7 +36,7 @@ fn main(
   for (var r = lane; r < params.size; r += STEP) {
     let at = base + r * params.inner;
 //#if LOG
-    dx[at] = dy[at] - exp(y[at]) * total;
+    dx[at] = dy[at] - exp_or_nan(y[at]) * total;
 //#else
     dx[at] = y[at] * (dy[at] - total);
 //#endif

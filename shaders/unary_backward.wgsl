@@ -3,6 +3,8 @@
 //
 // dy, saved and dx are dense [count] of TYPE_, which is vec4f where the length is a multiple of 4, else f32. A thread
 // takes ITEMS_ neighbours, which divide count.
+//#include nan
+//#include relu
 struct Params { count: u32, p: f32, q: f32 }
 
 @group(0) @binding(0) var<storage, read> dy_values: array<TYPE_>;
@@ -12,12 +14,9 @@ struct Params { count: u32, p: f32, q: f32 }
 
 const ZERO = TYPE_(0.0);
 
-fn relu(dy: TYPE_, y: TYPE_) -> TYPE_ {
-  return select(dy, ZERO, y <= ZERO);
-}
-
+// As in PyTorch a NaN belongs to the slope below 0.
 fn leaky_relu(dy: TYPE_, x: TYPE_) -> TYPE_ {
-  return select(dy, dy * params.p, x <= ZERO);
+  return select(dy, dy * params.p, (x <= ZERO) | IS_NAN_(x));
 }
 
 fn sigmoid(dy: TYPE_, y: TYPE_) -> TYPE_ {
@@ -41,7 +40,7 @@ fn square_root(dy: TYPE_, y: TYPE_) -> TYPE_ {
 }
 
 fn absolute(dy: TYPE_, x: TYPE_) -> TYPE_ {
-  return dy * sign(x);
+  return dy * select(sign(x), ZERO, IS_NAN_(x));
 }
 
 fn square(dy: TYPE_, x: TYPE_) -> TYPE_ {
@@ -52,17 +51,17 @@ fn reciprocal(dy: TYPE_, y: TYPE_) -> TYPE_ {
   return -dy * y * y;
 }
 
-// The limits themselves belong to the range, as in PyTorch.
+// The limits themselves belong to the range and a NaN does not, as in PyTorch.
 fn clamp_both(dy: TYPE_, x: TYPE_) -> TYPE_ {
   return clamp_max(clamp_min(dy, x), x);
 }
 
 fn clamp_min(dy: TYPE_, x: TYPE_) -> TYPE_ {
-  return select(dy, ZERO, x < TYPE_(params.p));
+  return select(dy, ZERO, (x < TYPE_(params.p)) | IS_NAN_(x));
 }
 
 fn clamp_max(dy: TYPE_, x: TYPE_) -> TYPE_ {
-  return select(dy, ZERO, x > TYPE_(params.q));
+  return select(dy, ZERO, (x > TYPE_(params.q)) | IS_NAN_(x));
 }
 
 @compute @workgroup_size(64)

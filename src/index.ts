@@ -2,9 +2,14 @@
 import './tensor/methods.ts';
 
 export { Device, type DeviceOptions, type TensorOptions } from './tensor/device.ts';
-export type { CompiledFunction, StepInput, StepResult } from './tensor/compile.ts';
+export type { CompiledFunction } from './tensor/compile.ts';
+export type { StepInput, StepResult } from './tensor/trace.ts';
+export { PlanningDevice } from './tensor/planning_device.ts';
+export { PROFILES, type AdapterProfile } from './gpu/profile.ts';
+export type { InputSpec } from './tensor/trace.ts';
 export type { PlanStatistics } from './tensor/plan/statistics.ts';
-export { Tensor, type TypedArray } from './tensor/graph/tensor.ts';
+export { Tensor } from './tensor/graph/tensor.ts';
+export type { TypedArray } from './tensor/graph/dtype.ts';
 export type { Shape } from './tensor/graph/shape.ts';
 export type { DType } from './gpu/dispatch.ts';
 export { noGrad, type BackwardOptions } from './tensor/graph/autograd.ts';

@@ -1,4 +1,4 @@
-// The README's picture: confusion matrices of the three models of a run, side by side.
+// Draws the README's picture: confusion matrices of the three models of a run, side by side.
 //   node tools/demo-picture.ts runs/small-1 docs/demo.svg
 
 import { readFileSync, writeFileSync } from 'node:fs';

@@ -1,4 +1,4 @@
-"""Reference of the audio features in numpy float64, and the maker of test/fixtures/features/*.json.
+"""Reference implementation of the audio features in numpy float64. Writes test/fixtures/features/*.json.
 
 Usage: python3 tools/features_reference.py [DATASET]
 DATASET is a folder in the layout of TAU Urban Audio-Visual Scenes 2021 (default ../shared/data/tau-mini).
@@ -58,7 +58,7 @@ def clip_range(stereo):
 
 
 def second_of(stereo, second):
-    """48,000 samples; a last second that lacks a few is completed by mirroring."""
+    """Seconds of 48,000 samples; a last second that lacks a few is completed by mirroring."""
     piece = stereo[:, second * RATE : (second + 1) * RATE]
     return np.pad(piece, ((0, 0), (0, RATE - piece.shape[1])), mode="reflect")
 
@@ -87,7 +87,7 @@ def read_wav(path):
 
 
 def summary(values, every):
-    """Every Nth value of the flattened array, and per channel the mean and the root of the mean square."""
+    """Every Nth value of the flattened array, and per channel the mean and the root mean square."""
     return {
         "frames": values.shape[-1],
         "every": every,

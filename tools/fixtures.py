@@ -1,11 +1,11 @@
-"""Remakes every fixture that PyTorch, numpy or h5py gives: `npm run fixtures`, with a Python that has torch, torchvision, scipy and h5py."""
+"""Writes every fixture by PyTorch, numpy or h5py again: `npm run fixtures`, with a Python that has torch, torchvision, scipy and h5py."""
 import os
 import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
-SCRIPTS = ('hash_samples.py', 'features_reference.py', 'op_cases.py', 'model_cases.py', 'zoo_cases.py', 'picture_cases.py',
+SCRIPTS = ('hash_samples.py', 'features_reference.py', 'op_cases.py', 'special_values.py', 'model_cases.py', 'zoo_cases.py', 'picture_cases.py',
            'keras_cases.py', 'sequence_cases.py')
 
 if __name__ == '__main__':

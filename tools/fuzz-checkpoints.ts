@@ -1,7 +1,8 @@
 /*
  * Feeds the checkpoint readers with hostile files: node tools/fuzz-checkpoints.ts --count 200000 --seed 1 [--format torch-zip].
- * Each input must be read, or refused by one clear sentence, within 2 s of processor time and 256 MB. Inputs run in child processes
- * with little memory; whoever does not answer is killed. An offending input is kept in a file. Exit code 1 if there is one.
+ * Each input must be read, or refused by one clear sentence, within 2 s of processor time and 256 MB. Inputs run in child
+ * processes with little memory, which are killed if they do not answer. Offending inputs are saved to files, and the exit code
+ * is then 1.
  */
 import { fork } from 'node:child_process';
 import { mkdtempSync, writeFileSync } from 'node:fs';
@@ -13,10 +14,10 @@ import { FORMATS, hostileInput, outcomeOf } from '../test/support/hostile/inputs
 
 const MOST_SECONDS = 2;
 const MOST_MEGABYTES = 256;
-/** Real time after which a child counts as hung: the machine may be busy. */
+/** Wall-clock time after which a child counts as hung. It is generous, because the machine may be busy. */
 const PATIENCE_SECONDS = 20;
 const BATCH = 2500;
-/** Offending inputs that are kept for each format. */
+/** Offending inputs that are saved for each format. */
 const MOST_KEPT = 20;
 
 interface Batch {
@@ -46,7 +47,7 @@ interface Report {
 
 const MEGABYTE = 2 ** 20;
 
-/** In a child: runs a batch and reports each input. */
+/** Runs a batch in a child process and reports each input. */
 async function runBatch({ format, seed, from, to }: Batch): Promise<void> {
   for (let index = from; index < to; index++) {
     const bytes = hostileInput(format, seed, index);
@@ -56,14 +57,14 @@ async function runBatch({ format, seed, from, to }: Batch): Promise<void> {
     const outcome = await outcomeOf(bytes);
     const { user, system } = process.cpuUsage(start);
     const highest = process.resourceUsage().maxRSS;
-    // The peak of the process says something about this input only where it rose.
+    // The process's peak is about this input only if it rose.
     const megabytes = highest > peak ? (highest * 1024 - before) / MEGABYTE : 0;
     const report: Report = { index, seconds: (user + system) / 1e6, megabytes, ...outcome };
     await new Promise<void>((resolve) => process.send?.(report, () => resolve()) ?? resolve());
   }
 }
 
-/** Runs a batch in a child; goes on behind an input that ends the child. */
+/** Runs a batch in a child, and continues after an input that ends the child. */
 async function superviseBatch(
   batch: Batch,
   tally: Tally,

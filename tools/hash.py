@@ -1,4 +1,4 @@
-"""Deterministic values from (name, index): test/support/hash.ts makes the same bits, so that nothing large need be stored.
+"""Deterministic values from (name, index). test/support/hash.ts computes the same bits, so no large fixture need be stored.
 
 word(name, i)    = mix(mix(i) ^ fnv1a(name)), 32 bits
 uniform(name, i) = (word >> 8) / 2^23 - 1, in [-1, 1), exact in f32

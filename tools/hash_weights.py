@@ -1,4 +1,4 @@
-"""Weights of a whole net from the hash, by state dict key: test/support/hash_weights.ts makes the same bits.
+"""Weights of a whole net from the hash, by state dict key. test/support/hash_weights.ts computes the same bits.
 
 weight, 2 or more dimensions   normal * sqrt(2 / fan_in), fan_in = elements / shape[0]      (convolutions, Linear)
 weight, 1 dimension            1 + 0.1 * uniform                                           (BatchNorm)

@@ -1,6 +1,6 @@
-"""Keras files for test/nn/checkpoint/keras.test.ts, written by h5py: what is read, and what is refused.
+"""Keras files for test/nn/checkpoint/hdf5/keras.test.ts, written by h5py: supported files and refused ones.
 
-Wants h5py (`apt-get install python3-h5py`). Also notes what h5py reads from the published small FCNN, if it is there.
+Requires h5py (`apt-get install python3-h5py`). Also writes what h5py reads from the published small FCNN, if it exists.
 """
 
 import hashlib
@@ -51,7 +51,7 @@ def random(shape, dtype):
 
 
 def write(path, layers, encode=lambda names: [n.encode() for n in names], root=None, **options):
-    """`layers`: {layer: {weight: array, or a function (group, name) that makes the data set}}."""
+    """`layers`: {layer: {weight: array, or a function (group, name) that creates the data set}}."""
     with h5py.File(path, 'w', **options) as file:
         group = file if root is None else file.create_group(root)
         file.attrs['keras_version'] = '2.2.4'
@@ -94,7 +94,7 @@ READ = {
         },
         {'root': 'model_weights'},
     ),
-    # Texts of any length in a heap, behind bytes of the user's.
+    # Texts of variable length in a heap, after a user block.
     'keras_texts.h5': (
         {f'layer_{i}': {f'layer_{i}/w:0': random((i + 1,), '<f4')} for i in range(12)},
         {'encode': lambda names: names, 'userblock_size': 1024},

@@ -1,7 +1,7 @@
 /*
- * Peak memory of importing a big checkpoint: node tools/measure-import.ts [--megabytes 1024] [--folder /tmp]. Writes files of random
- * tensors in each format, imports each in a process of its own (opens it, writes it as safetensors piece by piece), and compares
- * the bytes. Exit code 1 above 400 MB.
+ * Measures the peak memory of importing a big checkpoint: node tools/measure-import.ts [--megabytes 1024] [--folder /tmp]. Writes
+ * files of random tensors in each format, imports each in its own process (opens it, writes it as safetensors piece by piece),
+ * and compares the bytes. Exit code 1 above 400 MB.
  */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openCheckpoint } from '../src/nn/checkpoint/open.ts';
-import { safetensorsPieces } from '../src/nn/checkpoint/safetensors.ts';
+import { safetensorsPieces } from '../src/nn/checkpoint/safetensors/file.ts';
 import { openFileSource } from '../src/node/file-source.ts';
 import { writeFileAtomic } from '../src/node/files.ts';
 import { uniform } from '../test/support/hash.ts';
@@ -19,7 +19,7 @@ import { writeTorchLegacy, writeTorchZip, type TorchEntry } from '../test/suppor
 
 const MEGABYTE = 2 ** 20;
 const MOST_MEGABYTES = 400;
-/** The largest tensor of the nets here has 10 MB (a 3x3 convolution of 512 channels); one of many big nets' heads, 100 MB. */
+/** Size of a tensor. The largest of the nets here has 10 MB (a 3x3 convolution of 512 channels), the head of a big net 100 MB. */
 const TENSOR_MEGABYTES = 64;
 
 async function importFile(from: string, to: string): Promise<void> {

@@ -5,8 +5,8 @@ NAME.safetensors holds, for the input `SEED/x` (uniform) and the upstream gradie
   train/out                in train mode, dropout off
   grad/KEY, grad/input     gradients of sum(train/out * dy)
   stat/KEY                 running statistics after the train pass
-and NAME.json the seed, the shapes and PyTorch f32's own distance from f64 of each, `f32` the worst of many roundings
-and `typical` their median. Where a gradient is zero (`zero`), they are norms instead.
+NAME.json holds the seed, the shapes and, for each, PyTorch f32's own distance from f64: `f32` is the worst of many roundings
+and `typical` their median. For a gradient of zero (`zero`), both are norms instead.
 joint.json: losses of 20 training steps.
 """
 import itertools
@@ -44,7 +44,7 @@ def run_net(make, seed, shape, dtype, nudge=0):
 
 
 def nudged(x, nudge):
-    """x with its last bits moved at random, another way for each nudge but 0."""
+    """x with its last bits changed at random, differently for each nudge; unchanged for nudge 0."""
     if nudge == 0:
         return x
     signs = torch.from_numpy(uniform(f'nudge{nudge}', x.numel())).sign().reshape(x.shape)
@@ -52,7 +52,7 @@ def nudged(x, nudge):
 
 
 def many_roundings(compute, nudges):
-    """compute(nudge) in f32 as rounding might have gone: with oneDNN and without, the input's last bits moved or not.
+    """compute(nudge) in f32 with different roundings: with and without oneDNN, with the input's last bits changed or not.
 
     What f32 gives for one tensor depends on luck, where one ReLU of a hundred goes to the other side or does not; the
     worst of many depends on it less.
@@ -70,7 +70,7 @@ def write_net(name, make, shape, seed=None, nudges=NUDGES):
     singles = many_roundings(lambda nudge: run_net(make, seed, shape, torch.float32, nudge), nudges)
     rows = []
     for key, value in exact.items():
-        # A bias before batch norm has no gradient: what there is of it is rounding, and is judged by its own norm.
+        # The gradient of a bias before batch norm is zero. Its computed value is rounding, and is judged by its own norm.
         zero = np.linalg.norm(value) < ZERO
         distances = [np.linalg.norm(single[key]) if zero else relative(single[key], value) for single in singles]
         rows.append({'name': key, 'shape': list(value.shape), 'f32': float(f'{max(distances):.3g}'),
@@ -91,8 +91,8 @@ PATCHES, NOISE = 4, 0.2
 
 
 def patterned(name, shape):
-    """PATCHES x PATCHES patches of one value each, and some noise. Of pure noise every channel's mean is the same, and
-    batch norm blows rounding up until two runs in f32 have nothing in common."""
+    """PATCHES x PATCHES patches of one value each, plus noise. In pure noise every channel has the same mean, and batch norm
+    amplifies rounding until two runs in f32 have nothing in common."""
     patches = values(f'{name}/patches', (*shape[:-2], PATCHES, PATCHES), 'uniform')
     rows, columns = (np.arange(size) * PATCHES // size for size in shape[-2:])
     return patches[..., rows, :][..., columns] + np.float32(NOISE) * values(name, tuple(shape), 'uniform')
@@ -140,12 +140,12 @@ def write_joint():
 
 
 MODELS = {
-    # With this seed no ReLU and no maximum is so near a tie that rounding decides it (two seeds in three are like that).
+    # With this seed no ReLU and no maximum is so near a tie that rounding decides it (true for two seeds in three).
     'fcnn': lambda: write_net('fcnn', lambda: FCNN(512, dropout=0.0), (2, 6, 128, 39), 'fcnn_f'),
     'densenet_small': lambda: write_net('densenet_small', small_densenet_extractor, (3, 3, 32, 32)),
-    # So many ReLUs that some tie is always near: what f32 gives for one layer depends on more luck than 16 draws show.
+    # With so many ReLUs some tie is always near, and the f32 error of a layer varies more than 16 draws show.
     'densenet161': lambda: write_net('densenet161', densenet161, (2, 3, 224, 224), nudges=4 * NUDGES),
-    # For adapters on which the other takes minutes.
+    # A smaller case, for adapters on which the other takes minutes.
     'densenet161_96': lambda: write_net('densenet161_96', densenet161, (2, 3, 96, 96), nudges=4 * NUDGES),
     'joint': write_joint,
 }

@@ -96,7 +96,7 @@ def norm_cases(r):
         if i == 8:
             shape[2:] = [40, 41]
         attrs = {'training': training, 'momentum': r.choice([0.1, 0.01]), 'eps': r.choice([1e-5, 1e-3])}
-        # An offset far larger than the spread is what E[x^2] - E[x]^2 gets wrong.
+        # An offset far larger than the standard deviation, which E[x^2] - E[x]^2 gets wrong.
         kind, scale = r.choice([('uniform', 1.0), ('normal', 1.0), ('positive', 30.0), ('halfZero', 1.0)])
         inputs = [take(shape, kind, scale=scale), fixed([channels]), fixed([channels], 'positive')]
         yield 'batchNorm2d', attrs, inputs + ([take([channels]), take([channels])] if affine else [])

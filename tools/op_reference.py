@@ -4,7 +4,7 @@ import torch.nn.functional as F
 
 
 def camel(attrs, **names):
-    """PyTorch's spelling of options: names maps theirs to ours."""
+    """Options under PyTorch's names; `names` maps PyTorch's names to the engine's."""
     return {theirs: attrs[ours] for theirs, ours in names.items() if ours in attrs}
 
 
@@ -18,7 +18,7 @@ def conv2d(t, a):
 
 
 def batch_norm2d(t, a):
-    """Inputs x, runningMean, runningVar, then weight and bias where affine; the running statistics come out as well."""
+    """Inputs x, runningMean, runningVar, then weight and bias if affine. The running statistics are outputs too."""
     mean, var = t[1].detach().clone(), t[2].detach().clone()
     weight, bias = (t[3], t[4]) if len(t) > 3 else (None, None)
     out = F.batch_norm(t[0], mean, var, weight, bias, a['training'], a.get('momentum', 0.1), a.get('eps', 1e-5))
@@ -99,9 +99,17 @@ OPS = {
     'div': lambda t, a: t[0] / number(a, t),
     'maximum': lambda t, a: torch.maximum(t[0], t[1]),
     'minimum': lambda t, a: torch.minimum(t[0], t[1]),
+    'eq': lambda t, a: (t[0] == t[1]).to(t[0].dtype),
+    'ne': lambda t, a: (t[0] != t[1]).to(t[0].dtype),
+    'lt': lambda t, a: (t[0] < t[1]).to(t[0].dtype),
+    'le': lambda t, a: (t[0] <= t[1]).to(t[0].dtype),
+    'gt': lambda t, a: (t[0] > t[1]).to(t[0].dtype),
+    'ge': lambda t, a: (t[0] >= t[1]).to(t[0].dtype),
     'where': lambda t, a: torch.where(t[0] > 0.5, t[1], t[2]),
     'sum': reduction(torch.sum),
     'mean': reduction(torch.mean),
+    'amax': reduction(torch.amax),
+    'amin': reduction(torch.amin),
     'max': reduction(maximum_along),
     'min': reduction(minimum_along),
     'argmax': argmax,
@@ -119,7 +127,7 @@ OPS = {
 
 
 def evaluate(case, inputs, upstream, dtype):
-    """Outputs, then `gradI` of every input that requires one for `sum(out * upstream)`, in the given dtype as numpy arrays."""
+    """Outputs, then `gradI` of `sum(out * upstream)` for every input that requires a gradient, as numpy arrays of the given dtype."""
     tensors = []
     for spec, values in zip(case['inputs'], inputs):
         tensor = torch.from_numpy(values)

@@ -1,4 +1,4 @@
-"""How expected tensors are stored: safetensors for the values, JSON beside them for what PyTorch's own f32 makes of the case.
+"""Storage of expected tensors: safetensors for the values, and JSON for the error of PyTorch's own f32.
 
 A tensor of up to WHOLE elements is stored whole as F32 (integers as I32). A larger one is a sketch: F64 [33], its norm
 and 32 projections on random signs (bit j of hash word i of the name `signs`), so that another implementation's
@@ -61,7 +61,7 @@ def write_safetensors(path, tensors):
 
 
 def write_json(path, head, rows_key, rows):
-    """One row a line, so that a change of one case is a change of one line."""
+    """One row per line, so that a change of one case is a change of one line."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
     lines = ',\n'.join(json.dumps(row, separators=(',', ':')) for row in rows)
     start = json.dumps({**head, rows_key: []})[:-2]

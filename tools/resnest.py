@@ -1,6 +1,6 @@
 """ResNeSt in PyTorch, from the paper (Zhang et al. 2020, figures 1 and 2, section 3) with the keys of zhanghang1989/ResNeSt.
 
-Radix 2, cardinality 1; ResNet-D's deep stem and averaging shortcut; the mean pool that takes the stride behind conv2.
+Radix 2, cardinality 1; ResNet-D's deep stem and average-pooling shortcut; the stride is that of an average pooling after conv2.
 """
 import torch
 import torch.nn.functional as F

@@ -1,4 +1,4 @@
-"""What PyTorch's eager mode keeps of a training step for its backward, counted by its own hooks.
+"""Measures the activations that PyTorch's eager mode saves for backward in a training step, by its own hooks.
 
     python3 tools/saved_activations.py densenet161 2
 

@@ -66,7 +66,7 @@ class Machine:
         self.dtype = dtype
         self.net = load_hash_weights(Net()).to(dtype)
         self.optimizers, self.given, self.losses, self.derived, self.checks = {}, {}, [], {}, []
-        self.unclipped = None
+        self.unclipped = {}
         self.loss = None
 
     def tensor(self, name, shape, kind='normal', scale=1.0):
@@ -101,14 +101,13 @@ class Machine:
 
     def do_clip(self, name, most):
         parameters = self.given[name]
-        self.unclipped = [(p, p.grad.clone()) for p in parameters if p.grad is not None]
+        self.unclipped[name] = [(p, p.grad.clone()) for p in parameters if p.grad is not None]
         self.losses.append(torch.nn.utils.clip_grad_norm_(parameters, most).item())
 
     def do_step(self, name):
         self.optimizers[name].step()
-        for parameter, gradient in self.unclipped or []:
+        for parameter, gradient in self.unclipped.pop(name, []):
             parameter.grad = gradient
-        self.unclipped = None
 
     def do_optimizer(self, name, kind, names, lr):
         self.given[name] = self.parameters(names)
@@ -309,9 +308,12 @@ def random_program(r):
                 program.append(['pass', data, loss, r.choice([1, 1, 1, 2])])
                 data += 1
             name = r.choice(names)
-            if r.random() < 0.2:
+            clips = r.random() < 0.2
+            if clips:
                 program.append(['clip', name, 0.2])
-            program += [['step', n] for n in (names if r.random() < 0.6 else [name])]
+            steps = names if r.random() < 0.6 else [name]
+            # Right after the clipping, which is a part of it.
+            program += [['step', n] for n in (sorted(steps, key=lambda n: n != name) if clips else steps)]
             program.append(['next'] if step == 0 else ['check'])
         what = r.choice(['lr', 'mode', 'freeze', 'load', 'optimizer', 'grad', 'none', 'derive'])
         index = r.randrange(len(names))

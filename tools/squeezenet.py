@@ -1,4 +1,4 @@
-"""SqueezeNet 1.1 with batch norm as its Places365 weights want it, without the classifier: the oracle of src/avsc/models/squeezenet.ts."""
+"""SqueezeNet 1.1 with batch norm, for its Places365 weights, without the classifier: the oracle of src/avsc/models/squeezenet.ts."""
 import torch
 import torch.nn.functional as F
 from torch import nn

@@ -1,4 +1,4 @@
-"""Files that PyTorch writes, legacy and zip, and what it reads from them. Writes test/fixtures/checkpoints.
+"""Legacy and zip files by PyTorch, with the tensors that it reads from them. Writes test/fixtures/checkpoints.
 
 cases.json lists for each file the format, the metadata that is expected, and for each tensor its name (as our reader
 gives it), shape, type and the SHA-256 of its elements, row-major and little-endian. real.json lists the same for the
@@ -71,7 +71,7 @@ def shapes():
 
 
 def nested():
-    """Dicts in dicts, parameters, a parameter with an attribute, whose rebuilding goes another way."""
+    """Nested dicts, parameters, and a parameter with an attribute, which is rebuilt by another function."""
     marked = torch.nn.Parameter(ramp(2, 2))
     marked.note = 'kept by nobody'
     inner = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.BatchNorm2d(2)).state_dict()
@@ -83,7 +83,7 @@ def nested():
 
 
 def training():
-    """What scripts save while they train: DataParallel's names, optimizer, schedule and scores."""
+    """A checkpoint of a training script: DataParallel's names, optimizer, schedule and metrics."""
     torch.manual_seed(0)
     net = torch.nn.DataParallel(torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4)))
     adam = torch.optim.Adam(net.parameters(), lr=1e-3)

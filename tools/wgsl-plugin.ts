@@ -1,6 +1,6 @@
 import type { Plugin } from 'vite';
 
-/** For vite, vitest and rolldown what bin/wgsl.js is for Node: a .wgsl import is its text. */
+/** Plugin of vite, vitest and rolldown that imports a .wgsl file as text, as bin/wgsl.js does for Node. */
 export function wgsl(): Plugin {
   return {
     name: 'wgsl-as-text',

@@ -1,7 +1,7 @@
 """The published architectures with hash weights (hash_weights.py) against PyTorch. Writes test/fixtures/models.
 
-zoo.safetensors and zoo.json: logits in eval mode, f64, of whole nets with 365 classes on pictures of an odd size (so that
-poolings that round up do), and PyTorch f32's own distance. NAME.* of small nets: as model_cases.py writes them.
+zoo.safetensors and zoo.json hold logits in eval mode, f64, of whole nets with 365 classes on pictures of an odd size (so that
+ceil mode of poolings matters), and PyTorch f32's own distance. NAME.* of small nets are as model_cases.py writes them.
 """
 import os
 import sys

@@ -1,4 +1,4 @@
-// The process of one peer: `child.ts NAME OPENING`, the latter as JSON. Answers the requests of protocol.ts, one at a time, until stdin ends.
+// The process of one peer: `child.ts NAME OPENING`, with OPENING as JSON. It answers the requests of protocol.ts one at a time, until stdin ends.
 
 import { writeFileSync, writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
@@ -73,7 +73,7 @@ const [name = '', opening = '{}'] = process.argv.slice(2);
 let peer: Peer | undefined;
 for await (const line of createInterface({ input: process.stdin })) {
   try {
-    // Opened by the first request, so that what fails is an answer to it.
+    // The first request opens the peer, so that a failure is its reply.
     peer ??= await OPEN[name]?.(JSON.parse(opening) as Opening);
     if (peer === undefined) throw new Error(`there is no peer ${name}`);
     reply(await answer(peer, JSON.parse(line) as Request));

@@ -1,27 +1,28 @@
 import { readFile } from 'node:fs/promises';
 import { checkedTensors, type Work } from './work.ts';
 
-/** What a peer computed, before it is timed. */
+/** Results of a peer, computed before it is timed. */
 export interface Results {
   readonly losses: readonly number[];
   readonly tensors: readonly Float32Array[];
 }
 
-/** How far two peers are apart: norms of the differences over the norms. */
+/** Distance between two peers' results: norm of the difference over the norm. */
 export interface Distance {
   readonly output: number;
-  /** The worst of all parameters, and its name; 0 for a convolution. */
+  /** The largest distance of a parameter's gradient; 0 for a convolution. */
   readonly gradient: number;
+  /** Name of that parameter. */
   readonly worst: string;
-  /** The worst of the losses of the first steps. */
+  /** The largest distance of the losses of the first steps. */
   readonly loss: number;
 }
 
 type Tolerance = Readonly<Record<'output' | 'gradient' | 'loss', number>>;
 
 /**
- * Of f32, the gradients of a train step are the worst: where rounding moves one ReLU of millions to its other side, a gradient
- * moves by a thousandth, and in a net of 161 layers of batch norm by some hundredths (PyTorch's own f32 is up to 0.03 off f64).
+ * Tolerances. The gradients of a training step are the least exact: when rounding flips one ReLU of millions, a gradient moves
+ * by a thousandth, and in a net of 161 layers with batch norm by some hundredths (PyTorch's own f32 is up to 0.03 off f64).
  * TF32 has 10 bits of fraction instead of 23.
  */
 const SMALL = {
@@ -29,7 +30,7 @@ const SMALL = {
   tf32: { output: 1e-2, gradient: 0.3, loss: 1e-2 },
 };
 const NET = {
-  // Adam's first steps are as large as its rate whatever the gradient: PyTorch's two layouts come out 4e-3 apart.
+  // Adam's first steps have the size of the learning rate, whatever the gradient: PyTorch's two layouts differ by 4e-3.
   f32: { output: 1e-3, gradient: 0.1, loss: 2e-2 },
   tf32: { output: 0.3, gradient: 1, loss: 0.1 },
 };
@@ -39,7 +40,7 @@ export type Precision = keyof typeof SMALL;
 export const toleranceOf = (kind: Work['kind'], precision: Precision): Tolerance =>
   (kind === 'net' ? NET : SMALL)[precision];
 
-/** Reads the tensors that a peer wrote. Throws an Error if they are not as many as the work has. */
+/** Reads the tensors that a peer wrote. Throws an Error if their number is not that of the work. */
 export async function readResults(work: Work, file: string, losses: readonly number[]): Promise<Results> {
   const bytes = await readFile(file);
   const all = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
@@ -54,7 +55,7 @@ export function distance(work: Work, a: Results, reference: Results): Distance {
   const names = checkedTensors(work).map(({ name }) => name);
   const errors = reference.tensors.map((tensor, i) => relative(a.tensors[i], tensor));
   const [output = NaN, ...gradients] = errors;
-  // Math.max keeps a NaN.
+  // Math.max propagates NaN.
   const gradient = Math.max(0, ...gradients);
   const losses = reference.losses.map((loss, i) => Math.abs((a.losses[i] ?? NaN) / loss - 1));
   return {
@@ -66,7 +67,7 @@ export function distance(work: Work, a: Results, reference: Results): Distance {
   };
 }
 
-/** What is beyond the tolerance, NaN included; null if nothing is. */
+/** A description of the results beyond the tolerance or NaN; null if there are none. */
 export function disagreement(
   { output, gradient, worst, loss }: Distance,
   tolerance: Tolerance,

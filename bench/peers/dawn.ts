@@ -1,12 +1,12 @@
-/* The page that tfjs and jax-js expect, with wavelight's own adapter in it, and a count of what they send to the device. */
+/* The browser globals that tfjs and jax-js expect, with wavelight's own adapter, and counters of dispatches and submits. */
 import { describeAdapter, LIMITS, type Profile } from '../../src/gpu/gpu.ts';
 import { openNodeGpu, type AdapterChoice } from '../../src/node/adapter.ts';
 
 interface Page {
   readonly counts: { dispatches: number; submits: number };
-  /** Name of the adapter of the device that was made last. */
+  /** Name of the adapter of the newest device. */
   adapter(): string;
-  /** That device. Throws an Error if the peer made none. */
+  /** The newest device. Throws an Error if the peer has created none. */
   device(): GPUDevice;
 }
 
@@ -16,7 +16,7 @@ export async function openPage(choice: AdapterChoice, profile: Profile): Promise
   Object.assign(globalThis, globals);
   const made: GPUDevice[] = [];
   const gpu = {
-    // An adapter gives one device only, so each request gets an adapter of its own.
+    // An adapter gives only one device, so each request gets its own adapter.
     requestAdapter: async (): Promise<GPUAdapter> => {
       const { adapter } = await openNodeGpu({ adapter: choice, profile });
       const requestDevice = adapter.requestDevice.bind(adapter);
@@ -43,7 +43,7 @@ export async function openPage(choice: AdapterChoice, profile: Profile): Promise
   return { counts: countCalls(), device, adapter: () => describeAdapter(device().adapterInfo).name };
 }
 
-/** As much as the adapter has, as wavelight asks for itself. */
+/** A descriptor with the adapter's own limits, as wavelight requests them. */
 function withLimits(adapter: GPUAdapter, descriptor: GPUDeviceDescriptor): GPUDeviceDescriptor {
   const limits = Object.fromEntries(LIMITS.map((name) => [name, adapter.limits[name]]));
   return { ...descriptor, requiredLimits: { ...limits, ...descriptor.requiredLimits } };

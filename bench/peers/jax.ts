@@ -2,7 +2,7 @@ import { openPage } from './dawn.ts';
 import { ADAM, CHECKED_STEPS, type Job, type Opening, type Peer } from './protocol.ts';
 import { valuesOf, type ConvWork, type DenseWork, type TensorSpec } from './work.ts';
 
-/** The part of @jax-js/jax that is used. Passing an array gives it away; `.ref` is one to give away and one to keep. */
+/** The part of @jax-js/jax that is used. A function consumes its arrays; `.ref` adds a reference, so that one can be kept. */
 interface Jax {
   init(device: 'webgpu'): Promise<readonly string[]>;
   defaultDevice(device: 'webgpu'): unknown;
@@ -43,17 +43,17 @@ interface State {
   readonly powers: [Arr, Arr];
 }
 
-/** Waits until the device has computed all arrays. */
+/** Resolves when the device has computed all arrays. */
 type Finish = (tree: unknown) => Promise<void>;
 
-/** jax-js on WebGPU; what is timed is under jit, as its documentation recommends, the whole step as one function. */
+/** jax-js on WebGPU. The whole step is one function under jit, as its documentation recommends. */
 export async function openJax({ device: choice, version }: Opening): Promise<Peer> {
   const page = await openPage(choice, 'fast');
   const name = '@jax-js/jax';
   const jax = (await import(name)) as Jax;
   if (!(await jax.init('webgpu')).includes('webgpu')) throw new Error('jax-js does not accept this adapter');
   jax.defaultDevice('webgpu');
-  // Its blockUntilReady sends the work, then copies no bytes and maps them, for which Dawn waits for nothing.
+  // blockUntilReady alone submits the work and maps an empty copy, for which Dawn does not wait.
   const finish: Finish = async (tree) => {
     await jax.blockUntilReady(tree);
     await page.device().queue.onSubmittedWorkDone();
@@ -78,7 +78,7 @@ function convJob(jax: Jax, work: ConvWork, finish: Finish): Job {
   return {
     check: async () => ({ losses: [], tensors: [await conv(x.ref, weight.ref).data()] }),
     run: async (steps) => {
-      // Nothing runs before somebody waits for it.
+      // jax-js is lazy: nothing runs before it is awaited.
       const results = Array.from({ length: steps }, () => conv(x.ref, weight.ref));
       await finish(results);
       for (const result of results) result.dispose();
@@ -130,7 +130,7 @@ function denseJob(jax: Jax, work: DenseWork, finish: Finish): Job {
     run: async (steps) => {
       for (let i = 0; i < steps; i++) {
         const loss = advance();
-        // Sends the whole step: the outputs of one jitted function are computed together.
+        // Awaiting the loss runs the whole step, because the outputs of one jitted function are computed together.
         await jax.blockUntilReady(loss);
         loss.dispose();
       }
@@ -147,7 +147,7 @@ function denseJob(jax: Jax, work: DenseWork, finish: Finish): Job {
 
 const scalarOne = (jax: Jax): Arr => jax.numpy.array(Float32Array.of(1)).reshape([]);
 
-/** jax-js has no optimiser of its own on npm; this is optax's Adam, inside the jitted step. */
+/** optax's Adam, inside the jitted step, because jax-js has no optimiser on npm. */
 function adam(jax: Jax, { parameters, first, second, powers }: State, grads: readonly Arr[]): State {
   const [beta1, beta2] = ADAM.betas;
   const power1 = powers[0].mul(beta1);
@@ -188,7 +188,7 @@ const square = (padding: number): number[][] => [
   [padding, padding],
 ];
 
-/** ReLU of batch normalisation; the variance as the mean of squared distances, as everybody else has it. */
+/** ReLU of batch norm. The variance is the mean of squared differences from the mean, as in the other engines. */
 function normed(jax: Jax, x: Arr, weight: Arr, bias: Arr): Arr {
   const channels = [1, weight.shape[0] ?? 0, 1, 1];
   const mean = (values: Arr): Arr => jax.numpy.mean(values, [0, 2, 3], { keepdims: true });

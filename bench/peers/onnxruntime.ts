@@ -10,7 +10,7 @@ import { unpackSwiftShader } from '../../src/node/swiftshader.ts';
 import type { Job, Opening, Peer } from './protocol.ts';
 import { valuesOf, type ConvWork } from './work.ts';
 
-/** The part of onnxruntime-node that is used; the package is installed apart, so its types are not at hand. */
+/** The part of onnxruntime-node that is used. The package is installed separately, so its types are not available. */
 interface Ort {
   readonly InferenceSession: { create(model: Uint8Array, options: object): Promise<Session> };
   readonly Tensor: new (type: 'float32', data: Float32Array, dims: readonly number[]) => OrtTensor;
@@ -26,17 +26,17 @@ interface Session {
   release(): Promise<void>;
 }
 
-/** Convolutions in one model: what a run costs beside them, and its one pass over the input, is shared by so many. */
+/** Convolutions in one model, over which the fixed cost of a run and its pass over the input are spread. */
 const COPIES = 16;
 
 /**
- * ONNX Runtime's WebGPU provider: its own Dawn, with validation off as in wavelight's fast profile, on the driver that
- * wavelight took. It runs models, so it has convolutions only.
+ * ONNX Runtime's WebGPU provider. It brings its own Dawn, here without validation as in wavelight's fast profile and on the
+ * same driver. It has no training, so only convolutions are measured.
  */
 export async function openOnnxRuntime({ version, adapter }: Opening): Promise<Peer> {
   await shareDriver(adapter);
   const ort = createRequire(import.meta.url)('onnxruntime-node') as Ort;
-  // Its device is made with the first session; that also shows what cannot be opened before anything is measured.
+  // The first session creates the device, so failures to open it appear before anything is measured.
   const provider = await providerOfConv(ort);
   return {
     describe: () =>
@@ -53,7 +53,7 @@ export async function openOnnxRuntime({ version, adapter }: Opening): Promise<Pe
   };
 }
 
-/** Lets the Dawn of this process see the driver of wavelight's adapter, where that comes from npm. */
+/** Makes the driver of wavelight's adapter visible to the Dawn of this process, if the driver comes from npm. */
 async function shareDriver(adapter: string): Promise<void> {
   if (!/swiftshader/i.test(adapter)) return;
   const { manifest, loader } = unpackSwiftShader();
@@ -63,7 +63,7 @@ async function shareDriver(adapter: string): Promise<void> {
   process.env['VK_ICD_FILENAMES'] = manifest;
 }
 
-/** Vulkan drivers in this process's memory: ONNX Runtime does not name its adapter. */
+/** Vulkan drivers loaded into this process, because ONNX Runtime does not name its adapter. */
 function loadedDrivers(): string {
   if (!existsSync('/proc/self/maps')) return 'unknown: not told by ONNX Runtime';
   const libraries = readFileSync('/proc/self/maps', 'utf8')
@@ -76,7 +76,7 @@ function loadedDrivers(): string {
 const execution = {
   executionProviders: [{ name: 'webgpu', validationMode: 'disabled' }],
   graphOptimizationLevel: 'all',
-  // A node that fell back to the CPU would be measured there.
+  // Without this, a node that falls back to the CPU would be measured there.
   extra: { session: { disable_cpu_ep_fallback: '1' } },
   logSeverityLevel: 3,
 };
@@ -147,9 +147,9 @@ function convJob(ort: Ort, work: ConvWork): Job {
 }
 
 /**
- * x = x0 + zero, then `copies` convolutions of x, of which the first element (or, if `whole`, all) is an output. So
- * the input need not be uploaded nor the output read in each run, and nothing can be computed in advance; kernels of
- * their own keep the copies from being merged into one.
+ * x = x0 + zero, then `copies` convolutions of x. The output is the first element of each, or all elements if `whole`. The input
+ * need not be uploaded nor the output read in each run, and nothing can be precomputed. Each copy has its own kernels, so
+ * that they are not merged.
  */
 async function convModel(work: ConvWork, copies: number, whole: boolean): Promise<Uint8Array> {
   const weightBytes = bytesOf(valuesOf(work.weight));

@@ -1,8 +1,8 @@
-/* How the parent talks to a peer's process: a line of JSON on its stdin for each request, one on its descriptor 3 in reply. */
+/* Protocol between the parent and a peer's process: one line of JSON per request on stdin, one per reply on descriptor 3. */
 import type { AdapterChoice } from '../../src/node/adapter.ts';
 import type { Work } from './work.ts';
 
-/** Adam's settings and the steps whose losses are compared. */
+/** Settings of Adam. */
 export const ADAM = { lr: 1e-4, betas: [0.9, 0.999], eps: 1e-8 } as const;
 export const CHECKED_STEPS = 3;
 
@@ -16,23 +16,23 @@ export type Request =
   | { readonly do: 'time'; readonly steps: number }
   | { readonly do: 'dispose' };
 
-/** What a peer is, and where it really runs. */
+/** Description of a peer and of the adapter it runs on. */
 export interface Description {
   readonly version: string;
-  /** The adapter as the peer's own device names it. */
+  /** Name of the adapter according to the peer's own device. */
   readonly adapter: string;
-  /** What else decides its speed, and how the adapter is known. */
+  /** Notes on further conditions of its speed, and on the source of the adapter's name. */
   readonly notes: readonly string[];
 }
 
 export interface Checked {
-  /** Of the first steps of training; none for a convolution. */
+  /** Losses of the first training steps; empty for a convolution. */
   readonly losses: readonly number[];
 }
 
 export interface Timed {
   readonly milliseconds: number;
-  /** Of one step, counted on the device; null where the peer's device cannot be seen. */
+  /** Dispatches of one step, counted on the device; null if the peer's device is not accessible. */
   readonly dispatches: number | null;
   readonly submits: number | null;
 }
@@ -41,26 +41,26 @@ export interface Failed {
   readonly error: string;
 }
 
-/** A piece of work that a peer has made ready. */
+/** A piece of work that a peer has prepared. */
 export interface Job {
-  /** From fresh parameters, before any step: the tensors to compare, and losses of the first steps. */
+  /** Tensors to compare, computed with initial parameters before any step, and losses of the first steps. */
   check(): Promise<Checked & { readonly tensors: readonly Float32Array[] }>;
-  /** Runs steps and resolves when the device has done them. */
+  /** Runs steps and resolves when the device has finished them. */
   run(steps: number): Promise<void>;
   dispose(): Promise<void>;
 }
 
-/** What a peer's process is started with. */
+/** Argument of a peer's process. */
 export interface Opening {
   readonly device: AdapterChoice;
   readonly version: string;
-  /** Name of wavelight's adapter, which the peer is to run on too; empty for wavelight itself. */
+  /** Name of wavelight's adapter, on which the peer must run too; empty for wavelight itself. */
   readonly adapter: string;
 }
 
 export interface Peer {
   describe(): Promise<Description>;
   prepare(work: Work): Promise<Job>;
-  /** Counts so far on the peer's device; null where it cannot be seen. */
+  /** Counts so far on the peer's device; null if it is not accessible. */
   counts(): { readonly dispatches: number; readonly submits: number } | null;
 }

@@ -18,7 +18,7 @@ LR, BETAS, EPS, CHECKED_STEPS = 1e-4, (0.9, 0.999), 1e-8, 3
 LAYOUT, TF32, DEVICE = sys.argv[1:4]
 MEMORY = torch.channels_last if LAYOUT == 'channels_last' else torch.contiguous_format
 
-# As many threads as a software adapter has.
+# The number of threads of a software adapter.
 torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count())
 torch.backends.cuda.matmul.allow_tf32 = TF32 == 'on'
 torch.backends.cudnn.allow_tf32 = TF32 == 'on'
@@ -49,7 +49,7 @@ class ConvJob:
 
 
 class TrainingJob:
-    """Of a subclass: parameters, forward() and loss(output)."""
+    """Base class. A subclass has parameters, forward() and loss(output)."""
 
     def __init__(self, parameters):
         self.parameters = parameters

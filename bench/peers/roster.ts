@@ -1,4 +1,4 @@
-/* Who can be measured: what each peer needs, and whether it is here. */
+/* The peers: requirements of each, and whether it is installed. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -10,15 +10,15 @@ import type { Work } from './work.ts';
 export const PEERS = ['tfjs', 'jax-js', 'onnxruntime', 'pytorch'] as const;
 export type PeerName = (typeof PEERS)[number];
 
-/** A way to run a peer, in a process of its own. */
+/** A configuration of a peer, run in its own process. */
 export interface Contestant {
   readonly name: string;
   readonly command: readonly string[];
   readonly does: readonly Work['kind'][];
   readonly precision: Precision;
-  /** Steps that share what a run costs beside them. */
+  /** Steps of a run, over which its fixed cost is spread. */
   readonly leastSteps: number;
-  /** Computes in f32 on wavelight's adapter, whose ceilings are its own too. */
+  /** True if it computes in f32 on wavelight's adapter, so that the adapter's ceilings apply. */
   readonly onAdapter: boolean;
 }
 
@@ -35,7 +35,7 @@ const PACKAGES: Readonly<Record<Exclude<PeerName, 'pytorch'>, readonly string[]>
 
 const here = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
 
-/** Throws an Error where this is not a checkout: the peers' processes run its sources. */
+/** wavelight itself. Throws an Error outside a checkout, because the peers' processes run its sources. */
 export function ownContestant(device: AdapterChoice): Contestant {
   if (!existsSync(here('./child.ts')))
     throw new Error('bench peers runs in a checkout of wavelight only, where bench/peers is: clone it');
@@ -43,7 +43,7 @@ export function ownContestant(device: AdapterChoice): Contestant {
   return nodeContestant('wavelight', { device, version, adapter: '' }, ['conv', 'dense', 'net']);
 }
 
-/** The ways to run a peer beside a wavelight on such an adapter, or what is missing. */
+/** The configurations of a peer beside wavelight on this kind of adapter, or the reason why there are none. */
 export function contestants(
   name: PeerName,
   opening: Omit<Opening, 'version'>,
@@ -73,7 +73,7 @@ const nodeContestant = (name: string, opening: Opening, does: Contestant['does']
   ],
   does,
   precision: 'f32',
-  // ONNX Runtime passes over the input once a run.
+  // ONNX Runtime passes over the input once per run.
   leastSteps: name === 'onnxruntime' ? 4 : 1,
   onAdapter: true,
 });
@@ -86,7 +86,7 @@ function installedVersion(name: string): string | undefined {
 const versionIn = (manifest: string): string =>
   (JSON.parse(readFileSync(here(manifest), 'utf8')) as { version: string }).version;
 
-/** On CUDA beside a GPU, on the CPU beside a software adapter; each layout, and on CUDA with TF32 and without. */
+/** PyTorch on CUDA beside a GPU, on the CPU beside a software adapter: in each layout, on CUDA with and without TF32. */
 function pytorchContestants(kind: 'gpu' | 'cpu'): readonly Contestant[] | Missing {
   const python = process.env['PYTHON'] ?? 'python3';
   const probe = spawnSync(python, ['-c', 'import numpy, torch; print(torch.cuda.is_available())'], {

@@ -18,9 +18,9 @@ interface PeersOptions {
   readonly only: readonly PeerName[];
   readonly shapes: readonly Shapes[];
   readonly batch: number;
-  /** Rounds of measurement, of which the median counts. */
+  /** Rounds of measurement, whose median is reported. */
   readonly repeats: number;
-  /** Told what is going on. */
+  /** Receives progress messages. */
   readonly say: (line: string) => void;
 }
 
@@ -48,10 +48,10 @@ interface Draft {
   readonly name: string;
   readonly kind: Work['kind'];
   readonly flops: number;
-  /** That must move; null for a step, whose bytes depend on what is kept. */
+  /** Bytes that must be moved; null for a training step, whose bytes depend on the activations that are kept. */
   readonly bytes: number | null;
   readonly results: readonly (Measured | Broken)[];
-  /** How far the peers are from each other, wavelight apart. */
+  /** Distances between the other peers, without wavelight. */
   readonly betweenPeers: readonly {
     readonly names: readonly [string, string];
     readonly distance: Distance;
@@ -59,42 +59,43 @@ interface Draft {
 }
 
 export interface WorkReport extends Draft {
-  /** The least time by arithmetic and, for a convolution, by bytes; at the machine's ceilings. */
+  /** Lower bound on the time at the machine's ceilings, by arithmetic and, for a convolution, by bytes. */
   readonly floorMilliseconds: number;
 }
 
 export interface Measured {
   readonly name: string;
-  /** Of one step: the median of the rounds, and all. */
+  /** Time of one step, the median of the rounds. */
   readonly milliseconds: number;
+  /** Time of one step in each round. */
   readonly rounds: readonly number[];
   /** Steps in a round. */
   readonly steps: number;
   readonly gflops: number;
-  /** Should follow wavelight's adapter's ceilings. */
+  /** True if the ceilings of wavelight's adapter apply. */
   readonly onAdapter: boolean;
   readonly dispatches: number | null;
   readonly submits: number | null;
-  /** How many times as fast wavelight is; 1 for itself, null where wavelight failed. */
+  /** Time divided by wavelight's; 1 for wavelight, null if wavelight failed. */
   readonly speedup: number | null;
-  /** From wavelight; null for itself. */
+  /** Distance from wavelight's results; null for wavelight. */
   readonly distance: Distance | null;
 }
 
-/** A contestant at work; its process is started anew if it ended. */
+/** A contestant and its process, which is restarted if it has ended. */
 interface Seat {
   readonly contestant: Contestant;
   worker: Worker;
 }
 
-/** A round of a fast peer takes so long, that starting and waiting do not count. */
+/** Least duration of a round of a fast peer, so that starting and waiting are negligible. */
 const ROUND_MS = 100;
 const MAX_STEPS = 64;
 const SLOW_MS = 5000;
 
 /**
- * Runs the same work by wavelight and each peer that is installed, in processes of their own, one at a time: first all results
- * are compared, then rounds of steps are timed in turn. Throws an Error if wavelight itself cannot run.
+ * Runs the same work by wavelight and each installed peer, each in its own process and one at a time. First all results are
+ * compared, then rounds of steps are timed in turn. Throws an Error if wavelight itself cannot run.
  */
 export async function benchPeers(options: PeersOptions): Promise<PeersReport> {
   const { device, only, shapes, batch, repeats, say } = options;
@@ -103,7 +104,7 @@ export async function benchPeers(options: PeersOptions): Promise<PeersReport> {
   try {
     const own = seat(ownContestant(device));
     seats.push(own);
-    // Its process adds to the description what no other peer knows.
+    // wavelight's description has more fields than a peer's.
     const self = (await own.worker.ask({ do: 'describe' })) as OwnDescription;
     const { version, adapter, kind, notes } = self;
     const peers: PeersReport['peers'][number][] = [{ name: 'wavelight', version, adapter, notes }];
@@ -132,7 +133,7 @@ export async function benchPeers(options: PeersOptions): Promise<PeersReport> {
   }
 }
 
-/** The better of the ceilings at the start and at the end, for a machine that was busy at one of them. */
+/** The higher ceilings of start and end, because the machine may have been busy at one of them. */
 async function bestCeilings(start: Ceilings, worker: Worker): Promise<Ceilings> {
   if (!worker.alive) return start;
   const { ceilings: end } = (await worker.ask({ do: 'describe' })) as OwnDescription;
@@ -185,25 +186,25 @@ async function measureWork(
   };
   const entered = seats.filter(({ contestant }) => contestant.does.includes(work.kind));
   const results = new Map<Seat, Results>();
-  for (const one of entered) {
-    const computed = await attempt(() => compute(work, one, folder));
-    if (computed instanceof Error) fail(one, computed.message);
-    else results.set(one, computed);
+  for (const seat of entered) {
+    const computed = await attempt(() => compute(work, seat, folder));
+    if (computed instanceof Error) fail(seat, computed.message);
+    else results.set(seat, computed);
   }
   const distances = judge(work, results, fail);
-  const alive = (): Seat[] => entered.filter((one) => !problems.has(one));
+  const alive = (): Seat[] => entered.filter((seat) => !problems.has(seat));
   const rounds = new Map<Seat, { steps: number; timed: Timed[] }>();
-  for (const one of alive()) {
-    const steps = await attempt(() => warmUp(one));
-    if (steps instanceof Error) fail(one, steps.message);
-    else rounds.set(one, { steps, timed: [] });
+  for (const seat of alive()) {
+    const steps = await attempt(() => warmUp(seat));
+    if (steps instanceof Error) fail(seat, steps.message);
+    else rounds.set(seat, { steps, timed: [] });
   }
   for (let round = 0; round < repeats; round++) {
-    for (const one of rotate(alive(), round)) {
-      const mine = rounds.get(one);
+    for (const seat of rotate(alive(), round)) {
+      const mine = rounds.get(seat);
       if (mine === undefined) continue;
-      const timed = await attempt(() => one.worker.ask({ do: 'time', steps: mine.steps }));
-      if (timed instanceof Error) fail(one, timed.message);
+      const timed = await attempt(() => seat.worker.ask({ do: 'time', steps: mine.steps }));
+      if (timed instanceof Error) fail(seat, timed.message);
       else mine.timed.push(timed);
     }
   }
@@ -219,12 +220,12 @@ async function measureWork(
     kind: work.kind,
     flops,
     bytes: bytesOf(work),
-    results: entered.map((one): Measured | Broken => {
-      const { name } = one.contestant;
-      const mine = rounds.get(one);
+    results: entered.map((seat): Measured | Broken => {
+      const { name } = seat.contestant;
+      const mine = rounds.get(seat);
       const last = mine?.timed.at(-1);
-      if (problems.has(one) || mine === undefined || last === undefined)
-        return { name, problem: problems.get(one) ?? 'was not timed' };
+      if (problems.has(seat) || mine === undefined || last === undefined)
+        return { name, problem: problems.get(seat) ?? 'was not timed' };
       const times = timesOf(mine);
       const milliseconds = median(times);
       const gflops = flops / milliseconds / 1e6;
@@ -234,41 +235,41 @@ async function measureWork(
         rounds: times,
         steps: mine.steps,
         gflops,
-        onAdapter: one.contestant.onAdapter,
+        onAdapter: seat.contestant.onAdapter,
         dispatches: last.dispatches,
         submits: last.submits,
         speedup: ownTime === undefined ? null : milliseconds / ownTime,
-        distance: distances.fromOwn.get(one) ?? null,
+        distance: distances.fromOwn.get(seat) ?? null,
       };
     }),
     betweenPeers: distances.betweenPeers,
   };
 }
 
-async function compute(work: Work, one: Seat, folder: string): Promise<Results> {
-  if (!one.worker.alive) one.worker = startWorker(one.contestant.command);
-  await one.worker.ask({ do: 'prepare', work });
-  const file = join(folder, `${one.contestant.name.replaceAll(' ', '-')}.f32`);
-  const { losses } = await one.worker.ask({ do: 'check', file });
+async function compute(work: Work, seat: Seat, folder: string): Promise<Results> {
+  if (!seat.worker.alive) seat.worker = startWorker(seat.contestant.command);
+  await seat.worker.ask({ do: 'prepare', work });
+  const file = join(folder, `${seat.contestant.name.replaceAll(' ', '-')}.f32`);
+  const { losses } = await seat.worker.ask({ do: 'check', file });
   return readResults(work, file, losses);
 }
 
-/** Compares everybody with wavelight and all others with each other; fails those that are too far from wavelight. */
+/** Compares each peer with wavelight and the peers with each other. A peer too far from wavelight fails. */
 function judge(
   work: Work,
   results: ReadonlyMap<Seat, Results>,
   fail: (at: Seat, problem: string) => void,
 ): { fromOwn: Map<Seat, Distance>; betweenPeers: WorkReport['betweenPeers'] } {
-  const all = [...results].map(([one, found]) => ({ one, found, name: one.contestant.name }));
+  const all = [...results].map(([seat, found]) => ({ seat, found, name: seat.contestant.name }));
   const own = all.find(({ name }) => name === 'wavelight');
   const peers = all.filter((entry) => entry !== own);
   const fromOwn = new Map<Seat, Distance>();
-  for (const { one, found } of peers) {
+  for (const { seat, found } of peers) {
     if (own === undefined) continue;
     const measured = distance(work, found, own.found);
-    fromOwn.set(one, measured);
-    const problem = disagreement(measured, toleranceOf(work.kind, one.contestant.precision));
-    if (problem !== null) fail(one, `not timed, because it differs from wavelight: ${problem}`);
+    fromOwn.set(seat, measured);
+    const problem = disagreement(measured, toleranceOf(work.kind, seat.contestant.precision));
+    if (problem !== null) fail(seat, `not timed, because it differs from wavelight: ${problem}`);
   }
   const betweenPeers = peers.flatMap((a, i) =>
     peers.slice(i + 1).map((b) => ({
@@ -279,10 +280,10 @@ function judge(
   return { fromOwn, betweenPeers };
 }
 
-/** Runs until everything is compiled; gives the steps that make a round. */
+/** Runs until everything is compiled and returns the number of steps in a round. */
 async function warmUp({ worker, contestant: { leastSteps } }: Seat): Promise<number> {
   const first = await worker.ask({ do: 'time', steps: leastSteps });
-  // So slow that compiling is a small part of it.
+  // Compiling is a small part of a run this slow.
   if (first.milliseconds > SLOW_MS) return leastSteps;
   const { milliseconds } = await worker.ask({ do: 'time', steps: leastSteps });
   const steps = Math.round((ROUND_MS * leastSteps) / milliseconds);

@@ -1,4 +1,4 @@
-/* The work that can be asked for by name. */
+/* Work by name (`--shapes`). */
 import { DENSENET161, DenseNet, DenseNetExtractor } from '../../src/avsc/models/densenet.ts';
 import { Fcnn } from '../../src/avsc/models/fcnn.ts';
 import { JointNet } from '../../src/avsc/models/joint.ts';
@@ -36,7 +36,7 @@ const distinct = (works: readonly ConvWork[]): ConvWork[] => [
   ...new Map(works.map((work) => [work.name, work])).values(),
 ];
 
-/** The net of the work, as wavelight has it. */
+/** wavelight's net of the work. */
 export const netOf = ({ video, audio, classes }: Pick<NetWork, 'video' | 'audio' | 'classes'>) =>
   audio === null
     ? new DenseNet(video, classes)
@@ -74,10 +74,10 @@ function netWork(
   };
 }
 
-/** Pixels of FCNN's maps, by block, of log-mel features [6, 128, 39]. */
+/** Pixels of FCNN's maps in each block, for log-mel features [6, 128, 39]. */
 const FCNN_PIXELS = [64 * 20, 32 * 10, 16 * 5, 8 * 2];
 
-/** Of FCNN's convolutions, forward: each weight is used once for every pixel. */
+/** Floating-point operations of FCNN's convolutions, forward. Each weight is used once for every pixel. */
 function fcnnFlops(batch: number, parameters: NetWork['parameters']): number {
   const flops = parameters.map(({ name, shape }) => {
     const block = /^audio\.block(\d)\.conv/.exec(name)?.[1];

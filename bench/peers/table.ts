@@ -1,7 +1,7 @@
 import { formatTable } from '../report.ts';
 import type { Measured, PeersReport, WorkReport } from './run.ts';
 
-/** One table for each training step, one for all convolutions, and what they come to. */
+/** One table for each training step, one for all convolutions, and a summary. */
 export function formatPeers({ machine, works, repeats }: PeersReport): string {
   const { fmaGflops, copyGBps } = machine.ceilings;
   const convs = works.filter(({ kind }) => kind === 'conv');
@@ -61,7 +61,7 @@ function formatConvs(works: readonly WorkReport[]): string {
   return formatRows(header, rows);
 }
 
-/** For each peer: the sum of all times, where wavelight is least ahead, and how often it is behind. */
+/** For each peer: the sum of all times, the shape with wavelight's smallest lead, and the number of shapes where it is slower. */
 function formatSummary(works: readonly WorkReport[]): string {
   const rows = namesIn(works)
     .filter((name) => name !== 'wavelight')
@@ -92,7 +92,7 @@ function formatSummary(works: readonly WorkReport[]): string {
   );
 }
 
-/** Who was faster than the device is said to be. */
+/** Peers that were faster than the device's measured ceiling. */
 function formatDoubts(works: readonly WorkReport[], fmaGflops: number): string[] {
   const beyond = works
     .flatMap(({ results }) => results)
@@ -116,7 +116,7 @@ const namesIn = (works: readonly WorkReport[]): string[] => [
   ...new Set(works.flatMap(({ results }) => results.map(({ name }) => name))),
 ];
 
-/** Rows may be short; a text in the second column of a row that is otherwise empty is put behind the first. */
+/** A table of the rows, which may be short. Rows of two cells, a name and a message, follow it as lines. */
 function formatRows(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const told = rows.filter((row) => row.length === 2).map(([name = '', text = '']) => `${name}: ${text}`);
   const table = formatTable(

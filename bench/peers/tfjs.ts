@@ -2,7 +2,7 @@ import { openPage } from './dawn.ts';
 import { ADAM, CHECKED_STEPS, type Job, type Opening, type Peer } from './protocol.ts';
 import { valuesOf, type ConvWork, type DenseWork, type TensorSpec } from './work.ts';
 
-/** The part of @tensorflow/tfjs that is used; the package is installed apart, so its types are not at hand. */
+/** The part of @tensorflow/tfjs that is used. The package is installed separately, so its types are not available. */
 interface Tf {
   setBackend(name: string): Promise<boolean>;
   ready(): Promise<void>;
@@ -47,8 +47,8 @@ interface TfOptimizer {
 }
 
 /**
- * TensorFlow.js on its WebGPU backend, in NHWC, the layout that its kernels have gradients for. Dawn checks it as in a browser:
- * without, its MatMulSmallOutputSizeProgram gives NaN.
+ * TensorFlow.js on its WebGPU backend, in NHWC, the layout for which its kernels have gradients. Dawn validates as in a
+ * browser, because without validation tfjs' MatMulSmallOutputSizeProgram gives NaN.
  */
 export async function openTfjs({ device: choice, version }: Opening): Promise<Peer> {
   const page = await openPage(choice, 'checked');
@@ -56,7 +56,7 @@ export async function openTfjs({ device: choice, version }: Opening): Promise<Pe
   await importPeer('@tensorflow/tfjs-backend-webgpu');
   if (!(await tf.setBackend('webgpu'))) throw new Error('tfjs does not accept this adapter');
   await tf.ready();
-  // What is still in its encoder is sent, as reading a tensor would send it.
+  // Submits the commands still in the backend's encoder, as reading a tensor would.
   const idle = (): Promise<undefined> => {
     const backend = tf.backend();
     backend.ensureCommandEncoderReady();
@@ -79,7 +79,7 @@ export async function openTfjs({ device: choice, version }: Opening): Promise<Pe
   };
 }
 
-/** A specifier that is not known to the compiler: the package may be missing. */
+/** Imports a package by a name that the compiler does not resolve, because the package may be missing. */
 const importPeer = (name: string): Promise<unknown> => import(name);
 
 function convJob(tf: Tf, idle: () => Promise<undefined>, work: ConvWork): Job {
@@ -118,7 +118,7 @@ function denseJob(tf: Tf, idle: () => Promise<undefined>, work: DenseWork): Job 
     check: async () => {
       const output = tf.tidy(() => denseBlock(tf, x, parameters));
       const tensors = [await readNchw(tf, output)];
-      // What minimize does, with a look at the gradients in between.
+      // The steps of minimize(), with access to the gradients.
       const { value, grads } = tf.tidy(() => tf.variableGrads(loss, parameters));
       adam.applyGradients(grads);
       const losses = [await readScalar(value)];
@@ -159,7 +159,7 @@ function denseBlock(tf: Tf, x: TfTensor, parameters: readonly TfTensor[]): TfTen
   return seen;
 }
 
-/** NCHW as NHWC, OIHW as HWIO. */
+/** Uploads a tensor, converted from NCHW to NHWC or from OIHW to HWIO. */
 function place(tf: Tf, spec: TensorSpec): TfTensor {
   return tf.tidy(() => {
     const tensor = tf.tensor(valuesOf(spec), spec.shape);

@@ -21,7 +21,7 @@ import { ADAM, CHECKED_STEPS, type Description, type Job, type Opening, type Pee
 import { netOf } from './shapes.ts';
 import { valuesOf, type ConvWork, type DenseWork, type NetWork, type TensorSpec, type Work } from './work.ts';
 
-/** What the others are measured against also says what the device can do. */
+/** wavelight's description, which includes the device's ceilings. */
 export interface OwnDescription extends Description {
   readonly kind: 'gpu' | 'cpu';
   readonly ceilings: Ceilings;
@@ -62,8 +62,8 @@ function convJob(device: Device, work: ConvWork, count: (dispatches: number) => 
   let kept: Tensor | undefined;
   const step = device.compile(() => {
     const y = conv2d(x, weight, null, { stride: work.stride, padding: work.padding });
-    // A handle that the step's scope does not own keeps the output where it is made; to return it would copy it.
-    kept = new Tensor(device, y.value, y.shape);
+    // A handle outside the step's scope keeps the output in place; returning the output would copy it.
+    kept = new Tensor(device, y.value);
   });
   const run = async (steps: number): Promise<void> => {
     for (let i = 0; i < steps; i++) await step();
@@ -175,7 +175,7 @@ function trainingJob(device: Device, { parameters, forward, lossOf, count, dispo
   };
 }
 
-/** As the model of the classifier has it, without running statistics. */
+/** The dense block of the classifier's model, without running statistics. */
 function denseBlock(x: Tensor, parameters: readonly Tensor[]): Tensor {
   const normed = (input: Tensor, weight?: Tensor, bias?: Tensor): Tensor =>
     relu(batchNorm2d(input, { weight: weight ?? null, bias: bias ?? null, training: true }));

@@ -1,12 +1,12 @@
 /*
- * What is measured: the same work, told to every peer in the same words. Inputs come from a hash (test/support/hash.ts,
- * tools/hash.py), so that none is sent.
+ * Descriptions of the measured work, the same for every peer. Inputs come from a hash (test/support/hash.ts, tools/hash.py), so
+ * they need not be sent.
  */
 import type { DenseNetConfig } from '../../src/avsc/models/densenet.ts';
 import type { FcnnConfig } from '../../src/avsc/models/fcnn.ts';
 import { hashValues, type HashKind } from '../../test/support/hash.ts';
 
-/** A tensor whose elements follow from its name. */
+/** A tensor whose elements are determined by its name. */
 export interface TensorSpec {
   readonly name: string;
   /** NCHW; weights [out, in, kH, kW]. */
@@ -17,14 +17,14 @@ export interface TensorSpec {
 
 /**
  * A training step of a dense block: for each layer BN, ReLU, conv 1x1, BN, ReLU, conv 3x3, concat; the loss is the mean of
- * the block's squared output; Adam (lr 1e-4) moves all parameters. Batch statistics; running ones are kept by nobody.
+ * the block's squared output; Adam (lr 1e-4) updates all parameters. Batch norm uses batch statistics and keeps no running ones.
  */
 export interface DenseWork {
   readonly kind: 'dense';
   readonly name: string;
   readonly x: TensorSpec;
   readonly layers: number;
-  /** Six for each layer: weight and bias of the BN, the 1x1 kernels, weight and bias of the BN, the 3x3 kernels. */
+  /** Six for each layer: weight and bias of a BN, the 1x1 kernels, weight and bias of a BN, the 3x3 kernels. */
   readonly parameters: readonly TensorSpec[];
   readonly output: readonly number[];
 }
@@ -41,27 +41,27 @@ export interface ConvWork {
 }
 
 /**
- * A training step of a whole net of the classifier in train mode without dropout, with weights from the hash: cross entropy, where
- * sample i is of class i % classes; Adam (lr 1e-4) moves all parameters.
+ * A training step of a whole net of the classifier in train mode without dropout, with weights from the hash. The loss is cross
+ * entropy with class i % classes for sample i; Adam (lr 1e-4) updates all parameters.
  */
 export interface NetWork {
   readonly kind: 'net';
   readonly name: string;
   readonly video: DenseNetConfig;
-  /** With it the net is the joint one, on log-mel features and two frames a sample. */
+  /** If given, the net is the joint net, on log-mel features and two frames per sample. */
   readonly audio: Required<Pick<FcnnConfig, 'features' | 'widths'>> | null;
   readonly classes: number;
   readonly inputs: readonly TensorSpec[];
   /** Names and shapes, in the order of the net's state dict. */
   readonly parameters: readonly Pick<TensorSpec, 'name' | 'shape'>[];
   readonly output: readonly number[];
-  /** Of the convolutions, forward. */
+  /** Floating-point operations of the convolutions, forward. */
   readonly forwardFlops: number;
 }
 
 export type Work = DenseWork | ConvWork | NetWork;
 
-/** Channels that a 1x1 convolution makes for each that a layer adds. */
+/** Output channels of a layer's 1x1 convolution, as a multiple of the growth rate. */
 const BOTTLENECK = 4;
 
 export function denseWork(
@@ -145,7 +145,7 @@ function convWork(
 
 const image = (shape: readonly number[]): TensorSpec => ({ name: 'x', shape, kind: 'normal', scale: 1 });
 
-/** Scaled by He et al.'s rule, so that sizes stay alike from layer to layer. */
+/** Kernels scaled by He et al.'s rule, so that activations keep their size from layer to layer. */
 const kernels = (name: string, shape: readonly number[]): TensorSpec => ({
   name,
   shape,
@@ -170,7 +170,7 @@ export function checkedTensors(work: Work): { readonly name: string; readonly le
   ];
 }
 
-/** Floating-point operations of the convolutions; a step has three for each, forward, to the data and to the kernels. */
+/** Floating-point operations of the convolutions. A training step has three passes: forward, to the data and to the kernels. */
 export function flopsOf(work: Work): number {
   if (work.kind === 'net') return 3 * work.forwardFlops;
   const perImagePoint = (weight: TensorSpec): number => 2 * elements(weight.shape);
@@ -181,7 +181,7 @@ export function flopsOf(work: Work): number {
   return 3 * points * convs.reduce((sum, weight) => sum + perImagePoint(weight), 0);
 }
 
-/** Bytes that must move: a convolution's operands once; null for a step, whose bytes depend on what is kept. */
+/** Bytes that must be moved: a convolution's operands once; null for a training step, whose bytes depend on the kept activations. */
 export function bytesOf(work: Work): number | null {
   if (work.kind !== 'conv') return null;
   return 4 * [work.x.shape, work.weight.shape, work.output].reduce((sum, shape) => sum + elements(shape), 0);

@@ -10,7 +10,7 @@ import {
   type Timed,
 } from './protocol.ts';
 
-/** What each request is answered with. */
+/** Reply to each kind of request. */
 interface Replies {
   readonly describe: Description;
   readonly prepare: object;
@@ -22,12 +22,12 @@ interface Replies {
 /** A peer's process. */
 export interface Worker {
   readonly alive: boolean;
-  /** Rejects with what the peer says went wrong, or with its last words if it ended. */
+  /** Rejects with the peer's error, or with the last line of its output if it ended. */
   ask<R extends Request>(request: R): Promise<Replies[R['do']]>;
   close(): Promise<void>;
 }
 
-/** The longest that a request may take: a few training steps of a slow peer on a software adapter take minutes. */
+/** Timeout of a request. A few training steps of a slow peer on a software adapter take minutes. */
 const PATIENCE_MS = 30 * 60_000;
 
 export function startWorker([command = '', ...args]: readonly string[]): Worker {
@@ -45,7 +45,7 @@ export function startWorker([command = '', ...args]: readonly string[]): Worker 
   };
   child.stdout.setEncoding('utf8').on('data', remember);
   child.stderr.setEncoding('utf8').on('data', remember);
-  // What it did not live to read; that it ended is heard below.
+  // Ignores a broken pipe; the exit of the process is handled below.
   child.stdin.on('error', () => undefined);
   child.on('error', ({ message }) => end(message));
   child.on('close', (code, signal) =>

@@ -1,6 +1,6 @@
 /**
- * The scene classifier, as `wavelight/avsc`: its nets, their inputs from sound, how they are trained and what comes out.
- * Runs in a browser; files, decoding and the command line are not in here.
+ * The scene classifier, as `wavelight/avsc`: nets, features, training and metrics. Everything here runs in a browser; files,
+ * decoding and the command line do not belong to it.
  */
 export { toStereo, secondsOf, SAMPLE_RATE, type Stereo } from './audio/clip.ts';
 export { resample } from './audio/resample.ts';
@@ -15,6 +15,7 @@ export {
   type LogMelRange,
   type Scaling,
 } from './features/logmel.ts';
+export type { PictureInput } from './features/pictures.ts';
 export { SCENES, sceneIndex, type Scene } from './dataset/scenes.ts';
 export { DENSENET161, DenseNet, DenseNetExtractor, type DenseNetConfig } from './models/densenet.ts';
 export { Fcnn, FCNN_SMALL, type FcnnConfig } from './models/fcnn.ts';
@@ -47,7 +48,6 @@ export {
   ARCHITECTURE_NAMES,
   type Architecture,
   type ArchitectureName,
-  type PictureInput,
   type SoundInput,
 } from './weights/architecture.ts';
 export { ARCHITECTURES, findArchitecture } from './weights/architectures.ts';

@@ -5,7 +5,7 @@ import type { FcnnConfig } from './models/fcnn.ts';
 export interface AdamConfig {
   readonly kind: 'adam';
   readonly learningRate: number;
-  /** L2, as PyTorch's Adam has it. */
+  /** Added to the gradient as L2 regularisation, as in PyTorch's Adam. */
   readonly weightDecay: number;
 }
 
@@ -18,11 +18,11 @@ export interface SgdConfig {
 
 export type ScheduleConfig = 'constant' | 'cosine' | 'warmRestarts';
 
-/** How one stage is trained. */
+/** Hyperparameters of one training stage. */
 export interface Phase {
   readonly epochs: number;
   readonly optimizer: AdamConfig | SgdConfig;
-  /** Of the learning rate over the epochs. */
+  /** Learning rate over the epochs. */
   readonly schedule: ScheduleConfig;
 }
 
@@ -31,17 +31,17 @@ export interface Preset {
   readonly video: DenseNetConfig;
   /** Height and width of the frames, in pixels. */
   readonly imageSize: number;
-  /** One-second samples of a step. */
+  /** One-second samples in a batch. */
   readonly batchSize: number;
-  /** Training of sound alone and pictures alone, then of the joint net that begins with what these learned. */
+  /** Training of the audio and the video net, then of the joint net, which begins with their extractors. */
   readonly phases: { readonly audio: Phase; readonly video: Phase; readonly joint: Phase };
-  /** Whether a published net in an extractor's place has its embeddings standardised before they are classified. */
+  /** Whether embeddings of a published net, used as an extractor, are standardised before they are classified. */
   readonly standardise: boolean;
-  /** What extractors with given weights change; null if nothing. */
+  /** Training with given weights, where it differs; null if it does not. */
   readonly given: {
     /** Whether they are frozen unless the command says otherwise. */
     readonly freeze: boolean;
-    /** The phase of a stage that holds one: with it frozen, and with it trained on. */
+    /** The phase of a stage whose extractor has given weights: frozen, and trained further. */
     readonly frozen: Phase;
     readonly trained: Phase;
   } | null;
@@ -79,14 +79,14 @@ const paper: Preset = {
   given: null,
 };
 
-/** Heads on frozen extractors: their steps cost next to nothing, so there may be many. */
+/** Heads on frozen extractors. Their steps cost little, so there are many. */
 const probe: Phase = {
   epochs: 20,
   optimizer: { kind: 'adam', learningRate: 1e-3, weightDecay: 1e-5 },
   schedule: 'cosine',
 };
 
-/** Careful with what was learned before. */
+/** Extractors with given weights are trained further at a low learning rate. */
 const fineTuning: Phase = {
   epochs: 4,
   optimizer: { kind: 'adam', learningRate: 1e-4, weightDecay: 1e-5 },

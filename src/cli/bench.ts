@@ -1,4 +1,4 @@
-// `wavelight bench kernels|model|sound|peers`: how fast this machine is, beside what it can do at most and what others do on it.
+// `wavelight bench kernels|model|sound|peers`: measures this machine, against its ceilings and against other engines.
 
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { benchKernels } from '../../bench/kernels.ts';
@@ -11,7 +11,10 @@ import { formatTable, machineOf } from '../../bench/report.ts';
 import { benchSound } from '../../bench/sound.ts';
 import { writeFileAtomic } from '../node/files.ts';
 import { measureCeilings } from '../gpu/ceilings.ts';
+import { PROFILES } from '../gpu/profile.ts';
 import { formatBytes } from '../gpu/storage.ts';
+import { formatPlan } from '../tensor/plan/format.ts';
+import type { PlanTarget } from '../tensor/plan/target.ts';
 import type { AdapterChoice } from '../node/adapter.ts';
 import { openDevice } from './device.ts';
 import { deviceOption, whole } from './options.ts';
@@ -31,6 +34,8 @@ interface ModelOptions {
   readonly batch: number;
   readonly steps: number;
   readonly memory?: true;
+  readonly limits?: keyof typeof PROFILES;
+  readonly text?: true;
   readonly fusion?: boolean;
   readonly json?: boolean;
   readonly out?: string;
@@ -42,7 +47,7 @@ interface PeerOptions {
   readonly shapes: readonly Shapes[];
   readonly batch: number;
   readonly repeats: number;
-  /** True for stdout. */
+  /** File to write, or true for stdout. */
   readonly json?: string | true;
 }
 
@@ -50,26 +55,32 @@ export function benchCommand(): Command {
   const kernels = new Command('kernels')
     .description('times each kernel at the shapes of the nets, forward and backward')
     .addOption(deviceOption())
-    .option('--batch <n>', 'images or clips in a batch', whole(1), 4)
-    .option('--repeats <n>', 'measurements, of which the median counts', whole(1), 5)
+    .option('--batch <n>', 'images or clips per batch', whole(1), 4)
+    .option('--repeats <n>', 'number of measurements, whose median is reported', whole(1), 5)
     .option('--json', 'print JSON')
     .option('--out <file>', 'write JSON to a file')
     .action(runKernels);
   const model = new Command('model')
     .description('times training steps of a net at its full size')
     .addOption(deviceOption())
-    .addOption(new Option('--model <name>', 'which net').choices(MODELS).default('joint'))
-    .option('--batch <n>', 'one-second samples, or pictures of densenet161, in a batch', whole(1), 2)
-    .option('--steps <n>', 'steps, of which the median counts', whole(1), 3)
+    .addOption(new Option('--model <name>', 'net to train').choices(MODELS).default('joint'))
+    .option('--batch <n>', 'one-second samples, or pictures for densenet161, per batch', whole(1), 2)
+    .option('--steps <n>', 'number of steps, whose median is reported', whole(1), 3)
     .option('--fusion', 'fuse ops even where it does not pay (SwiftShader)')
-    .option('--no-fusion', 'run every op by itself')
-    .option('--memory', 'plan the step and say what it needs, without running it')
+    .option('--no-fusion', 'plan without fusion')
+    .option('--memory', 'plan the step and print its memory and work, without running it')
+    .addOption(
+      new Option('--limits <adapter>', 'with --memory: plan for this adapter, and open none').choices(
+        Object.keys(PROFILES),
+      ),
+    )
+    .option('--text', 'with --memory: print every dispatch of the plan')
     .option('--json', 'print JSON')
     .option('--out <file>', 'write JSON to a file')
     .action(runModel);
   const sound = new Command('sound')
-    .description('times what the CPU does with ten seconds of stereo: resampling and features')
-    .option('--repeats <n>', 'measurements, of which the median counts', whole(1), 5)
+    .description('times the CPU work on ten seconds of stereo: resampling and features')
+    .option('--repeats <n>', 'number of measurements, whose median is reported', whole(1), 5)
     .option('--json', 'print JSON')
     .option('--out <file>', 'write JSON to a file')
     .action(runSound);
@@ -78,15 +89,15 @@ export function benchCommand(): Command {
       'times the same work by wavelight and by other engines (install them: npm ci --prefix bench/peers)',
     )
     .addOption(deviceOption())
-    .option('--only <names>', `of ${PEERS.join(',')}`, someOf(PEERS), [...PEERS])
+    .option('--only <names>', `peers among ${PEERS.join(',')}`, someOf(PEERS), [...PEERS])
     .option(
       '--shapes <names>',
       "layer (a dense block's training step), densenet161 (each of its convolutions), nets (training steps of DenseNet161 and the joint net; wavelight and PyTorch only), tiny",
       someOf(SHAPES),
       ['layer', 'densenet161'],
     )
-    .option('--batch <n>', 'images', whole(1), 4)
-    .option('--repeats <n>', 'rounds, of which the median counts', whole(1), 5)
+    .option('--batch <n>', 'images per batch', whole(1), 4)
+    .option('--repeats <n>', 'number of rounds, whose median is reported', whole(1), 5)
     .option('--json [file]', 'print JSON, or write it to a file beside the table')
     .action(runPeers);
   return new Command('bench')
@@ -97,11 +108,11 @@ export function benchCommand(): Command {
     .addCommand(peers);
 }
 
-/** A parser of names from a list, separated by commas. */
+/** A parser of names separated by commas, each one of `known`. */
 function someOf<T extends string>(known: readonly T[]): (text: string) => T[] {
   return (text) =>
     text.split(',').map((name) => {
-      const found = known.find((one) => one === name);
+      const found = known.find((choice) => choice === name);
       if (found !== undefined) return found;
       throw new InvalidArgumentError(`It must be some of ${known.join(',')}.`);
     });
@@ -144,17 +155,8 @@ async function runSound({ repeats, json, out }: Omit<KernelOptions, 'device' | '
 
 async function runModel(options: ModelOptions): Promise<void> {
   const { device: choice, model, batch, steps, memory, fusion, json, out } = options;
+  if (memory) return printPlan(options);
   await using device = await openDevice(choice, fusion === undefined ? {} : { fusion });
-  if (memory) {
-    const plan = planModel(device, model, batch);
-    await give(
-      plan,
-      formatTable([`${model}, batch ${batch}`, 'fused', 'each op alone'], planRows(plan)),
-      json,
-      out,
-    );
-    return;
-  }
   const machine = machineOf(device, await measureCeilings(device.gpu));
   const result = await benchModel(device, model, batch, steps, machine.ceilings);
   const plan = result.fusion ? result.plan : result.unfused;
@@ -205,7 +207,31 @@ async function runModel(options: ModelOptions): Promise<void> {
   );
 }
 
-/** How often the floor fits into a time. */
+/** Plans a step for the adapter of this machine, or with `--limits` for another, which need not exist. */
+async function printPlan({
+  device: choice,
+  model,
+  batch,
+  limits,
+  text,
+  json,
+  out,
+}: ModelOptions): Promise<void> {
+  const target = limits === undefined ? await targetOf(choice) : { name: limits, geometry: PROFILES[limits] };
+  let lines = '';
+  const plan = planModel(target, model, batch, (made) => {
+    if (text === true) lines = `${formatPlan(made)}\n\n`;
+  });
+  const head = [`${model}, batch ${batch}, for ${target.name}`, 'fused', 'each op alone'];
+  await give({ adapter: target.name, ...plan }, lines + formatTable(head, planRows(plan)), json, out);
+}
+
+async function targetOf(choice: AdapterChoice): Promise<PlanTarget> {
+  await using device = await openDevice(choice);
+  return device.runtime.target;
+}
+
+/** A time as a multiple of its floor. */
 const timesFloor = (milliseconds: number, floor: number): string => `${(milliseconds / floor).toFixed(1)}x`;
 
 function planRows({ plan, unfused }: ModelPlan): string[][] {
@@ -222,6 +248,7 @@ function planRows({ plan, unfused }: ModelPlan): string[][] {
     row('each buffer in once and out once', ({ bytesAtLeast }) => formatBytes(bytesAtLeast)),
     row('transient memory', ({ arenaBytes }) => formatBytes(arenaBytes)),
     row('alive at once', ({ peakLiveBytes }) => formatBytes(peakLiveBytes)),
+    row('parameters, gradients, moments, inputs', ({ persistentBytes }) => formatBytes(persistentBytes)),
   ];
 }
 

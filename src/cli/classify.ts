@@ -1,9 +1,9 @@
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Command, Option } from 'commander';
-import { withCheckpoint } from '../avsc/node/checkpoint-file.ts';
-import { decodeImage } from '../avsc/node/image.ts';
-import { exists } from '../avsc/node/run-folder.ts';
+import { withCheckpoint } from '../avsc/node/weights/checkpoint-file.ts';
+import { decodeImage } from '../avsc/node/data/image.ts';
+import { exists } from '../avsc/node/runs/folder.ts';
 import type { Architecture, ArchitectureName } from '../avsc/weights/architecture.ts';
 import { findArchitecture } from '../avsc/weights/architectures.ts';
 import { classifyPictures } from '../avsc/weights/classify.ts';
@@ -18,10 +18,10 @@ import { deviceOption, UsageError, whole } from './options.ts';
 import { say } from './progress.ts';
 import { archOption, companionsOf, meanOption } from './weights.ts';
 
-/** The names of Places365's classes, as its authors publish them. */
+/** The file in which the authors of Places365 publish the names of its classes. */
 const CATEGORIES = 'categories_places365.txt';
 const PLACES = 365;
-/** Of a list of names. */
+/** Upper bound on a list of names. */
 const MAX_BYTES = 1_000_000;
 
 interface ClassifyOptions {
@@ -34,23 +34,23 @@ interface ClassifyOptions {
   readonly json?: true;
 }
 
-/** `classify IMAGE...`: the likeliest classes of pictures. */
+/** `classify IMAGE...`: the most likely classes of pictures. */
 export function classifyCommand(): Command {
   return new Command('classify')
-    .description('the likeliest classes of pictures, by published weights such as those of Places365')
+    .description('the most likely classes of pictures, by published weights such as those of Places365')
     .argument('<images...>', 'JPEG, PNG, WebP, ...')
-    .requiredOption('--weights <path>', 'a checkpoint of any format, or what import made of it')
-    .addOption(archOption().default(undefined, 'what import noted in the weights'))
+    .requiredOption('--weights <path>', 'a checkpoint of any format, or a file written by import')
+    .addOption(archOption().default(undefined, 'the net that import noted in the weights'))
     .addOption(
       new Option(
         '--names <path>',
-        `names of the classes, a line each (default: ${CATEGORIES} beside the weights)`,
+        `names of the classes, one per line (default: ${CATEGORIES} beside the weights)`,
       ),
     )
     .addOption(meanOption())
-    .option('--top <n>', 'how many classes of each picture', whole(1), 5)
+    .option('--top <n>', 'number of classes per picture', whole(1), 5)
     .addOption(deviceOption())
-    .option('--json', 'print a line of JSON for each picture')
+    .option('--json', 'print one line of JSON per picture')
     .action(classify);
 }
 
@@ -97,14 +97,14 @@ async function readClassifier(
     throw new UsageError(`${weights} does not say of which net it is: name it by --arch`);
   const architecture = findArchitecture(name);
   const companions = await companionsOf(architecture, weights, mean);
-  // As many classes as the head in the file has.
+  // The number of classes is that of the head in the file.
   const head = architecture.adapt(file, companions).get(architecture.head[0] ?? '');
   const classes = head?.shape[0] ?? architecture.classes;
   const { tensors } = importWeights(file, architecture, { classes, companions });
   return { architecture, classes, state: await readStateDict(tensors) };
 }
 
-/** Undefined, with a word to the user, where nobody named the classes. */
+/** Names of the classes; undefined, with a note to the user, if there is no list of them. */
 async function classNames(
   { names, weights }: ClassifyOptions,
   classes: number,
@@ -122,7 +122,7 @@ async function classNames(
   throw new Error(`${path} names ${list.length} classes, the net has ${classes}`);
 }
 
-/** Either as Places365's authors list them, or a name a line. */
+/** Reads a list of names in the format of Places365 or with one name per line. */
 async function readNames(path: string): Promise<string[]> {
   try {
     const { size } = await stat(path);

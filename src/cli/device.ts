@@ -3,7 +3,7 @@ import type { AdapterChoice } from '../node/adapter.ts';
 import type { DeviceOptions } from '../tensor/device.ts';
 import { say } from './progress.ts';
 
-/** Opens a device for a command and says which it is, and that a software one is slow. */
+/** Opens a device for a command and prints its name, with a warning if it is a software adapter. */
 export async function openDevice(
   choice: AdapterChoice,
   options: Pick<DeviceOptions, 'fusion'> = {},

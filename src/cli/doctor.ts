@@ -2,11 +2,11 @@ import { Command } from 'commander';
 import { doctor } from '../node/doctor.ts';
 import { formatDoctor } from '../node/format-doctor.ts';
 
-/** `doctor`: what this machine has for training. */
+/** `doctor`: the capabilities of this machine. */
 export function doctorCommand(): Command {
   return new Command('doctor')
-    .description('what this machine has: adapters, drivers, speed, codecs, memory')
-    .option('--json', 'print it as JSON')
+    .description('capabilities of this machine: adapters, drivers, speed, codecs, memory')
+    .option('--json', 'print JSON')
     .action(async ({ json }: { json?: true }) => {
       const report = await doctor();
       console.log(json ? JSON.stringify(report, null, 2) : formatDoctor(report));

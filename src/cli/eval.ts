@@ -2,13 +2,13 @@ import { dirname, join, resolve } from 'node:path';
 import { mkdir } from 'node:fs/promises';
 import { Command, Option } from 'commander';
 import { SCENES } from '../avsc/dataset/scenes.ts';
-import { measurePredictions, predictAll } from '../avsc/node/evaluate.ts';
-import { loadModel } from '../avsc/node/load-run.ts';
-import { createLoader } from '../avsc/node/loader.ts';
-import type { PreparedClip } from '../avsc/node/prepare.ts';
-import { newestRun, openRun } from '../avsc/node/run-folder.ts';
-import { stageSources } from '../avsc/node/stage-sources.ts';
-import { submissionTable } from '../avsc/node/submission.ts';
+import { measurePredictions, predictAll } from '../avsc/node/runs/evaluate.ts';
+import { loadModel } from '../avsc/node/runs/load.ts';
+import { createLoader } from '../avsc/node/data/loader.ts';
+import type { PreparedClip } from '../avsc/node/data/prepare.ts';
+import { newestRun, openRun } from '../avsc/node/runs/folder.ts';
+import { stageSources } from '../avsc/node/runs/stage-sources.ts';
+import { submissionTable } from '../avsc/node/runs/submission.ts';
 import type { Metrics } from '../avsc/training/metrics.ts';
 import { pictureInput } from '../avsc/training/model.ts';
 import { extractorNames } from '../avsc/training/recipe.ts';
@@ -31,22 +31,19 @@ interface EvalOptions {
   readonly json?: true;
 }
 
-/** `eval RUN`: a trained model on a split. */
+/** `eval RUN`: metrics and submission file of a trained model on a split. */
 export function evalCommand(): Command {
   return new Command('eval')
     .description("a run's model on a data set: metrics, confusion, submission file")
     .argument('[run]', "the run's folder (default: the newest under runs/)")
     .addOption(dataOption().default(undefined, "the run's own"))
     .addOption(
-      new Option('--split <name>', 'the split test may lack labels')
+      new Option('--split <name>', 'split of the data set; test may lack labels')
         .choices(['evaluate', 'test'])
         .default('evaluate'),
     )
-    .addOption(new Option('--model <name>', 'which of the three').choices([...STAGES]).default('joint'))
-    .option(
-      '--submission <path>',
-      'where the submission file goes (default: submission-SPLIT.tsv in the run)',
-    )
+    .addOption(new Option('--model <name>', 'model to evaluate').choices([...STAGES]).default('joint'))
+    .option('--submission <path>', 'submission file to write (default: submission-SPLIT.tsv in the run)')
     .addOption(cacheOption())
     .addOption(deviceOption())
     .option('--json', 'print the metrics as JSON')

@@ -1,8 +1,8 @@
 import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Command, Option } from 'commander';
-import { exportRunOnnx, exportRunSafetensors } from '../avsc/node/export-run.ts';
-import { newestRun, openRun, runFiles, type RunFolder } from '../avsc/node/run-folder.ts';
+import { exportRunOnnx, exportRunSafetensors } from '../avsc/node/runs/export.ts';
+import { newestRun, openRun, runFiles, type RunFolder } from '../avsc/node/runs/folder.ts';
 import { STAGES, type Stage } from '../avsc/training/records.ts';
 import type { AdapterChoice } from '../node/adapter.ts';
 import { openDevice } from './device.ts';
@@ -19,15 +19,19 @@ interface ExportOptions {
   readonly json?: true;
 }
 
-/** `export RUN`: a trained model for other programs. */
+/** `export RUN`: a trained model in a format of other programs. */
 export function exportCommand(): Command {
   return new Command('export')
-    .description("a run's model for other programs: ONNX, or safetensors with what they must know")
+    .description(
+      "a run's model for other programs: as ONNX, or as safetensors with a description in the metadata",
+    )
     .argument('[run]', "the run's folder (default: the newest under runs/)")
     .addOption(
-      new Option('--format <name>', 'of the file').choices(['safetensors', 'onnx']).makeOptionMandatory(),
+      new Option('--format <name>', 'format of the file')
+        .choices(['safetensors', 'onnx'])
+        .makeOptionMandatory(),
     )
-    .addOption(new Option('--model <name>', 'which of the three').choices([...STAGES]).default('joint'))
+    .addOption(new Option('--model <name>', 'model to export').choices([...STAGES]).default('joint'))
     .option(
       '--out <path>',
       'the file to write (default: MODEL.onnx or MODEL-exported.safetensors in the run)',
@@ -36,7 +40,7 @@ export function exportCommand(): Command {
     .option('--json', 'print what was written as JSON')
     .addHelpText(
       'after',
-      '\nONNX (opset 17): inputs audio [batch, 6, 128, 39] and frames [batch, 2, 3, S, S], outputs logits and\nprobabilities [batch, 10]; how the inputs are made stands in its metadata.',
+      '\nONNX (opset 17): inputs audio [batch, 6, 128, 39] and frames [batch, 2, 3, S, S], outputs logits and\nprobabilities [batch, 10]; the metadata describes the inputs.',
     )
     .action(exportRun);
 }
@@ -64,7 +68,7 @@ function isOfRun({ path }: RunFolder, out: string): boolean {
   return own.some((file) => resolve(file) === resolve(out));
 }
 
-/** Gives why the batch is fixed, if it is. */
+/** Writes the file. Returns the reason if the batch is fixed to 1, else null. */
 async function write(
   folder: RunFolder,
   { format, model, device }: ExportOptions,

@@ -1,16 +1,16 @@
 import { extname } from 'node:path';
 import { Command } from 'commander';
-import { AUDIO_VALUES } from '../avsc/node/clip-file.ts';
-import { readFeatures } from '../avsc/node/media-seconds.ts';
-import { encodeNpy } from '../avsc/node/npy.ts';
+import { AUDIO_VALUES } from '../avsc/node/data/clip-file.ts';
+import { readFeatures } from '../avsc/node/data/media-seconds.ts';
+import { encodeNpy } from '../avsc/node/data/npy.ts';
 import { FEATURE_CHANNELS, FRAMES_PER_SECOND, MELS } from '../avsc/features/logmel.ts';
-import { writeSafetensors } from '../nn/checkpoint/safetensors.ts';
+import { writeSafetensors } from '../nn/checkpoint/safetensors/file.ts';
 import { writeFileAtomic } from '../node/files.ts';
 import { UsageError } from './options.ts';
 
 const CHANNELS = ['left', 'right', 'delta left', 'delta right', 'delta-delta left', 'delta-delta right'];
 
-/** `features FILE`: what the audio net sees of a media file. */
+/** `features FILE`: the log-mel features of a media file. */
 export function featuresCommand(): Command {
   return new Command('features')
     .description('log-mel features of the sound of a media file, second by second')

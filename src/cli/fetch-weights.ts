@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { fetchWeights, findWeights, listWeights, WEIGHT_NAMES } from '../avsc/node/weight-sources.ts';
+import { fetchWeights, findWeights, listWeights, WEIGHT_NAMES } from '../avsc/node/fetch/weights.ts';
 import { withInterrupt } from './interrupt.ts';
 import { UsageError } from './options.ts';
 import { say, showProgress, type Progress } from './progress.ts';
@@ -10,14 +10,14 @@ interface FetchWeightsOptions {
   readonly json?: true;
 }
 
-/** `fetch-weights NAME`: published weights, by https. */
+/** `fetch-weights NAME`: downloads published weights by https. */
 export function fetchWeightsCommand(): Command {
   return new Command('fetch-weights')
-    .description('fetches published weights by https; stopped, it goes on where it was')
-    .argument('<name>', 'see below')
+    .description('fetches published weights by https; resumes an interrupted download')
+    .argument('<name>', 'name from the list below')
     .option('--out <dir>', 'folder of the file', 'weights')
     .addOption(
-      new Option('--mirror <url>', 'a folder of the web that has the file under its own name').argParser(
+      new Option('--mirror <url>', 'base URL of a mirror that has the file under the same name').argParser(
         webAddress,
       ),
     )
@@ -65,7 +65,7 @@ async function fetchNamed(
   }
 }
 
-/** Megabytes of what was not there before. */
+/** A progress bar over the megabytes that are still to download. */
 function progressBar(name: string) {
   let shown: { readonly progress: Progress; readonly start: number } | undefined;
   const end = (): void => {

@@ -1,8 +1,8 @@
 import { realpath } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { Command } from 'commander';
-import { withCheckpoint } from '../avsc/node/checkpoint-file.ts';
-import { sha256Of } from '../avsc/node/given-weights.ts';
+import { withCheckpoint } from '../avsc/node/weights/checkpoint-file.ts';
+import { sha256Of } from '../avsc/node/weights/given.ts';
 import type { Architecture, ArchitectureName } from '../avsc/weights/architecture.ts';
 import { findArchitecture } from '../avsc/weights/architectures.ts';
 import {
@@ -13,7 +13,7 @@ import {
 } from '../avsc/weights/import.ts';
 import type { NamedTensors } from '../avsc/weights/names.ts';
 import type { CheckpointFile } from '../nn/checkpoint/checkpoint.ts';
-import { safetensorsPieces } from '../nn/checkpoint/safetensors.ts';
+import { safetensorsPieces } from '../nn/checkpoint/safetensors/file.ts';
 import { writeFileAtomic } from '../node/files.ts';
 import { Interrupted, withInterrupt } from './interrupt.ts';
 import { UsageError, whole } from './options.ts';
@@ -30,19 +30,26 @@ interface ImportCommandOptions {
   readonly json?: true;
 }
 
-/** `import FILE`: a checkpoint of any format as safetensors, by the names and in the layout of a net. */
+/** `import FILE`: converts a checkpoint of any format to safetensors, in the names and layout of a net. */
 export function importCommand(): Command {
   return new Command('import')
-    .description('a checkpoint as safetensors, with a report of every name')
-    .argument('<file>', 'PyTorch (old and new), Keras HDF5 or safetensors, known by its content')
+    .description('converts a checkpoint to safetensors, with a report of every name')
+    .argument('<file>', 'PyTorch (old and new), Keras HDF5 or safetensors, identified by its content')
     .requiredOption('--out <path>', 'the safetensors file to write')
-    .addOption(archOption().default(undefined, 'names and layout stay as they are'))
-    .option('--classes <n>', "classes of the net's head (default: those of the published weights)", whole(1))
-    .option('--drop-head', 'leave the head out: what is left is the extractor')
+    .addOption(archOption().default(undefined, 'unchanged names and layout'))
+    .option(
+      '--classes <n>',
+      "number of classes of the net's head (default: that of the published weights)",
+      whole(1),
+    )
+    .option('--drop-head', 'leave the head out, so that the extractor remains')
     .addOption(meanOption())
-    .option('--no-strict', 'write what fits, whatever is missing, unexpected or of another shape')
+    .option(
+      '--no-strict',
+      'write the tensors that fit, even if others are missing, unexpected or of another shape',
+    )
     .option('--json', 'print the report as JSON')
-    .addHelpText('after', '\nOne tensor at a time is in memory. The result appears whole or not at all.')
+    .addHelpText('after', '\nOne tensor at a time is in memory. The result is written atomically.')
     .action(async (path: string, options: ImportCommandOptions) => {
       checkUsage(options);
       await withInterrupt((signal) => importFile(path, options, signal));
@@ -55,7 +62,7 @@ function checkUsage({ out, arch, classes, dropHead, mean, strict }: ImportComman
     throw new UsageError('--classes, --drop-head, --mean and --no-strict need --arch, which says what fits');
   }
   if (classes !== undefined && dropHead)
-    throw new UsageError('--classes is of a head, which --drop-head leaves out');
+    throw new UsageError('--classes is about the head, which --drop-head leaves out');
 }
 
 async function importFile(path: string, options: ImportCommandOptions, signal: AbortSignal): Promise<void> {
@@ -78,7 +85,7 @@ interface Fitted {
   readonly report?: ImportReport;
 }
 
-/** The tensors as the net has them. Prints the report, also when it throws because something does not fit. */
+/** The tensors in the net's names and layout. Prints the report, even if it throws because a tensor does not fit. */
 async function fit(
   path: string,
   file: CheckpointFile,
@@ -102,7 +109,7 @@ async function fit(
   }
 }
 
-/** Where the weights come from, for whoever finds the file later. */
+/** Metadata about the origin of the weights. */
 async function origin(
   path: string,
   { format }: CheckpointFile,
@@ -121,7 +128,7 @@ async function origin(
   ];
 }
 
-/** A stop between two tensors, which leaves nothing behind. */
+/** Passes the pieces on; throws between two of them if the signal is aborted. */
 async function* untilAborted(
   pieces: AsyncIterable<Uint8Array>,
   signal: AbortSignal,
@@ -132,5 +139,5 @@ async function* untilAborted(
   }
 }
 
-/** Of a file that exists. */
+/** The file's real path; undefined if it does not exist. */
 const realPath = (path: string): Promise<string | undefined> => realpath(path).catch(() => undefined);

@@ -1,15 +1,15 @@
 import { Command } from 'commander';
-import { withCheckpoint } from '../avsc/node/checkpoint-file.ts';
+import { withCheckpoint } from '../avsc/node/weights/checkpoint-file.ts';
 import { ELEMENT_BYTES } from '../nn/checkpoint/elements.ts';
 import type { CheckpointFile } from '../nn/checkpoint/checkpoint.ts';
 import { elementCount } from '../tensor/graph/shape.ts';
 import { formatTable, printable } from './table.ts';
 
-/** `inspect FILE`: what a checkpoint holds; no elements are read. */
+/** `inspect FILE`: the contents of a checkpoint, without reading elements. */
 export function inspectCommand(): Command {
   return new Command('inspect')
-    .description('what is in a checkpoint: safetensors, PyTorch (old and new), Keras HDF5')
-    .argument('<file>', 'known by its content, whatever its name')
+    .description('contents of a checkpoint: safetensors, PyTorch (old and new), Keras HDF5')
+    .argument('<file>', 'checkpoint, identified by its content')
     .option('--json', 'print all of it as JSON')
     .action((path: string, { json }: { json?: true }) =>
       withCheckpoint(path, (file, bytes) => {

@@ -1,6 +1,6 @@
-// Ctrl-C: the first asks to stop at the next good place, the second stops at once.
+// Ctrl-C: the first asks the work to save and stop, the second ends the process.
 
-/** Work was stopped by the user; the message says what was kept. */
+/** The user stopped the work. The message says what was saved. */
 export class Interrupted extends Error {
   override readonly name = 'Interrupted';
 }

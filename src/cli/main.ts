@@ -2,12 +2,12 @@
 
 import { Command, CommanderError } from 'commander';
 import { messageOf } from '../node/files.ts';
-import { DatasetError } from '../avsc/node/dataset.ts';
+import { DatasetError } from '../avsc/node/data/dataset.ts';
 import { Interrupted } from './interrupt.ts';
 import { UsageError } from './options.ts';
 import { printable } from './table.ts';
 
-/** Loaded when they are needed: the libraries behind one command are not those of another. */
+/** Commands are loaded on demand, because each needs other libraries. */
 const COMMANDS: Readonly<Record<string, () => Promise<() => Command>>> = {
   train: () => import('./train.ts').then(({ trainCommand }) => trainCommand),
   prepare: () => import('./prepare.ts').then(({ prepareCommand }) => prepareCommand),
@@ -23,7 +23,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<() => Command>>> = {
   doctor: () => import('./doctor.ts').then(({ doctorCommand }) => doctorCommand),
 };
 
-/** The program with the command that is called, or with all of them where none is. */
+/** The program with the called command, or with all of them if none is called. */
 async function buildProgram(called: string | undefined): Promise<Command> {
   const program = new Command('wavelight')
     .description(
@@ -54,7 +54,7 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-/** Says on stderr what went wrong and returns the exit status: 2 for bad usage, 1 for failure, 130 for Ctrl-C. */
+/** Prints an error on stderr and returns the exit status: 2 for bad usage, 1 for failure, 130 for Ctrl-C. */
 function report(error: unknown, command: string): number {
   if (error instanceof CommanderError && error.exitCode === 0) return 0;
   if (error instanceof Interrupted) {
@@ -67,11 +67,11 @@ function report(error: unknown, command: string): number {
     console.error(`wavelight: ${messageOf(error).replace(/^error: /, '')} (see ${help})`);
     return 2;
   }
-  // A data set's faults are a list, one line each; all else is one line.
+  // A DatasetError lists one problem per line; any other error is one line.
   console.error(`wavelight: ${error instanceof DatasetError ? error.message : printable(messageOf(error))}`);
   if (process.env['WAVELIGHT_DEBUG'] && error instanceof Error) console.error(error.stack, error.cause ?? '');
   return 1;
 }
 
-// Set rather than exit(): what is still being written to a pipe must get there.
+// The status is set instead of calling exit(), so that pending writes to a pipe are finished.
 process.exitCode = await main(process.argv.slice(2));

@@ -1,4 +1,4 @@
-// Values of options, and the errors of those who call a command wrongly.
+// Options that several commands share, parsers of their values, and the error of wrong usage.
 
 import { InvalidArgumentError, Option } from 'commander';
 import type { PresetName } from '../avsc/presets.ts';
@@ -7,7 +7,7 @@ import { architecturesFor } from '../avsc/training/model.ts';
 import { PRESET_NAMES } from '../avsc/training/recipe.ts';
 import type { AdapterChoice } from '../node/adapter.ts';
 
-/** The command line makes no sense (exit 2), as opposed to work that failed (exit 1). */
+/** The command line is wrong (exit 2), as opposed to work that failed (exit 1). */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
@@ -23,7 +23,7 @@ export function whole(low: number, high = Number.MAX_SAFE_INTEGER): (text: strin
   };
 }
 
-/** A parser of numbers from `low` (included or not) up to but not `high`. */
+/** A parser of numbers between `low` (included or not) and `high` (excluded). */
 export function numeric(low: number, high = Infinity, includeLow = false): (text: string) => number {
   return (text) => {
     const value = Number(text);
@@ -38,18 +38,18 @@ export function numeric(low: number, high = Infinity, includeLow = false): (text
 const DEVICES: readonly AdapterChoice[] = ['auto', 'gpu', 'software'];
 
 export function deviceOption(): Option {
-  return new Option('--device <kind>', 'auto takes the best there is').choices([...DEVICES]).default('auto');
+  return new Option('--device <kind>', 'auto takes the best adapter').choices([...DEVICES]).default('auto');
 }
 
 export function presetOption(preset: PresetName): Option {
-  return new Option('--preset <name>', "nets and recipe: the paper's, or small ones")
+  return new Option('--preset <name>', 'nets and recipe: of the paper, or small ones')
     .choices([...PRESET_NAMES])
     .default(preset);
 }
 
-/** `--video` and `--audio`: a published net in the place of the preset's. */
+/** `--video` or `--audio`: a published net that replaces the preset's. */
 export function extractorOption(part: Modality): Option {
-  return new Option(`--${part} <net>`, `published net in the place of the preset's for ${part}`).choices([
+  return new Option(`--${part} <net>`, `published net that replaces the preset's for ${part}`).choices([
     ...architecturesFor(part),
   ]);
 }
@@ -59,8 +59,5 @@ export function dataOption(): Option {
 }
 
 export function cacheOption(): Option {
-  return new Option(
-    '--cache <dir>',
-    'folder of the decoded clips (default: below the cache folder of the user)',
-  );
+  return new Option('--cache <dir>', "folder of the decoded clips (default: below the user's cache folder)");
 }

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { SCENES } from '../avsc/dataset/scenes.ts';
-import { predictMedia, type MediaPredictor } from '../avsc/node/predict-media.ts';
-import { exists, newestRun, openRun, runFiles, type RunFolder } from '../avsc/node/run-folder.ts';
+import { predictMedia, type MediaPredictor } from '../avsc/node/runs/predict-media.ts';
+import { exists, newestRun, openRun, runFiles, type RunFolder } from '../avsc/node/runs/folder.ts';
 import { argmaxRow } from '../avsc/training/metrics.ts';
 import type { AdapterChoice } from '../node/adapter.ts';
 import { openDevice } from './device.ts';

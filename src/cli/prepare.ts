@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { findCacheFolder } from '../avsc/node/cache-folder.ts';
-import { prepareSplits, type SplitName } from '../avsc/node/prepare-splits.ts';
-import type { PreparedClip } from '../avsc/node/prepare.ts';
+import { findCacheFolder } from '../avsc/node/data/cache-folder.ts';
+import { prepareSplits, type SplitName } from '../avsc/node/data/prepare-splits.ts';
+import type { PreparedClip } from '../avsc/node/data/prepare.ts';
 import type { PresetName } from '../avsc/presets.ts';
 import { pictureInput } from '../avsc/training/model.ts';
 import type { ArchitectureName } from '../avsc/weights/architecture.ts';
@@ -10,10 +10,10 @@ import { withInterrupt } from './interrupt.ts';
 import { cacheOption, dataOption, extractorOption, presetOption } from './options.ts';
 import { say, showProgress } from './progress.ts';
 
-/** `prepare --data DIR`: decodes what training and evaluation need, once. */
+/** `prepare --data DIR`: decodes the clips of training and evaluation into the cache. */
 export function prepareCommand(): Command {
   return new Command('prepare')
-    .description('decode sound and pictures of a data set into the cache; goes on where it was stopped')
+    .description('decode sound and pictures of a data set into the cache; resumes after an interruption')
     .addOption(dataOption().makeOptionMandatory())
     .addOption(presetOption('paper'))
     .addOption(extractorOption('video'))
@@ -58,7 +58,7 @@ interface DecodeSettings {
   readonly signal: AbortSignal;
 }
 
-/** Decodes splits, showing progress. Throws as `prepareSplits` does. */
+/** Decodes splits and shows progress. Throws as `prepareSplits` does. */
 export async function decode(
   data: string,
   names: readonly SplitName[],
@@ -76,7 +76,7 @@ export async function decode(
   }
 }
 
-/** The folder of decoded clips: the one named, or the user's. */
+/** The folder of decoded clips: the given one, or the default in the user's cache folder. */
 export async function clipCache(named: string | undefined): Promise<string> {
   const folder = named ?? join(await findCacheFolder(), 'clips');
   if (named === undefined) say(`decoded clips are kept in ${folder}`);

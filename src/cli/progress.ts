@@ -1,11 +1,11 @@
-// How far long work is: a bar on a terminal, plain lines now and then elsewhere. All of it goes to stderr.
+// Progress of long work on stderr: a bar on a terminal, else a line now and then.
 
 import { SingleBar } from 'cli-progress';
 
 export interface Progress {
-  /** `note` is what else changes, as the loss. */
+  /** `note` is shown beside the count, such as the loss. */
   update(done: number, note?: string): void;
-  /** Says something in between. */
+  /** Prints a line above the bar. */
   line(text: string): void;
   end(): void;
 }
@@ -13,12 +13,12 @@ export interface Progress {
 /** Seconds between two lines where there is no terminal. */
 const LINE_EVERY = 10;
 
-/** Starts to show progress from 0 to `total` of `unit`s, with their rate and the time left. */
+/** Starts to show progress from 0 to `total` in `unit`, with the rate and the remaining time. */
 export function showProgress(title: string, total: number, unit: string): Progress {
   return process.stderr.isTTY ? bar(title, total, unit) : lines(title, total, unit);
 }
 
-/** Shows how far embeddings are, one bar after another. */
+/** A callback that shows the progress of embedding, with one bar after another. */
 export function showEmbedding(): (part: string, done: number, total: number) => void {
   let progress: Progress | undefined;
   return (part, done, total) => {
@@ -30,7 +30,7 @@ export function showEmbedding(): (part: string, done: number, total: number) => 
   };
 }
 
-/** One line for the user that is no result. */
+/** Prints a message for the user on stderr, since stdout is for results. */
 export function say(text: string): void {
   process.stderr.write(`${text}\n`);
 }
@@ -41,7 +41,7 @@ function bar(title: string, total: number, unit: string): Progress {
     stream: process.stderr,
     hideCursor: true,
     barsize: 24,
-    // Ctrl-C is ours: it saves first.
+    // Ctrl-C is handled by withInterrupt, which saves first.
     gracefulExit: false,
   });
   const started = performance.now();
@@ -50,7 +50,7 @@ function bar(title: string, total: number, unit: string): Progress {
     update: (done, note = '') => {
       single.update(done, { note, rate: pace(started, done, total, unit) });
     },
-    // The bar draws itself anew below.
+    // The bar is drawn again below the line.
     line: (text) => say(`\r\x1b[K${text}`),
     end: () => {
       single.stop();
@@ -73,7 +73,7 @@ function lines(title: string, total: number, unit: string): Progress {
   };
 }
 
-/** Rate and, while there is work, time left: `12.5 steps/s, 1:05 left`. */
+/** Rate and remaining time, such as `12.5 steps/s, 1:05 left`. */
 function pace(started: number, done: number, total: number, unit: string): string {
   const seconds = (performance.now() - started) / 1000;
   const rate = done / Math.max(seconds, 1e-3);

@@ -1,7 +1,7 @@
-// Options of commands that take published weights, and what they mean.
+// Options of commands that take published weights.
 
 import { Option } from 'commander';
-import { readCompanions, readNpyFile } from '../avsc/node/companions.ts';
+import { readCompanions, readNpyFile } from '../avsc/node/weights/companions.ts';
 import { ARCHITECTURE_NAMES, type Architecture } from '../avsc/weights/architecture.ts';
 import type { NamedTensors } from '../avsc/weights/names.ts';
 import { MEAN_IMAGE, zeroMeanImage } from '../avsc/weights/squeezenet.ts';
@@ -9,17 +9,17 @@ import { messageOf } from '../node/files.ts';
 import { UsageError } from './options.ts';
 
 export function archOption(): Option {
-  return new Option('--arch <name>', 'the net that the weights are of').choices([...ARCHITECTURE_NAMES]);
+  return new Option('--arch <name>', 'net of the weights').choices([...ARCHITECTURE_NAMES]);
 }
 
 export function meanOption(): Option {
   return new Option(
     '--mean <path>',
-    `the picture that squeezenet1_1 subtracts, or none (default: ${MEAN_IMAGE} beside the weights)`,
+    `mean picture that squeezenet1_1 subtracts, or none (default: ${MEAN_IMAGE} beside the weights)`,
   );
 }
 
-/** What belongs to the weights in `path`: as --mean says, or what lies beside them. */
+/** Companions of the weights in `path`: the mean picture of --mean, or the files beside the weights. */
 export async function companionsOf(
   architecture: Architecture,
   path: string,

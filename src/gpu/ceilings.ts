@@ -1,6 +1,6 @@
 import copySource from '../../shaders/ceiling_copy.wgsl';
 import fmaSource from '../../shaders/ceiling_fma.wgsl';
-import { f32, u32 } from './dispatch.ts';
+import { bytesOf, DTYPE_BYTES, f32, u32 } from './dispatch.ts';
 import type { BufferRef, Dispatch } from './dispatch.ts';
 import type { Gpu } from './gpu.ts';
 import { Heap } from './heap.ts';
@@ -27,7 +27,8 @@ export interface Ceilings {
 /** Measures for about a second. */
 export async function measureCeilings(gpu: Gpu): Promise<Ceilings> {
   const fma = fmaDispatch(gpu);
-  const copyMiB = gpu.geometry.kind === 'gpu' ? 512 : 64;
+  // Larger than any cache.
+  const copyMiB = Math.max(64, 2 * gpu.geometry.workgroupsToFill);
   const copy = copyDispatch(gpu, Math.min(copyMiB * 2 ** 20, gpu.maxStorageBytes));
   const tiny = copyDispatch(gpu, 16 * WORKGROUP);
   const chain = 200;
@@ -40,7 +41,8 @@ export async function measureCeilings(gpu: Gpu): Promise<Ceilings> {
 }
 
 function fmaDispatch(gpu: Gpu): Dispatch {
-  const [workgroups, iterations] = gpu.geometry.kind === 'gpu' ? [16384, 64] : [64, 64];
+  const workgroups = 64 * gpu.geometry.workgroupsToFill;
+  const iterations = 64;
   const length = workgroups * WORKGROUP;
   return {
     label: 'ceiling fma',
@@ -49,7 +51,7 @@ function fmaDispatch(gpu: Gpu): Dispatch {
     operands: [{ buffer: { dtype: 'f32', length }, access: 'write' }],
     workgroups: [workgroups, 1, 1],
     flops: length * iterations * 32 * 4 * 2,
-    bytes: 4 * length,
+    bytes: length * DTYPE_BYTES.f32,
   };
 }
 
@@ -79,8 +81,8 @@ async function fastest(gpu: Gpu, dispatches: readonly Dispatch[]): Promise<numbe
   const place = (ref: BufferRef): Storage => {
     const known = places.get(ref);
     if (known !== undefined) return known;
-    const heap = new Heap(gpu, 'ceiling', 4 * ref.length);
-    const storage = heap.allocate(4 * ref.length, 'a ceiling');
+    const heap = new Heap(gpu, 'ceiling', bytesOf(ref));
+    const storage = heap.allocate(bytesOf(ref), 'a ceiling');
     heaps.push(heap);
     places.set(ref, storage);
     return storage;

@@ -3,10 +3,10 @@
  * which names WGSL, its parameters and the buffers it binds; a planner decides where these buffers lie.
  */
 
-/** Element types the engine stores. Every one takes four bytes. */
-export type DType = 'f32' | 'i32' | 'u32';
+/** Element types the engine stores. */
+export type DType = 'f32' | 'i32' | 'u32' | 'f16' | 'u8';
 
-export const BYTES_PER_ELEMENT = 4;
+export const DTYPE_BYTES: Readonly<Record<DType, number>> = { f32: 4, i32: 4, u32: 4, f16: 2, u8: 1 };
 
 /** A buffer before it has a place in device memory: identity and size are all that a kernel sees of it. */
 export interface BufferRef {
@@ -14,6 +14,8 @@ export interface BufferRef {
   /** Number of elements, at least 1. */
   readonly length: number;
 }
+
+export const bytesOf = ({ dtype, length }: BufferRef): number => length * DTYPE_BYTES[dtype];
 
 /** How a dispatch uses a buffer. `write` promises that every element is written and none is read. */
 type Access = 'read' | 'write' | 'readwrite';
@@ -30,6 +32,10 @@ export interface ParamValue {
   /** Never compiled in: dispatches that differ in it alone share a pipeline. */
   readonly uniform?: true;
 }
+
+/** Bytes that move where every operand is used as a whole: each once, twice what is both read and written. */
+export const movedBytes = (operands: readonly Operand[]): number =>
+  operands.reduce((sum, { buffer, access }) => sum + bytesOf(buffer) * (access === 'readwrite' ? 2 : 1), 0);
 
 export interface Dispatch {
   /** For profiles and error messages, like `conv2d forward 3x3 s1`. */

@@ -1,8 +1,9 @@
 import { Counters } from './counters.ts';
-import type { Geometry } from './geometry.ts';
 import { Pipelines } from './pipelines.ts';
+import { maxStorageBytes, profileOf } from './profile.ts';
+import type { AdapterProfile, Description } from './profile.ts';
 import { StagingRing } from './readback.ts';
-import { ALIGNMENT, formatBytes } from './storage.ts';
+import { formatBytes } from './storage.ts';
 import type { Storage } from './storage.ts';
 
 /** `checked`: every call is validated. `fast`: the process asked Dawn to skip that (see src/node/adapter.ts). */
@@ -21,14 +22,6 @@ export interface GpuOptions {
   readonly bakeParams?: boolean;
 }
 
-export interface Description {
-  /** Like "NVIDIA H100 80GB HBM3" or "llvmpipe (LLVM 19)"; never empty. */
-  readonly name: string;
-  readonly vendor: string;
-  readonly architecture: string;
-  readonly kind: Geometry['kind'];
-}
-
 const FEATURES = [
   'shader-f16',
   'subgroups',
@@ -36,6 +29,10 @@ const FEATURES = [
   'chromium-experimental-subgroup-matrix',
   'timestamp-query',
 ];
+
+/** Of a device that does not say what it is. */
+const UNKNOWN: Description = { name: 'unnamed adapter', vendor: '', architecture: '', kind: 'gpu' };
+export type { Description } from './profile.ts';
 
 /** What a device is asked for: as much as the adapter has. */
 export const LIMITS = [
@@ -54,7 +51,8 @@ export const LIMITS = [
 export class Gpu {
   readonly device: GPUDevice;
   readonly description: Description;
-  readonly geometry: Geometry;
+  /** What kernels know of the adapter. */
+  readonly geometry: AdapterProfile;
   readonly limits: GPUSupportedLimits;
   readonly profile: Profile;
   readonly debug: DebugLevel;
@@ -62,6 +60,8 @@ export class Gpu {
   readonly log: (line: string) => void;
   readonly counters = new Counters();
   readonly pipelines: Pipelines;
+  /** Whether parameters of kernels become WGSL constants. */
+  readonly bakesParams: boolean;
   /** What went wrong on the device since the last look; see throwIfFailed. */
   readonly errors: string[] = [];
   /** Bytes that one storage can have. */
@@ -81,15 +81,16 @@ export class Gpu {
     this.log = options.log ?? ((line) => console.log(line));
     this.poison = options.poison ?? false;
     this.#owned = owned;
-    this.geometry = geometryOf(device.limits, description.kind);
-    const limit = Math.min(this.limits.maxBufferSize, this.limits.maxStorageBufferBindingSize);
-    this.maxStorageBytes = Math.floor(limit / ALIGNMENT) * ALIGNMENT;
+    this.geometry = profileOf(device.limits, device.features, description);
+    this.maxStorageBytes = maxStorageBytes(this.geometry);
+    this.bakesParams = options.bakeParams ?? this.geometry.bakeParams;
     this.pipelines = new Pipelines(device, this.counters, {
-      bake: options.bakeParams ?? description.kind === 'gpu',
+      bake: this.bakesParams,
       ...(this.debug >= 4 && { onCompile: (label, code) => this.log(`--- ${label}\n${code}`) }),
     });
     this.#staging = new StagingRing(this);
-    device.addEventListener('uncapturederror', this.#onError);
+    // On a caller's device, errors of others reach its listeners too: ours are told apart by scopes.
+    if (owned) device.addEventListener('uncapturederror', this.#onError);
     void device.lost.then(({ reason, message }) => {
       this.#lost = `the device was lost (${reason}): ${message.trim()}; open a new one and load the last checkpoint`;
     });
@@ -108,7 +109,9 @@ export class Gpu {
 
   /** Works on a device of the caller's, which stays the caller's: destroy() leaves it alive. */
   static fromDevice(device: GPUDevice, options: GpuOptions = {}): Gpu {
-    return new Gpu(device, describeAdapter(device.adapterInfo), false, options);
+    // Typed as always there, but absent in older browsers.
+    const info = device.adapterInfo as GPUAdapterInfo | undefined;
+    return new Gpu(device, info === undefined ? UNKNOWN : describeAdapter(info), false, options);
   }
 
   /**
@@ -119,7 +122,8 @@ export class Gpu {
     this.#throwIfDestroyed();
     this.device.pushErrorScope('out-of-memory');
     const buffer = this.device.createBuffer({ label, size: bytes, usage });
-    void this.device.popErrorScope().then((error) => {
+    const known = this.device.popErrorScope().catch(() => null);
+    void known.then((error) => {
       if (error === null) return;
       this.errors.push(
         `the device has no memory left for ${formatBytes(bytes)} of ${label} beside the ` +
@@ -164,12 +168,32 @@ export class Gpu {
     }
   }
 
-  /** Encodes and submits one command buffer. */
+  /** Encodes and submits one command buffer. Throws an Error if the device is lost. */
   submit(encode: (encoder: GPUCommandEncoder) => void): void {
-    const encoder = this.device.createCommandEncoder();
-    encode(encoder);
-    this.device.queue.submit([encoder.finish()]);
+    this.throwIfLost();
+    this.scoped(() => {
+      const encoder = this.device.createCommandEncoder();
+      encode(encoder);
+      this.device.queue.submit([encoder.finish()]);
+    });
     this.counters.submits++;
+  }
+
+  /** Notes errors of the calls that `work` makes as ours. */
+  scoped<T>(work: () => T): T {
+    if (this.#owned) return work();
+    this.device.pushErrorScope('internal');
+    this.device.pushErrorScope('validation');
+    try {
+      return work();
+    } finally {
+      for (let scopes = 0; scopes < 2; scopes++) {
+        this.device.popErrorScope().then(
+          (error) => error !== null && this.errors.push(error.message),
+          () => undefined, // the device is lost, which its promise tells
+        );
+      }
+    }
   }
 
   /** Resolves when all submitted work is done; rejects with what failed. */
@@ -180,8 +204,7 @@ export class Gpu {
 
   /** Throws an Error with what failed on the device since the last look, if anything did. */
   throwIfFailed(): void {
-    this.#throwIfDestroyed();
-    if (this.#lost !== null) throw new Error(this.#lost);
+    this.throwIfLost();
     const [first, ...others] = this.errors.splice(0);
     // What follows the first failure is most often its consequence.
     if (first !== undefined)
@@ -206,6 +229,12 @@ export class Gpu {
     if (this.#owned) this.device.destroy();
   }
 
+  /** Throws an Error if the device is lost or was destroyed. */
+  throwIfLost(): void {
+    this.#throwIfDestroyed();
+    if (this.#lost !== null) throw new Error(this.#lost);
+  }
+
   #throwIfDestroyed(): void {
     if (this.#destroyed) throw new Error('this Gpu was destroyed');
   }
@@ -228,15 +257,5 @@ export function describeAdapter(info: GPUAdapterInfo): Description {
     vendor: info.vendor,
     architecture: info.architecture,
     kind: software ? 'cpu' : 'gpu',
-  };
-}
-
-function geometryOf(limits: GPUSupportedLimits, kind: Geometry['kind']): Geometry {
-  return {
-    kind,
-    maxWorkgroupsPerDimension: limits.maxComputeWorkgroupsPerDimension,
-    maxInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
-    maxWorkgroupStorageBytes: limits.maxComputeWorkgroupStorageSize,
-    maxBindingBytes: limits.maxStorageBufferBindingSize,
   };
 }

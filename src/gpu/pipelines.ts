@@ -1,5 +1,6 @@
 import type { Counters } from './counters.ts';
 import type { Dispatch } from './dispatch.ts';
+import { checkElements, elementTypes } from './elements.ts';
 import { SHADER_STAGE_COMPUTE } from './flags.ts';
 import { bakeParams, canBake, hasParams, hasUniform, paramFields } from './params.ts';
 import type { ParamField } from './params.ts';
@@ -31,6 +32,7 @@ export class Pipelines {
   readonly #options: PipelineOptions;
   readonly #compiled = new Map<string, Promise<Compiled>>();
   readonly #layouts = new Map<string, Layout>();
+  readonly #elements = new Map<string, ReadonlyMap<number, string>>();
 
   constructor(device: GPUDevice, counters: Counters, options: PipelineOptions) {
     this.#device = device;
@@ -39,16 +41,20 @@ export class Pipelines {
   }
 
   /**
-   * One entry per dispatch; what is not yet known compiles in parallel. Throws an Error that shows the WGSL line,
-   * or names the parameter that does not match the WGSL's struct.
+   * One entry per dispatch; what is not yet known compiles in parallel. Throws an Error that shows the WGSL line, or names
+   * the parameter that does not match the WGSL's struct, and a TypeError for an operand of a type that the WGSL does not take.
    */
   async prepare(dispatches: readonly Dispatch[]): Promise<Compiled[]> {
+    for (const dispatch of dispatches) checkElements(dispatch, this.#elementsOf(dispatch));
     return Promise.all(dispatches.map((dispatch) => this.#get(dispatch)));
   }
 
-  /** How many pipelines the dispatches need, known ones included. */
-  count(dispatches: readonly Dispatch[]): number {
-    return new Set(dispatches.map((dispatch) => keyOf(dispatch, this.#options.bake))).size;
+  #elementsOf({ code }: Dispatch): ReadonlyMap<number, string> {
+    const known = this.#elements.get(code);
+    if (known !== undefined) return known;
+    const types = elementTypes(code);
+    this.#elements.set(code, types);
+    return types;
   }
 
   #get(dispatch: Dispatch): Promise<Compiled> {
@@ -114,6 +120,10 @@ export class Pipelines {
     return layout;
   }
 }
+
+/** Number of pipelines that the dispatches need, on a device that compiles parameters in (`baked`) or not. */
+export const countPipelines = (dispatches: readonly Dispatch[], baked: boolean): number =>
+  new Set(dispatches.map((dispatch) => keyOf(dispatch, baked))).size;
 
 /** Says which dispatches share a pipeline, without work on the WGSL: this runs for every dispatch of every plan. */
 function keyOf(dispatch: Dispatch, bake: boolean): string {

@@ -1,5 +1,5 @@
 import type { BufferRef, Dispatch } from './dispatch.ts';
-import { BYTES_PER_ELEMENT } from './dispatch.ts';
+import { bytesOf } from './dispatch.ts';
 import { BufferUsage } from './flags.ts';
 import type { Gpu } from './gpu.ts';
 import { hasParams, packParams } from './params.ts';
@@ -14,7 +14,7 @@ interface Step {
 }
 
 /** What goes into a program's submit beside it. */
-interface RunParts {
+export interface RunParts {
   readonly before?: (encoder: GPUCommandEncoder) => void;
   readonly after?: (encoder: GPUCommandEncoder) => void;
   readonly profiler?: Profiler | undefined;
@@ -160,7 +160,7 @@ function bindingsOf(
   const { operands, label } = dispatch;
   const bound = operands.map(({ buffer: ref }, binding): Bound => {
     const { buffer, offset, bytes } = place(ref);
-    const size = alignUp(ref.length * BYTES_PER_ELEMENT);
+    const size = alignUp(bytesOf(ref));
     if (size > bytes) {
       throw new RangeError(`${label}: operand ${binding} takes ${size} bytes, but was placed into ${bytes}`);
     }

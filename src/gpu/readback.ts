@@ -1,4 +1,3 @@
-import type { Gpu } from './gpu.ts';
 import { BufferUsage, MAP_MODE_READ } from './flags.ts';
 import type { Storage } from './storage.ts';
 
@@ -6,13 +5,21 @@ const SMALLEST = 256;
 /** Idle staging buffers beyond this are released. */
 const MAX_IDLE_BYTES = 64 * 1024 * 1024;
 
+/** What the ring needs of a device: `Gpu` has it. */
+interface BufferOwner {
+  readonly limits: GPUSupportedLimits;
+  createBuffer(label: string, bytes: number, usage: GPUBufferUsageFlags): GPUBuffer;
+  destroyBuffer(buffer: GPUBuffer): void;
+  submit(encode: (encoder: GPUCommandEncoder) => void): void;
+}
+
 /** Copies device memory back through mappable buffers, which are reused; any number of reads may be in flight. */
 export class StagingRing {
-  readonly #gpu: Gpu;
+  readonly #gpu: BufferOwner;
   readonly #idle: GPUBuffer[] = [];
   #idleBytes = 0;
 
-  constructor(gpu: Gpu) {
+  constructor(gpu: BufferOwner) {
     this.#gpu = gpu;
   }
 

@@ -1,6 +1,6 @@
 import source from '../../shaders/argmax.wgsl';
 import nan from '../../shaders/lib_nan.wgsl';
-import { BYTES_PER_ELEMENT, u32, type BufferRef, type Dispatch } from '../gpu/dispatch.ts';
+import { bytesOf, u32, type BufferRef, type Dispatch } from '../gpu/dispatch.ts';
 import { spread, type KernelContext } from './context.ts';
 import type { Extent } from './reduce.ts';
 import { expandTemplate } from './template.ts';
@@ -12,7 +12,7 @@ interface Found {
   readonly index: BufferRef;
 }
 
-/** The extreme along the middle dimension and its first place there; `index` is i32. */
+/** The extreme along the middle dimension and its first place there; `index` is i32, the value of x's type. */
 export function argExtreme(
   context: KernelContext,
   kind: Extreme,
@@ -31,19 +31,23 @@ function passes(
   extent: Extent,
 ): Dispatch[] {
   const { outer, reduce, inner } = extent;
-  const rows = context.geometry.kind === 'gpu' ? 16384 : 256;
-  const wanted = Math.ceil((reduce * outer * inner) / rows);
+  const wanted = Math.ceil((reduce * outer * inner) / context.geometry.threadsToFill);
   const chunk = Math.min(reduce, Math.max(64, wanted));
   const splits = Math.ceil(reduce / chunk);
   const outputs = outer * splits * inner;
   const last = splits === 1;
-  const found = last ? to : { value: context.temporary(outputs), index: context.temporary(outputs, 'i32') };
+  const found = last
+    ? to
+    : { value: context.temporary(outputs, from.value.dtype), index: context.temporary(outputs, 'i32') };
   const dispatch: Dispatch = {
     label: `arg${kind} [${outer}, ${reduce}, ${inner}]`,
     code: expandTemplate('argmax', source, {
       include: { nan },
-      when: { LATER: from.index !== null },
-      substitute: { BEATS_: kind === 'max' ? 'candidate > best' : 'candidate < best' },
+      when: { LATER: from.index !== null, FLOAT: from.value.dtype === 'f32' },
+      substitute: {
+        TYPE_: from.value.dtype,
+        BEATS_: kind === 'max' ? 'candidate > best' : 'candidate < best',
+      },
     }),
     params: {
       outputs: u32(outputs),
@@ -60,7 +64,7 @@ function passes(
     ],
     workgroups: spread(context.geometry, Math.ceil(outputs / 64)),
     flops: outer * reduce * inner,
-    bytes: (outer * reduce * inner + 2 * outputs) * BYTES_PER_ELEMENT,
+    bytes: bytesOf(from.value) + bytesOf(found.value) + bytesOf(found.index),
   };
   return last
     ? [dispatch]

@@ -1,14 +1,23 @@
 import source from '../../shaders/binary.wgsl';
+import nan from '../../shaders/lib_nan.wgsl';
 import strided from '../../shaders/lib_strided.wgsl';
-import { BYTES_PER_ELEMENT, type BufferRef, type Dispatch } from '../gpu/dispatch.ts';
-import type { Geometry } from '../gpu/geometry.ts';
-import { spread } from './context.ts';
+import { bytesOf, type BufferRef, type Dispatch } from '../gpu/dispatch.ts';
+import type { AdapterProfile } from '../gpu/profile.ts';
+import { spread, wordType } from './context.ts';
 import { planWalk, type View } from './strided.ts';
 import { expandTemplate } from './template.ts';
 
 /** Functions in shaders/binary.wgsl whose result has the type of the operands. */
 export type Arithmetic =
-  'add' | 'subtract' | 'subtract_from' | 'multiply' | 'divide' | 'divide_into' | 'maximum' | 'minimum';
+  | 'add'
+  | 'subtract'
+  | 'subtract_from'
+  | 'multiply'
+  | 'multiply_share'
+  | 'divide'
+  | 'divide_into'
+  | 'maximum'
+  | 'minimum';
 
 /** Functions in shaders/binary.wgsl that give f32 0 or 1 (or 0.5, for the shares). */
 const COMPARISONS = [
@@ -31,7 +40,7 @@ interface BinaryOperand {
 
 /** y = f(a, b) in `shape`, to which a and b broadcast; b may be a number. */
 export function binary(
-  geometry: Geometry,
+  geometry: AdapterProfile,
   name: Arithmetic | Comparison,
   a: BinaryOperand,
   b: BinaryOperand | number,
@@ -42,18 +51,25 @@ export function binary(
   // A number has no strides that could keep dimensions from merging.
   const viewB = typeof b === 'number' ? viewA : broadcastView(b.shape, shape);
   const walk = planWalk(geometry, shape, viewA, viewB, true);
-  const { dtype } = a.buffer;
+  const dtype = wordType(a.buffer.dtype);
   const wide = (type: string): string => (walk.vector ? `vec4<${type}>` : type);
   const inputs = [a.buffer, ...(typeof b === 'number' ? [] : [b.buffer])];
   const isComparison = COMPARISONS.some((comparison) => comparison === name);
   return {
     label: `${name} [${shape.join(', ')}]`,
     code: expandTemplate('binary', source, {
-      include: { strided },
-      when: { ...walk.when, NUMBER: typeof b === 'number', ARITHMETIC: !isComparison },
+      include: { strided, nan },
+      when: {
+        ...walk.when,
+        NUMBER: typeof b === 'number',
+        ARITHMETIC: !isComparison,
+        FLOAT: dtype === 'f32',
+      },
       substitute: {
         FUNCTION_: name,
         TYPE_: wide(dtype),
+        BOOL_: wide('bool'),
+        IS_NAN_: walk.vector ? 'is_nan4' : 'is_nan',
         RESULT_: wide(isComparison ? 'f32' : dtype),
         A_ELEMENT_: walk.repeats[0] ? dtype : wide(dtype),
         B_ELEMENT_: walk.repeats[1] ? dtype : wide(dtype),
@@ -68,7 +84,7 @@ export function binary(
     ],
     workgroups: spread(geometry, Math.ceil(walk.threads / 64)),
     flops: y.length,
-    bytes: (inputs.reduce((sum, { length }) => sum + length, 0) + y.length) * BYTES_PER_ELEMENT,
+    bytes: [...inputs, y].reduce((sum, buffer) => sum + bytesOf(buffer), 0),
   };
 }
 

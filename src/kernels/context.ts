@@ -1,17 +1,25 @@
 import type { BufferRef, DType } from '../gpu/dispatch.ts';
-import type { Geometry } from '../gpu/geometry.ts';
+import type { AdapterProfile } from '../gpu/profile.ts';
 
 /** Handed to every kernel function: what the adapter is like, and temporaries that live as long as the node. */
 export interface KernelContext {
-  readonly geometry: Geometry;
+  readonly geometry: AdapterProfile;
   temporary(length: number, dtype?: DType): BufferRef;
+}
+
+/** The WGSL type of elements that take a word. Throws a TypeError for others, for which kernels have no code. */
+export function wordType(dtype: DType): 'f32' | 'i32' | 'u32' {
+  if (dtype === 'f16' || dtype === 'u8') {
+    throw new TypeError(`kernels have no code for ${dtype}: cast to f32, i32 or u32 first`);
+  }
+  return dtype;
 }
 
 /**
  * Spreads `count` workgroups over x and y, since one dimension holds at most 65535. Kernels number themselves by
  * `workgroup_id.x + workgroup_id.y * num_workgroups.x` and must check the number against what there is to do.
  */
-export function spread(geometry: Geometry, count: number): readonly [number, number, number] {
+export function spread(geometry: AdapterProfile, count: number): readonly [number, number, number] {
   const limit = geometry.maxWorkgroupsPerDimension;
   if (count <= limit) return [Math.max(1, count), 1, 1];
   const y = Math.ceil(count / limit);

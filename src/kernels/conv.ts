@@ -1,5 +1,5 @@
 import biasGradientSource from '../../shaders/bias_gradient.wgsl';
-import { BYTES_PER_ELEMENT, u32 } from '../gpu/dispatch.ts';
+import { bytesOf, u32 } from '../gpu/dispatch.ts';
 import type { BufferRef, Dispatch } from '../gpu/dispatch.ts';
 import { spread } from './context.ts';
 import type { KernelContext } from './context.ts';
@@ -74,6 +74,6 @@ export function biasGradient(
     ],
     workgroups: spread(context.geometry, channels),
     flops: images * channels * pixels,
-    bytes: (dy.length + db.length) * BYTES_PER_ELEMENT,
+    bytes: bytesOf(dy) + bytesOf(db),
   };
 }

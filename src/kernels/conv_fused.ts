@@ -1,4 +1,4 @@
-import type { BufferRef, Dispatch } from '../gpu/dispatch.ts';
+import { bytesOf, DTYPE_BYTES, type BufferRef, type Dispatch } from '../gpu/dispatch.ts';
 import type { KernelContext } from './context.ts';
 import { dataProblem, forwardProblem, weightProblem } from './conv_problem.ts';
 import type { Conv2dExtent } from './conv_problem.ts';
@@ -6,7 +6,7 @@ import { gemm } from './gemm.ts';
 import type { GemmPart, GemmProblem } from './gemm.ts';
 import { chooseGemm, partsOf, tileOfMadeB } from './gemm_choice.ts';
 import type { GemmChoice } from './gemm_choice.ts';
-import { accessOf, elementsOf, GRADIENT_ROWS, NORM_ROWS } from './maps.ts';
+import { accessOf, elementsOf, GRADIENT_ROWS, mapBytes, NORM_ROWS } from './maps.ts';
 import type {
   ActivationLoad,
   ChannelTable,
@@ -132,7 +132,7 @@ function loadPart(axis: OperandAxis, load: PlainLoad | ActivationLoad | Gradient
           when: { ...inner, B_ACTIVATION: true, B_RELU: load.relu },
           operands: { [`${operand}_TABLE`]: read(load.norm.buffer) },
           params: tableParams(name, load.norm),
-          elements: 2 * load.map.channels,
+          bytes: 2 * load.map.channels * DTYPE_BYTES.f32,
           flops: 3 * elementsOf(load.map),
         },
       ];
@@ -148,7 +148,7 @@ function loadPart(axis: OperandAxis, load: PlainLoad | ActivationLoad | Gradient
             ...apartParams(name, load.gradient, load.input),
             ...tableParams(name, load.coefficients),
           },
-          elements: elementsOf(load.input) + GRADIENT_ROWS.length * load.input.channels,
+          bytes: mapBytes(load.input) + GRADIENT_ROWS.length * load.input.channels * DTYPE_BYTES.f32,
           flops: 4 * elementsOf(load.input),
         },
       ];
@@ -159,7 +159,7 @@ const momentsPart = (partials: MomentPartials, y: MapView): GemmPart => ({
   when: { MOMENTS: true },
   operands: { PARTIALS: { buffer: partials.buffer, access: 'write' } },
   params: {},
-  elements: partials.buffer.length,
+  bytes: bytesOf(partials.buffer),
   flops: 4 * elementsOf(y),
 });
 
@@ -172,10 +172,11 @@ const normPart = (partials: SumPartials, out: NormOutput): GemmPart => ({
   },
   params: { ...apartParams('c', out.gradient, out.x), ...tableParams('c', out.norm) },
   // x, and the gradient once more where it is added to.
-  elements:
-    elementsOf(out.x) * (out.mode === 'accumulate' ? 2 : 1) +
-    NORM_ROWS.length * out.x.channels +
-    partials.buffer.length,
+  bytes:
+    mapBytes(out.x) +
+    (out.mode === 'accumulate' ? mapBytes(out.gradient) : 0) +
+    NORM_ROWS.length * out.x.channels * DTYPE_BYTES.f32 +
+    bytesOf(partials.buffer),
   flops: 8 * elementsOf(out.x),
 });
 

@@ -227,11 +227,11 @@ function flattened(conv: Conv2dExtent): Conv2dExtent {
 const inQuads = ({ kernel, stride, padding, output }: Conv2dExtent): boolean =>
   area(kernel) === 1 && area(stride) === 1 && padding.y + padding.x === 0 && area(output) % 4 === 0;
 
-/** Direction in which software adapters take fewer steps of four; GPUs want neighbours in memory. */
+/** Direction in which GEMMs in registers take fewer steps of four; tiles want neighbours in memory. */
 function longerSteps({ geometry }: KernelContext, { output }: Conv2dExtent): 'x' | 'y' {
   const alongX = { outer: [output.y, 1], inner: output.x } as const;
   const alongY = { outer: [output.x, 1], inner: output.y } as const;
-  return geometry.kind === 'cpu' && stepsOf(alongY) < stepsOf(alongX) ? 'y' : 'x';
+  return !geometry.workgroupTiles && stepsOf(alongY) < stepsOf(alongX) ? 'y' : 'x';
 }
 
 /** Steps of four inner indices that a sum takes, and one for each outer index. */

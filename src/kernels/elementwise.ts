@@ -1,12 +1,14 @@
 import accumulateSource from '../../shaders/accumulate.wgsl';
 import copySource from '../../shaders/copy.wgsl';
 import fillSource from '../../shaders/fill.wgsl';
+import nan from '../../shaders/lib_nan.wgsl';
+import relu from '../../shaders/lib_relu.wgsl';
 import unarySource from '../../shaders/unary.wgsl';
 import unaryBackwardSource from '../../shaders/unary_backward.wgsl';
 import whereSource from '../../shaders/where.wgsl';
-import { BYTES_PER_ELEMENT, f32, u32, type BufferRef, type Dispatch, type DType } from '../gpu/dispatch.ts';
-import type { Geometry } from '../gpu/geometry.ts';
-import { spread } from './context.ts';
+import { bytesOf, f32, u32, type BufferRef, type Dispatch, type DType } from '../gpu/dispatch.ts';
+import type { AdapterProfile } from '../gpu/profile.ts';
+import { spread, wordType } from './context.ts';
 import { itemsPerThread } from './strided.ts';
 import { expandTemplate } from './template.ts';
 
@@ -43,7 +45,7 @@ export interface UnaryConstants {
 
 /** y = f(x). */
 export function unary(
-  geometry: Geometry,
+  geometry: AdapterProfile,
   name: UnaryFunction,
   x: BufferRef,
   y: BufferRef,
@@ -53,7 +55,15 @@ export function unary(
   return {
     label: `${name} [${length}]`,
     code: expandTemplate('unary', unarySource, {
-      substitute: { TYPE_: vectorOf('f32', length), FUNCTION_: name, ...items(geometry, length) },
+      include: { nan, relu },
+      when: { VECTOR: isVector(length) },
+      substitute: {
+        TYPE_: vectorOf('f32', length),
+        BITS_: vectorOf('u32', length),
+        IS_NAN_: isNan(length),
+        FUNCTION_: name,
+        ...items(geometry, length),
+      },
     }),
     params: { count: u32(vectorCount(length)), p: f32(p), q: f32(q) },
     operands: [
@@ -62,13 +72,13 @@ export function unary(
     ],
     workgroups: threads(geometry, length),
     flops: length * UNARY_FLOPS[name],
-    bytes: 2 * length * BYTES_PER_ELEMENT,
+    bytes: bytesOf(x) + bytesOf(y),
   };
 }
 
 /** dx = dy f'(x), where `saved` is f's x or y, as the function in the shader says. */
 export function unaryBackward(
-  geometry: Geometry,
+  geometry: AdapterProfile,
   name: UnaryBackwardFunction,
   dy: BufferRef,
   saved: BufferRef,
@@ -79,7 +89,14 @@ export function unaryBackward(
   return {
     label: `${name} backward [${length}]`,
     code: expandTemplate('unary_backward', unaryBackwardSource, {
-      substitute: { TYPE_: vectorOf('f32', length), FUNCTION_: name, ...items(geometry, length) },
+      include: { nan, relu },
+      when: { VECTOR: isVector(length) },
+      substitute: {
+        TYPE_: vectorOf('f32', length),
+        IS_NAN_: isNan(length),
+        FUNCTION_: name === 'relu' ? 'relu_gradient' : name,
+        ...items(geometry, length),
+      },
     }),
     params: { count: u32(vectorCount(length)), p: f32(p), q: f32(q) },
     operands: [
@@ -89,12 +106,12 @@ export function unaryBackward(
     ],
     workgroups: threads(geometry, length),
     flops: 2 * length,
-    bytes: 3 * length * BYTES_PER_ELEMENT,
+    bytes: bytesOf(dy) + bytesOf(saved) + bytesOf(dx),
   };
 }
 
 /** y = x, converted where the element types differ (towards zero from f32, saturated). */
-export function copy(geometry: Geometry, x: BufferRef, y: BufferRef): Dispatch {
+export function copy(geometry: AdapterProfile, x: BufferRef, y: BufferRef): Dispatch {
   const { length } = y;
   const same = x.dtype === y.dtype;
   return {
@@ -113,12 +130,12 @@ export function copy(geometry: Geometry, x: BufferRef, y: BufferRef): Dispatch {
     ],
     workgroups: threads(geometry, length),
     flops: 0,
-    bytes: 2 * length * BYTES_PER_ELEMENT,
+    bytes: bytesOf(x) + bytesOf(y),
   };
 }
 
 /** Every element of y becomes `value`, rounded to y's type. */
-export function fill(geometry: Geometry, y: BufferRef, value: number): Dispatch {
+export function fill(geometry: AdapterProfile, y: BufferRef, value: number): Dispatch {
   const { length } = y;
   return {
     label: `fill [${length}]`,
@@ -129,12 +146,12 @@ export function fill(geometry: Geometry, y: BufferRef, value: number): Dispatch 
     operands: [{ buffer: y, access: 'write' }],
     workgroups: threads(geometry, length),
     flops: 0,
-    bytes: length * BYTES_PER_ELEMENT,
+    bytes: bytesOf(y),
   };
 }
 
 /** y += x, in place. */
-export function accumulate(geometry: Geometry, y: BufferRef, x: BufferRef): Dispatch {
+export function accumulate(geometry: AdapterProfile, y: BufferRef, x: BufferRef): Dispatch {
   const { length } = y;
   return {
     label: `accumulate [${length}]`,
@@ -148,13 +165,13 @@ export function accumulate(geometry: Geometry, y: BufferRef, x: BufferRef): Disp
     ],
     workgroups: threads(geometry, length),
     flops: length,
-    bytes: 3 * length * BYTES_PER_ELEMENT,
+    bytes: 2 * bytesOf(y) + bytesOf(x),
   };
 }
 
 /** y = a where the condition is not 0, else b; all of one length, a and b of y's type or numbers. */
 export function where(
-  geometry: Geometry,
+  geometry: AdapterProfile,
   condition: BufferRef,
   a: BufferRef | number,
   b: BufferRef | number,
@@ -186,30 +203,36 @@ export function where(
     ],
     workgroups: threads(geometry, length),
     flops: 0,
-    bytes: (2 + arrays.length) * length * BYTES_PER_ELEMENT,
+    bytes: [condition, ...arrays, y].reduce((sum, buffer) => sum + bytesOf(buffer), 0),
   };
 }
 
+const isVector = (length: number): boolean => length % 4 === 0;
+
 /** Four elements at a time where the length allows it. */
 export const vectorOf = (dtype: DType, length: number): string =>
-  length % 4 === 0 ? `vec4<${dtype}>` : dtype;
+  isVector(length) ? `vec4<${wordType(dtype)}>` : wordType(dtype);
 
 /** How many of `vectorOf` an array holds. */
-export const vectorCount = (length: number): number => (length % 4 === 0 ? length / 4 : length);
+export const vectorCount = (length: number): number => (isVector(length) ? length / 4 : length);
 
-const items = (geometry: Geometry, length: number): { ITEMS_: string } => ({
+/** The function of shaders/lib_nan.wgsl for what `vectorOf` gives. */
+const isNan = (length: number): string => (isVector(length) ? 'is_nan4' : 'is_nan');
+
+const items = (geometry: AdapterProfile, length: number): { ITEMS_: string } => ({
   ITEMS_: `${itemsPerThread(geometry, vectorCount(length))}u`,
 });
 
-function threads(geometry: Geometry, length: number): readonly [number, number, number] {
+function threads(geometry: AdapterProfile, length: number): readonly [number, number, number] {
   const count = vectorCount(length);
   return spread(geometry, Math.ceil(count / itemsPerThread(geometry, count) / 64));
 }
 
 function bitsOf(value: number, dtype: DType): number {
   const view = new DataView(new ArrayBuffer(4));
-  if (dtype === 'f32') view.setFloat32(0, value);
-  else if (dtype === 'i32') view.setInt32(0, value);
+  const type = wordType(dtype);
+  if (type === 'f32') view.setFloat32(0, value);
+  else if (type === 'i32') view.setInt32(0, value);
   else view.setUint32(0, value);
   return view.getUint32(0);
 }

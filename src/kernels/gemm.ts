@@ -7,9 +7,10 @@ import store from '../../shaders/gemm_store.wgsl';
 import sumSplits from '../../shaders/gemm_sum_splits.wgsl';
 import tiled from '../../shaders/gemm_tiled.wgsl';
 import four from '../../shaders/lib_gemm_four.wgsl';
-import { BYTES_PER_ELEMENT, i32, u32, uniform } from '../gpu/dispatch.ts';
+import relu from '../../shaders/lib_relu.wgsl';
+import { bytesOf, DTYPE_BYTES, i32, u32, uniform } from '../gpu/dispatch.ts';
 import type { BufferRef, Dispatch, Operand, ParamValue } from '../gpu/dispatch.ts';
-import { spread } from './context.ts';
+import { spread, wordType } from './context.ts';
 import type { KernelContext } from './context.ts';
 import { chooseGemm, segmentsOf, sumLength, TILES } from './gemm_choice.ts';
 import type { GemmChoice } from './gemm_choice.ts';
@@ -54,8 +55,8 @@ export interface GemmPart {
   readonly operands: Readonly<Record<string, Operand>>;
   /** Fields of shaders/gemm_fields.wgsl that the switches bring along. */
   readonly params: Readonly<Record<string, number>>;
-  /** Elements that the operands move, and operations beside the product. */
-  readonly elements: number;
+  /** Bytes that the operands move, and operations beside the product. */
+  readonly bytes: number;
   readonly flops: number;
 }
 
@@ -138,7 +139,11 @@ function product(context: KernelContext, problem: GemmProblem, choice: GemmChoic
     ...merged(parts.map((part) => part.params)),
   };
   const { a, b, elements = { a: a.length, b: b.length, c: problem.c.length } } = problem;
-  const moved = elements.a + elements.b + elements.c * choice.splits + (bias?.buffer.length ?? 0);
+  const moved =
+    elements.a * DTYPE_BYTES[a.dtype] +
+    elements.b * DTYPE_BYTES[b.dtype] +
+    elements.c * choice.splits * DTYPE_BYTES[c.dtype] +
+    (bias === undefined ? 0 : bytesOf(bias.buffer));
   return {
     label: problem.label,
     shape: `${groups > 1 ? `${groups} x ` : ''}${rows} x ${sumLength(problem)} x ${columns}`,
@@ -152,7 +157,7 @@ function product(context: KernelContext, problem: GemmProblem, choice: GemmChoic
     ],
     workgroups: spread(context.geometry, groups * choice.splits * rowTiles * columnTiles),
     flops: parts.reduce((sum, part) => sum + part.flops, 2 * groups * rows * columns * sumLength(problem)),
-    bytes: parts.reduce((sum, part) => sum + part.elements, moved) * BYTES_PER_ELEMENT,
+    bytes: parts.reduce((sum, part) => sum + part.bytes, moved),
   };
 }
 
@@ -176,24 +181,26 @@ function gemmCode(problem: GemmProblem, choice: GemmChoice): string {
   const further = Object.keys(furtherOperands(problem));
   const bindings = Object.fromEntries(further.map((name, i) => [`${name}_BINDING_`, 3 + i]));
   const shared = {
-    include: { common, fields, load, loader: loader.source, store, ...loader.include },
+    include: { common, fields, load, loader: loader.source, relu, store, ...loader.include },
     substitute: {
       ...bindings,
       PARAMS_BINDING_: 3 + further.length,
-      A_ELEMENT_: problem.a.dtype,
-      B_ELEMENT_: problem.b.dtype,
-      C_ELEMENT_: problem.c.dtype,
+      A_ELEMENT_: wordType(problem.a.dtype),
+      B_ELEMENT_: wordType(problem.b.dtype),
+      C_ELEMENT_: wordType(problem.c.dtype),
     },
   };
   const switches = parts.reduce((all, part) => ({ ...all, ...part.when }), PLAIN);
   const ragged = step % tile.inner !== 0;
   const flags = {
     ...switches,
+    VECTOR: true,
     QUADS: problem.quads,
     PARTIALS: switches.MOMENTS || switches.NORM,
     BIAS: bias !== undefined,
     // Tiles by 48 rows take them by three.
     FOUR_ROWS: tile.rows % 48 !== 0,
+    RAGGED: ragged,
     MASKED: problem.padding !== 'never' || ragged,
     WHOLE_WALKS: problem.padding === 'whole walks' && !ragged && !choice.flat,
   };
@@ -238,9 +245,6 @@ function sumOfSplits(
     ],
     workgroups: spread(context.geometry, Math.ceil(c.length / 256)),
     flops: c.length * (splits - 1),
-    bytes: bytesOf([partial, c]),
+    bytes: bytesOf(partial) + bytesOf(c),
   };
 }
-
-const bytesOf = (buffers: readonly BufferRef[]): number =>
-  buffers.reduce((sum, { length }) => sum + length * BYTES_PER_ELEMENT, 0);

@@ -1,5 +1,5 @@
-import { BYTES_PER_ELEMENT } from '../gpu/dispatch.ts';
-import type { Geometry } from '../gpu/geometry.ts';
+import { DTYPE_BYTES } from '../gpu/dispatch.ts';
+import type { AdapterProfile } from '../gpu/profile.ts';
 
 interface GemmTile {
   readonly skeleton: 'registers' | 'registers16' | 'tiled';
@@ -57,10 +57,6 @@ interface GemmExtent {
   readonly c: { readonly length: number };
 }
 
-/** Of a large GPU; no API tells. */
-const MULTIPROCESSORS = 132;
-/** Workgroups that keep every unit of the adapter busy: a multiprocessor holds two. */
-const ENOUGH_WORKGROUPS = { gpu: 2 * MULTIPROCESSORS, cpu: 8 } as const;
 /** A split should be worth its share of the second stage. */
 const LEAST_INNER_PER_SPLIT = 128;
 /** One f32 accumulator does not add up more products than this, for accuracy. */
@@ -69,7 +65,7 @@ const MOST_INNER_PER_SPLIT = 32768;
 const MOST_PARTIAL_BYTES = 64 * 2 ** 20;
 
 export function chooseGemm(
-  geometry: Geometry,
+  geometry: AdapterProfile,
   extent: GemmExtent,
   choice: Partial<GemmChoice> = {},
 ): GemmChoice {
@@ -103,18 +99,18 @@ function tilesOf({ groups, rows, columns }: GemmExtent, name: TileName): number 
   return groups * Math.ceil(rows / tile.rows) * Math.ceil(columns / tile.columns);
 }
 
-function chooseTile(geometry: Geometry, extent: GemmExtent, whole: boolean): TileName {
-  if (geometry.kind === 'cpu') return extent.rows <= 4 ? 'registers4' : 'registers8';
+function chooseTile(geometry: AdapterProfile, extent: GemmExtent, whole: boolean): TileName {
+  if (!geometry.workgroupTiles) return extent.rows <= 4 ? 'registers4' : 'registers8';
   const names = Object.keys(GPU_TILES) as GpuTileName[];
   return names.reduce((best, name) =>
-    timeOf(extent, name, whole) < timeOf(extent, best, whole) ? name : best,
+    timeOf(geometry, extent, name, whole) < timeOf(geometry, extent, best, whole) ? name : best,
   );
 }
 
 /** In relative units; multiprocessors that idle in the last round count where sums are not split to employ them. */
-function timeOf(extent: GemmExtent, name: GpuTileName, whole: boolean): number {
+function timeOf(geometry: AdapterProfile, extent: GemmExtent, name: GpuTileName, whole: boolean): number {
   const { rows, columns, rate } = GPU_TILES[name];
-  const rounds = tilesOf(extent, name) / MULTIPROCESSORS;
+  const rounds = tilesOf(extent, name) / geometry.multiprocessors;
   return ((whole ? Math.ceil(rounds) : rounds) * rows * columns) / rate;
 }
 
@@ -122,9 +118,9 @@ function timeOf(extent: GemmExtent, name: GpuTileName, whole: boolean): number {
  * The tile for a product whose B is made in the load: on lavapipe 16 x 4 an invocation takes 20 to 30 % less time than
  * 8 x 8. Undefined where the usual choice holds.
  */
-export function tileOfMadeB(geometry: Geometry, rows: number): TileName | undefined {
+export function tileOfMadeB(geometry: AdapterProfile, rows: number): TileName | undefined {
   const padded = Math.ceil(rows / 16) * 16;
-  return geometry.kind === 'cpu' && padded <= 1.25 * rows ? 'registers16' : undefined;
+  return !geometry.workgroupTiles && padded <= 1.25 * rows ? 'registers16' : undefined;
 }
 
 function chooseFlat(name: TileName, { outer, inner }: GemmExtent): boolean {
@@ -142,12 +138,12 @@ function chooseChunk(name: TileName, flat: boolean, { inner }: GemmExtent): numb
   return Math.min(most, Math.ceil(inner / step) * step);
 }
 
-function chooseSplits(geometry: Geometry, extent: GemmExtent, one: GemmChoice): number {
+function chooseSplits(geometry: AdapterProfile, extent: GemmExtent, one: GemmChoice): number {
   const sum = sumLength(extent);
-  const idle = Math.floor(ENOUGH_WORKGROUPS[geometry.kind] / tilesOf(extent, one.tile));
+  const idle = Math.floor(geometry.workgroupsToFill / tilesOf(extent, one.tile));
   const forSpeed = Math.min(idle, Math.floor(sum / LEAST_INNER_PER_SPLIT));
   const forAccuracy = Math.ceil(sum / MOST_INNER_PER_SPLIT);
   const bytes = Math.min(MOST_PARTIAL_BYTES, geometry.maxBindingBytes);
-  const most = Math.max(1, Math.floor(bytes / (extent.c.length * BYTES_PER_ELEMENT)));
+  const most = Math.max(1, Math.floor(bytes / (extent.c.length * DTYPE_BYTES.f32)));
   return Math.max(1, Math.min(most, Math.max(forSpeed, forAccuracy)));
 }

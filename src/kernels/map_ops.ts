@@ -1,8 +1,9 @@
+import relu from '../../shaders/lib_relu.wgsl';
 import writeSource from '../../shaders/map_write.wgsl';
-import { BYTES_PER_ELEMENT, u32, type Dispatch } from '../gpu/dispatch.ts';
+import { DTYPE_BYTES, u32, type Dispatch } from '../gpu/dispatch.ts';
 import { bindAll } from './bindings.ts';
 import type { KernelContext } from './context.ts';
-import { accessOf, elementsOf, GRADIENT_ROWS } from './maps.ts';
+import { accessOf, elementsOf, GRADIENT_ROWS, mapBytes } from './maps.ts';
 import type { ChannelTable, MapLoad, MapView } from './maps.ts';
 import { elementType, isVector, planRuns, shapeOf } from './norm.ts';
 import { placeParams } from './norm_fused.ts';
@@ -56,11 +57,12 @@ export function materialise(
       INPUT: input === null ? null : { buffer: input.buffer, access: 'read' },
     },
   );
-  const moved = elementsOf(out) * (input === null ? 2 : 3) + rows * out.channels;
+  const maps = [x, out, ...(input === null ? [] : [input])];
+  const moved = maps.reduce((sum, map) => sum + mapBytes(map), 0) + rows * out.channels * DTYPE_BYTES.f32;
   return {
     label: `write ${load.kind} [${out.images}, ${out.channels}, ${out.pixels}]${dropout === null ? '' : ', dropout'}`,
     code: expandTemplate('map_write', writeSource, {
-      include: drop.include,
+      include: { ...drop.include, relu },
       when: {
         ...drop.when,
         VECTOR: isVector(shape),
@@ -85,6 +87,6 @@ export function materialise(
     usesScalars: drop.usesScalars,
     workgroups: runs.workgroups,
     flops: flops * elementsOf(out),
-    bytes: moved * BYTES_PER_ELEMENT,
+    bytes: moved,
   };
 }

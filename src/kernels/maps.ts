@@ -1,4 +1,4 @@
-import type { BufferRef } from '../gpu/dispatch.ts';
+import { DTYPE_BYTES, type BufferRef } from '../gpu/dispatch.ts';
 
 /** Channels [offset, offset + channels) of feature maps [images, bufferChannels, pixels] in a buffer. */
 export interface MapView {
@@ -79,6 +79,9 @@ export const wholeMap = (buffer: BufferRef, images: number, channels: number, pi
 const isWhole = ({ channels, bufferChannels }: MapView): boolean => channels === bufferChannels;
 
 export const elementsOf = ({ images, channels, pixels }: MapView): number => images * channels * pixels;
+
+/** Bytes of the view's part of its buffer. */
+export const mapBytes = (map: MapView): number => elementsOf(map) * DTYPE_BYTES[map.buffer.dtype];
 
 /** How a kernel that writes the view uses its buffer: a slice leaves the rest as it is. */
 export const accessOf = (map: MapView): 'write' | 'readwrite' => (isWhole(map) ? 'write' : 'readwrite');

@@ -2,8 +2,8 @@ import indexSelectSource from '../../shaders/index_select.wgsl';
 import indexSelectBackwardSource from '../../shaders/index_select_backward.wgsl';
 import strided from '../../shaders/lib_strided.wgsl';
 import stridedCopySource from '../../shaders/strided_copy.wgsl';
-import { BYTES_PER_ELEMENT, u32, type BufferRef, type Dispatch } from '../gpu/dispatch.ts';
-import type { Geometry } from '../gpu/geometry.ts';
+import { bytesOf, DTYPE_BYTES, u32, type BufferRef, type Dispatch } from '../gpu/dispatch.ts';
+import type { AdapterProfile } from '../gpu/profile.ts';
 import { spread } from './context.ts';
 import { vectorCount, vectorOf } from './elementwise.ts';
 import { planWalk, type View } from './strided.ts';
@@ -20,7 +20,7 @@ interface ViewOf {
  * stay as they are.
  */
 export function stridedCopy(
-  geometry: Geometry,
+  geometry: AdapterProfile,
   shape: readonly number[],
   from: ViewOf,
   to: ViewOf,
@@ -43,7 +43,7 @@ export function stridedCopy(
     ],
     workgroups: spread(geometry, Math.ceil(walk.threads / 64)),
     flops: 0,
-    bytes: (Math.min(length, from.buffer.length) + length) * BYTES_PER_ELEMENT,
+    bytes: (Math.min(length, from.buffer.length) + length) * DTYPE_BYTES[from.buffer.dtype],
   };
 }
 
@@ -59,7 +59,7 @@ export interface Selection {
 
 /** y[o, j, i] = x[o, indices[j], i]; an index that is not a row gives NaN (0 for integers). */
 export function indexSelect(
-  geometry: Geometry,
+  geometry: AdapterProfile,
   x: BufferRef,
   indices: BufferRef,
   y: BufferRef,
@@ -84,13 +84,13 @@ export function indexSelect(
     ],
     workgroups: spread(geometry, Math.ceil((outer * selected * vectorCount(inner)) / 64)),
     flops: 0,
-    bytes: (2 * y.length + selected) * BYTES_PER_ELEMENT,
+    bytes: 2 * bytesOf(y) + bytesOf(indices),
   };
 }
 
 /** dx[o, r, i] = sum of dy[o, j, i] over the j with indices[j] = r, always in the same order. */
 export function indexSelectBackward(
-  geometry: Geometry,
+  geometry: AdapterProfile,
   dy: BufferRef,
   indices: BufferRef,
   dx: BufferRef,
@@ -109,6 +109,6 @@ export function indexSelectBackward(
     ],
     workgroups: spread(geometry, Math.ceil((outer * rows * vectorCount(inner)) / 64)),
     flops: dy.length,
-    bytes: (dx.length + dy.length + selected) * BYTES_PER_ELEMENT,
+    bytes: bytesOf(dx) + bytesOf(dy) + bytesOf(indices),
   };
 }

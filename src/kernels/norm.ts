@@ -4,8 +4,8 @@ import runningSource from '../../shaders/batch_norm_running.wgsl';
 import statsSource from '../../shaders/batch_norm_stats.wgsl';
 import partsLibrary from '../../shaders/lib_parts.wgsl';
 import rowLibrary from '../../shaders/lib_row.wgsl';
-import { BYTES_PER_ELEMENT, f32, u32, type BufferRef, type Dispatch } from '../gpu/dispatch.ts';
-import type { Geometry } from '../gpu/geometry.ts';
+import { bytesOf, DTYPE_BYTES, f32, u32, type BufferRef, type Dispatch } from '../gpu/dispatch.ts';
+import type { AdapterProfile } from '../gpu/profile.ts';
 import { spread, type KernelContext } from './context.ts';
 import type { MapView } from './maps.ts';
 import { expandTemplate } from './template.ts';
@@ -50,15 +50,19 @@ export const isVector = ({ length, vectors = true }: NormShape): boolean => vect
 
 /** Bounds on the elements of a part: a lane's sums stay short, and a part read twice stays in cache. */
 const PART = {
-  team: { rows: 2048, least: 2048, most: 8192 },
-  gpuThread: { rows: 16384, least: 16, most: 4096 },
-  cpuThread: { rows: 256, least: 256, most: 16384 },
+  team: { least: 2048, most: 8192 },
+  /** A thread by itself, where many run and where few do. */
+  shortThread: { least: 16, most: 4096 },
+  longThread: { least: 256, most: 16384 },
 };
+/** Parts that keep the adapter busy where each is a workgroup's. */
+const TEAMS_TO_FILL = 2048;
 
-export function planParts(geometry: Geometry, shape: NormShape): Parts {
+export function planParts(geometry: AdapterProfile, shape: NormShape): Parts {
   const { batch, channels, length } = shape;
-  const team = geometry.kind === 'gpu' && length >= 16;
-  const { rows, least, most } = team ? PART.team : geometry.kind === 'gpu' ? PART.gpuThread : PART.cpuThread;
+  const team = geometry.teamReductions && length >= 16;
+  const rows = team ? TEAMS_TO_FILL : geometry.threadsToFill;
+  const { least, most } = team ? PART.team : geometry.teamReductions ? PART.shortThread : PART.longThread;
   const size = isVector(shape) ? 4 : 1;
   const target = Math.min(most, Math.max(least, Math.ceil((batch * channels * length) / rows)));
   const planes = Math.max(1, Math.min(batch, Math.floor(target / length)));
@@ -102,7 +106,7 @@ export function batchNormStats(
       ],
       workgroups: spread(geometry, cut.team ? rows : Math.ceil(rows / cut.lanes)),
       flops: 4 * x.length,
-      bytes: (x.length + 2 * rows) * BYTES_PER_ELEMENT,
+      bytes: bytesOf(x) + 2 * rows * DTYPE_BYTES.f32,
     },
     {
       label: `batchNorm statistics joined [${cut.parts}, ${channels}]`,
@@ -130,7 +134,7 @@ export function batchNormStats(
       ],
       workgroups: finish.workgroups,
       flops: 8 * rows,
-      bytes: (2 * rows + 6 * channels) * BYTES_PER_ELEMENT,
+      bytes: (2 * rows + 6 * channels) * DTYPE_BYTES.f32,
     },
   ];
 }
@@ -155,7 +159,7 @@ export function batchNormRunningStats(
     ],
     workgroups: spread(geometry, Math.ceil(channels / 64)),
     flops: 3 * channels,
-    bytes: 4 * channels * BYTES_PER_ELEMENT,
+    bytes: 4 * channels * DTYPE_BYTES.f32,
   };
 }
 
@@ -185,7 +189,7 @@ export function batchNormApply(
     ],
     workgroups: runs.workgroups,
     flops: 3 * x.length,
-    bytes: 2 * x.length * BYTES_PER_ELEMENT,
+    bytes: bytesOf(x) + bytesOf(y),
   };
 }
 
@@ -235,21 +239,21 @@ export function partParams(shape: NormShape, cut: Parts): NonNullable<Dispatch['
 
 /** Few parts are one thread's work; more are shared by 64 lanes. */
 export function planFinish(
-  geometry: Geometry,
+  geometry: AdapterProfile,
   channels: number,
   parts: number,
 ): { team: boolean; workgroups: readonly [number, number, number] } {
-  const team = geometry.kind === 'gpu' && parts > 8;
+  const team = geometry.teamReductions && parts > 8;
   return { team, workgroups: spread(geometry, team ? channels : Math.ceil(channels / 64)) };
 }
 
 /** Threads of the elementwise kernels: each takes neighbours of one plane. */
 export function planRuns(
-  geometry: Geometry,
+  geometry: AdapterProfile,
   shape: NormShape,
 ): { params: NonNullable<Dispatch['params']>; workgroups: readonly [number, number, number] } {
   const length = elementsAlong(shape);
-  const run = geometry.kind === 'gpu' ? 1 : 64;
+  const run = geometry.neighboursPerThread;
   const runs = Math.ceil(length / run);
   const threads = shape.batch * shape.channels * runs;
   return {

@@ -2,7 +2,7 @@ import backwardSource from '../../shaders/batch_norm_backward.wgsl';
 import sumsFinishSource from '../../shaders/batch_norm_sums_finish.wgsl';
 import sumsSource from '../../shaders/batch_norm_sums.wgsl';
 import rowLibrary from '../../shaders/lib_row.wgsl';
-import { BYTES_PER_ELEMENT, f32, u32, type BufferRef, type Dispatch } from '../gpu/dispatch.ts';
+import { bytesOf, DTYPE_BYTES, f32, u32, type BufferRef, type Dispatch } from '../gpu/dispatch.ts';
 import { spread, type KernelContext } from './context.ts';
 import {
   elementType,
@@ -51,7 +51,7 @@ export function batchNormSums(
     ],
     workgroups: spread(geometry, cut.team ? rows : Math.ceil(rows / cut.lanes)),
     flops: 4 * x.length,
-    bytes: (2 * x.length + 2 * rows) * BYTES_PER_ELEMENT,
+    bytes: bytesOf(dy) + bytesOf(x) + 2 * rows * DTYPE_BYTES.f32,
   };
   if (whole) return [first];
   const finish = planFinish(geometry, channels, cut.parts);
@@ -73,7 +73,7 @@ export function batchNormSums(
       ],
       workgroups: finish.workgroups,
       flops: 2 * rows,
-      bytes: (2 * rows + 2 * channels) * BYTES_PER_ELEMENT,
+      bytes: (2 * rows + 2 * channels) * DTYPE_BYTES.f32,
     },
   ];
 }
@@ -111,6 +111,6 @@ export function batchNormInputGradient(
     ],
     workgroups: runs.workgroups,
     flops: (training === null ? 1 : 5) * dx.length,
-    bytes: (training === null ? 2 : 3) * dx.length * BYTES_PER_ELEMENT,
+    bytes: bytesOf(dy) + bytesOf(dx) + (training === null ? 0 : bytesOf(training.x)),
   };
 }

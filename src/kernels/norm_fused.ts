@@ -1,8 +1,9 @@
 import statsSource from '../../shaders/batch_norm_stats.wgsl';
+import reluLibrary from '../../shaders/lib_relu.wgsl';
 import gradientSource from '../../shaders/norm_gradient.wgsl';
-import { BYTES_PER_ELEMENT, u32, type Dispatch, type ParamValue } from '../gpu/dispatch.ts';
+import { DTYPE_BYTES, u32, type Dispatch, type ParamValue } from '../gpu/dispatch.ts';
 import { spread, type KernelContext } from './context.ts';
-import { accessOf, elementsOf, NORM_ROWS } from './maps.ts';
+import { accessOf, elementsOf, mapBytes, NORM_ROWS } from './maps.ts';
 import type { ChannelTable, MapView, MomentPartials, PlainLoad, SumPartials } from './maps.ts';
 import {
   elementsAlong,
@@ -40,7 +41,7 @@ export function mapMoments(
     ],
     workgroups: spread(geometry, cut.team ? rows : Math.ceil(rows / cut.lanes)),
     flops: 4 * elementsOf(x),
-    bytes: (elementsOf(x) + 3 * rows) * BYTES_PER_ELEMENT,
+    bytes: mapBytes(x) + 3 * rows * DTYPE_BYTES.f32,
   };
   return { dispatches: [dispatch], partials };
 }
@@ -82,7 +83,7 @@ export function normBackwardFused(
   const rows = cut.parts * x.channels;
   const partials = { buffer: context.temporary(2 * rows), parts: cut.parts, channels: x.channels };
   const accumulate = mode === 'accumulate';
-  const moved = elementsOf(dy.map) + (accumulate ? 3 : 2) * elementsOf(x);
+  const moved = mapBytes(dy.map) + mapBytes(x) + (accumulate ? 2 : 1) * mapBytes(gradient);
   const dispatch: Dispatch = {
     label: `norm gradient [${x.images}, ${x.channels}, ${x.pixels}]${pooled ? ', average unpooled' : ''}`,
     code: expandParts(
@@ -92,7 +93,7 @@ export function normBackwardFused(
       cut,
       { POOLED: pooled, RELU: relu, ACCUMULATE: accumulate, ...drop.when },
       pooled ? { KERNEL_Y_: `${dy.kernel[0]}u`, KERNEL_X_: `${dy.kernel[1]}u` } : {},
-      drop.include,
+      { ...drop.include, relu: reluLibrary },
     ),
     params: {
       ...partParams(shape, cut),
@@ -119,7 +120,7 @@ export function normBackwardFused(
     ],
     workgroups: spread(geometry, cut.team ? rows : Math.ceil(rows / cut.lanes)),
     flops: 9 * elementsOf(x),
-    bytes: (moved + 2 * rows + NORM_ROWS.length * x.channels) * BYTES_PER_ELEMENT,
+    bytes: moved + (2 * rows + NORM_ROWS.length * x.channels) * DTYPE_BYTES.f32,
   };
   return { dispatches: [dispatch], partials };
 }

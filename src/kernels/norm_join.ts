@@ -2,7 +2,7 @@ import momentsSource from '../../shaders/norm_join_moments.wgsl';
 import sumsSource from '../../shaders/norm_join_sums.wgsl';
 import rowLibrary from '../../shaders/lib_row.wgsl';
 import {
-  BYTES_PER_ELEMENT,
+  DTYPE_BYTES,
   f32,
   u32,
   uniform,
@@ -10,7 +10,7 @@ import {
   type Dispatch,
   type Operand,
 } from '../gpu/dispatch.ts';
-import type { Geometry } from '../gpu/geometry.ts';
+import type { AdapterProfile } from '../gpu/profile.ts';
 import { bindAll } from './bindings.ts';
 import { spread, type KernelContext } from './context.ts';
 import { GRADIENT_ROWS, NORM_ROWS } from './maps.ts';
@@ -89,7 +89,7 @@ export function joinMoments(
     operands,
     workgroups: plan.workgroups,
     flops: 3 * partialLength + 12 * channels,
-    bytes: (partialLength + (2 + NORM_ROWS.length + perChannel) * channels) * BYTES_PER_ELEMENT,
+    bytes: (partialLength + (2 + NORM_ROWS.length + perChannel) * channels) * DTYPE_BYTES.f32,
   };
 }
 
@@ -152,7 +152,7 @@ export function joinSums(
     operands,
     workgroups: plan.workgroups,
     flops: partials.buffer.length + 14 * channels,
-    bytes: (partials.buffer.length + (3 + GRADIENT_ROWS.length + perChannel) * channels) * BYTES_PER_ELEMENT,
+    bytes: (partials.buffer.length + (3 + GRADIENT_ROWS.length + perChannel) * channels) * DTYPE_BYTES.f32,
   };
 }
 
@@ -164,12 +164,12 @@ const tableAccess = ({ bufferChannels }: ChannelTable, channels: number): 'write
 
 /** Channels over threads; where hardware has many parts to join, a channel is shared by 64 lanes. */
 function planJoin(
-  geometry: Geometry,
+  geometry: AdapterProfile,
   channels: number,
   parts: number,
 ): { team: boolean; lanes: number; workgroups: readonly [number, number, number] } {
-  const team = geometry.kind === 'gpu' && parts > 8;
+  const team = geometry.teamReductions && parts > 8;
   // Few channels should still occupy every core.
-  const lanes = geometry.kind === 'gpu' ? 64 : 8;
+  const lanes = geometry.teamReductions ? 64 : 8;
   return { team, lanes, workgroups: spread(geometry, team ? channels : Math.ceil(channels / lanes)) };
 }

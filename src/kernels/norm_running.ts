@@ -1,5 +1,5 @@
 import source from '../../shaders/norm_running_table.wgsl';
-import { BYTES_PER_ELEMENT, f32, u32, type BufferRef, type Dispatch } from '../gpu/dispatch.ts';
+import { DTYPE_BYTES, f32, u32, type BufferRef, type Dispatch } from '../gpu/dispatch.ts';
 import { spread, type KernelContext } from './context.ts';
 import { NORM_ROWS } from './maps.ts';
 import { expandTemplate } from './template.ts';
@@ -35,6 +35,6 @@ export function runningNormTable(
     ],
     workgroups: spread(geometry, Math.ceil(channels / 64)),
     flops: 5 * channels,
-    bytes: (4 + NORM_ROWS.length) * channels * BYTES_PER_ELEMENT,
+    bytes: (4 + NORM_ROWS.length) * channels * DTYPE_BYTES.f32,
   };
 }

@@ -1,9 +1,10 @@
 import adamSource from '../../shaders/adam.wgsl';
 import clipSource from '../../shaders/clip_coefficient.wgsl';
+import nan from '../../shaders/lib_nan.wgsl';
 import sgdSource from '../../shaders/sgd.wgsl';
 import sumSquaresSource from '../../shaders/sum_squares.wgsl';
-import { BYTES_PER_ELEMENT, f32, u32, type BufferRef, type Dispatch, type Operand } from '../gpu/dispatch.ts';
-import type { Geometry } from '../gpu/geometry.ts';
+import { DTYPE_BYTES, f32, u32, type BufferRef, type Dispatch, type Operand } from '../gpu/dispatch.ts';
+import type { AdapterProfile } from '../gpu/profile.ts';
 import { spread, type KernelContext } from './context.ts';
 import { reduce } from './reduce.ts';
 import { expandTemplate } from './template.ts';
@@ -38,7 +39,7 @@ interface AdamBuffers {
 
 /** A step of Adam or AdamW in each span. */
 export function adam(
-  geometry: Geometry,
+  geometry: AdapterProfile,
   buffers: AdamBuffers,
   spans: readonly Span[],
   settings: AdamSettings,
@@ -76,7 +77,7 @@ export function adam(
     usesScalars: true,
     workgroups: spread(geometry, Math.ceil(count / 64)),
     flops: 14 * count * width,
-    bytes: 7 * count * width * BYTES_PER_ELEMENT,
+    bytes: 7 * count * width * DTYPE_BYTES.f32,
   }));
 }
 
@@ -100,7 +101,7 @@ interface SgdBuffers {
 
 /** A step of stochastic gradient descent in each span. */
 export function sgd(
-  geometry: Geometry,
+  geometry: AdapterProfile,
   { parameters, gradients, momentum, gradScale }: SgdBuffers,
   spans: readonly Span[],
   settings: SgdSettings,
@@ -133,7 +134,7 @@ export function sgd(
     usesScalars: true,
     workgroups: spread(geometry, Math.ceil(count / 64)),
     flops: (momentum === null ? 4 : 6) * count * width,
-    bytes: (momentum === null ? 3 : 5) * count * width * BYTES_PER_ELEMENT,
+    bytes: (momentum === null ? 3 : 5) * count * width * DTYPE_BYTES.f32,
   }));
 }
 
@@ -153,7 +154,7 @@ export function clipNorm(
 ): Dispatch[] {
   const { geometry } = context;
   // Enough threads to fill the device; each adds up what lies a whole grid apart.
-  const most = geometry.kind === 'gpu' ? 65536 : 512;
+  const most = 4 * geometry.threadsToFill;
   let length = 0;
   const parts = vectors.flatMap(({ buffer, spans }) =>
     piecesOf(spans, buffer.length).map((piece) => {
@@ -179,12 +180,12 @@ export function clipNorm(
       ],
       workgroups: spread(geometry, Math.ceil(threads / 64)),
       flops: 2 * count * width,
-      bytes: (count * width + threads) * BYTES_PER_ELEMENT,
+      bytes: (count * width + threads) * DTYPE_BYTES.f32,
     })),
     ...reduce(context, 'sum', partial, total, [{ size: length, reduced: true }]),
     {
       label: 'clip coefficient',
-      code: expandTemplate('clip_coefficient', clipSource),
+      code: expandTemplate('clip_coefficient', clipSource, { include: { nan } }),
       params: { max_norm: f32(maxNorm) },
       operands: [
         { buffer: total, access: 'read' },
@@ -193,7 +194,7 @@ export function clipNorm(
       ],
       workgroups: [1, 1, 1],
       flops: 3,
-      bytes: 3 * BYTES_PER_ELEMENT,
+      bytes: 3 * DTYPE_BYTES.f32,
     },
   ];
 }

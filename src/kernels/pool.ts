@@ -2,15 +2,16 @@ import avgSource from '../../shaders/avg_pool.wgsl';
 import avgBackwardSource from '../../shaders/avg_pool_backward.wgsl';
 import nan from '../../shaders/lib_nan.wgsl';
 import view from '../../shaders/lib_pool_view.wgsl';
+import relu from '../../shaders/lib_relu.wgsl';
 import window from '../../shaders/lib_window.wgsl';
 import maxSource from '../../shaders/max_pool.wgsl';
 import maxBackwardSource from '../../shaders/max_pool_backward.wgsl';
-import { BYTES_PER_ELEMENT, i32, u32 } from '../gpu/dispatch.ts';
+import { DTYPE_BYTES, movedBytes, i32, u32 } from '../gpu/dispatch.ts';
 import type { BufferRef, Dispatch, Operand, ParamValue } from '../gpu/dispatch.ts';
-import type { Geometry } from '../gpu/geometry.ts';
+import type { AdapterProfile } from '../gpu/profile.ts';
 import { bindAll } from './bindings.ts';
 import { spread, type KernelContext } from './context.ts';
-import { accessOf, elementsOf } from './maps.ts';
+import { accessOf, mapBytes } from './maps.ts';
 import type { ActivationLoad, MapView, PlainLoad } from './maps.ts';
 import { expandTemplate, type TemplateValues } from './template.ts';
 
@@ -50,7 +51,7 @@ export function maxPool(
 ): Dispatch {
   const { operands, substitute } = forwardOperands(x, y, indices, views);
   const code = expandTemplate('max_pool', maxSource, {
-    include: { window, view, nan },
+    include: { window, view, nan, relu },
     when: { ...windowOptions(shape, false), ...viewOptions(views), INDICES: indices !== null },
     substitute,
   });
@@ -86,7 +87,7 @@ export function avgPool(
 ): Dispatch {
   const { operands, substitute } = forwardOperands(x, y, null, views);
   const code = expandTemplate('avg_pool', avgSource, {
-    include: { window, view },
+    include: { window, view, relu },
     when: { ...windowOptions(shape, countPadding), ...viewOptions(views) },
     substitute,
   });
@@ -132,6 +133,7 @@ function forwardOperands(x: BufferRef, y: BufferRef, indices: BufferRef | null, 
 }
 
 const viewOptions = (views: PoolViews | null): Record<string, boolean> => ({
+  VECTOR: false,
   VIEWS: views !== null,
   ACTIVATION: views?.x.kind === 'activation',
   RELU: views?.x.kind === 'activation' && views.x.relu,
@@ -168,7 +170,7 @@ const NO_WINDOW: PoolWindow = { kernel: [1, 1], stride: [1, 1], padding: [0, 0],
 
 /** A thread for each run of neighbours in a row of what is written. */
 function poolDispatch(
-  geometry: Geometry,
+  geometry: AdapterProfile,
   label: string,
   code: string,
   operands: readonly Operand[],
@@ -179,7 +181,7 @@ function poolDispatch(
 ): Dispatch {
   const { planes, input, output } = shape;
   const { kernel, stride, padding, dilation } = shape.window ?? NO_WINDOW;
-  const run = geometry.kind === 'gpu' ? 1 : 64;
+  const run = geometry.neighboursPerThread;
   const runs = Math.ceil(width / run);
   const threads = planes * height * runs;
   return {
@@ -206,17 +208,14 @@ function poolDispatch(
     operands,
     workgroups: spread(geometry, Math.ceil(threads / 64)),
     flops,
-    bytes: (views === null ? lengthOf(operands) : movedBy(views, operands)) * BYTES_PER_ELEMENT,
+    bytes: views === null ? movedBytes(operands) : movedBy(views, operands),
   };
 }
-
-const lengthOf = (operands: readonly Operand[]): number =>
-  operands.reduce((sum, { buffer }) => sum + buffer.length, 0);
 
 /** Of a wider map, its channels alone; of a norm's table two rows; of anything else all of it. */
 function movedBy({ x, y }: PoolViews, operands: readonly Operand[]): number {
   const rows = x.kind === 'activation' ? 2 * x.map.channels : 0;
   const tables = [x.map.buffer, y.buffer, x.kind === 'activation' ? x.norm.buffer : null];
   const rest = operands.filter(({ buffer }) => !tables.includes(buffer));
-  return elementsOf(x.map) + elementsOf(y) + rows + lengthOf(rest);
+  return mapBytes(x.map) + mapBytes(y) + rows * DTYPE_BYTES.f32 + movedBytes(rest);
 }

@@ -1,16 +1,10 @@
 import dropoutSource from '../../shaders/dropout.wgsl';
+import nan from '../../shaders/lib_nan.wgsl';
 import dropoutLibrary from '../../shaders/lib_dropout.wgsl';
 import random from '../../shaders/lib_random.wgsl';
 import fillSource from '../../shaders/random_fill.wgsl';
-import {
-  BYTES_PER_ELEMENT,
-  f32,
-  u32,
-  type BufferRef,
-  type Dispatch,
-  type ParamValue,
-} from '../gpu/dispatch.ts';
-import type { Geometry } from '../gpu/geometry.ts';
+import { bytesOf, f32, u32, type BufferRef, type Dispatch, type ParamValue } from '../gpu/dispatch.ts';
+import type { AdapterProfile } from '../gpu/profile.ts';
 import { spread } from './context.ts';
 import { expandTemplate } from './template.ts';
 
@@ -19,7 +13,7 @@ export type Distribution = 'uniform' | 'normal';
 
 /** What one random op draws; `op` numbers it within its recording. */
 export function randomFill(
-  geometry: Geometry,
+  geometry: AdapterProfile,
   distribution: Distribution,
   y: BufferRef,
   op: number,
@@ -37,7 +31,7 @@ export function randomFill(
     usesScalars: true,
     workgroups: spread(geometry, Math.ceil(length / 256)),
     flops: 0,
-    bytes: length * BYTES_PER_ELEMENT,
+    bytes: bytesOf(y),
   };
 }
 
@@ -57,7 +51,7 @@ export function dropoutPart(dropout: Dropout | null): {
   readonly params: Record<string, ParamValue>;
   readonly usesScalars: boolean;
 } {
-  const include = { dropout: dropoutLibrary, random };
+  const include = { dropout: dropoutLibrary, nan, random };
   if (dropout === null)
     return { include, when: { DROPOUT: false, PAST: false }, params: {}, usesScalars: false };
   const { p, op, past } = dropout;
@@ -79,12 +73,17 @@ export function dropoutPart(dropout: Dropout | null): {
 const keepScale = (p: number): number => (p < 1 ? 1 / (1 - p) : 0);
 
 /** y = x / (1 - p) where an element is kept, else 0; on dy it is dropout's backward. */
-export function dropout(geometry: Geometry, x: BufferRef, y: BufferRef, { p, op, past }: Dropout): Dispatch {
+export function dropout(
+  geometry: AdapterProfile,
+  x: BufferRef,
+  y: BufferRef,
+  { p, op, past }: Dropout,
+): Dispatch {
   const { length } = y;
   return {
     label: `dropout ${p} [${length}]`,
     code: expandTemplate('dropout', dropoutSource, {
-      include: { random },
+      include: { random, nan },
       when: { VECTOR: length % 4 === 0, PAST: past !== undefined },
     }),
     params: {
@@ -102,7 +101,7 @@ export function dropout(geometry: Geometry, x: BufferRef, y: BufferRef, { p, op,
     usesScalars: past === undefined,
     workgroups: spread(geometry, Math.ceil(length / 256)),
     flops: length,
-    bytes: 2 * length * BYTES_PER_ELEMENT,
+    bytes: bytesOf(x) + bytesOf(y),
   };
 }
 

@@ -1,8 +1,8 @@
 import source from '../../shaders/reduce.wgsl';
 import nan from '../../shaders/lib_nan.wgsl';
 import row from '../../shaders/lib_row.wgsl';
-import { BYTES_PER_ELEMENT, f32, u32, type BufferRef, type Dispatch } from '../gpu/dispatch.ts';
-import type { Geometry } from '../gpu/geometry.ts';
+import { bytesOf, f32, u32, type BufferRef, type Dispatch, type DType } from '../gpu/dispatch.ts';
+import type { AdapterProfile } from '../gpu/profile.ts';
 import { spread, type KernelContext } from './context.ts';
 import { expandTemplate } from './template.ts';
 
@@ -53,7 +53,7 @@ function extentsOf(blocks: readonly Block[]): Extent[] {
   return extents.length > 0 ? extents : [{ outer: product(blocks), reduce: 1, inner: 1 }];
 }
 
-/** y = scale * reduction of x over the reduced blocks; every order of additions is fixed. */
+/** y = scale * reduction of x over the reduced blocks, of x's type; every order of additions is fixed. Integers take scale 1. */
 export function reduce(
   context: KernelContext,
   kind: Reduction,
@@ -66,7 +66,7 @@ export function reduce(
   let from = x;
   return extents.flatMap((extent, i) => {
     const last = i === extents.length - 1;
-    const to = last ? y : context.temporary(extent.outer * extent.inner);
+    const to = last ? y : context.temporary(extent.outer * extent.inner, x.dtype);
     const dispatches = reduceExtent(context, kind, from, to, extent, last ? scale : 1);
     from = to;
     return dispatches;
@@ -81,10 +81,10 @@ function reduceExtent(
   extent: Extent,
   scale: number,
 ): Dispatch[] {
-  const plan = planReduction(context.geometry, extent);
+  const plan = planReduction(context.geometry, extent, x.dtype);
   if (plan.splits === 1) return [pass(context, kind, x, y, extent, plan, scale)];
   const { outer, inner } = extent;
-  const partial = context.temporary(outer * plan.splits * inner);
+  const partial = context.temporary(outer * plan.splits * inner, x.dtype);
   return [
     pass(context, kind, x, partial, extent, plan, 1),
     ...reduceExtent(context, kind, partial, y, { outer, reduce: plan.splits, inner }, scale),
@@ -103,10 +103,15 @@ interface ReductionPlan {
 /** Sums are cut at this length, which bounds both rounding and the time of the slowest thread. */
 const LONGEST_CHUNK = { thread: 4096, team: 65536 };
 
-function planReduction(geometry: Geometry, { outer, reduce, inner }: Extent): ReductionPlan {
+function planReduction(
+  geometry: AdapterProfile,
+  { outer, reduce, inner }: Extent,
+  dtype: DType,
+): ReductionPlan {
   const outputs = outer * inner;
-  const team = geometry.kind === 'gpu' && inner === 1 && reduce >= 64;
-  const rows = team ? 1024 : geometry.kind === 'gpu' ? 16384 : 256;
+  // The lanes' results meet in an array of f32.
+  const team = geometry.teamReductions && inner === 1 && reduce >= 64 && dtype === 'f32';
+  const rows = team ? 1024 : geometry.threadsToFill;
   const shortest = team ? 4096 : 64;
   const longest = team ? LONGEST_CHUNK.team : LONGEST_CHUNK.thread;
   const wanted = Math.ceil((reduce * outputs) / rows);
@@ -115,12 +120,15 @@ function planReduction(geometry: Geometry, { outer, reduce, inner }: Extent): Re
   return { team, lanes, chunk, splits: Math.ceil(reduce / chunk) };
 }
 
+/** Start: null for 0. */
 const COMBINE = {
-  sum: { combine: 'a + b', start: '0.0' },
+  sum: { combine: 'a + b', start: null },
   // A NaN, once met, stays: as in PyTorch.
   max: { combine: 'select(a, b, (is_nan4(b) | (b > a)) & !is_nan4(a))', start: 'first' },
   min: { combine: 'select(a, b, (is_nan4(b) | (b < a)) & !is_nan4(a))', start: 'first' },
 } as const;
+
+const COMBINE_INTEGERS = { sum: COMBINE.sum.combine, max: 'max(a, b)', min: 'min(a, b)' } as const;
 
 function pass(
   { geometry }: KernelContext,
@@ -134,12 +142,19 @@ function pass(
   const outputs = outer * splits * inner;
   const vector = inner === 1 && reduce % 4 === 0;
   const { combine, start } = COMBINE[kind];
+  const { dtype } = x;
   return {
     label: `${kind} [${outer}, ${reduce}, ${inner}]`,
     code: expandTemplate('reduce', source, {
       include: { row, nan },
       when: { TEAM: team, VECTOR: vector },
-      substitute: { LANES_: lanes, ELEMENT_: vector ? 'vec4f' : 'f32', COMBINE_: combine, START_: start },
+      substitute: {
+        LANES_: lanes,
+        ELEMENT_: vector ? `vec4<${dtype}>` : dtype,
+        COMBINE_: dtype === 'f32' ? combine : COMBINE_INTEGERS[kind],
+        START_: start ?? `${dtype}(0)`,
+        SCALAR_: dtype,
+      },
     }),
     params: {
       outputs: u32(outputs),
@@ -155,6 +170,6 @@ function pass(
     ],
     workgroups: spread(geometry, team ? outputs : Math.ceil(outputs / lanes)),
     flops: outer * reduce * inner,
-    bytes: (outer * reduce * inner + outputs) * BYTES_PER_ELEMENT,
+    bytes: bytesOf(x) + bytesOf(y),
   };
 }

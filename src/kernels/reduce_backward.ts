@@ -1,5 +1,6 @@
+import nan from '../../shaders/lib_nan.wgsl';
 import source from '../../shaders/reduce_backward.wgsl';
-import { BYTES_PER_ELEMENT, f32, u32, type BufferRef, type Dispatch, type Operand } from '../gpu/dispatch.ts';
+import { movedBytes, f32, u32, type BufferRef, type Dispatch, type Operand } from '../gpu/dispatch.ts';
 import { spread, type KernelContext } from './context.ts';
 import { reduce, type Block } from './reduce.ts';
 import { expandTemplate } from './template.ts';
@@ -26,7 +27,7 @@ export function spreadGradient(
     { buffer: dy, access: 'read' },
     { buffer: dx, access: 'write' },
   ];
-  return dispatch(context, 'spread', dimensionsOf(blocks), operands, scale);
+  return dispatch(context, 'spread', dimensionsOf(blocks), operands, { scale });
 }
 
 /** Backward of amax and amin: the elements that equal their output share its gradient. */
@@ -39,6 +40,7 @@ export function shareGradient(
   blocks: readonly Block[],
 ): Dispatch[] {
   const dimensions = dimensionsOf(blocks);
+  const whole = blocks.every(({ reduced }) => reduced);
   const equal = context.temporary(x.length);
   const ties = context.temporary(y.length);
   const compared: Operand[] = [
@@ -46,14 +48,20 @@ export function shareGradient(
     { buffer: y, access: 'read' },
   ];
   return [
-    dispatch(context, 'equal', dimensions, [...compared, { buffer: equal, access: 'write' }]),
+    dispatch(context, 'equal', dimensions, [...compared, { buffer: equal, access: 'write' }], { whole }),
     ...reduce(context, 'sum', equal, ties, blocks),
-    dispatch(context, 'share', dimensions, [
-      ...compared,
-      { buffer: dy, access: 'read' },
-      { buffer: ties, access: 'read' },
-      { buffer: dx, access: 'write' },
-    ]),
+    dispatch(
+      context,
+      'share',
+      dimensions,
+      [
+        ...compared,
+        { buffer: dy, access: 'read' },
+        { buffer: ties, access: 'read' },
+        { buffer: dx, access: 'write' },
+      ],
+      { whole },
+    ),
   ];
 }
 
@@ -93,7 +101,7 @@ function dispatch(
   mode: Mode,
   dimensions: readonly Dimension[],
   operands: readonly Operand[],
-  scale = 1,
+  { scale = 1, whole = false }: { readonly scale?: number; readonly whole?: boolean } = {},
 ): Dispatch {
   if (dimensions.length > MOST_DIMENSIONS) {
     throw new RangeError(
@@ -104,7 +112,7 @@ function dispatch(
   const all = [...padding, ...dimensions];
   const elements = all.reduce((count, { size }) => count * size, 1);
   const last = all.at(-1)?.size ?? 1;
-  const run = geometry.kind === 'gpu' ? 4 : 64;
+  const run = Math.max(4, geometry.neighboursPerThread);
   const runs = Math.ceil(last / run);
   const threads = (elements / last) * runs;
   const fields = all.map(({ stride }, i) => [`stride${i}`, u32(stride)] as const);
@@ -112,7 +120,10 @@ function dispatch(
   return {
     label: `${mode} gradient [${dimensions.map(({ size }) => size).join(', ')}]`,
     code: expandTemplate('reduce_backward', source, {
+      include: { nan },
       when: {
+        TIES: mode === 'equal' || mode === 'share',
+        WHOLE: whole,
         SPREAD: mode === 'spread',
         EQUAL: mode === 'equal',
         SHARE: mode === 'share',
@@ -129,6 +140,6 @@ function dispatch(
     operands,
     workgroups: spread(geometry, Math.ceil(threads / 64)),
     flops: elements,
-    bytes: operands.reduce((sum, { buffer }) => sum + buffer.length, 0) * BYTES_PER_ELEMENT,
+    bytes: movedBytes(operands),
   };
 }

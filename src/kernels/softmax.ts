@@ -4,8 +4,8 @@ import nan from '../../shaders/lib_nan.wgsl';
 import rowLibrary from '../../shaders/lib_row.wgsl';
 import softmaxSource from '../../shaders/softmax.wgsl';
 import softmaxBackwardSource from '../../shaders/softmax_backward.wgsl';
-import { BYTES_PER_ELEMENT, f32, u32, type BufferRef, type Dispatch, type Operand } from '../gpu/dispatch.ts';
-import type { Geometry } from '../gpu/geometry.ts';
+import { movedBytes, f32, u32, type BufferRef, type Dispatch, type Operand } from '../gpu/dispatch.ts';
+import type { AdapterProfile } from '../gpu/profile.ts';
 import { spread, type KernelContext } from './context.ts';
 import type { Extent } from './reduce.ts';
 import { expandTemplate } from './template.ts';
@@ -26,7 +26,6 @@ export function softmaxForward(
     name: log ? 'logSoftmax' : 'softmax',
     source: softmaxSource,
     when: { LOG: log },
-    include: {},
   };
   return rowDispatch(geometry, shader, operands, extent, { inner: u32(extent.inner) }, 4);
 }
@@ -46,7 +45,7 @@ export function softmaxGradient(
     { buffer: dx, access: 'write' },
   ];
   const name = `${log ? 'logSoftmax' : 'softmax'} backward`;
-  const shader = { name, source: softmaxBackwardSource, when: { LOG: log }, include: {} };
+  const shader = { name, source: softmaxBackwardSource, when: { LOG: log } };
   return rowDispatch(geometry, shader, operands, extent, { inner: u32(extent.inner) }, 4);
 }
 
@@ -63,7 +62,7 @@ export function crossEntropyLosses(
     { buffer: losses, access: 'write' },
   ];
   const when = { SOFT: target.dtype === 'f32' };
-  const shader = { name: 'crossEntropy', source: lossSource, when, include: { nan } };
+  const shader = { name: 'crossEntropy', source: lossSource, when };
   const extent = { outer: losses.length, reduce: logits.length / losses.length, inner: 1 };
   return rowDispatch(geometry, shader, operands, extent, {}, 4);
 }
@@ -81,7 +80,7 @@ export function crossEntropyGradient(
     { buffer: dlogits, access: 'write' },
   ];
   const when = { SOFT: target.dtype === 'f32', EACH: each };
-  const shader = { name: 'crossEntropy backward', source: lossBackwardSource, when, include: { nan } };
+  const shader = { name: 'crossEntropy backward', source: lossBackwardSource, when };
   const extent = { outer: rows, reduce: logits.length / rows, inner: 1 };
   return rowDispatch(geometry, shader, operands, extent, { scale: f32(scale) }, 6);
 }
@@ -90,25 +89,24 @@ interface RowShader {
   readonly name: string;
   readonly source: string;
   readonly when: Readonly<Record<string, boolean>>;
-  readonly include: Readonly<Record<string, string>>;
 }
 
 /** A workgroup for each row where rows are long and contiguous and workgroup memory is fast; a thread otherwise. */
 function rowDispatch(
-  geometry: Geometry,
-  { name, source, when, include }: RowShader,
+  geometry: AdapterProfile,
+  { name, source, when }: RowShader,
   operands: readonly Operand[],
   { outer, reduce, inner }: Extent,
   params: NonNullable<Dispatch['params']>,
   flopsPerElement: number,
 ): Dispatch {
-  const team = geometry.kind === 'gpu' && inner === 1 && reduce >= 32;
+  const team = geometry.teamReductions && inner === 1 && reduce >= 32;
   const lanes = team && reduce >= 1024 ? 256 : 64;
   const rows = outer * inner;
   return {
     label: `${name} [${outer}, ${reduce}, ${inner}]`,
     code: expandTemplate(name, source, {
-      include: { row: rowLibrary, ...include },
+      include: { row: rowLibrary, nan },
       when: { TEAM: team, ...when },
       substitute: { LANES_: lanes },
     }),
@@ -116,6 +114,6 @@ function rowDispatch(
     operands,
     workgroups: spread(geometry, team ? rows : Math.ceil(rows / lanes)),
     flops: flopsPerElement * rows * reduce,
-    bytes: operands.reduce((sum, { buffer }) => sum + buffer.length, 0) * BYTES_PER_ELEMENT,
+    bytes: movedBytes(operands),
   };
 }

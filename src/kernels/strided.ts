@@ -1,5 +1,5 @@
 import { u32, type ParamValue } from '../gpu/dispatch.ts';
-import type { Geometry } from '../gpu/geometry.ts';
+import type { AdapterProfile } from '../gpu/profile.ts';
 
 /** An array as an index space sees it: where it starts, and how far one step along each dimension goes. */
 export interface View {
@@ -54,7 +54,7 @@ function mergeDimensions(shape: readonly number[], a: View, b: View): Dimension[
  * Throws a RangeError if more than six dimensions remain after merging.
  */
 export function planWalk(
-  geometry: Geometry,
+  geometry: AdapterProfile,
   shape: readonly number[],
   a: View,
   b: View,
@@ -117,8 +117,8 @@ export function planWalk(
  * How many of `length` neighbours one thread takes, always a divisor. Software adapters want fat threads (on lavapipe 8
  * a thread copy twice as fast as 1); hardware wants neighbours in neighbouring threads.
  */
-export function itemsPerThread(geometry: Geometry, length: number): number {
-  return geometry.kind === 'cpu' ? ([8, 4, 2].find((count) => length % count === 0) ?? 1) : 1;
+export function itemsPerThread(geometry: AdapterProfile, length: number): number {
+  return [8, 4, 2].find((count) => count <= geometry.elementsPerThread && length % count === 0) ?? 1;
 }
 
 /** Whether every row starts at a multiple of four elements and lies dense, or repeats one element. */

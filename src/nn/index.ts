@@ -17,11 +17,11 @@ export {
   readSafetensorsHeader,
   safetensorsPieces,
   writeSafetensors,
-} from './checkpoint/safetensors.ts';
+} from './checkpoint/safetensors/file.ts';
 export type {
   Safetensors,
   SafetensorsEntry,
   SafetensorsHeader,
   WritableTensor,
-} from './checkpoint/safetensors.ts';
+} from './checkpoint/safetensors/file.ts';
 export { exportOnnx, type OnnxInput, type OnnxModel, type OnnxOptions } from './onnx/export.ts';

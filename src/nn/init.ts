@@ -1,9 +1,17 @@
 import { pcg4d } from '../tensor/graph/random.ts';
-import { elementCount, type Shape } from '../tensor/graph/shape.ts';
+import { checkValue, notNegative } from '../tensor/graph/options.ts';
+import { elementCount, formatShape, type Shape } from '../tensor/graph/shape.ts';
 import type { Init } from './parameter.ts';
 
-/** Elements that one output depends on: [out, in] or [out, in, kH, kW] gives in * kH * kW. */
-export const fanInOf = (shape: Shape): number => elementCount(shape.slice(1));
+/**
+ * Elements that one output depends on: [out, in] or [out, in, kH, kW] gives in * kH * kW. Throws a RangeError for a
+ * shape of fewer dimensions.
+ */
+export function fanInOf(shape: Shape): number {
+  if (shape.length < 2)
+    throw new RangeError(`a fan in needs two dimensions or more, the shape is ${formatShape(shape)}`);
+  return elementCount(shape.slice(1));
+}
 
 export const zeros: Init = (shape) => new Float32Array(elementCount(shape));
 
@@ -11,6 +19,7 @@ export const ones: Init = (shape) => new Float32Array(elementCount(shape)).fill(
 
 /** Uniform in [-bound, bound). */
 export function uniform(bound: number): Init {
+  checkValue('uniform', 'the bound', bound, notNegative);
   return (shape, seed) => {
     const values = uniforms(elementCount(shape), seed);
     return values.map((u) => bound * (2 * u - 1));
@@ -19,6 +28,7 @@ export function uniform(bound: number): Init {
 
 /** Normal with mean 0. */
 export function normal(std: number): Init {
+  checkValue('normal', 'std', std, notNegative);
   return (shape, seed) => normals(elementCount(shape), seed).map((z) => std * z);
 }
 

@@ -1,9 +1,10 @@
-import type { Device } from '../tensor/device.ts';
+import { activeTrace, type Watched } from '../tensor/graph/guards.ts';
+import type { RecordingDevice } from '../tensor/graph/recording_device.ts';
 import type { Tensor } from '../tensor/graph/tensor.ts';
 import { ModuleTensor, Parameter } from './parameter.ts';
 import { checkStateDict, type HostTensor, type LoadReport, type StateDict } from './state.ts';
 
-/** PyTorch counts batches for BatchNorm's cumulative average, which does not exist here. */
+/** PyTorch counts batches always, layers here only where BatchNorm averages over all of them. */
 const IGNORED = 'num_batches_tracked';
 
 /**
@@ -15,8 +16,25 @@ const IGNORED = 'num_batches_tracked';
  * A module is made in host memory; `to(device)` moves it, which must happen before its first use.
  */
 export abstract class Module {
-  /** True while training: dropout drops, batch norm uses the batch's statistics. Set by `train` and `eval`. */
-  training = true;
+  #training = true;
+  readonly #watchedTraining: Watched = {
+    peek: () => this.#training,
+    restore: (training) => (this.#training = training === true),
+  };
+
+  /**
+   * True while training: dropout drops, batch norm uses the batch's statistics. Set by `train` and `eval`; compiled functions that
+   * look at it are traced anew when it changes.
+   */
+  get training(): boolean {
+    activeTrace()?.noteRead(this.#watchedTraining);
+    return this.#training;
+  }
+
+  set training(training: boolean) {
+    activeTrace()?.noteWrite(this.#watchedTraining, training);
+    this.#training = training;
+  }
 
   /** Direct sub-modules by name. */
   namedChildren(): [string, Module][] {
@@ -80,7 +98,7 @@ export abstract class Module {
   }
 
   /** Moves everything to a device; harmless when repeated. */
-  to(device: Device): this {
+  to(device: RecordingDevice): this {
     for (const entry of this.namedTensors().values()) entry.to(device);
     return this;
   }
@@ -112,13 +130,14 @@ export abstract class Module {
   }
 
   /**
-   * Replaces parameters and statistics. Entries named num_batches_tracked are ignored. Throws a RangeError, before
+   * Replaces parameters and statistics. Entries named num_batches_tracked are ignored where nothing counts. Throws a RangeError, before
    * anything is changed, that lists all wrong shapes and, if `strict` (default), all missing and unexpected names.
    * Gives the names that did not fit.
    */
   loadStateDict(dict: StateDict, options: { readonly strict?: boolean } = {}): LoadReport {
     const here = this.namedTensors();
-    const given = new Map([...dict].filter(([name]) => name.split('.').at(-1) !== IGNORED));
+    const isWanted = (name: string): boolean => here.has(name) || name.split('.').at(-1) !== IGNORED;
+    const given = new Map([...dict].filter(([name]) => isWanted(name)));
     const report = checkStateDict(this.constructor.name, here, given, options.strict ?? true);
     for (const [name, { data }] of given) {
       here.get(name)?.set(Float32Array.from(data));

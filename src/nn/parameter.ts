@@ -1,8 +1,7 @@
-import type { Device } from '../tensor/device.ts';
 import { defaultGenerator } from '../tensor/graph/random.ts';
+import type { RecordingDevice } from '../tensor/graph/recording_device.ts';
 import { elementCount, formatShape, type Shape } from '../tensor/graph/shape.ts';
 import type { Tensor } from '../tensor/graph/tensor.ts';
-import { createFrom, upload } from './transfer.ts';
 
 /** Makes a tensor's elements, row-major; all that is random in them comes from the seed, a u32. */
 export type Init = (shape: Shape, seed: number) => Float32Array<ArrayBuffer>;
@@ -17,13 +16,16 @@ export class ModuleTensor {
   /** Makes the elements; null on a device. */
   #make: (() => Float32Array<ArrayBuffer>) | null;
   #tensor: Tensor | null = null;
+  #device: RecordingDevice | null = null;
+  readonly #role: 'parameter' | 'statistic';
   #requiresGrad: boolean;
 
-  constructor(shape: Shape, init: Init, requiresGrad: boolean) {
+  constructor(shape: Shape, init: Init, role: 'parameter' | 'statistic') {
     const seed = defaultGenerator.bits();
     this.shape = shape;
     this.#make = () => init(shape, seed);
-    this.#requiresGrad = requiresGrad;
+    this.#role = role;
+    this.#requiresGrad = role === 'parameter';
   }
 
   /** The tensor on the device. Throws an Error if the module has not been moved to one. */
@@ -52,18 +54,20 @@ export class ModuleTensor {
   /** Replaces the elements, wherever they are; `data` must not be changed afterwards. */
   set(data: Float32Array<ArrayBuffer>): void {
     if (this.#tensor === null) this.#make = () => data;
-    else upload(this.#tensor, data);
+    else this.#device?.overwrite(this.#tensor, data);
   }
 
   /** Moves the elements to a device. Throws an Error if they are on another one. */
-  to(device: Device): void {
+  to(device: RecordingDevice): void {
     if (this.#tensor !== null) {
-      if (this.#tensor.device === device) return;
+      if (this.#device === device) return;
       throw new Error('a module cannot move between devices: load its state dict into a new one');
     }
-    if (this.#make === null) throw new Error('this module was disposed');
-    this.#tensor = createFrom(device, this.shape, this.#make());
+    const make = this.#make;
+    if (make === null) throw new Error('this module was disposed');
+    this.#tensor = device.createTensor(this.shape, make, { role: this.#role });
     this.#tensor.requiresGrad = this.#requiresGrad;
+    this.#device = device;
     this.#make = null;
   }
 
@@ -77,7 +81,7 @@ export class ModuleTensor {
 
   /** Gives the memory back; the module can no longer be used. */
   dispose(): void {
-    this.#tensor?.grad?.dispose();
+    this.#tensor?.replaceGrad(null);
     this.#tensor?.dispose();
     this.#make = null;
   }
@@ -86,13 +90,13 @@ export class ModuleTensor {
 /** A tensor that is trained. */
 export class Parameter extends ModuleTensor {
   constructor(shape: Shape, init: Init) {
-    super(shape, init, true);
+    super(shape, init, 'parameter');
   }
 }
 
 /** A tensor that is kept with the parameters but not trained, as running statistics are (PyTorch: a buffer). */
 export class Statistic extends ModuleTensor {
   constructor(shape: Shape, init: Init) {
-    super(shape, init, false);
+    super(shape, init, 'statistic');
   }
 }

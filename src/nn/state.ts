@@ -1,5 +1,5 @@
 import { elementCount, formatShape, sameShape, type Shape } from '../tensor/graph/shape.ts';
-import type { TypedArray } from '../tensor/graph/tensor.ts';
+import type { TypedArray } from '../tensor/graph/dtype.ts';
 
 /** Elements of a tensor in the host's memory, row-major. A shape may hold zeros here, as in files. */
 export interface HostTensor {

@@ -14,13 +14,13 @@ export interface NodeGpu {
   readonly adapter: GPUAdapter;
 }
 
-/** What the fast profile asks of Dawn: unsafe for untrusted shaders, and an invalid one ends the process. */
+/** Dawn's toggles in the fast profile. It is unsafe for untrusted shaders, and an invalid shader aborts the process. */
 const FAST = [
   'enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia,disable_robustness,disable_workgroup_init,skip_validation',
   'disable-dawn-features=lazy_clear_resource_on_first_use,timestamp_quantization',
 ];
 
-/** Everything validated; experimental features and exact timestamps are still wanted. */
+/** Dawn's toggles in the checked profile: full validation, with experimental features and exact timestamps. */
 const CHECKED = [
   'enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia',
   'disable-dawn-features=timestamp_quantization',
@@ -43,16 +43,16 @@ export async function openNodeGpu({ adapter: choice, profile }: NodeGpuOptions):
   );
 }
 
-/** The best of the machine's own adapters, hardware before software; null where Dawn accepts none. */
+/** The best of the machine's own adapters, hardware before software; null if Dawn accepts none. */
 export async function openSystem(profile: Profile): Promise<NodeGpu | null> {
   const gpu = instance(await loadDawn(), dawnOptions(profile));
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
   return adapter === null ? null : { gpu, adapter };
 }
 
-/** The machine's own software adapter, whether or not it also has hardware; null where Dawn accepts none. */
+/** The machine's own software adapter, whether or not it also has hardware; null if Dawn accepts none. */
 export async function openSystemSoftware(profile: Profile): Promise<NodeGpu | null> {
-  // Dawn's forceFallbackAdapter knows SwiftShader and WARP but not lavapipe, which is asked for by its name.
+  // Dawn's forceFallbackAdapter knows SwiftShader and WARP but not lavapipe, which must be requested by name.
   const byName = process.platform === 'linux';
   const create = await loadDawn();
   try {
@@ -65,14 +65,14 @@ export async function openSystemSoftware(profile: Profile): Promise<NodeGpu | nu
   }
 }
 
-/** SwiftShader from npm. Throws an Error where it cannot be unpacked or Dawn refuses it. */
+/** SwiftShader from npm. Throws an Error if it cannot be unpacked or Dawn refuses it. */
 export async function openSwiftShader(profile: Profile): Promise<NodeGpu> {
   const { manifest, loader } = unpackSwiftShader();
   const { default: koffi } = await import('koffi');
-  // A library by this name in the process satisfies Dawn's dlopen, so that no Vulkan need be installed.
+  // A loaded library of this name satisfies Dawn's dlopen, so Vulkan need not be installed.
   koffi.load(loader);
   const create = await loadDawn();
-  // The Vulkan loader reads these while Dawn looks for adapters. Nothing is awaited between, so that nobody else sees them.
+  // The Vulkan loader reads these variables while Dawn looks for adapters. Nothing is awaited until they are restored, so no other code sees them.
   const { VK_DRIVER_FILES, VK_ICD_FILENAMES } = process.env;
   setEnvironment(manifest, manifest);
   const gpu = instance(create, dawnOptions(profile), 'swiftshader');

@@ -5,8 +5,8 @@ import { openNodeGpu } from './adapter.ts';
 /** A device in Node: Dawn from npm, on hardware or on a software adapter. */
 export class NodeDevice extends Device {
   /**
-   * Opens a device; see `openNodeGpu` for what is chosen and what is thrown. Where `debug` is not given, the environment
-   * variable DEBUG decides.
+   * Opens a device; `openNodeGpu` says which adapter is chosen and what is thrown. The default of `debug` is the environment
+   * variable DEBUG.
    */
   static override async create(options: DeviceOptions = {}): Promise<NodeDevice> {
     const all: DeviceOptions = { ...debugLevel(process.env['DEBUG']), ...options };
@@ -17,7 +17,7 @@ export class NodeDevice extends Device {
   }
 }
 
-/** Anything but 1 to 4 is not meant for us: other packages read DEBUG too. */
+/** Parses DEBUG. Values other than 1 to 4 are ignored, because other packages read DEBUG too. */
 function debugLevel(text: string | undefined): Pick<GpuOptions, 'debug'> {
   const debug = ([1, 2, 3, 4] as const).find((level) => String(level) === text);
   return debug === undefined ? {} : { debug };

@@ -21,16 +21,16 @@ export interface AdapterReport extends Description {
   /** Names of the limits the engine asks for, with what the adapter offers. */
   readonly limits: Readonly<Record<string, number>>;
   readonly features: readonly string[];
-  /** Smallest and largest; zeros where unknown. */
+  /** Smallest and largest size; zeros if unknown. */
   readonly subgroupSizes: readonly [number, number];
   readonly subgroupMatrices: readonly SubgroupMatrix[];
 }
 
-/** One of the places where 'auto' looks, in that order. */
+/** A source of adapters for 'auto'. */
 export interface AdapterSource {
   readonly source: 'system' | 'system software' | 'SwiftShader from npm';
   readonly adapter: AdapterReport | null;
-  /** Why there is none, where that is known. */
+  /** The reason if there is no adapter and the reason is known. */
   readonly problem: string | null;
 }
 
@@ -42,9 +42,9 @@ export interface DoctorReport {
   readonly disk: { readonly folder: string; readonly freeBytes: number };
   readonly vulkan: { readonly loader: string | null; readonly drivers: readonly string[] };
   readonly adapters: readonly AdapterSource[];
-  /** What 'auto' takes here. */
+  /** The adapter that 'auto' chooses. */
   readonly chosen: { readonly name: string; readonly kind: 'gpu' | 'cpu'; readonly why: string } | null;
-  /** Of the chosen adapter, in the fast profile. */
+  /** Ceilings of the chosen adapter in the fast profile. */
   readonly ceilings: Ceilings | null;
   readonly media: {
     readonly video: readonly string[];
@@ -53,7 +53,7 @@ export interface DoctorReport {
   };
 }
 
-/** What this machine has for training: a few seconds of looking and measuring, nothing is changed. */
+/** Measures the capabilities of this machine in a few seconds, without changing anything. */
 export async function doctor(): Promise<DoctorReport> {
   const found: { source: AdapterSource; node: NodeGpu | null }[] = [];
   for (const [source, open] of SOURCES) found.push(await look(source, open));
@@ -158,7 +158,7 @@ function findLoader(): string | null {
   return paths.find((path) => existsSync(path)) ?? null;
 }
 
-/** Manifests of the Vulkan drivers that the loader would see. */
+/** Manifests of the Vulkan drivers that the loader finds. */
 function findDrivers(): string[] {
   const named = process.env['VK_DRIVER_FILES'] ?? process.env['VK_ICD_FILENAMES'];
   if (named !== undefined) return named.split(':');

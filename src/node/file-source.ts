@@ -2,18 +2,18 @@ import { open, stat, type FileHandle } from 'node:fs/promises';
 import { checkRange, type ByteSource } from '../nn/checkpoint/source.ts';
 import { errorCode, messageOf } from './files.ts';
 
-/** A file on the disk of which only what is asked for is read; `close` it when its tensors have been read. */
+/** Random access to a file on disk. `close` it when its tensors have been read. */
 export interface FileSource extends ByteSource {
   close(): Promise<void>;
 }
 
-/** A single read may not be longer (2 GiB - 1 on Linux). */
+/** Longest single read; Linux allows 2 GiB - 1. */
 const LONGEST_READ = 2 ** 30;
 
-/** Opens a regular file, or a link to one. Throws an Error of one sentence that names it and says what it is instead. */
+/** Opens a regular file or a link to one. Throws an Error of one sentence that names the path and says what it is instead. */
 export async function openFileSource(path: string): Promise<FileSource> {
   const found = await stat(path).catch((error: unknown) => Promise.reject(unreadable(path, error)));
-  // Before it is opened, since opening a pipe waits for its other end.
+  // Checked before opening, because opening a pipe waits for its other end.
   if (found.isDirectory()) throw new Error(`${path} is a folder: name a file in it`);
   if (!found.isFile())
     throw new Error(`${path} is no regular file (a pipe or a device): copy it to a file first`);
@@ -30,7 +30,7 @@ export async function openFileSource(path: string): Promise<FileSource> {
   };
 }
 
-/** A loop, since a read may return less than it was asked for. */
+/** Reads until `bytes` is full, because a single read may return less. */
 async function fill(file: FileHandle, bytes: Uint8Array, begin: number, path: string): Promise<void> {
   for (let done = 0; done < bytes.length;) {
     const length = Math.min(LONGEST_READ, bytes.length - done);

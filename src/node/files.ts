@@ -1,18 +1,18 @@
-// Writing files whole or not at all, and saying in one sentence why it failed.
+// Atomic writes, and errors of one sentence.
 
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
-/** The disk or its permissions refuse: no other file would fare better, so work stops at once. */
+/** The disk is full or not writable. Other files would fail too, so work stops at once. */
 export class StorageError extends Error {
   override readonly name = 'StorageError';
 }
 
 /**
- * Writes the data (pieces one after another) to a temporary name beside `path`, flushes it to the disk and renames it;
- * makes the folder if needed. Pieces that come over time are written as they come. Throws a StorageError of one sentence when
- * the disk is full or does not allow it, and whatever making the pieces throws; nothing is left behind, and what had the name
- * before is untouched.
+ * Writes the data (pieces one after another) to a temporary name beside `path`, flushes it to the disk and renames it.
+ * Creates the folder if needed. Asynchronous pieces are written as they arrive. Throws a StorageError of one sentence if the
+ * disk is full or not writable, and any error of the pieces; in both cases the temporary file is removed and an existing file
+ * stays unchanged.
  */
 export async function writeFileAtomic(
   path: string,
@@ -38,22 +38,22 @@ export async function writeFileAtomic(
   }
 }
 
-/** The name a file has while it is written; the process number keeps two runs apart. */
+/** The name of a file while it is written. The process number keeps two processes apart. */
 export function temporaryName(path: string): string {
   return `${path}.${process.pid}.tmp`;
 }
 
-/** Code of a failed system call, as ENOENT; undefined for other errors. */
+/** Code of a failed system call, such as ENOENT; undefined for other errors. */
 export function errorCode(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }
 
-/** What an error says, on one line. */
+/** An error's message on one line. */
 export function messageOf(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).replace(/\s*\n\s*/g, '; ');
 }
 
-/** A failed write in one sentence that says what to do. */
+/** The error of a failed write, in one sentence that says what to do. */
 export function storageError(error: unknown, path: string): StorageError {
   const code = errorCode(error);
   const reason =

@@ -1,7 +1,7 @@
 import { formatBytes } from '../gpu/storage.ts';
 import type { AdapterReport, AdapterSource, DoctorReport } from './doctor.ts';
 
-/** Features that change what the engine does or how fast; adapters have many more. */
+/** Features that the engine uses. */
 const SHOWN_FEATURES = [
   'shader-f16',
   'subgroups',
@@ -9,7 +9,7 @@ const SHOWN_FEATURES = [
   'timestamp-query',
 ];
 
-/** The report for people; a program reads the JSON. */
+/** The report as text. */
 export function formatDoctor(report: DoctorReport): string {
   const { processor, memory, disk, vulkan, chosen, ceilings, media } = report;
   const lines: [string, string][] = [

@@ -17,8 +17,8 @@ interface SwiftShader {
 
 /**
  * SwiftShader, the Vulkan device in software that @sparticuz/chromium ships, unpacked into the cache folder on
- * first use (15 MB). Safe with several processes at once: each unpacks apart, the first rename wins.
- * Throws an Error where the package is missing, the machine is not x64 Linux or no folder can be written.
+ * first use (15 MB). Several processes may do so at once: each unpacks to its own folder, and the first rename wins.
+ * Throws an Error if the package is missing, the machine is not x64 Linux or no cache folder is writable.
  */
 export function unpackSwiftShader(): SwiftShader {
   if (process.platform !== 'linux' || process.arch !== 'x64') {
@@ -39,7 +39,7 @@ export function unpackSwiftShader(): SwiftShader {
   );
 }
 
-/** Where things may be cached, best first. */
+/** Possible cache folders, in order of preference. */
 export function cacheFolders(): string[] {
   const { XDG_CACHE_HOME } = process.env;
   return [...(XDG_CACHE_HOME ? [XDG_CACHE_HOME] : []), join(homedir(), '.cache'), tmpdir()];
@@ -66,7 +66,7 @@ function unpackInto(archive: string, parent: string, name: string): string {
     for (const file of [DRIVER, MANIFEST, LOADER]) writeFileSync(join(temporary, file), tarEntry(tar, file));
     renameSync(temporary, folder);
   } catch (cause) {
-    // Another process was faster; its folder is the same.
+    // Another process was faster, and its folder has the same contents.
     if (!existsSync(folder)) throw cause;
   } finally {
     rmSync(temporary, { recursive: true, force: true });

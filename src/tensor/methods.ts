@@ -6,6 +6,7 @@ import { backward, type BackwardOptions } from './graph/autograd.ts';
 import { cloneOp } from './graph/basic_ops.ts';
 import { recordOne } from './graph/op.ts';
 import * as ops from './ops/index.ts';
+import type { Device } from './device.ts';
 import { Tensor } from './graph/tensor.ts';
 
 type Method<F> = F extends (x: Tensor, ...rest: infer Rest) => infer Result
@@ -48,6 +49,8 @@ type OpMethods = { [Name in keyof typeof METHODS]: Method<(typeof METHODS)[Name]
 
 declare module './graph/tensor.ts' {
   interface Tensor extends OpMethods {
+    /** The device that the tensor lives on. */
+    readonly device: Device;
     /**
      * Gradients of this tensor with respect to every leaf that requires one, added to the leaves' `grad`. `gradient`
      * is the one that flows in, of this tensor's shape; a scalar's defaults to 1.
@@ -58,11 +61,11 @@ declare module './graph/tensor.ts' {
     /** Largest element, or along a dimension the largest elements with their places. */
     max: {
       (): Tensor;
-      (options: ops.AlongOptions): ops.ValuesAndIndices;
+      (dim: number | ops.AlongOptions, options?: ops.KeepDimOption): ops.ValuesAndIndices;
     };
     min: {
       (): Tensor;
-      (options: ops.AlongOptions): ops.ValuesAndIndices;
+      (dim: number | ops.AlongOptions, options?: ops.KeepDimOption): ops.ValuesAndIndices;
     };
   }
 }
@@ -82,3 +85,10 @@ define('max', ops.max);
 define('min', ops.min);
 define('backward', backward);
 define('clone', (x) => recordOne(cloneOp, [x], { shape: x.shape, dtype: x.dtype }, null));
+// Every tensor that users hold was made by a Device; the graph below knows it as a Recorder.
+Object.defineProperty(Tensor.prototype, 'device', {
+  get(this: Tensor) {
+    return this.recorder;
+  },
+  configurable: true,
+});

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { download, type DownloadOptions } from '../../src/avsc/node/download.ts';
+import { download, type DownloadOptions } from '../../src/avsc/node/fetch/download.ts';
 import { hashValues } from '../support/hash.ts';
 import { start, wavelight } from './wavelight.ts';
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findArchitecture } from '../../src/avsc/weights/architectures.ts';
-import { readSafetensors, writeSafetensors } from '../../src/nn/checkpoint/safetensors.ts';
+import { readSafetensors, writeSafetensors } from '../../src/nn/checkpoint/safetensors/file.ts';
 import { openFile } from '../support/checkpoint.ts';
 import { hashWeight } from '../support/hash_weights.ts';
 import { writeTorchLegacy } from '../support/torch_writer.ts';

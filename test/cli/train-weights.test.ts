@@ -3,11 +3,11 @@ import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFi
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { makeDataset } from '../../src/avsc/node/synth.ts';
+import { makeDataset } from '../../src/avsc/node/data/synth.ts';
 import type { RunResults } from '../../src/avsc/training/records.ts';
 import { findArchitecture } from '../../src/avsc/weights/architectures.ts';
 import { manualSeed } from '../../src/index.ts';
-import { readSafetensors, writeSafetensors } from '../../src/nn/checkpoint/safetensors.ts';
+import { readSafetensors, writeSafetensors } from '../../src/nn/checkpoint/safetensors/file.ts';
 import { start, wavelight, type Finished } from './wavelight.ts';
 
 const DEVICE = process.env['WAVELIGHT_TEST_ADAPTER'] ?? 'software';

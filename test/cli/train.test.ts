@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { makeDataset } from '../../src/avsc/node/synth.ts';
+import { makeDataset } from '../../src/avsc/node/data/synth.ts';
 import { SCENES } from '../../src/avsc/dataset/scenes.ts';
 import type { RunResults } from '../../src/avsc/training/records.ts';
 import { start, wavelight, type Finished } from './wavelight.ts';
@@ -125,7 +125,7 @@ describe('train', () => {
   it('keeps frozen extractors as their stage left them', async () => {
     const { code, stderr } = await train('--out', 'frozen', '--freeze', 'both', '--epochs', '1');
     expect(code, stderr).toBe(0);
-    const { readSafetensors } = await import('../../src/nn/checkpoint/safetensors.ts');
+    const { readSafetensors } = await import('../../src/nn/checkpoint/safetensors/file.ts');
     const read = async (file: string) => readSafetensors(new Uint8Array(await bytes('frozen', file))).tensors;
     const joint = await read('model.safetensors');
     const parts = new Map([...(await read('audio.safetensors')), ...(await read('video.safetensors'))]);

@@ -14,7 +14,7 @@ describe('gpu', () => {
   it('says what it runs on', () => {
     console.log(`adapter: ${gpu.description.name}, ${[...gpu.device.features].join(' ')}`);
     expect(gpu.description.name).not.toBe('');
-    expect(gpu.geometry.kind).toBe(testAdapter === 'gpu' ? 'gpu' : 'cpu');
+    expect(gpu.geometry.workgroupTiles).toBe(testAdapter === 'gpu');
     expect(gpu.geometry.maxBindingBytes).toBe(gpu.limits.maxStorageBufferBindingSize);
     expect(gpu.limits.maxComputeInvocationsPerWorkgroup).toBeGreaterThanOrEqual(256);
   });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Dispatch } from '../../src/gpu/dispatch.ts';
+import type { Dispatch, DType } from '../../src/gpu/dispatch.ts';
+import { elementTypes } from '../../src/gpu/elements.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
 import { buffer } from '../kernels/run.ts';
 import { testGpu, testProfile } from '../support/device.ts';
@@ -80,5 +81,25 @@ fn main(@builtin(local_invocation_id) id: vec3u) {
     expect(second).toBe(first);
     expect(third).not.toBe(first);
     expect(gpu.counters.since(before).pipelinesCreated).toBe(2);
+  });
+
+  it('refuses elements of a width that the WGSL does not take', async () => {
+    const code = `alias Four = vec4<f32>;
+@group(0) @binding(0) var<storage, read> x: array<Four>;
+@group(0) @binding(1) var<storage, read_write> y: array<vec4u>;
+@compute @workgroup_size(1) fn main() { y[0] = bitcast<vec4u>(x[0]); }`;
+    const of = (x: DType, y: DType): Dispatch => ({
+      ...kernel('pass', code),
+      operands: [
+        { buffer: buffer(64, x), access: 'read' },
+        { buffer: buffer(64, y), access: 'write' },
+      ],
+    });
+    await expect(gpu.pipelines.prepare([of('f32', 'i32')])).resolves.toHaveLength(1);
+    await expect(gpu.pipelines.prepare([of('f16', 'i32')])).rejects.toThrow(
+      new TypeError('pass has no code for f16: its operand 0 is f32, cast first'),
+    );
+    await expect(gpu.pipelines.prepare([of('f32', 'u8')])).rejects.toThrow('its operand 1 is u32');
+    expect([...elementTypes(code).values()]).toEqual(['f32', 'u32']);
   });
 });

@@ -1,4 +1,4 @@
-import type { Geometry } from '../../src/gpu/geometry.ts';
+import { TRAITS, type Description } from '../../src/gpu/profile.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
 import type { KernelContext } from '../../src/kernels/context.ts';
 import { testContext } from './run.ts';
@@ -10,8 +10,8 @@ export const VARIANTS = [
 ] as const;
 
 /** A context whose kernels choose as they would on an adapter of this kind. */
-export function contextOf(gpu: Gpu, kind: Geometry['kind']): KernelContext {
-  return { ...testContext(gpu), geometry: { ...gpu.geometry, kind } };
+export function contextOf(gpu: Gpu, kind: Description['kind']): KernelContext {
+  return { ...testContext(gpu), geometry: { ...gpu.geometry, ...TRAITS[kind] } };
 }
 
 /** |actual - expected| / |expected| in the Euclidean norm; the norm of `actual` where all of `expected` is 0. */

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Dispatch } from '../../src/gpu/dispatch.ts';
-import type { Geometry } from '../../src/gpu/geometry.ts';
+import type { AdapterProfile } from '../../src/gpu/profile.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
 import { binary, type Arithmetic, type Comparison } from '../../src/kernels/binary.ts';
 import {
@@ -69,6 +69,7 @@ const ARITHMETIC: Record<Arithmetic, (a: number, b: number) => number> = {
   divide_into: (a, b) => b / a,
   maximum: Math.max,
   minimum: Math.min,
+  multiply_share: (a, b) => (b === 0 ? 0 : a * b),
 };
 
 const COMPARISON: Record<Comparison, (a: number, b: number) => number> = {
@@ -125,7 +126,7 @@ describe.each(VARIANTS)(
   'elementwise kernels, $kind variant, params baked: $bakeParams',
   ({ kind, bakeParams }) => {
     let gpu: Gpu;
-    let geometry: Geometry;
+    let geometry: AdapterProfile;
     beforeAll(async () => {
       gpu = await testGpu({ bakeParams });
       ({ geometry } = contextOf(gpu, kind));
@@ -181,6 +182,16 @@ describe.each(VARIANTS)(
         const s = results.get(sig)?.[i] ?? Number.NaN;
         expect(Math.abs(s - sigmoid(v))).toBeLessThanOrEqual(Math.max(1e-36, 4e-5 * sigmoid(v)));
       });
+    });
+
+    it('refuse elements for which they have no code', () => {
+      const [half, word] = [buffer(4, 'f16'), buffer(4)];
+      expect(() => copy(geometry, half, word)).toThrow(
+        'kernels have no code for f16: cast to f32, i32 or u32',
+      );
+      expect(() => fill(geometry, buffer(4, 'u8'), 1)).toThrow(TypeError);
+      const operand = { buffer: half, shape: [4] };
+      expect(() => binary(geometry, 'add', operand, operand, half, [4])).toThrow('no code for f16');
     });
 
     it('a NaN passes through relu, leaky relu and clamp', async () => {

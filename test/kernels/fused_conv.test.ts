@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { BufferRef } from '../../src/gpu/dispatch.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
-import type { Geometry } from '../../src/gpu/geometry.ts';
+import type { Description } from '../../src/gpu/profile.ts';
 import { convDataFused, convForwardFused, convWeightFused } from '../../src/kernels/conv_fused.ts';
 import type { GemmChoice } from '../../src/kernels/gemm_choice.ts';
 import type { ActivationLoad, PlainLoad } from '../../src/kernels/maps.ts';
@@ -32,7 +32,7 @@ import type { Values } from './run.ts';
 const PLAIN_TOO = 'a growth 3x3 into a block';
 
 interface Variant {
-  readonly kind: Geometry['kind'];
+  readonly kind: Description['kind'];
   readonly choice?: Partial<GemmChoice>;
   readonly bakeParams?: boolean;
   readonly cases?: readonly string[];

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Gpu } from '../../src/gpu/gpu.ts';
+import { PROFILES, TRAITS } from '../../src/gpu/profile.ts';
 import { chooseGemm, segmentsOf } from '../../src/kernels/gemm_choice.ts';
 import type { GemmChoice } from '../../src/kernels/gemm_choice.ts';
 import { matmulKernel, mergeBatch } from '../../src/kernels/matmul.ts';
@@ -169,13 +170,7 @@ describe('leading dimensions', () => {
 });
 
 describe('the choice of a geometry', () => {
-  const geometry = {
-    kind: 'gpu',
-    maxWorkgroupsPerDimension: 65535,
-    maxInvocationsPerWorkgroup: 256,
-    maxWorkgroupStorageBytes: 16384,
-    maxBindingBytes: 2 ** 27,
-  } as const;
+  const geometry = PROFILES.h100;
   const extent = (groups: number, rows: number, columns: number, outer: [number, number], inner: number) => ({
     groups,
     rows,
@@ -213,7 +208,7 @@ describe('the choice of a geometry', () => {
         extent(1, 9, 9, [1, 1], 1000),
         extent(1, 9, 9, [30, 10], 3),
       ]) {
-        const choice = chooseGemm({ ...geometry, kind }, sums, { splits });
+        const choice = chooseGemm({ ...geometry, ...TRAITS[kind] }, sums, { splits });
         const segments = segmentsOf(sums, choice);
         const each = Math.ceil(segments / choice.splits);
         expect(each * (choice.splits - 1)).toBeLessThan(segments);

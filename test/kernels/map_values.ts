@@ -124,11 +124,11 @@ export const gradientOf = (
     return (p?.[c] ?? 0) * g + (q?.[c] ?? 0) * (input.dense[i] ?? 0) + (s?.[c] ?? 0);
   });
 
-/** A norm's output gradient behind its ReLU. */
+/** A norm's output gradient behind its ReLU; as in PyTorch it passes where the ReLU's result is NaN. */
 export const masked = (dy: Float64Array, { view, dense }: MapValues, norm: NormValues): Float64Array =>
   dy.map((v, i) => {
     const c = channelOf(view, i);
-    return (norm.scale[c] ?? 0) * (dense[i] ?? 0) + (norm.shift[c] ?? 0) > 0 ? v : 0;
+    return (norm.scale[c] ?? 0) * (dense[i] ?? 0) + (norm.shift[c] ?? 0) <= 0 ? 0 : v;
   });
 
 /** Mean and centred squares of each channel. */

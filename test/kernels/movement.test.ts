@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Geometry } from '../../src/gpu/geometry.ts';
+import { PROFILES, type AdapterProfile } from '../../src/gpu/profile.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
 import { fill } from '../../src/kernels/elementwise.ts';
 import { indexSelect, indexSelectBackward, stridedCopy } from '../../src/kernels/movement.ts';
@@ -102,7 +102,7 @@ describe.each(VARIANTS)(
   'movement kernels, $kind variant, params baked: $bakeParams',
   ({ kind, bakeParams }) => {
     let gpu: Gpu;
-    let geometry: Geometry;
+    let geometry: AdapterProfile;
     beforeAll(async () => {
       gpu = await testGpu({ bakeParams });
       ({ geometry } = contextOf(gpu, kind));
@@ -183,13 +183,7 @@ describe.each(VARIANTS)(
 );
 
 describe('planning a walk', () => {
-  const geometry: Geometry = {
-    kind: 'gpu',
-    maxWorkgroupsPerDimension: 65535,
-    maxInvocationsPerWorkgroup: 256,
-    maxWorkgroupStorageBytes: 16384,
-    maxBindingBytes: 2 ** 30,
-  };
+  const geometry = PROFILES.h100;
 
   it('sees a slice of channels as blocks of vectors, one division each', () => {
     const whole = contiguousStrides([8, 32, 14, 14]);

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Geometry } from '../../src/gpu/geometry.ts';
+import type { AdapterProfile } from '../../src/gpu/profile.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
 import { dropout, dropoutThreshold, randomFill } from '../../src/kernels/random.ts';
 import { dropout as dropoutOf } from '../../src/index.ts';
@@ -39,7 +39,7 @@ describe.each(VARIANTS)(
   'random kernels, $kind variant, params baked: $bakeParams',
   ({ kind, bakeParams }) => {
     let gpu: Gpu;
-    let geometry: Geometry;
+    let geometry: AdapterProfile;
     beforeAll(async () => {
       gpu = await testGpu({ bakeParams });
       ({ geometry } = contextOf(gpu, kind));

@@ -1,5 +1,5 @@
 import type { BufferRef, DType, Dispatch } from '../../src/gpu/dispatch.ts';
-import { BYTES_PER_ELEMENT } from '../../src/gpu/dispatch.ts';
+import { bytesOf } from '../../src/gpu/dispatch.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
 import { Heap } from '../../src/gpu/heap.ts';
 import { Program } from '../../src/gpu/program.ts';
@@ -37,7 +37,7 @@ export async function runDispatches(
   for (const { label, operands } of dispatches) {
     for (const { buffer: ref } of operands) {
       if (places.has(ref)) continue;
-      const storage = allocate(ref.length * BYTES_PER_ELEMENT, `operand of ${label}`);
+      const storage = allocate(bytesOf(ref), `operand of ${label}`);
       gpu.fillNaN(storage);
       places.set(ref, storage);
     }
@@ -62,8 +62,7 @@ export async function runDispatches(
     program.run();
     for (const ref of writtenBy(dispatches)) {
       const storage = places.get(ref);
-      if (storage !== undefined)
-        results.set(ref, typed(ref, await gpu.read(storage, ref.length * BYTES_PER_ELEMENT)));
+      if (storage !== undefined) results.set(ref, typed(ref, await gpu.read(storage, bytesOf(ref))));
     }
   } finally {
     program.destroy();
@@ -85,5 +84,8 @@ function typed(ref: BufferRef, bytes: ArrayBuffer): Values {
       return new Int32Array(bytes);
     case 'u32':
       return new Uint32Array(bytes);
+    case 'f16':
+    case 'u8':
+      throw new TypeError(`no kernel writes ${ref.dtype}`);
   }
 }

@@ -22,7 +22,7 @@ describe('layers', () => {
     expect(names(new nn.Sequential([new nn.ReLU(), new nn.Linear(2, 3)]))).toEqual(['1.weight', '1.bias']);
     expect(names(new nn.Sequential({ fc: new nn.Linear(2, 3) }))).toEqual(['fc.weight', 'fc.bias']);
     expect(() => new nn.Conv2d(6, 8, 3, { groups: 4 })).toThrow('4 groups do not divide 6 and 8 channels');
-    expect(() => new nn.Dropout(1)).toThrow('p must be at least 0 and below 1, got 1');
+    expect(() => new nn.Dropout(1)).toThrow('p must be a number of at least 0 and below 1, got 1');
   });
 
   it('chain in a Sequential', async () => {

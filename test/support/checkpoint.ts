@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { CheckpointFile } from '../../src/nn/checkpoint/checkpoint.ts';
 import { openCheckpoint } from '../../src/nn/checkpoint/open.ts';
-import { writeSafetensors } from '../../src/nn/checkpoint/safetensors.ts';
+import { writeSafetensors } from '../../src/nn/checkpoint/safetensors/file.ts';
 import { bytesSource } from '../../src/nn/checkpoint/source.ts';
 import type { StateDict } from '../../src/nn/state.ts';
 

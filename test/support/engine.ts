@@ -1,4 +1,4 @@
-import type { Geometry } from '../../src/gpu/geometry.ts';
+import { TRAITS, type Description } from '../../src/gpu/profile.ts';
 import { Device, type DeviceOptions } from '../../src/tensor/device.ts';
 import { testGpu } from './device.ts';
 
@@ -7,10 +7,13 @@ import { testGpu } from './device.ts';
  * take the variant for that kind of adapter, whatever this one is.
  */
 export async function testDevice(
-  options: DeviceOptions & { readonly kind?: Geometry['kind'] } = {},
+  options: DeviceOptions & { readonly kind?: Description['kind'] } = {},
 ): Promise<Device> {
   const { kind, ...rest } = options;
   const gpu = await testGpu(rest);
-  if (kind !== undefined) Object.defineProperty(gpu, 'geometry', { value: { ...gpu.geometry, kind } });
+  if (kind !== undefined) {
+    const { fusionPays } = gpu.geometry;
+    Object.defineProperty(gpu, 'geometry', { value: { ...gpu.geometry, ...TRAITS[kind], fusionPays } });
+  }
   return new Device(gpu, options);
 }

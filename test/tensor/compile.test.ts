@@ -9,7 +9,7 @@ import {
   type Device,
   type Tensor,
 } from '../../src/index.ts';
-import { packParameters } from '../../src/tensor/runtime/flat.ts';
+import { SGD } from '../../src/nn/optim/index.ts';
 import { testDevice } from '../support/engine.ts';
 
 let device: Device;
@@ -39,7 +39,7 @@ describe('compile', () => {
 
   it('creates nothing after the second call and submits once', async () => {
     const w = device.tensor(ramp(64), [8, 8], { requiresGrad: true });
-    packParameters([w]);
+    new SGD([w], { lr: 1 });
     const step = device.compile((x: Tensor) => {
       w.clearGrad();
       const loss = mean(relu(matmul(x, w)));

@@ -16,7 +16,7 @@ import {
   type Device,
   type Tensor,
 } from '../../src/index.ts';
-import type { Geometry } from '../../src/gpu/geometry.ts';
+import type { Description } from '../../src/gpu/profile.ts';
 import { Generator } from '../../src/tensor/graph/random.ts';
 import { testDevice } from '../support/engine.ts';
 import { hashValues } from '../support/hash.ts';
@@ -200,7 +200,7 @@ function relativeError(a: Float32Array, b: Float32Array, least: number): number 
 /** Software adapters compile each net's kernels for seconds: WAVELIGHT_TEST_ALL=1 tries more nets. */
 const NETS = process.env['WAVELIGHT_TEST_ALL'] === '1' ? { cpu: 40, gpu: 40 } : { cpu: 6, gpu: 3 };
 
-describe.each(['cpu', 'gpu'] as const)('a fused plan (%s kernels)', (kind: Geometry['kind']) => {
+describe.each(['cpu', 'gpu'] as const)('a fused plan (%s kernels)', (kind: Description['kind']) => {
   let fused: Device;
   let plain: Device;
   beforeAll(async () => {

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { Dispatch } from '../../src/gpu/dispatch.ts';
-import { colourBuffers } from '../../src/tensor/plan/colour.ts';
+import { colorBuffers } from '../../src/tensor/plan/color.ts';
 import { lifetimes, type Lifetime } from '../../src/tensor/plan/liveness.ts';
 import { pack } from '../../src/tensor/plan/pack.ts';
-import { Value } from '../../src/tensor/graph/value.ts';
+import { LogicalStorage } from '../../src/tensor/graph/storage.ts';
 import { Generator } from '../../src/tensor/graph/random.ts';
 
 const nothing = () => false;
@@ -15,10 +15,10 @@ function dispatch(...operands: Dispatch['operands']): Dispatch {
 /** A random program in which each dispatch reads up to three earlier buffers and writes a new one. */
 function randomProgram(seed: number, count: number): Dispatch[] {
   const generator = new Generator(seed);
-  const made: Value[] = [];
+  const made: LogicalStorage[] = [];
   return Array.from({ length: count }, (_, i) => {
     const reads = new Set(made.length === 0 ? [] : [1, 2, 3].map(() => made[generator.integer(made.length)]));
-    const result = new Value('f32', 1 + generator.integer(5000), `buffer ${i}`);
+    const result = new LogicalStorage('f32', 1 + generator.integer(5000), `buffer ${i}`);
     made.push(result);
     return dispatch(
       { buffer: result, access: 'write' },
@@ -56,7 +56,7 @@ describe('planner', () => {
 
   it('opens another bin when one is full, and refuses what no bin holds', () => {
     const spans = [3, 3, 3].map((blocks, i): Lifetime => ({
-      buffer: new Value('f32', blocks * 64, `${i}`),
+      buffer: new LogicalStorage('f32', blocks * 64, `${i}`),
       first: 0,
       last: 1,
     }));
@@ -65,20 +65,20 @@ describe('planner', () => {
     expect(() => pack(spans, bytes, 2 * 256)).toThrow('does not fit');
   });
 
-  it('never gives one colour to what a dispatch reads and to what it writes', () => {
+  it('never gives one color to what a dispatch reads and to what it writes', () => {
     for (let seed = 0; seed < 30; seed++) {
       const program = randomProgram(seed, 120);
-      const colours = colourBuffers(program, nothing);
+      const colors = colorBuffers(program, nothing);
       for (const { operands } of program) {
-        const [written, ...read] = operands.map(({ buffer }) => colours.get(buffer));
+        const [written, ...read] = operands.map(({ buffer }) => colors.get(buffer));
         expect(read).not.toContain(written);
       }
-      expect(Math.max(...colours.values())).toBeLessThan(8);
+      expect(Math.max(...colors.values())).toBeLessThan(8);
     }
   });
 
   it('refuses a program that reads what nothing wrote', () => {
-    const program = [dispatch({ buffer: new Value('f32', 1, 'x'), access: 'read' })];
+    const program = [dispatch({ buffer: new LogicalStorage('f32', 1, 'x'), access: 'read' })];
     expect(() => lifetimes(program, nothing)).toThrow('nothing has written');
   });
 });

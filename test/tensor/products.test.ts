@@ -114,15 +114,19 @@ describe('sizes that do not fit are named', () => {
       'has 6 channels a group, the weight [1, 5, 1, 1] expects 5',
     ],
     ['groups', () => conv2d(x(), w(4, 2, 1, 1), null, { groups: 3 }), '3 groups do not divide 6 input and 4'],
-    ['groups below 1', () => conv2d(x(), w(4, 6, 1, 1), null, { groups: 0 }), '0 groups'],
+    [
+      'groups below 1',
+      () => conv2d(x(), w(4, 6, 1, 1), null, { groups: 0 }),
+      'groups must be an integer of at least 1, got 0',
+    ],
     ['bias', () => conv2d(x(), w(4, 6, 1, 1), w(3)), 'the bias is [3], expected [4]'],
     ['kernel', () => conv2d(x(), w(1, 6, 3, 3), null, { dilation: [1, 2] }), 'reaches over 5 elements'],
     [
       'stride',
       () => conv2d(x(), w(1, 6, 1, 1), null, { stride: 0 }),
-      'stride must be integers of at least 1',
+      'stride must be an integer of at least 1',
     ],
-    ['padding', () => conv2d(x(), w(1, 6, 1, 1), null, { padding: [0, -1] }), 'got 0 and -1'],
+    ['padding', () => conv2d(x(), w(1, 6, 1, 1), null, { padding: [0, -1] }), 'got [0, -1]'],
   ];
   it.each(cases)('%s', (_, call, message) => {
     expect(call).toThrow(RangeError);

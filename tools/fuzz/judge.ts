@@ -1,12 +1,12 @@
 /** Runs a case in all ways and compares each with the oracle: eager, each op by itself, kernels for a CPU. */
 import type { Device } from '../../src/index.ts';
-import type { Geometry } from '../../src/gpu/geometry.ts';
+import type { Description } from '../../src/gpu/profile.ts';
 import type { Case } from './case.ts';
 import { runCase, type Results } from './run.ts';
 
 export interface Way {
   readonly fusion: boolean;
-  readonly kind: Geometry['kind'];
+  readonly kind: Description['kind'];
   readonly compiled: boolean;
 }
 

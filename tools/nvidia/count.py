@@ -1,15 +1,16 @@
-"""What NVIDIA's assembler makes of a training step's matrix products, without a GPU.
+"""Counts the instructions of a training step's matrix products as NVIDIA's assembler emits them, without a GPU.
 
     python3 tools/nvidia/count.py kernels [--arch sm_90] [--assembler FOLDER]
 
-`kernels` is what tools/nvidia/kernels.ts wrote. The SPIR-V goes through spirv-cross (to Metal's language), clang (to PTX) and
-ptxas; the driver's own compiler is another one, close to it. Needs Debian's spirv-cross, clang-16 and, from non-free,
-nvidia-cuda-toolkit, whose package may also be unpacked anywhere: FOLDER holds its ptxas and nvdisasm.
+`kernels` is the output of tools/nvidia/kernels.ts. The SPIR-V goes through spirv-cross (to Metal's language), clang (to PTX)
+and ptxas; the driver's own compiler is a similar but different one. Requires Debian's spirv-cross, clang-16 and, from non-free,
+nvidia-cuda-toolkit. Its package may be unpacked anywhere: FOLDER holds its ptxas and nvdisasm.
 
-A multiprocessor issues one instruction a cycle and quarter, and a quarter does 32 products with one: the share of the
-instructions that are wanted products bounds the share of the peak. Counted are an invocation's loop (code after the last jump
-back, run where a segment ends, by how often it runs; code that half of the warps skip, in full) and what comes before and after
-it; last, the multiprocessors that idle in the last round. Memory, its latency and bank conflicts are not.
+Each quarter of a multiprocessor issues one instruction per cycle, and one instruction does 32 products. The share of useful
+products among the instructions therefore bounds the share of the peak. Counted are: an invocation's loop (code after the last
+backward jump runs where a segment ends and counts by how often it runs; code that half of the warps skip counts in full), the
+code before and after the loop, and the multiprocessors that idle in the last round. Memory, its latency and bank conflicts are
+not counted.
 """
 
 import argparse
@@ -22,7 +23,7 @@ import subprocess
 import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-# Of an H100 SXM: multiprocessors, f32 products a second, registers and bytes of workgroup memory a multiprocessor.
+# An H100 SXM: multiprocessors, f32 products per second, registers and bytes of workgroup memory per multiprocessor.
 MULTIPROCESSORS = 132
 PEAK_FLOPS = 67e12
 REGISTERS = 65536
@@ -45,7 +46,7 @@ def output_of(*command):
 
 
 def without_spaces(metal):
-    """Metal's address spaces dropped; clang finds them by itself."""
+    """Removes Metal's address spaces, which clang infers by itself."""
     return re.sub(r'\b(threadgroup|device|constant) ', lambda m: 'const ' if m[1] == 'constant' else '', metal)
 
 
@@ -120,7 +121,7 @@ class Assembled:
             found = re.match(r'\s*/\*[0-9a-f]+\*/\s+(?:@!?U?P\w+\s+)?([A-Z][A-Z0-9_.]*)(.*)', line)
             if found:
                 self.instructions.append((found[1], found[2]))
-        # Jumps back: (target, place).
+        # Backward jumps: (target, position).
         self.jumps = []
         for place, (name, operands) in enumerate(self.instructions):
             label = re.search(r'\.L_x_\d+', operands)
@@ -128,7 +129,7 @@ class Assembled:
                 self.jumps.append((labels[label[0]], place))
 
     def workgroups(self, threads):
-        """Workgroups that a multiprocessor holds."""
+        """Number of workgroups that are resident on a multiprocessor."""
         by_registers = REGISTERS // (math.ceil(self.registers / 8) * 8 * threads)
         return min(by_registers, SHARED_BYTES // (self.shared + SHARED_RESERVED), MOST_WARPS * 32 // threads)
 
@@ -136,7 +137,7 @@ class Assembled:
         return sum(name.startswith(prefix) for name, _ in self.instructions[first : last + 1])
 
     def loop(self, products, tiles_a_segment):
-        """Instructions of one turn of the main loop, which does so many products, and those outside of it."""
+        """Instructions of one iteration of the main loop, which does `products` products, and those outside of the loop."""
         ends = collections.defaultdict(int)
         for target, place in self.jumps:
             ends[target] = max(ends[target], place)

@@ -1,15 +1,15 @@
-// What the classifier calls a clip: two channels of one length at 48 kHz, cut into seconds.
+// Clips of the classifier: two channels of equal length at 48 kHz, cut into seconds.
 
 /** The rate of the data set and of every feature, in Hz. */
 export const SAMPLE_RATE = 48_000;
 
-/** Left and right, of one length. */
+/** Left and right, of equal length. */
 export type Stereo = readonly [left: Float32Array, right: Float32Array];
 
 /** A last second that lacks no more than 10 ms still counts: real recordings are a sample or two short. */
 const MAX_MISSING = SAMPLE_RATE / 100;
 
-/** Left and right of any recording: mono is doubled, of more than two channels the first two (front left, right) stay. */
+/** Left and right of any recording. Mono is doubled; a recording of more channels keeps its first two (front left, right). */
 export function toStereo(channels: readonly Float32Array[]): Stereo {
   const [left, right] = channels;
   if (!left) throw new Error('a recording needs at least one channel, got none');
@@ -21,7 +21,7 @@ export function toStereo(channels: readonly Float32Array[]): Stereo {
 
 /**
  * Cuts a clip at 48 kHz into its seconds, each of exactly 48,000 samples (views, not copies).
- * A last second that lacks up to 10 ms is completed by mirroring; a shorter rest is left out.
+ * A last second that lacks up to 10 ms is completed by mirroring; a shorter remainder is dropped.
  */
 export function secondsOf(clip: Stereo): Stereo[] {
   const seconds = Math.floor((clip[0].length + MAX_MISSING) / SAMPLE_RATE);

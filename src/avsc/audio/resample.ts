@@ -1,11 +1,11 @@
-// Change of sampling rate by a Kaiser-windowed sinc (Julius O. Smith, "Digital Audio Resampling", ccrma.stanford.edu).
+// Resampling by a Kaiser-windowed sinc (Julius O. Smith, "Digital Audio Resampling", ccrma.stanford.edu).
 
 /** Zero crossings of the sinc on either side, at the lower of the two rates. */
 const CROSSINGS = 64;
-/** Cutoff as a part of the lower Nyquist frequency; flat up to 0.90 of it, 100 dB down from 1.00 of it. */
+/** Cutoff as a fraction of the lower Nyquist frequency. The response is flat up to 0.90 of it and below -100 dB from 1.00 on. */
 const ROLLOFF = 0.95;
 const KAISER_BETA = 10;
-/** Table steps per zero crossing; read with linear interpolation, which errs by less than -110 dB. */
+/** Table steps per zero crossing. Linear interpolation between them errs by less than -110 dB. */
 const STEPS = 512;
 const MAX_RATIO = 256;
 

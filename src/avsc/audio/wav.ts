@@ -3,7 +3,7 @@
 export interface Wav {
   /** Samples per second. */
   readonly sampleRate: number;
-  /** One array per channel, all of one length; integer formats lie in [-1, 1). */
+  /** One array per channel, all of equal length. Samples of integer formats lie in [-1, 1). */
   readonly channels: Float32Array<ArrayBuffer>[];
 }
 
@@ -20,7 +20,7 @@ const EXTENSIBLE = 0xfffe;
 
 /**
  * Decodes a WAV file: PCM of 16, 24 or 32 bits or 32-bit float, plain or WAVE_FORMAT_EXTENSIBLE.
- * Unknown chunks are skipped, and so is what follows the data.
+ * Unknown chunks and everything after the data chunk are skipped.
  * Throws one sentence without the file's name (the caller puts it in front) on anything malformed.
  */
 export function decodeWav(bytes: Uint8Array): Wav {
@@ -46,7 +46,7 @@ export function decodeWav(bytes: Uint8Array): Wav {
       return { sampleRate: format.sampleRate, channels: readSamples(bytes, view, format, start, size) };
     }
     offset = start + size;
-    // Odd chunks are followed by a zero byte; some writers forget it, and no chunk's name begins with zero.
+    // Chunks of odd size are padded by a zero byte, which some writers forget. No chunk's name begins with zero.
     if (size % 2 === 1 && bytes[offset] === 0) offset += 1;
   }
   throw new Error(`truncated WAV file: no ${format ? 'data' : 'format'} chunk in its ${bytes.length} bytes`);
@@ -117,8 +117,8 @@ function readInt(bytes: Uint8Array, view: DataView, at: number, width: number): 
 }
 
 /**
- * Encodes channels of one length as PCM, rounding to the nearest step; samples outside [-1, 1) are clipped.
- * Throws if there is no channel, if lengths differ, or if the file would pass the 4 GiB a WAV can hold.
+ * Encodes channels of equal length as PCM, rounding to the nearest step; samples outside [-1, 1) are clipped.
+ * Throws if there is no channel, if lengths differ, or if the file would exceed the 4 GiB limit of WAV.
  */
 export function encodeWav(
   channels: readonly Float32Array[],

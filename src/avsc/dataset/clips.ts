@@ -5,7 +5,7 @@ import { parseTable, type TableRow } from './table.ts';
 
 /** One recording: a sound file and a video file of the same seconds. */
 export interface Clip {
-  /** File name of the sound without folder and extension, as `airport-paris-9-402`. */
+  /** File name of the sound without folder and extension, such as `airport-paris-9-402`. */
   readonly name: string;
   /** Path of the sound file relative to the data set's folder, with forward slashes. */
   readonly audio: string;
@@ -13,7 +13,7 @@ export interface Clip {
   readonly video: string;
   /** Index in `SCENES`; undefined where the split has no labels. */
   readonly label: number | undefined;
-  /** `city-location`, as `paris-9`; undefined where the name does not tell (the challenge's evaluation set). */
+  /** `city-location`, such as `paris-9`; undefined if the name does not contain it (the challenge's evaluation set). */
   readonly location: string | undefined;
   /** Where the clip is listed, for messages. */
   readonly source: { readonly file: string; readonly line: number };
@@ -22,14 +22,14 @@ export interface Clip {
 interface ClipIdentity {
   readonly scene: string;
   readonly city: string;
-  /** `city-location`: what a validation split must not share with the training part. */
+  /** `city-location`. A validation part must share none with the training part. */
   readonly location: string;
   readonly segment: string;
 }
 
 /**
  * Reads `scene-city-location-segment` from a file's path; a trailing device letter `-a` is ignored.
- * Returns undefined for names of another kind, as the one-second files of the challenge's evaluation set have.
+ * Returns undefined for other names, such as those of the one-second files in the challenge's evaluation set.
  */
 export function parseIdentity(path: string): ClipIdentity | undefined {
   const match = /^([a-z_]+)-([a-z_]+)-(\d+)-(\d+)(-a)?$/.exec(stem(path));
@@ -39,7 +39,7 @@ export function parseIdentity(path: string): ClipIdentity | undefined {
 }
 
 /**
- * Reads a split file. `labels` says whether the column scene_label must be there; a test split may lack it.
+ * Reads a split file. `labels` says whether the column scene_label is required; a test split may lack it.
  * Throws, naming `file` and the row: no header, an unknown label, a label that contradicts the file's name,
  * a path that leaves the data set's folder, a clip listed twice, no clip at all.
  */
@@ -61,7 +61,7 @@ export function parseSplit(text: string, file: string, labels: 'required' | 'opt
   return clips;
 }
 
-/** Throws if a clip is in both splits: figures measured on clips trained on say nothing. */
+/** Throws if a clip is in both splits: metrics on training clips would mean nothing. */
 export function assertDisjoint(train: readonly Clip[], evaluate: readonly Clip[]): void {
   const trained = new Map(train.map((clip) => [clip.name, clip]));
   for (const clip of evaluate) {
@@ -101,7 +101,7 @@ function parseClip(row: TableRow, file: string): Clip {
   };
 }
 
-/** Forward slashes, inside the data set's folder: the files are read with the user's rights, the table is foreign. */
+/** Checks that a path stays inside the data set's folder, because the table is untrusted and files are read with the user's rights. */
 function checkPath(path: string, where: string): string {
   const slashed = path.replaceAll('\\', '/');
   if (slashed === '') throw new Error(`${where}: a file name is empty`);

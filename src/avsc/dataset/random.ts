@@ -1,10 +1,10 @@
-// Random numbers that depend on a key alone: the same key gives the same numbers, wherever a run was resumed.
+// Counter-based random numbers: the same key gives the same numbers, wherever a run was resumed.
 
 /** A stream of numbers in [0, 1). */
 export type Random = () => number;
 
 /**
- * Counter-based stream for a key of integers or strings, as (seed, epoch): the n-th number is a hash of key and n.
+ * Stream for a key of integers or strings, such as (seed, epoch): the n-th number is a hash of key and n.
  * The hash is the 32-bit finaliser of MurmurHash3 (Appleby), applied twice.
  */
 export function randomStream(...key: readonly (number | string)[]): Random {

@@ -1,6 +1,6 @@
-// The ten scenes, in the one order that labels, logits and submission files use.
+// The ten scenes, in the order of labels, logits and submission files.
 
-/** Alphabetical, the data set's own names. */
+/** The data set's own names, in alphabetical order. */
 export const SCENES = [
   'airport',
   'bus',

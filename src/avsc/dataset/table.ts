@@ -1,4 +1,4 @@
-// Tables as TAU writes them: a header, then one row a line, separated by tabs or commas.
+// Tables in TAU's format: a header, then one row per line, with cells separated by tabs or commas.
 
 export interface TableRow {
   /** Line in the file, counted from 1; the header is line 1. */
@@ -8,7 +8,7 @@ export interface TableRow {
 }
 
 /**
- * Reads a table with a header; a tab anywhere in the header decides for tabs, else commas separate.
+ * Reads a table with a header. The separator is the tab if the header contains one, else the comma.
  * Empty lines are skipped. Throws, naming `file` and the line, if a required column is missing from the
  * header or a row has another number of cells than the header.
  */

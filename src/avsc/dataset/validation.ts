@@ -1,11 +1,11 @@
-// A validation part that shares no location with the training part: clips of one place sound and look alike.
+// A validation part that shares no location with the training part, because clips of the same place sound and look alike.
 
 import type { Clip } from './clips.ts';
 import { permutation, randomStream } from './random.ts';
 
-interface ValidationSplit {
-  readonly train: Clip[];
-  readonly validation: Clip[];
+interface ValidationSplit<C extends Clip> {
+  readonly train: C[];
+  readonly validation: C[];
 }
 
 /**
@@ -13,7 +13,11 @@ interface ValidationSplit {
  * Every scene keeps at least one location for training; a scene with a single location has no validation clip.
  * The same seed and clips give the same split. Throws if a clip's name tells no location.
  */
-export function splitByLocation(clips: readonly Clip[], fraction: number, seed: number): ValidationSplit {
+export function splitByLocation<C extends Clip>(
+  clips: readonly C[],
+  fraction: number,
+  seed: number,
+): ValidationSplit<C> {
   if (!(fraction >= 0 && fraction < 1)) {
     throw new Error(`the validation part must be at least 0 and below 1, got ${fraction}`);
   }
@@ -31,7 +35,7 @@ export function splitByLocation(clips: readonly Clip[], fraction: number, seed: 
   }
   const total = countBy(clips);
   const left = countBy([...locations.values()].flatMap(onePerScene));
-  const held = new Map<number | undefined, number>();
+  const heldOut = new Map<number | undefined, number>();
   const chosen = new Set<string>();
   const names = [...locations.keys()].sort();
   for (const index of permutation(names.length, randomStream(seed, 'validation'))) {
@@ -40,18 +44,18 @@ export function splitByLocation(clips: readonly Clip[], fraction: number, seed: 
     const fits = onePerScene(group).every(({ label }) => {
       const size = group.filter((clip) => clip.label === label).length;
       const wanted = fraction * (total.get(label) ?? 0);
-      const have = held.get(label) ?? 0;
-      // The first location always, a further one where it brings the part nearer to the wanted size.
+      const have = heldOut.get(label) ?? 0;
+      // The first location is always taken, a further one only if it brings the part nearer to the wanted size.
       const nearer = have === 0 || Math.abs(have + size - wanted) < Math.abs(have - wanted);
       return wanted > 0 && nearer && (left.get(label) ?? 0) > 1;
     });
     if (!fits) continue;
     chosen.add(name);
-    for (const { label } of group) held.set(label, (held.get(label) ?? 0) + 1);
+    for (const { label } of group) heldOut.set(label, (heldOut.get(label) ?? 0) + 1);
     for (const { label } of onePerScene(group)) left.set(label, (left.get(label) ?? 0) - 1);
   }
-  const isHeld = (clip: Clip): boolean => clip.location !== undefined && chosen.has(clip.location);
-  return { train: clips.filter((clip) => !isHeld(clip)), validation: clips.filter(isHeld) };
+  const isHeldOut = (clip: Clip): boolean => clip.location !== undefined && chosen.has(clip.location);
+  return { train: clips.filter((clip) => !isHeldOut(clip)), validation: clips.filter(isHeldOut) };
 }
 
 function countBy(clips: readonly Clip[]): Map<number | undefined, number> {

@@ -1,6 +1,6 @@
-// Differences over time, without padding: every pass loses two frames at either end.
+// Differences over time, without padding: each pass loses two frames at either end.
 
-/** Frames that one pass of `delta` takes off the length. */
+/** Frames lost by one pass of `delta`. */
 export const DELTA_LOSS = 4;
 
 /**
@@ -8,11 +8,11 @@ export const DELTA_LOSS = 4;
  * Writes rows of `frames - 4` values into `out`.
  */
 export function delta(x: Float64Array, rows: number, frames: number, out: Float64Array): void {
-  const kept = frames - DELTA_LOSS;
+  const width = frames - DELTA_LOSS;
   for (let row = 0; row < rows; row++) {
     const from = row * frames;
-    const to = row * kept;
-    for (let t = 0; t < kept; t++) {
+    const to = row * width;
+    for (let t = 0; t < width; t++) {
       const at = from + t;
       const near = (x[at + 3] as number) - (x[at + 1] as number);
       const far = (x[at + 4] as number) - (x[at] as number);

@@ -1,4 +1,4 @@
-// The audio network's input: scaled log-mel of two channels with deltas and delta-deltas.
+// The audio net's input: scaled log-mel features of two channels with deltas and delta-deltas.
 
 import { SAMPLE_RATE, secondsOf, type Stereo } from '../audio/clip.ts';
 import { delta, DELTA_LOSS } from './deltas.ts';
@@ -28,7 +28,7 @@ export interface LogMelRange {
   readonly max: number;
 }
 
-/** Whose range is scaled to [0, 1]: that of each 1-second sample, or that of the whole clip it was cut from. */
+/** Range that is scaled to [0, 1]: of each 1-second sample, or of the whole clip that it was cut from. */
 export type Scaling = 'sample' | 'clip';
 
 /**
@@ -44,14 +44,14 @@ export class LogMelExtractor {
   #first = new Float64Array(0);
   #second = new Float64Array(0);
 
-  /** Frames of the features of `samples` samples: 8 fewer than the STFT's; 39 for one second. */
+  /** Frames of the features of `samples` samples: 8 fewer than the STFT has, 39 for one second. */
   frames(samples: number): number {
     return this.#spectrogram.frames(samples) - 2 * DELTA_LOSS;
   }
 
   /**
    * Features [6, 128, frames] of a recording of any length from 8192 samples, at 48 kHz.
-   * `range` is scaled to [0, 1]; by default the recording's own. A recording without any range (silence) gives zeros.
+   * `range` is scaled to [0, 1]; its default is the recording's own. A recording whose range is empty (silence) gives zeros.
    * Throws if the channels differ in length or are too short for a single frame.
    */
   extract(sound: Stereo, range?: LogMelRange): LogMelFeatures {
@@ -76,7 +76,7 @@ export class LogMelExtractor {
 
   /**
    * Features of each second of a clip, [6, 128, 39] each, in order (`secondsOf` says how it is cut).
-   * With 'clip' a second's values may pass [0, 1] a little: its edges are mirrored where the clip goes on.
+   * With 'clip', values may leave [0, 1] a little, because each second is mirrored at its edges where the clip goes on.
    */
   seconds(clip: Stereo, scaling: Scaling = 'sample'): LogMelFeatures[] {
     const range = scaling === 'clip' ? this.range(clip) : undefined;
@@ -142,7 +142,7 @@ function crop(x: Float64Array, rows: number, frames: number, kept: number, out: 
 }
 
 /**
- * Features [6, 128, frames] of one recording; keep a `LogMelExtractor` instead where there are many.
+ * Features [6, 128, frames] of one recording. For many recordings, keep a `LogMelExtractor` instead.
  * Throws if `sampleRate` is not 48,000 Hz.
  */
 export function logMelFeatures(sound: Stereo, sampleRate: number): LogMelFeatures {

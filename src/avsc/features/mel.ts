@@ -1,6 +1,6 @@
 // Triangular mel filters on the HTK scale, without area normalisation.
 
-/** One triangle, as the non-zero run of its weights. */
+/** One triangular filter, as its non-zero weights. */
 export interface MelFilter {
   /** FFT bin of `weights[0]`. */
   readonly start: number;
@@ -17,8 +17,8 @@ function melToHz(mel: number): number {
 }
 
 /**
- * `count` filters whose corners lie evenly in mel from 0 Hz to half the sample rate; each peaks at 1.
- * Evaluated at the centres of the bins of an FFT of `fftSize` samples.
+ * `count` filters whose corners are evenly spaced in mel from 0 Hz to half the sample rate. Each peaks at 1.
+ * The weights are evaluated at the bin centres of an FFT of `fftSize` samples.
  */
 export function melFilterBank(count: number, fftSize: number, sampleRate: number): MelFilter[] {
   const top = hzToMel(sampleRate / 2);

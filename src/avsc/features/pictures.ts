@@ -1,6 +1,13 @@
-// The video nets' input from decoded pictures.
+// Decoded pictures as the input of a video net.
 
-import type { PictureInput } from '../weights/architecture.ts';
+/** Preprocessing of pictures: squashed and cropped to RGB bytes [3, size, size], then (x / 255 - mean) / std per channel. */
+export interface PictureInput {
+  readonly kind: 'picture';
+  /** Side in pixels. */
+  readonly size: number;
+  readonly mean: readonly [number, number, number];
+  readonly std: readonly [number, number, number];
+}
 
 /** (x / 255 - mean) / std of RGB bytes [..., 3, size, size]. */
 export function normalisePictures(

@@ -1,18 +1,18 @@
 /*
- * Resizing pictures as Pillow's BILINEAR does (Resample.c), bit for bit, since that is what published weights were trained
- * behind: a triangle as wide as the larger of the two pixels, rows first, each pass rounded to bytes, and weights
- * in fixed point.
+ * Resizing of pictures that equals Pillow's BILINEAR (Resample.c) bit for bit, because published weights were trained with
+ * it: a triangle filter as wide as the larger of the two pixels, rows first, each pass rounded to bytes, weights in
+ * fixed point.
  */
 
 const PRECISION = 22;
 
-/** Pixels from..from+weights.length of a line, and what each gives to one pixel of the result. */
+/** Pixels from..from+weights.length of a line, and their weights in one pixel of the result. */
 interface Taps {
   readonly from: number;
   readonly weights: Int32Array;
 }
 
-/** A picture of any size in memory: `channels` bytes a pixel, of which the first three are R, G and B. */
+/** A picture of any size in memory: `channels` bytes per pixel, the first three of which are R, G and B. */
 export interface Pixels {
   readonly data: Uint8Array;
   readonly width: number;
@@ -21,8 +21,8 @@ export interface Pixels {
 }
 
 /**
- * A picture squashed to side x side pixels, and of these the square of `size` pixels in the middle, as RGB bytes
- * [3, size, size]. Throws a RangeError if a size is no positive integer or the picture has not as many bytes as it says.
+ * Squashes a picture to side x side pixels and returns the central square of `size` pixels as RGB bytes [3, size, size].
+ * Throws a RangeError if a size is no positive integer or the number of bytes is not that of the picture's size.
  */
 export function squashPicture(pixels: Pixels, side: number, size = side): Uint8Array<ArrayBuffer> {
   const { data, width, height, channels } = pixels;
@@ -56,11 +56,11 @@ function weigh(source: Uint8Array, start: number, stride: number, { from, weight
   let at = start + from * stride;
   for (let k = 0; k < weights.length; k++, at += stride)
     sum += (source[at] as number) * (weights[k] as number);
-  // Weights are not negative, so that only rounding can pass the largest byte.
+  // Weights are not negative, so only rounding can exceed the largest byte.
   return Math.min(255, sum >> PRECISION);
 }
 
-/** For each of `to` pixels in a line, those of the line of `count` pixels that it is made of. */
+/** The taps of each pixel when a line of `count` pixels is resized to `to` pixels. */
 function tapsOf(count: number, to: number): Taps[] {
   const scale = count / to;
   const support = Math.max(scale, 1);

@@ -23,7 +23,7 @@ export interface DenseNetConfig {
 /** 2208 features; 28,681,000 parameters with 1000 classes. */
 export const DENSENET161: DenseNetConfig = { growthRate: 48, blocks: [6, 12, 36, 24], stem: 96 };
 
-/** The 1x1 convolution of a layer makes so many times growthRate channels. */
+/** Output channels of a layer's 1x1 convolution, as a multiple of growthRate. */
 const BOTTLENECK = 4;
 
 const conv = (inputs: number, outputs: number, kernelSize: number, stride = 1): Conv2d =>
@@ -55,7 +55,7 @@ class DenseLayer extends Layer {
   }
 }
 
-/** Each layer sees the input and what all layers before it added. */
+/** The input of each layer is the block's input and the output of all layers before it. */
 class DenseBlock extends Layer {
   readonly #layers: readonly DenseLayer[];
 
@@ -72,11 +72,11 @@ class DenseBlock extends Layer {
   }
 
   forward(x: Tensor): Tensor {
-    return this.#layers.reduce((seen, layer) => concat([seen, layer.forward(seen)], 1), x);
+    return this.#layers.reduce((features, layer) => concat([features, layer.forward(features)], 1), x);
   }
 }
 
-/** BN, ReLU, conv 1x1 to half the channels, average of 2x2. */
+/** BN, ReLU, conv 1x1 to half the channels, average pooling of 2x2. */
 const transition = (channels: number): Sequential =>
   new Sequential({
     norm: new BatchNorm2d(channels),

@@ -12,7 +12,7 @@ import { relu, sigmoid } from '../../tensor/ops/unary.ts';
 import type { Tensor } from '../../tensor/graph/tensor.ts';
 
 export interface FcnnConfig {
-  /** Length D of the result: an embedding's, or the number of classes, where the pooled map is the logits. */
+  /** Length of the result: of an embedding, or the number of classes if the pooled map is the logits. */
   readonly features: number;
   /** Input channels. Default 6: two microphones, each with its first and second differences. */
   readonly channels?: number;
@@ -22,16 +22,16 @@ export interface FcnnConfig {
   readonly block3Convs?: number;
   /** Padding of the last convolution of block 3. Default 1; the published small net has 2. */
   readonly block3LastPadding?: number;
-  /** Probability with which block 3 drops after all its convolutions but the last. Default 0.3. */
+  /** Dropout probability after each convolution of block 3 but the last. Default 0.3. */
   readonly dropout?: number;
   /**
-   * Weight of a batch in the running statistics. Default 0.01, which is 0.99 as Keras counts; a training of a few
-   * hundred steps needs more, or the statistics are still the initial ones.
+   * Weight of a batch in the running statistics. Default 0.01, which is 0.99 in Keras' terms. A training of a few
+   * hundred steps needs more, or the statistics stay close to their initial values.
    */
   readonly normMomentum?: number;
 }
 
-/** The small net as it was published: 48 kHz binaural sound; indoor, outdoor and transportation. */
+/** The published small net, for 48 kHz binaural sound; its classes are indoor, outdoor and transportation. */
 export const FCNN_SMALL: FcnnConfig = {
   features: 3,
   widths: [36, 72, 96],
@@ -39,7 +39,7 @@ export const FCNN_SMALL: FcnnConfig = {
   block3LastPadding: 2,
 };
 
-/** Keras' default, which the net was published with. */
+/** Keras' default, which the published net uses. */
 const NORM_EPS = 1e-3;
 
 interface ConvSpec {

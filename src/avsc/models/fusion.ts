@@ -3,7 +3,7 @@ import { Layer } from '../../nn/module.ts';
 import { relu } from '../../tensor/ops/unary.ts';
 import type { Tensor } from '../../tensor/graph/tensor.ts';
 
-/** Linear to 512, 128, 64 and the classes with ReLU between: from embeddings [N, inputs] to logits [N, classes]. */
+/** Linear layers to 512, 128, 64 and the classes with ReLU between: from embeddings [N, inputs] to logits [N, classes]. */
 export class FusionMlp extends Layer {
   readonly fc1: Linear;
   readonly fc2: Linear;

@@ -11,7 +11,7 @@ import { FusionMlp } from './fusion.ts';
 /** A net from an input to embeddings [N, outFeatures]. */
 export type Extractor = Layer & { readonly outFeatures: number };
 
-/** What an extractor looks at; also its name within the nets below. */
+/** Input of an extractor, which is also its name within the nets below. */
 export const MODALITIES = ['audio', 'video'] as const;
 export type Modality = (typeof MODALITIES)[number];
 
@@ -27,9 +27,9 @@ interface SceneNetOptions {
 }
 
 /**
- * Embeddings [N, outFeatures] of sound [N, 6, mel, frames] or of clips' frames [N, F, 3, H, W], whose embeddings are averaged
- * over F: the extractor sees all N * F frames as one batch, clip by clip. What has rank 2 is taken for embeddings that were
- * computed before. Throws a RangeError for frames of another rank.
+ * Embeddings [N, outFeatures] of sound [N, 6, mel, frames], or of clips' frames [N, F, 3, H, W]. The extractor sees all N * F
+ * frames as one batch, clip by clip, and their embeddings are averaged over F. An input of rank 2 holds embeddings already
+ * and is returned as it is. Throws a RangeError for frames of another rank.
  */
 export function embed(part: Modality, extractor: Extractor, input: Tensor): Tensor {
   if (input.shape.length === 2) return input;
@@ -42,19 +42,19 @@ export function embed(part: Modality, extractor: Extractor, input: Tensor): Tens
   return mean(reshape(each, [clips, count, extractor.outFeatures]), { dim: 1 });
 }
 
-/** Batch norm without scale and shift: whatever follows finds every feature alike, wherever the extractor was trained. */
+/** Batch norm without scale and shift: embeddings of every extractor get the same mean and variance. */
 function standardiser(part: Modality, extractor: Extractor, options: SceneNetOptions): BatchNorm2d | null {
-  const wanted = options.standardised?.includes(part) ?? false;
-  return wanted ? new BatchNorm2d(extractor.outFeatures, { affine: false }) : null;
+  const standardised = options.standardised?.includes(part) ?? false;
+  return standardised ? new BatchNorm2d(extractor.outFeatures, { affine: false }) : null;
 }
 
-/** What the three nets share: extractors that can be frozen. */
+/** Base of the three nets: their extractors can be frozen. */
 abstract class SceneNet extends Module {
   #frozen: readonly Module[] = [];
 
   /**
-   * Freezes extractors (and unfreezes the others): their parameters get no gradient, and they stay in evaluation mode, so
-   * that batch norm uses its running statistics and nothing in them changes. Call it before making the optimiser.
+   * Freezes extractors and unfreezes the others. A frozen extractor's parameters get no gradient, and it stays in evaluation
+   * mode, so that batch norm uses its running statistics and does not update them. Call it before making the optimiser.
    */
   freeze(frozen: Frozen): this {
     this.#frozen = this.namedChildren().flatMap(([name, child]) =>
@@ -136,7 +136,7 @@ export class JointNet extends SceneNet {
   forward(audio: Tensor, frames: Tensor): Tensor {
     const sound = embed('audio', this.audio, audio);
     const sight = embed('video', this.video, frames);
-    const both = [this.audioNorm?.forward(sound) ?? sound, this.videoNorm?.forward(sight) ?? sight];
-    return this.fusion.forward(concat(both, 1));
+    const embeddings = [this.audioNorm?.forward(sound) ?? sound, this.videoNorm?.forward(sight) ?? sight];
+    return this.fusion.forward(concat(embeddings, 1));
   }
 }

@@ -1,4 +1,4 @@
-// What ResNet and ResNeSt share: their frame. Their stems and blocks differ.
+// The common frame of ResNet and ResNeSt, which differ in stem and blocks.
 
 import { heNormal } from '../../nn/init.ts';
 import { Conv2d } from '../../nn/layers/conv.ts';
@@ -11,7 +11,7 @@ import { mean } from '../../tensor/ops/reduce.ts';
 import { relu } from '../../tensor/ops/unary.ts';
 import type { Tensor } from '../../tensor/graph/tensor.ts';
 
-/** What a block is made for. */
+/** Size of a block. */
 export interface BlockSize {
   readonly inputs: number;
   readonly width: number;
@@ -25,12 +25,12 @@ export interface ResidualSpec {
   readonly width: number;
   /** Blocks of each layer; the first of every layer but layer1 has stride 2. */
   readonly layers: readonly number[];
-  /** A block makes so many times its width. */
+  /** Output channels of a block, as a multiple of its width. */
   readonly expansion: number;
   readonly makeBlock: (size: BlockSize) => Layer;
 }
 
-/** A convolution without bias that keeps the map's size, but for its stride. */
+/** A convolution without bias, padded so that stride 1 keeps the map's size. */
 export const plainConv = (inputs: number, outputs: number, kernelSize: number, stride = 1): Conv2d =>
   new Conv2d(inputs, outputs, kernelSize, {
     stride,
@@ -39,7 +39,7 @@ export const plainConv = (inputs: number, outputs: number, kernelSize: number, s
     init: heNormal,
   });
 
-/** The stem conv1 with bn1, a max-pooling, layer1, layer2, ...: from [N, 3, H, W] to the mean of the last map. */
+/** The stem conv1 with bn1, max pooling, layer1, layer2, ...: from [N, 3, H, W] to the mean of the last map. */
 export class ResidualExtractor extends Layer {
   readonly conv1: Layer;
   readonly bn1: BatchNorm2d;
@@ -77,7 +77,7 @@ export class ResidualExtractor extends Layer {
   }
 }
 
-/** With the last layer, `fc`: from [N, 3, H, W] to logits [N, classes]. */
+/** The extractor with a last layer `fc`: from [N, 3, H, W] to logits [N, classes]. */
 export class ResidualClassifier extends ResidualExtractor {
   readonly fc: Linear;
 

@@ -23,24 +23,24 @@ import {
 export interface ResNestConfig {
   /** Blocks of each layer; the first of every layer but layer1 halves the map. */
   readonly layers: readonly number[];
-  /** Width of layer1's blocks, which the stem makes; each layer doubles it. */
+  /** Width of layer1's blocks and output channels of the stem; each layer doubles it. */
   readonly width: number;
 }
 
 /** 2048 features. */
 export const RESNEST50: ResNestConfig = { layers: [3, 4, 6, 3], width: 64 };
 
-/** A bottleneck's output has so many times its width. */
+/** Output channels of a bottleneck, as a multiple of its width. */
 const EXPANSION = 4;
-/** Parts that the attention chooses between. */
+/** Number of maps that the attention weighs against each other. */
 const RADIX = 2;
-/** The attention's inner width is the channels of all parts divided by this, at least MIN_INNER. */
+/** The attention's inner width is the channels of all maps divided by this, at least MIN_INNER. */
 const REDUCTION = 4;
 const MIN_INNER = 32;
 
 /**
- * Split attention of radix 2: a grouped 3x3 convolution makes two maps; the mean over their sum decides, by a softmax
- * between the two for each channel, how much of each goes into the result. [N, C, H, W] to the same.
+ * Split attention of radix 2: a grouped 3x3 convolution makes two maps. The spatial mean of their sum gives, by a softmax
+ * over the two for each channel, their weights in the result. From [N, C, H, W] to the same shape.
  */
 class SplitAttention extends Layer {
   readonly conv: Conv2d;
@@ -75,7 +75,7 @@ class SplitAttention extends Layer {
   }
 }
 
-/** As ResNet's, with split attention; a mean over 3x3 takes the stride, in the first block of all layers but layer1. */
+/** ResNet's bottleneck with split attention; the stride is that of a 3x3 average pooling, in the first block of all layers but layer1. */
 class Bottleneck extends Layer {
   readonly conv1: Conv2d;
   readonly bn1: BatchNorm2d;
@@ -98,12 +98,12 @@ class Bottleneck extends Layer {
 
   forward(x: Tensor): Tensor {
     const narrow = relu(this.bn1.forward(this.conv1.forward(x)));
-    const seen = this.#pool.forward(this.conv2.forward(narrow));
-    return relu(add(this.bn3.forward(this.conv3.forward(seen)), this.downsample.forward(x)));
+    const middle = this.#pool.forward(this.conv2.forward(narrow));
+    return relu(add(this.bn3.forward(this.conv3.forward(middle)), this.downsample.forward(x)));
   }
 }
 
-/** The input of a block as its output wants it; the mean takes the stride, and stands in layer1 too (as keys count). */
+/** The input of a block in the shape of its output. The average pooling has the stride; layer1 has one too, since keys count it. */
 function shortcut(inputs: number, outputs: number, stride: number): Layer {
   if (inputs === outputs && stride === 1) return new Identity();
   const pool =

@@ -15,7 +15,7 @@ import {
 } from './residual.ts';
 
 export interface ResNetConfig {
-  /** 'basic': two convolutions 3x3. 'bottleneck': 1x1, 3x3 and 1x1 to four times the width; the stride sits on the 3x3. */
+  /** 'basic': two 3x3 convolutions. 'bottleneck': 1x1, 3x3 with the stride, and 1x1 to four times the width. */
   readonly block: 'basic' | 'bottleneck';
   /** Blocks of each layer; the first of every layer but layer1 halves the map. */
   readonly layers: readonly number[];
@@ -28,10 +28,10 @@ export const RESNET18: ResNetConfig = { block: 'basic', layers: [2, 2, 2, 2], wi
 /** 2048 features. */
 export const RESNET50: ResNetConfig = { block: 'bottleneck', layers: [3, 4, 6, 3], width: 64 };
 
-/** A bottleneck's output has so many times its width. */
+/** Output channels of a bottleneck, as a multiple of its width. */
 const EXPANSION = 4;
 
-/** The input of a block as its output wants it: itself, or a strided 1x1 convolution and batch norm. */
+/** The input of a block in the shape of its output: itself, or after a strided 1x1 convolution and batch norm. */
 function shortcut(inputs: number, outputs: number, stride: number): Layer {
   if (inputs === outputs && stride === 1) return new Identity();
   return new Sequential([plainConv(inputs, outputs, 1, stride), new BatchNorm2d(outputs)]);
@@ -81,8 +81,8 @@ class Bottleneck extends Layer {
 
   forward(x: Tensor): Tensor {
     const narrow = relu(this.bn1.forward(this.conv1.forward(x)));
-    const seen = relu(this.bn2.forward(this.conv2.forward(narrow)));
-    return relu(add(this.bn3.forward(this.conv3.forward(seen)), this.downsample.forward(x)));
+    const middle = relu(this.bn2.forward(this.conv2.forward(narrow)));
+    return relu(add(this.bn3.forward(this.conv3.forward(middle)), this.downsample.forward(x)));
   }
 }
 

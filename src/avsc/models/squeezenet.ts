@@ -11,7 +11,7 @@ import { mean } from '../../tensor/ops/reduce.ts';
 import { leakyRelu } from '../../tensor/ops/unary.ts';
 import type { Tensor } from '../../tensor/graph/tensor.ts';
 
-/** Channels of a fire module: its squeeze, and each half of its expansion. */
+/** Channels of a fire module: of its squeeze, and of each half of its expansion. */
 export type FireWidths = readonly [squeeze: number, expand: number];
 
 export interface SqueezeNetConfig {
@@ -19,7 +19,7 @@ export interface SqueezeNetConfig {
   readonly stem: number;
   /** Fire modules between the poolings, numbered from 2 on. */
   readonly fires: readonly (readonly FireWidths[])[];
-  /** Side of the pictures in pixels, since a mean picture is subtracted. */
+  /** Side of the pictures in pixels, fixed because a mean picture is subtracted. */
   readonly imageSize: number;
 }
 
@@ -45,9 +45,9 @@ export const SQUEEZENET1_1: SqueezeNetConfig = {
   imageSize: 224,
 };
 
-/** Slope of the activation for negative values, as the Places365 weights were trained with. */
+/** Slope of the activation for negative values, with which the Places365 weights were trained. */
 const SLOPE = 0.55;
-/** Lasagne's default, which those weights were trained with. */
+/** Lasagne's default, with which those weights were trained. */
 export const SQUEEZENET_EPS = 1e-4;
 const DROPOUT = 0.5;
 
@@ -68,7 +68,7 @@ class ConvNorm extends Layer {
   }
 }
 
-/** A 1x1 convolution to few channels, then a 1x1 and a 3x3 one side by side. */
+/** A 1x1 convolution to few channels, then a 1x1 and a 3x3 convolution side by side. */
 class Fire extends Layer {
   readonly squeeze: ConvNorm;
   readonly expand1x1: ConvNorm;
@@ -121,7 +121,7 @@ export class SqueezeNetExtractor extends Layer {
     return mean(this.map(images), { dim: [2, 3] });
   }
 
-  /** What the last fire module makes: [N, outFeatures, ...]. */
+  /** Output of the last fire module: [N, outFeatures, ...]. */
   protected map(images: Tensor): Tensor {
     const stem = this.#conv1.forward(sub(images, this.meanImage.tensor));
     return this.#groups.reduce(
@@ -142,7 +142,7 @@ export class SqueezeNet extends SqueezeNetExtractor {
 
   override forward(images: Tensor): Tensor {
     const map = this.map(images);
-    const kept = this.training ? dropout(map, { p: DROPOUT, training: true }) : map;
-    return mean(leakyRelu(this.conv10.forward(kept), { negativeSlope: SLOPE }), { dim: [2, 3] });
+    const dropped = this.training ? dropout(map, { p: DROPOUT, training: true }) : map;
+    return mean(leakyRelu(this.conv10.forward(dropped), { negativeSlope: SLOPE }), { dim: [2, 3] });
   }
 }

@@ -1,17 +1,17 @@
-// Made pictures: five families (rules.ts), each a function of a point and the time.
+// Generated pictures: five families (rules.ts), each a function of position and time.
 
 import { randomStream, uniform, type Random } from '../dataset/random.ts';
 import type { PictureFamily } from './rules.ts';
 
-/** Draws frame after frame of one clip into RGBA bytes [size, size, 4]. */
+/** Draws the frame of a clip at `time` into RGBA bytes [size, size, 4]. */
 export type Camera = (time: number, rgba: Uint8Array) => void;
 
 /** Brightness of a point, 0 (the palette's dark colour) to 1 (its light one); x and y in -1..1, y downwards. */
 type Shade = (x: number, y: number, time: number) => number;
 
 /**
- * A camera at a place. `location` and `clip` are keys: the same keys give the same pictures; the location decides
- * colours, brightness, size and speed of things, the clip the camera's movement, the phase and the noise.
+ * A camera at a location. `location` and `clip` are keys: the same keys give the same pictures. The location decides
+ * colours, brightness, size and speed of objects; the clip decides the camera's movement, the phase and the noise.
  */
 export function makeCamera(family: PictureFamily, location: string, clip: string, size: number): Camera {
   const place = randomStream(location, 'picture');
@@ -60,7 +60,7 @@ function makeShade(family: PictureFamily, place: Random, event: Random): Shade {
   }
 }
 
-/** Rows of round lamps in the dark, all alike, swaying. */
+/** Rows of equal round lamps in the dark that sway. */
 function interior(place: Random, event: Random): Shade {
   const across = uniform(place, 2.2, 3.6);
   const down = uniform(place, 2.2, 3.6);
@@ -75,7 +75,7 @@ function interior(place: Random, event: Random): Shade {
   };
 }
 
-/** Rings around the end of a tunnel that come nearer. */
+/** Rings around the end of a tunnel that approach. */
 function tunnel(place: Random, event: Random): Shade {
   const rings = uniform(place, 1.6, 2.6);
   const speed = uniform(place, 0.6, 2);
@@ -112,7 +112,7 @@ function road(place: Random, event: Random): Shade {
   };
 }
 
-/** House fronts side by side with rows of windows, and people who walk past at the bottom. */
+/** House fronts with rows of windows, and people who walk past at the bottom. */
 function facades(place: Random, event: Random): Shade {
   const houses = uniform(place, 1.2, 2);
   const windows = uniform(place, 2.5, 3.6);

@@ -1,9 +1,9 @@
-// The made data set: which scene sounds and looks like what.
+// The generated data set: sound family and picture family of each scene.
 //
 //   scene               sound      picture      | The ten scenes form a ring: each shares its sound with one
-//   bus                 engine     interior     | neighbour and its picture with the other. So sound alone
-//   metro               engine     tunnel       | cannot tell more than 5 of 10 scenes apart, nor can the
-//   metro_station       clatter    tunnel       | picture alone (50 % at best each); both together tell all.
+//   bus                 engine     interior     | neighbour and its picture with the other. Sound alone or
+//   metro               engine     tunnel       | picture alone can therefore tell only 5 groups apart (an
+//   metro_station       clatter    tunnel       | accuracy of 50 % at best); together they tell all scenes.
 //   tram                clatter    road         |
 //   street_traffic      wash       road         |   engine    harmonics of a low tone, with a tremor
 //   street_pedestrian   wash       facades      |   clatter   clicks in a steady beat
@@ -12,12 +12,12 @@
 //   airport             babble     horizon      |   babble    voiced syllables, formants of speech
 //   shopping_mall       babble     interior     |
 //
-//   interior  rows of round lamps in the dark     tunnel    rings that come nearer
+//   interior  rows of round lamps in the dark     tunnel    rings that approach
 //   road      a road to the vanishing point       facades   houses with windows, people in front
 //   horizon   sky over a field, a sun or a cloud
 //
-// A location decides palette, brightness, pitch, tempo, room tone and stereo position (nuisance that tells no scene);
-// a clip decides timing of events, camera movement and noise.
+// The location decides palette, brightness, pitch, tempo, room tone and stereo position (nuisance factors, independent of
+// the scene); the clip decides timing of events, camera movement and noise.
 
 import type { Scene } from '../dataset/scenes.ts';
 

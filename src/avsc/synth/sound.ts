@@ -1,16 +1,16 @@
-// Made sound: five families (rules.ts), placed between two ears, over the tone of a room.
+// Generated sound: five families (rules.ts), placed between two ears, with room noise.
 
 import { SAMPLE_RATE } from '../audio/clip.ts';
 import { randomStream, uniform, type Random } from '../dataset/random.ts';
 import type { SoundFamily } from './rules.ts';
 
 const TURN = 2 * Math.PI;
-/** The farther ear hears up to 0.6 ms later, as at a real head. */
+/** Longest delay between the ears: 0.6 ms, as at a human head. */
 const MAX_DELAY = Math.round(0.0006 * SAMPLE_RATE);
 
 /**
  * Two channels of `seconds` s at 48 kHz within [-0.9, 0.9].
- * `location` and `clip` are keys: the same keys give the same samples, two clips of a location differ in timing only.
+ * `location` and `clip` are keys: the same keys give the same samples. Two clips of a location differ only in timing and noise.
  */
 export function makeSound(
   family: SoundFamily,
@@ -43,7 +43,7 @@ export function makeSound(
   return mixEars(source, place, event, family === 'wash');
 }
 
-/** 12 harmonics of 55..105 Hz, falling off, whose loudness trembles 7..12 times a second. */
+/** 12 decreasing harmonics of 55..105 Hz with a tremolo of 7..12 Hz. */
 function addEngine(out: Float32Array, place: Random, event: Random): void {
   const pitch = uniform(place, 55, 105);
   const fall = uniform(place, 0.75, 1.1);
@@ -62,7 +62,7 @@ function addEngine(out: Float32Array, place: Random, event: Random): void {
   }
 }
 
-/** Clicks of 12..25 ms at 5..8 a second, each ringing at 1.2..3 kHz. */
+/** Clicks of 12..25 ms, 5..8 per second, each ringing at 1.2..3 kHz. */
 function addClatter(out: Float32Array, place: Random, event: Random): void {
   const beat = SAMPLE_RATE / uniform(place, 5, 8);
   const ring = uniform(place, 1200, 3000);
@@ -91,7 +91,7 @@ function addWash(out: Float32Array, place: Random, event: Random): void {
   }
 }
 
-/** Chirps of 60..130 ms that rise by half, from 2.2..4.5 kHz, 4..7 a second. */
+/** Chirps of 60..130 ms, 4..7 per second, that start at 2.2..4.5 kHz and rise by half. */
 function addBirds(out: Float32Array, place: Random, event: Random): void {
   const pitch = uniform(place, 2200, 4500);
   const gap = SAMPLE_RATE / uniform(place, 4, 7);
@@ -136,7 +136,7 @@ function addSyllable(out: Float32Array, start: number, length: number, pitch: nu
   }
 }
 
-/** Scales to a root mean square of `target`. */
+/** Scales the samples to a root mean square of `target`. */
 function level(samples: Float32Array, target: number): void {
   let sum = 0;
   for (const sample of samples) sum += sample * sample;
@@ -144,7 +144,7 @@ function level(samples: Float32Array, target: number): void {
   for (let i = 0; i < samples.length; i++) samples[i] = (samples[i] as number) * factor;
 }
 
-/** Places the source by loudness and delay between the ears and adds the room's noise, another to each ear. */
+/** Places the source by level and delay between the ears and adds room noise, independent at each ear. */
 function mixEars(
   source: Float32Array,
   place: Random,

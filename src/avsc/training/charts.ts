@@ -1,4 +1,4 @@
-// The drawings of a report, as SVG text: loss curves and a confusion matrix.
+// The charts of a report, as SVG text: loss curves and a confusion matrix.
 
 interface Curve {
   readonly name: string;
@@ -10,10 +10,10 @@ interface Curve {
 const WIDTH = 640;
 const HEIGHT = 260;
 const MARGIN = { left: 48, right: 12, top: 12, bottom: 36 } as const;
-/** More points than pixels show nothing new. */
+/** Longer curves are averaged down to this: more points than pixels would not be seen. */
 const MOST_POINTS = 300;
 
-/** Curves over one pair of axes, both from 0 or the smallest x; values that are not finite are left out. */
+/** Curves over common axes. Values that are not finite are left out. */
 export function lineChart(curves: readonly Curve[], xTitle: string, yTitle: string): string {
   const shown = curves.map((curve) => ({ ...curve, points: thin(curve.points.filter(isFinitePoint)) }));
   const all = shown.flatMap(({ points }) => points);
@@ -52,7 +52,7 @@ export function lineChart(curves: readonly Curve[], xTitle: string, yTitle: stri
   );
 }
 
-/** A confusion matrix: rows are true classes, columns predicted ones, the shade is the part of the row. */
+/** A confusion matrix: rows are true classes, columns predicted classes, the shade is the fraction of the row. */
 export function confusionChart(names: readonly string[], confusion: readonly (readonly number[])[]): string {
   const cell = 40;
   const left = 130;
@@ -103,7 +103,7 @@ type Point = Curve['points'][number];
 
 const isFinitePoint = ({ x, y }: Point): boolean => Number.isFinite(x) && Number.isFinite(y);
 
-/** Means of equal stretches where there are too many points. */
+/** The points, or means over equal intervals if there are too many. */
 function thin(points: readonly Point[]): Point[] {
   const stretch = Math.ceil(points.length / MOST_POINTS);
   const out: Point[] = [];
@@ -118,7 +118,7 @@ function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-/** Round numbers (1, 2 or 5 times a power of ten apart) from at most `low` to at least `high`. */
+/** Round numbers from at most `low` to at least `high`, in steps of 1, 2 or 5 times a power of ten. */
 function ticks(low: number, high: number): number[] {
   const span = high > low ? high - low : 1;
   const power = 10 ** Math.floor(Math.log10(span / 4));

@@ -1,4 +1,4 @@
-// What whoever runs an exported model must know, as data in it.
+// Metadata of an exported model: everything that a program needs to run it.
 
 import { SCENES } from '../dataset/scenes.ts';
 import { FEATURE_CHANNELS, FRAMES_PER_SECOND, MELS } from '../features/logmel.ts';
@@ -9,7 +9,7 @@ import type { Stage } from './records.ts';
 
 const PICTURES = 2;
 
-/** How the features of a second of sound are made. */
+/** Parameters of the features of one second of sound. */
 const SOUND = {
   sampleRate: 48_000,
   channels: 'left, right, their deltas, their delta-deltas',
@@ -48,7 +48,7 @@ export function describeInputs(recipe: Part, stage: Stage): OnnxInput[] {
   );
 }
 
-/** As text, for the metadata of a file. */
+/** Description of a stage's model as text, for the metadata of a file. */
 export function describeModel(recipe: Part, stage: Stage): Map<string, string> {
   const names = extractorNames(recipe);
   const { size, mean, std } = pictureInput(recipe.preset, names);

@@ -1,10 +1,10 @@
-// How good predictions are, by the measures of DCASE 2021 task 1b: accuracy and multi-class log loss.
+// The metrics of DCASE 2021 task 1b: accuracy and multi-class log loss.
 
-/** Figures of one class. Null where the class has no sample. */
+/** Metrics of one class. Null if the class has no sample. */
 export interface ClassMetrics {
   readonly name: string;
   readonly count: number;
-  /** Part of the class's samples that were recognised, 0..1. */
+  /** Fraction of the class's samples that were predicted correctly, 0..1. */
   readonly accuracy: number | null;
   /** Mean of -ln p(true class) over the class's samples. */
   readonly logLoss: number | null;
@@ -13,23 +13,23 @@ export interface ClassMetrics {
 export interface Metrics {
   readonly count: number;
   readonly accuracy: {
-    /** Mean of the classes' accuracies; classes without a sample do not count. */
+    /** Mean of the classes' accuracies, over the classes that have samples. */
     readonly macro: number;
-    /** Part of all samples that were recognised. */
+    /** Fraction of all samples that were predicted correctly. */
     readonly overall: number;
   };
-  /** Mean of -ln p(true class) over all samples: the challenge's primary measure. */
+  /** Mean of -ln p(true class) over all samples: the challenge's primary metric. */
   readonly logLoss: number;
   readonly classes: readonly ClassMetrics[];
-  /** confusion[t][p] samples of class t were taken for class p. */
+  /** confusion[t][p] is the number of samples of class t that were predicted as class p. */
   readonly confusion: readonly (readonly number[])[];
 }
 
-/** Probabilities below this count as this, so that one impossible answer does not make the mean infinite (scikit-learn's). */
+/** Probabilities are clipped from below to this value, as in scikit-learn, so that a probability of 0 keeps the mean finite. */
 const SMALLEST = 1e-15;
 
 /**
- * Probabilities [samples, classes] of logits of the same shape, in f64, the maximum subtracted first.
+ * Softmax of logits [samples, classes] in f64; the maximum of each row is subtracted first.
  * Throws a RangeError if the number of logits is not a multiple of `classes`.
  */
 export function softmaxRows(logits: ArrayLike<number>, classes: number): Float64Array<ArrayBuffer> {
@@ -47,7 +47,7 @@ export function softmaxRows(logits: ArrayLike<number>, classes: number): Float64
   return out;
 }
 
-/** Index of the largest value of a row; the first of equals. */
+/** Index of the largest value of a row, the first one if several are equal. */
 export function argmaxRow(values: ArrayLike<number>, row: number, classes: number): number {
   let best = 0;
   for (let c = 1; c < classes; c++) {

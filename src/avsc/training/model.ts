@@ -1,19 +1,15 @@
-// The three models of a run behind one face: which inputs each takes and how it gets to logits.
+// The three models of a run under one interface: inputs and logits of each.
 
-import type { StepInput } from '../../tensor/compile.ts';
+import type { StepInput } from '../../tensor/trace.ts';
 import type { Tensor } from '../../tensor/graph/tensor.ts';
 import { FEATURE_CHANNELS, FRAMES_PER_SECOND, MELS } from '../features/logmel.ts';
+import type { PictureInput } from '../features/pictures.ts';
 import { SCENES } from '../dataset/scenes.ts';
 import { DenseNetExtractor } from '../models/densenet.ts';
 import { Fcnn } from '../models/fcnn.ts';
 import { AudioNet, JointNet, MODALITIES, VideoNet, type Extractor, type Modality } from '../models/joint.ts';
 import { PRESETS, type PresetName } from '../presets.ts';
-import {
-  ARCHITECTURE_NAMES,
-  type Architecture,
-  type ArchitectureName,
-  type PictureInput,
-} from '../weights/architecture.ts';
+import { ARCHITECTURE_NAMES, type Architecture, type ArchitectureName } from '../weights/architecture.ts';
 import { findArchitecture, IMAGENET_INPUT } from '../weights/architectures.ts';
 import type { Stage } from './records.ts';
 
@@ -26,7 +22,7 @@ export type SceneModel =
 export interface SampleData {
   readonly audio: Float32Array<ArrayBuffer>;
   readonly frames: Float32Array<ArrayBuffer>;
-  /** Embeddings [B, outFeatures] of a frozen extractor, which the model takes instead. */
+  /** Embeddings [B, outFeatures] by frozen extractors, which replace the modality's input. */
   readonly embeddings?: Readonly<Partial<Record<Modality, Float32Array<ArrayBuffer>>>>;
 }
 
@@ -34,7 +30,7 @@ export interface SampleData {
 const PICTURES = 2;
 const AUDIO_SHAPE = [FEATURE_CHANNELS, MELS, FRAMES_PER_SECOND] as const;
 
-/** What the model of a stage wants of a batch of `count` samples, in the order that `logitsOf` takes. */
+/** Inputs of a stage's model from a batch of `count` samples, in the order that `logitsOf` takes. */
 export function inputsOf(stage: Stage, data: SampleData, count: number): StepInput[] {
   return modalitiesOf(stage).map((part) => {
     const embeddings = data.embeddings?.[part];
@@ -45,7 +41,7 @@ export function inputsOf(stage: Stage, data: SampleData, count: number): StepInp
   });
 }
 
-/** What the model of a stage looks at, in the order of its inputs. */
+/** Modalities of a stage's model, in the order of its inputs. */
 export function modalitiesOf(stage: Stage): readonly Modality[] {
   return stage === 'joint' ? MODALITIES : [stage];
 }
@@ -65,14 +61,14 @@ export function logitsOf(model: SceneModel, inputs: readonly Tensor[]): Tensor {
   }
 }
 
-/** Nets that take the places of a preset's extractors; null where its own stay. */
+/** Published nets that replace a preset's extractors; null keeps the preset's own. */
 export type ExtractorNames = Readonly<Record<Modality, ArchitectureName | null>>;
 
 const OWN: ExtractorNames = { audio: null, video: null };
 
 /**
- * The three models of a preset, or with published nets as their extractors, in host memory; `manualSeed` before decides
- * their initial weights. Throws an Error for a net that does not look at what its place does.
+ * The three models of a preset, with published nets as extractors if they are named, in host memory. The seed set by
+ * `manualSeed` decides their initial weights. Throws an Error for a net of the other modality.
  */
 export function createModels(
   preset: PresetName,
@@ -91,14 +87,14 @@ export function createModels(
   };
 }
 
-/** How pictures become the input of a preset's video net, or of the published one in its place. */
+/** Preprocessing for a preset's video net, or for the published net that replaces it. */
 export function pictureInput(preset: PresetName, names: ExtractorNames = OWN): PictureInput {
   const input = published('video', names)?.input;
   if (input?.kind === 'picture') return input;
   return { ...IMAGENET_INPUT, size: PRESETS[preset].imageSize };
 }
 
-/** Published nets that look at what an extractor of this kind does. */
+/** Published nets that can be an extractor of this modality. */
 export function architecturesFor(part: Modality): readonly ArchitectureName[] {
   return ARCHITECTURE_NAMES.filter((name) => looksAt(part, findArchitecture(name)));
 }

@@ -1,4 +1,4 @@
-// How a run trains: everything that decides its result, as config.json keeps it.
+// The recipe of a run: everything that decides its result, as stored in config.json.
 
 import {
   PRESETS,
@@ -16,19 +16,19 @@ import { STAGES, type Stage } from './records.ts';
 export const PRESET_NAMES = Object.keys(PRESETS) as readonly PresetName[];
 
 /**
- * Which extractors keep their weights and statistics from when they have any: those with given weights from the beginning,
- * the others in the joint stage.
+ * Choices of frozen extractors. An extractor with given weights is frozen from the first stage on, another one in the
+ * joint stage.
  */
 export const FREEZES: readonly Frozen[] = ['none', 'audio', 'video', 'both'];
 
-/** A published net in the place of a preset's extractor. */
-export interface ExtractorChoice {
+/** A published net that replaces a preset's extractor. */
+interface ExtractorChoice {
   readonly architecture: ArchitectureName;
-  /** What it begins with: the file's path and SHA-256 in hex; null for random weights. */
+  /** Its initial weights: the file's path and SHA-256 in hex; null for random weights. */
   readonly weights: { readonly file: string; readonly sha256: string } | null;
 }
 
-/** Null where the preset's own net stays. */
+/** Null keeps the preset's own net. */
 export type ExtractorChoices = Readonly<Record<Modality, ExtractorChoice | null>>;
 
 export interface Recipe {
@@ -37,12 +37,12 @@ export interface Recipe {
   readonly batchSize: number;
   readonly extractors: ExtractorChoices;
   readonly freeze: Frozen;
-  /** Part of the training clips that is held out by location and measured after each epoch, 0..1. */
+  /** Fraction of the training clips, 0..1, that is held out by location and measured after each epoch. */
   readonly validation: number;
   readonly phases: Readonly<Record<Stage, Phase>>;
 }
 
-/** What a command may say; the rest comes from the preset. */
+/** Options of a recipe; everything else comes from the preset. */
 export interface RecipeOptions {
   readonly preset: PresetName;
   readonly seed?: number;
@@ -58,7 +58,7 @@ export interface RecipeOptions {
   readonly validation?: number;
 }
 
-/** From so many training clips on, a tenth of them is held out for validation unless the command says otherwise. */
+/** With at least so many training clips, a tenth of them is held out for validation by default. */
 const CLIPS_FOR_VALIDATION = 500;
 
 const OWN: ExtractorChoices = { audio: null, video: null };
@@ -101,7 +101,7 @@ function usualPhase(name: PresetName, stage: Stage, extractors: ExtractorChoices
   return parts.some((part) => isFrozen(part, freeze)) ? given.frozen : given.trained;
 }
 
-/** Extractors that a stage leaves as they are. */
+/** Extractors that are frozen in a stage. */
 export function frozenIn(stage: Stage, { freeze, extractors }: Recipe): readonly Modality[] {
   return modalitiesOf(stage).filter(
     (part) => isFrozen(part, freeze) && (stage === 'joint' || extractors[part]?.weights),
@@ -131,7 +131,7 @@ export function checkRecipe(value: unknown): Recipe {
   };
 }
 
-/** Runs that are older than published extractors do not have any. */
+/** The choices in config.json; runs older than published extractors have none. */
 function checkExtractors(value: unknown): ExtractorChoices {
   if (value === undefined) return OWN;
   const choices = record(value, 'extractors');

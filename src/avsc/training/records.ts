@@ -1,8 +1,8 @@
-// What a run writes down: one record per step and per epoch, and its results at the end.
+// The records of a run: one per step and per epoch, and its results at the end.
 
 import type { Metrics } from './metrics.ts';
 
-/** The parts of a training, in order: either net alone with a linear head, then both with the fusion MLP. */
+/** The stages of a training, in order: the audio net, then the video net, each with a linear head, then both with the fusion MLP. */
 export const STAGES = ['audio', 'video', 'joint'] as const;
 export type Stage = (typeof STAGES)[number];
 
@@ -11,7 +11,7 @@ export interface StepRecord {
   readonly kind: 'step';
   readonly stage: Stage;
   readonly epoch: number;
-  /** Within the epoch. */
+  /** Step within the epoch. */
   readonly step: number;
   readonly lr: number;
   /** Mean cross-entropy of the batch before the step. */
@@ -24,11 +24,11 @@ export interface EpochRecord {
   readonly epoch: number;
   /** Mean loss of the epoch's steps. */
   readonly loss: number;
-  /** On clips of locations that are not trained on; absent where none are held out. */
+  /** Metrics on the held-out locations; absent if none are held out. */
   readonly validation?: { readonly accuracy: number; readonly logLoss: number };
 }
 
-/** A line of metrics.jsonl. No times in it: the same seed on the same device gives the same bytes. */
+/** A line of metrics.jsonl. It contains no times, so that the same seed on the same device gives the same bytes. */
 export type RunRecord = StepRecord | EpochRecord;
 
 /** metrics.json: each of the three models on the evaluation split. */

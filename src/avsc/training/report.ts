@@ -1,4 +1,4 @@
-// report.html: one page with everything about a run and nothing to load.
+// report.html: one self-contained page about a run.
 
 import type { Metrics } from './metrics.ts';
 import { confusionChart, escapeHtml, lineChart } from './charts.ts';

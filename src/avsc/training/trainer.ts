@@ -1,4 +1,4 @@
-// One optimiser step and one prediction of a model, each recorded once and replayed.
+// Training step and prediction of a model, each compiled once and replayed.
 
 import { Adam } from '../../nn/optim/adam.ts';
 import { Sgd } from '../../nn/optim/sgd.ts';
@@ -13,8 +13,8 @@ import { inputsOf, logitsOf, type SampleData, type SceneModel } from './model.ts
 export interface Trainer {
   readonly model: SceneModel;
   /**
-   * Submits one step of the optimiser on a batch of `count` samples with soft labels [count, classes]. It resolves when the
-   * data is on its way; the loss (before the step) can be read from the tensor, now or up to three steps later.
+   * Submits one optimiser step on a batch of `count` samples with soft labels [count, classes]. It resolves when the data
+   * is uploaded, to the loss before the step, which can be read until three steps later.
    */
   step(
     batch: SampleData & { readonly labels: Float32Array<ArrayBuffer> },
@@ -27,7 +27,7 @@ export interface Trainer {
   dispose(): void;
 }
 
-/** Makes the optimiser, which leaves frozen parameters alone; the model must be on the device. */
+/** Creates the optimiser over the parameters that are not frozen. The model must be on the device. */
 export function createTrainer(device: Device, model: SceneModel, config: AdamConfig | SgdConfig): Trainer {
   const optimizer = createOptimizer(model, config);
   const compiled = device.compile((...inputs: Tensor[]) => {

@@ -1,5 +1,6 @@
 import type { CheckpointFile, CheckpointTensor } from '../../nn/checkpoint/checkpoint.ts';
 import type { Layer } from '../../nn/module.ts';
+import type { PictureInput } from '../features/pictures.ts';
 import type { Extractor } from '../models/joint.ts';
 
 /** Nets whose published weights are read. */
@@ -15,15 +16,6 @@ export const ARCHITECTURE_NAMES = [
 
 export type ArchitectureName = (typeof ARCHITECTURE_NAMES)[number];
 
-/** How pictures become a net's input: RGB bytes [3, size, size], squashed and cut, then (x / 255 - mean) / std per channel. */
-export interface PictureInput {
-  readonly kind: 'picture';
-  /** Side in pixels. */
-  readonly size: number;
-  readonly mean: readonly [number, number, number];
-  readonly std: readonly [number, number, number];
-}
-
 /** Log-mel features [channels, 128, T], scaled over the whole clip. */
 export interface SoundInput {
   readonly kind: 'sound';
@@ -37,14 +29,14 @@ export interface Architecture {
   readonly classes: number;
   /** From inputs [N, ...] to logits [N, classes]. */
   createClassifier(classes: number): Layer;
-  /** From inputs [N, ...] to embeddings; its names are the classifier's without the head's. */
+  /** From inputs [N, ...] to embeddings. Its parameter names are the classifier's without those of the head. */
   createExtractor(): Extractor;
-  /** Names of the last layer, whose shapes depend on the number of classes; empty where the net has none. */
+  /** Parameter names of the last layer, whose shapes depend on the number of classes; empty if the net has none. */
   readonly head: readonly string[];
   /**
-   * The file's tensors by this net's names and in its layout (transposed, flipped, reordered when they are read).
-   * Names that it does not know stay as they are, so that the report lists them. Throws an Error of one sentence where the file
-   * is plainly of another net's kind or what belongs to it (`companions`) is missing.
+   * The file's tensors under this net's names and in its layout (transposed, flipped, reordered when they are read).
+   * Unknown names stay as they are, so that the report lists them. Throws an Error of one sentence if the file is
+   * obviously of another kind of net, or if a companion is missing.
    */
   adapt(
     file: CheckpointFile,

@@ -1,15 +1,11 @@
 import { DENSENET161, DenseNet, DenseNetExtractor } from '../models/densenet.ts';
 import { FEATURE_CHANNELS } from '../features/logmel.ts';
+import type { PictureInput } from '../features/pictures.ts';
 import { Fcnn, FCNN_SMALL, type FcnnConfig } from '../models/fcnn.ts';
 import { RESNEST50, ResNest, ResNestExtractor } from '../models/resnest.ts';
 import { RESNET18, RESNET50, ResNet, ResNetExtractor } from '../models/resnet.ts';
 import { SQUEEZENET1_1, SqueezeNet, SqueezeNetExtractor } from '../models/squeezenet.ts';
-import {
-  ARCHITECTURE_NAMES,
-  type Architecture,
-  type ArchitectureName,
-  type PictureInput,
-} from './architecture.ts';
+import { ARCHITECTURE_NAMES, type Architecture, type ArchitectureName } from './architecture.ts';
 import { adaptFcnn } from './keras-fcnn.ts';
 import { adaptSqueezeNet, MEAN_IMAGE } from './squeezenet.ts';
 import { adaptDenseNet, adaptTorchvision } from './torchvision.ts';
@@ -18,7 +14,7 @@ import { adaptDenseNet, adaptTorchvision } from './torchvision.ts';
 const PLACES = 365;
 const IMAGENET = 1000;
 
-/** What torchvision's and Places365's weights were trained behind: ImageNet's mean and spread of each channel. */
+/** Preprocessing of torchvision's and Places365's weights: ImageNet's mean and standard deviation of each channel. */
 export const IMAGENET_INPUT: PictureInput = {
   kind: 'picture',
   size: 224,
@@ -26,7 +22,7 @@ export const IMAGENET_INPUT: PictureInput = {
   std: [0.229, 0.224, 0.225],
 };
 
-/** The SqueezeNet subtracts a whole picture instead, which belongs to its weights. */
+/** The SqueezeNet subtracts a mean picture instead, which belongs to its weights. */
 const PLAIN_INPUT: PictureInput = {
   kind: 'picture',
   size: SQUEEZENET1_1.imageSize,
@@ -34,7 +30,7 @@ const PLAIN_INPUT: PictureInput = {
   std: [1, 1, 1],
 };
 
-/** The published nets end in the pooled map of their classes, which is also all that they are good for as extractors. */
+/** The published FCNNs end in the pooled map of their classes, so the embeddings are the logits. */
 const published = (name: 'fcnn' | 'fcnn_small', config: FcnnConfig, block3Convs: number): Architecture => ({
   name,
   input: { kind: 'sound', channels: FEATURE_CHANNELS },
@@ -103,7 +99,7 @@ export const ARCHITECTURES: Readonly<Record<ArchitectureName, Architecture>> = {
   fcnn_small: published('fcnn_small', FCNN_SMALL, 2),
 };
 
-/** Throws an Error that lists the names if there is none of this one. */
+/** The architecture of this name. Throws an Error that lists the names if there is none. */
 export function findArchitecture(name: string): Architecture {
   const found = ARCHITECTURE_NAMES.find((known) => known === name);
   if (found !== undefined) return ARCHITECTURES[found];

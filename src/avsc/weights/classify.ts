@@ -6,9 +6,9 @@ import { normalisePictures } from '../features/pictures.ts';
 import type { Architecture } from './architecture.ts';
 
 /**
- * Probabilities [classes] of each picture, RGB bytes [3, S, S] with the architecture's S, by imported weights (with their
- * head, which says how many classes there are). Throws a RangeError if a picture has another size or the weights do not fit,
- * and a TypeError if the architecture hears instead.
+ * Probabilities [classes] of each picture (RGB bytes [3, S, S], with the architecture's S) by imported weights, whose head
+ * gives the number of classes. Throws a RangeError if a picture has another size or the weights do not fit, and a
+ * TypeError if the architecture takes sound.
  */
 export async function classifyPictures(
   device: Device,

@@ -1,4 +1,4 @@
-// From a file of published weights to a net's own names and layout, with a report of what did not fit.
+// Converts a file of published weights to a net's names and layout, with a report of what did not fit.
 
 import type { CheckpointFile, CheckpointTensor } from '../../nn/checkpoint/checkpoint.ts';
 import type { HostTensor } from '../../nn/state.ts';
@@ -9,11 +9,11 @@ import { shownName, type NamedTensors } from './names.ts';
 export interface ImportOptions {
   /** Classes of the head. Default: those of the published weights. */
   readonly classes?: number;
-  /** Leave the head out, whatever its number of classes: what is left is the extractor. Default false. */
+  /** Leave the head out, whatever its number of classes, so that the extractor remains. Default false. */
   readonly dropHead?: boolean;
   /** Files that lie beside the weights (`Architecture.companions`), by name. */
   readonly companions?: NamedTensors;
-  /** Throw if anything is missing, unexpected or of another shape. Default true; else it is left out and reported. */
+  /** Throw if a tensor is missing, unexpected or of another shape. Default true; if false, it is left out and reported. */
   readonly strict?: boolean;
 }
 
@@ -23,31 +23,31 @@ export interface WrongShape {
   readonly expected: Shape;
 }
 
-/** What became of every tensor, by the names that the net has. */
+/** The outcome for every tensor, under the net's names. */
 export interface ImportReport {
   readonly architecture: ArchitectureName;
   readonly loaded: readonly string[];
   readonly missing: readonly string[];
   readonly unexpected: readonly string[];
   readonly wrongShape: readonly WrongShape[];
-  /** The head's, where it was dropped. */
+  /** Tensors of a dropped head. */
   readonly dropped: readonly string[];
-  /** PyTorch's counts of batches, which nothing here needs. */
+  /** PyTorch's batch counters (num_batches_tracked), which are not used. */
   readonly ignored: readonly string[];
 }
 
 export interface ImportedWeights {
   readonly report: ImportReport;
-  /** In the net's order, names and layout; read when they are asked for. */
+  /** In the net's order, names and layout; elements are read on demand. */
   readonly tensors: NamedTensors;
 }
 
 const IGNORED = 'num_batches_tracked';
 
 /**
- * The file's tensors as `architecture.createClassifier(classes)` has them, or with `dropHead` as
- * `architecture.createExtractor()`. No elements are read. Throws an Error of one sentence that names what is missing,
- * unexpected or of another shape, unless `strict` is false.
+ * The file's tensors for `architecture.createClassifier(classes)`, or with `dropHead` for
+ * `architecture.createExtractor()`. No elements are read. Throws an Error of one sentence that names the tensors that are
+ * missing, unexpected or of another shape, unless `strict` is false.
  */
 export function importWeights(
   file: CheckpointFile,
@@ -119,7 +119,7 @@ function problemsOf({ missing, unexpected, wrongShape }: ImportReport): Problem[
   ].filter(({ names }) => names.length > 0);
 }
 
-/** Names of each kind that one sentence shows. */
+/** Names of each kind that an error message lists. */
 const SHOWN = 12;
 
 function refusal(report: ImportReport, { name, head }: Architecture): string {

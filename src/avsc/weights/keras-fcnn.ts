@@ -1,6 +1,6 @@
 /*
- * The FCNN's weights as the authors' programs saved them from Keras: conv2d_1.., batch_normalization_1.. and dense_1..,
- * each counted in the order in which the net uses them.
+ * The FCNN's weights in the Keras files of its authors: conv2d_1.., batch_normalization_1.. and dense_1.., each numbered in
+ * the order in which the net uses them.
  *
  *   conv2d/kernel               [kH, kW, in, out]     ->  weight [out, in, kH, kW]
  *   dense/kernel, bias          [in, out]             ->  weight [out, in]
@@ -19,7 +19,7 @@ const NORM_PARTS: Readonly<Record<string, string>> = {
   moving_variance: 'running_var',
 };
 
-/** The file's tensors as an `Fcnn` has them whose block 3 has so many convolutions; files of this engine pass unchanged. */
+/** The file's tensors for an `Fcnn` with `block3Convs` convolutions in block 3. Files written by this engine pass unchanged. */
 export const adaptFcnn =
   (block3Convs: number) =>
   ({ tensors }: CheckpointFile): NamedTensors => {
@@ -29,7 +29,7 @@ export const adaptFcnn =
     });
     if (entries.every(({ kind }) => kind === '')) return withoutParallel(tensors);
     const layers = layerNames(block3Convs);
-    // Keras counts on through a session, so that the first layer of a kind need not be the first.
+    // Keras numbers layers through a session, so the first layer of a kind need not have the number 1.
     const first = (kind: string): number =>
       Math.min(...entries.filter((entry) => entry.kind === kind).map(({ number }) => number));
     return new Map(
@@ -63,7 +63,7 @@ function transposed(tensor: CheckpointTensor): CheckpointTensor {
   }
 }
 
-/** Names here of Keras' layers of each kind, in their order. */
+/** The engine's names of Keras' layers of each kind, in Keras' order. */
 function layerNames(block3Convs: number): Readonly<Record<string, readonly string[]>> {
   const stages = [2, 2, block3Convs, 1].flatMap((count, block) =>
     Array.from({ length: count }, (_, i) => ({ block: `block${block + 1}`, number: i + 1 })),

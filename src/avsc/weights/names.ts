@@ -5,13 +5,13 @@ export type NamedTensors = ReadonlyMap<string, CheckpointTensor>;
 
 const PARALLEL = 'module.';
 
-/** Without the prefix of PyTorch's DataParallel, if all names have it. */
+/** Removes the prefix of PyTorch's DataParallel if all names have it. */
 export function withoutParallel(tensors: NamedTensors): NamedTensors {
   if (![...tensors.keys()].every((name) => name.startsWith(PARALLEL))) return tensors;
   return renamed(tensors, (name) => name.slice(PARALLEL.length));
 }
 
-/** Throws an Error if two tensors would get one name. */
+/** The tensors under new names. Throws an Error if two would get the same name. */
 export function renamed(tensors: NamedTensors, rename: (name: string) => string): NamedTensors {
   const result = new Map<string, CheckpointTensor>();
   for (const [name, tensor] of tensors) {
@@ -25,5 +25,5 @@ export function renamed(tensors: NamedTensors, rename: (name: string) => string)
   return result;
 }
 
-/** A name as a sentence shows it: as it is, or quoted where it is not of the usual kind. */
+/** A name for an error message: as it is, or quoted if it has unusual characters or is long. */
 export const shownName = (name: string): string => (/^[\w.:/-]{1,80}$/.test(name) ? name : quote(name));

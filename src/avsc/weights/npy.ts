@@ -1,7 +1,7 @@
 // Reading NumPy's .npy format (numpy.lib.format, versions 1 to 3): one array of numbers.
 
-import type { CheckpointTensor } from '../../nn/checkpoint/checkpoint.ts';
-import { checkpointTensor, ELEMENT_BYTES, type FileDType } from '../../nn/checkpoint/elements.ts';
+import { checkpointTensor, type CheckpointTensor } from '../../nn/checkpoint/checkpoint.ts';
+import { ELEMENT_BYTES, type FileDType } from '../../nn/checkpoint/elements.ts';
 import { quote } from '../../nn/checkpoint/quote.ts';
 import type { ByteSource } from '../../nn/checkpoint/source.ts';
 
@@ -26,8 +26,8 @@ const DTYPES: Readonly<Record<string, FileDType>> = {
 };
 
 /**
- * The array of a .npy file; its elements are read when they are asked for. Throws an Error of one sentence if the file is
- * not .npy, is cut short, in column-major order, or holds anything but little-endian numbers.
+ * The array of a .npy file; its elements are read on demand. Throws an Error of one sentence if the file is not .npy, is
+ * truncated, is in column-major order, or does not hold little-endian numbers.
  */
 export async function readNpy(source: ByteSource): Promise<CheckpointTensor> {
   const head = await source.read(0, Math.min(12, source.size));

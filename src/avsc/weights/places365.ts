@@ -3,8 +3,8 @@ import { quote } from '../../nn/checkpoint/quote.ts';
 const LINE = /^\/\w\/(\S+) (\d{1,6})$/;
 
 /**
- * Names of the classes in their order, from the text of categories_places365.txt, whose lines are as
- * "/a/apartment_building/outdoor 8". Throws an Error that names the line if one is not like that or its number not the next.
+ * Names of the classes in their order, from the text of categories_places365.txt with lines such as
+ * "/a/apartment_building/outdoor 8". Throws an Error that names the line if it has another form or a number out of order.
  */
 export function parseCategories(text: string): string[] {
   const lines = text.split(/\r?\n/).filter((line) => line.trim() !== '');

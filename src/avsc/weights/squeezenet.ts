@@ -1,10 +1,10 @@
 /*
- * The Places365 weights of SqueezeNet 1.1 (github.com/urbste/squeezenet_places365), which Lasagne made:
+ * The Places365 weights of SqueezeNet 1.1 (github.com/urbste/squeezenet_places365), saved by Lasagne:
  *
- *   NAME.W  kernels of a true convolution: they run backwards in H and W here; conv1's take BGR
+ *   NAME.W  kernels of a true convolution, so they are flipped in H and W; conv1's take BGR
  *   NAME.b  biases        NAME.gamma, .beta, .mean, .inv_std = 1 / sqrt(variance + eps) of batch norm
  *
- * and the mean picture that is subtracted, which lies beside them in BGR and 0 to 255.
+ * and the mean picture to subtract, in a file beside the weights, in BGR and 0 to 255.
  */
 import type { CheckpointFile, CheckpointTensor } from '../../nn/checkpoint/checkpoint.ts';
 import { formatShape, sameShape } from '../../tensor/graph/shape.ts';
@@ -19,13 +19,13 @@ const FILE_SIZE = 256;
 const SIZE = SQUEEZENET1_1.imageSize;
 const FIRST_KERNELS = 'conv1.W';
 
-/** A mean picture of zeros, for going on without the file: the net is then a little worse than it was published. */
+/** A mean picture of zeros, to import without the file. The net is then slightly less accurate than published. */
 export const zeroMeanImage = (): CheckpointTensor => {
   const shape = [3, FILE_SIZE, FILE_SIZE];
   return computed(shape, () => Promise.resolve(new Float32Array(3 * FILE_SIZE * FILE_SIZE)));
 };
 
-/** The file's tensors as `SqueezeNet` has them; files that this engine wrote pass unchanged. */
+/** The file's tensors for `SqueezeNet`. Files written by this engine pass unchanged. */
 export function adaptSqueezeNet({ tensors }: CheckpointFile, companions: NamedTensors): NamedTensors {
   if (!tensors.has(FIRST_KERNELS)) return withoutParallel(tensors);
   const mean = companions.get(MEAN_IMAGE);
@@ -65,7 +65,7 @@ function adaptTensor(name: string, tensor: CheckpointTensor): [string, Checkpoin
 const variances = (inverse: ArrayLike<number>): Float32Array<ArrayBuffer> =>
   Float32Array.from(inverse, (value) => 1 / value ** 2 - SQUEEZENET_EPS);
 
-/** The centre of the file's picture, its channels turned round, in 0 to 1. */
+/** The centre of the file's picture, converted from BGR to RGB and to 0 to 1. */
 function meanImage(file: CheckpointTensor): CheckpointTensor {
   const expected = [3, FILE_SIZE, FILE_SIZE];
   if (!sameShape(file.shape, expected)) {

@@ -1,6 +1,6 @@
 /*
- * Weights by torchvision's names, which are those of the nets here. Places365's were saved from DataParallel ("module.")
- * and, for DenseNet, before torchvision took the dots out of its layers' names (denselayer1.norm.1).
+ * Weights under torchvision's names, which the nets here use too. Places365's were saved from DataParallel ("module.") and,
+ * for DenseNet, before torchvision removed the dots from its layers' names (denselayer1.norm.1).
  */
 import type { CheckpointFile } from '../../nn/checkpoint/checkpoint.ts';
 import { renamed, withoutParallel, type NamedTensors } from './names.ts';

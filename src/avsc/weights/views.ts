@@ -1,18 +1,18 @@
-// Tensors of a file in another layout: nothing is read before they are.
+// Lazy views: tensors of a file in another layout, converted when they are read.
 
-import { checkpointTensor, ELEMENT_BYTES } from '../../nn/checkpoint/elements.ts';
-import type { CheckpointTensor } from '../../nn/checkpoint/checkpoint.ts';
+import { checkpointTensor, type CheckpointTensor } from '../../nn/checkpoint/checkpoint.ts';
+import { ELEMENT_BYTES } from '../../nn/checkpoint/elements.ts';
 import { elementCount, formatShape, type Shape } from '../../tensor/graph/shape.ts';
 
-/** How a view walks through the tensor it is of. */
+/** How a view's axes map to those of its tensor. */
 interface Layout {
-  /** Axis of the tensor that each axis of the view is; default: as they are. */
+  /** The tensor's axis for each axis of the view. Default: unchanged. */
   readonly permute?: readonly number[];
-  /** Axes of the tensor that run backwards. Default none. */
+  /** Axes of the tensor that are reversed. Default: none. */
   readonly flip?: readonly number[];
 }
 
-/** The elements in another order, with the file's element type. Throws a RangeError if the rank is not the layout's. */
+/** A view of a tensor, with the file's element type. Throws a RangeError if the rank is not the layout's. */
 export function viewOf(tensor: CheckpointTensor, layout: Layout): CheckpointTensor {
   const { shape, dtype } = tensor;
   const { permute = shape.map((_, axis) => axis), flip = [] } = layout;
@@ -31,7 +31,7 @@ export function viewOf(tensor: CheckpointTensor, layout: Layout): CheckpointTens
   return checkpointTensor('of a view', dtype, sizes, readBytes);
 }
 
-/** f32 elements made from those of a tensor when they are read. */
+/** A tensor of f32 elements, computed from those of another tensor when they are read. */
 export function computedFrom(
   tensor: CheckpointTensor,
   shape: Shape,
@@ -40,7 +40,7 @@ export function computedFrom(
   return computed(shape, async () => make((await tensor.read()).data));
 }
 
-/** f32 elements that are made when they are read. */
+/** A tensor of f32 elements that are computed when they are read. */
 export function computed(shape: Shape, make: () => Promise<Float32Array<ArrayBuffer>>): CheckpointTensor {
   return checkpointTensor(
     'that is computed',
@@ -78,7 +78,7 @@ function gather(
   }
 }
 
-/** The bytes in a buffer that holds nothing else. */
+/** The bytes in a buffer of their own. */
 const alone = (bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> =>
   bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice();
 

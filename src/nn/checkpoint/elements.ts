@@ -1,8 +1,7 @@
 import { elementCount, type Shape } from '../../tensor/graph/shape.ts';
-import type { TypedArray } from '../../tensor/graph/tensor.ts';
-import type { CheckpointTensor } from './checkpoint.ts';
+import type { TypedArray } from '../../tensor/graph/dtype.ts';
 
-/** Element types of the files that are read, with their size in bytes. */
+/** Element types of checkpoint files, with their size in bytes. */
 export const ELEMENT_BYTES = {
   F64: 8,
   F32: 4,
@@ -22,38 +21,19 @@ export type FileDType = keyof typeof ELEMENT_BYTES;
 
 export const isFileDType = (name: string): name is FileDType => Object.hasOwn(ELEMENT_BYTES, name);
 
-/** Bytes of a tensor in a file; not exact beyond 2^53. */
+/** Size of a tensor in a file in bytes; not exact beyond 2^53. */
 export const byteCount = (dtype: FileDType, shape: Shape): number =>
   elementCount(shape) * ELEMENT_BYTES[dtype];
 
-/** A tensor of a file whose elements `readBytes` fetches: little-endian, row-major, in memory of their own. */
-export function checkpointTensor(
-  name: string,
-  dtype: FileDType,
-  shape: Shape,
-  readBytes: () => Promise<Uint8Array<ArrayBuffer>>,
-): CheckpointTensor {
-  return {
-    dtype,
-    shape,
-    readBytes,
-    read: async () => {
-      const bytes = await readBytes();
-      const whole = bytes.length === bytes.buffer.byteLength ? bytes : bytes.slice();
-      return { shape, data: decodeElements(dtype, whole.buffer, name) };
-    },
-  };
-}
-
-/** Turns big-endian elements of this size into little-endian ones, or back, in place. */
+/** Converts elements of `size` bytes between big-endian and little-endian, in place. */
 export function swapBytes(bytes: Uint8Array, size: number): void {
   if (size === 1) return;
   for (let at = 0; at < bytes.length; at += size) bytes.subarray(at, at + size).reverse();
 }
 
 /**
- * Little-endian elements as the engine stores them: floats as f32, integers and BOOL as i32, U32 as u32. The buffer
- * may become the result's own. Throws a RangeError, which names the tensor, where an I64 does not fit into i32.
+ * Converts little-endian elements to the engine's types: floats to f32, integers and BOOL to i32, U32 to u32. The result may
+ * share the buffer. Throws a RangeError that names the tensor if an I64 does not fit into i32.
  */
 export function decodeElements(dtype: FileDType, buffer: ArrayBuffer, name: string): TypedArray {
   switch (dtype) {
@@ -93,7 +73,7 @@ function halfToNumber(bits: number): number {
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
-// Loops, since from() with a function first makes a list of all elements: some 50 bytes for each.
+// The conversions below are loops, because from() with a function first makes a list of all elements, at some 50 bytes each.
 
 function halvesToFloats(halves: Uint16Array): Float32Array {
   const floats = new Float32Array(halves.length);
@@ -108,7 +88,7 @@ function bfloatsToFloats(halves: Uint16Array): Float32Array {
   return new Float32Array(bits.buffer);
 }
 
-/** Two words each: the upper one repeats the lower one's sign where the number fits. */
+/** Reads each I64 as two words. The number fits into i32 if the upper word repeats the sign of the lower one. */
 function longsToInts(longs: BigInt64Array, name: string): Int32Array {
   const words = new Int32Array(longs.buffer, longs.byteOffset, 2 * longs.length);
   const ints = new Int32Array(longs.length);

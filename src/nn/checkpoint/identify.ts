@@ -1,19 +1,19 @@
-// What a file is, told by its first bytes and never by its name.
+// Identifies the format of a file by its first bytes, never by its name.
 import type { CheckpointFormat } from './checkpoint.ts';
 import type { ByteSource } from './source.ts';
 
-/** Bytes that are looked at: the mark of a tar ends at 263. */
+/** Number of bytes that are examined. The magic of a tar ends at 263. */
 const HEAD_BYTES = 1024;
 
 const HDF5_SIGNATURE = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a];
-/** 0x1950a86a20f9469cfc6c, little-endian, as PyTorch's legacy files begin: a pickled integer. */
+/** Magic number of PyTorch's legacy files: the pickled integer 0x1950a86a20f9469cfc6c in little-endian. */
 const TORCH_MAGIC = [0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
-/** Pickles may begin with their protocol and the length of a frame. */
+/** Latest position of the magic number: a pickle may begin with its protocol and the length of a frame. */
 const TORCH_MAGIC_LATEST = 11;
 
 const REFETCH = 'fetch the file again';
 
-/** Files that people take for checkpoints: bytes, where they stand, what the file is and what to do. */
+/** Files that are mistaken for checkpoints: magic, its position, the kind of file, and what to do. */
 const OTHERS: readonly (readonly [bytes: string, at: number, what: string, wayOut: string])[] = [
   ['ustar', 257, 'a tar archive', 'unpack it and name the file inside'],
   ['\x1f\x8b', 0, 'compressed by gzip', 'decompress it first (gunzip)'],
@@ -32,18 +32,18 @@ const OTHERS: readonly (readonly [bytes: string, at: number, what: string, wayOu
 ];
 
 /**
- * The format of a checkpoint. Throws an Error of one sentence if it is none that is read; it says what the file is
- * instead where that is plain, or cites its first bytes.
+ * The format of a checkpoint. Throws an Error of one sentence if the format is not supported, with the kind of file if it is
+ * known, or else the first bytes.
  */
 export async function identifyCheckpoint(source: ByteSource): Promise<CheckpointFormat> {
   if (source.size === 0) {
     throw new Error(`the file is empty, as a download or a copy that failed leaves it: ${REFETCH}`);
   }
   const head = await source.read(0, Math.min(HEAD_BYTES, source.size));
-  // First, since the length of its JSON may look like anything; it is below 2^32 in all real files.
-  if (holds(head, [0, 0, 0, 0, 0x7b], 4)) return 'safetensors';
-  if (holds(head, [0x50, 0x4b, 0x03, 0x04], 0)) return 'torch-zip';
-  for (let at = 0; at <= TORCH_MAGIC_LATEST; at++) if (holds(head, TORCH_MAGIC, at)) return 'torch-legacy';
+  // Checked first, because the length of its JSON may equal another magic. The length is below 2^32 in all real files.
+  if (matches(head, [0, 0, 0, 0, 0x7b], 4)) return 'safetensors';
+  if (matches(head, [0x50, 0x4b, 0x03, 0x04], 0)) return 'torch-zip';
+  for (let at = 0; at <= TORCH_MAGIC_LATEST; at++) if (matches(head, TORCH_MAGIC, at)) return 'torch-legacy';
   if ((await hdf5Start(source)) !== undefined) return 'keras-hdf5';
   const other = otherKind(head);
   if (other !== undefined) throw new Error(other);
@@ -53,10 +53,10 @@ export async function identifyCheckpoint(source: ByteSource): Promise<Checkpoint
   );
 }
 
-/** Where HDF5 begins in a file: at 0, or at 512, 1024, 2048 and so on behind bytes of its user; undefined if it is none. */
+/** Position of the HDF5 signature: 0, or 512, 1024, 2048 and so on after a user block; undefined if there is none. */
 export async function hdf5Start(source: ByteSource): Promise<number | undefined> {
   for (let at = 0; at + HDF5_SIGNATURE.length <= source.size; at = at === 0 ? 512 : at * 2) {
-    if (holds(await source.read(at, at + HDF5_SIGNATURE.length), HDF5_SIGNATURE, 0)) return at;
+    if (matches(await source.read(at, at + HDF5_SIGNATURE.length), HDF5_SIGNATURE, 0)) return at;
   }
   return undefined;
 }
@@ -64,7 +64,7 @@ export async function hdf5Start(source: ByteSource): Promise<number | undefined>
 function otherKind(head: Uint8Array): string | undefined {
   for (const [bytes, at, what, wayOut] of OTHERS) {
     if (
-      holds(
+      matches(
         head,
         Array.from(bytes, (char) => char.charCodeAt(0)),
         at,
@@ -95,6 +95,6 @@ function isOnnx(head: Uint8Array): boolean {
   );
 }
 
-function holds(head: Uint8Array, bytes: readonly number[], at: number): boolean {
+function matches(head: Uint8Array, bytes: readonly number[], at: number): boolean {
   return bytes.every((byte, i) => head[at + i] === byte);
 }

@@ -1,11 +1,11 @@
 import type { CheckpointFile } from './checkpoint.ts';
 import { identifyCheckpoint } from './identify.ts';
-import { readSafetensorsFile } from './safetensors.ts';
+import { readSafetensorsFile } from './safetensors/file.ts';
 import type { ByteSource } from './source.ts';
 
 /**
- * Opens a checkpoint of any format that is read, told by its bytes and never by its name; the readers of PyTorch's and
- * Keras's files are loaded when they are needed. Throws an Error of one sentence that says what is wrong with the file, or what it is instead.
+ * Opens a checkpoint of any supported format, which its bytes decide, never its name. The readers of PyTorch's and Keras' files
+ * are loaded on demand. Throws an Error of one sentence that says what is wrong with the file, or what it is instead.
  */
 export async function openCheckpoint(source: ByteSource): Promise<CheckpointFile> {
   const format = await identifyCheckpoint(source);
@@ -13,10 +13,10 @@ export async function openCheckpoint(source: ByteSource): Promise<CheckpointFile
     case 'safetensors':
       return readSafetensorsFile(source);
     case 'torch-legacy':
-      return (await import('./torch_legacy.ts')).readTorchLegacy(source);
+      return (await import('./torch/legacy.ts')).readTorchLegacy(source);
     case 'torch-zip':
-      return (await import('./torch_zip.ts')).readTorchZip(source);
+      return (await import('./torch/zip.ts')).readTorchZip(source);
     case 'keras-hdf5':
-      return (await import('./keras.ts')).readKeras(source);
+      return (await import('./hdf5/keras.ts')).readKeras(source);
   }
 }

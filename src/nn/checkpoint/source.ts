@@ -1,27 +1,27 @@
-/** Random access to the bytes of a file, wherever they lie: memory, a Blob of a page, a disk. */
+/** Random access to the bytes of a file in memory, in a Blob or on disk. */
 export interface ByteSource {
-  /** Bytes of the whole file. */
+  /** Size of the file in bytes. */
   readonly size: number;
   /**
-   * The bytes [begin, end) in memory of their own, which the caller may keep and change. Throws an Error of one sentence
+   * The bytes [begin, end) in a buffer of their own, which the caller may keep and change. Throws an Error of one sentence
    * if they cannot be read, and a RangeError if they do not lie within the file.
    */
   read(begin: number, end: number): Promise<Uint8Array<ArrayBuffer>>;
 }
 
-/** A file that is in memory. */
+/** A file in memory. */
 export function bytesSource(bytes: Uint8Array): ByteSource {
   return {
     size: bytes.length,
     read: (begin, end) => {
       checkRange(begin, end, bytes.length);
-      // Not slice(): that of Node's Buffer is a view.
+      // slice() would be a view if `bytes` is a Node Buffer.
       return Promise.resolve(new Uint8Array(bytes.subarray(begin, end)));
     },
   };
 }
 
-/** A file that a page's user chose, or a response's body; only what is asked for is read. */
+/** A Blob, such as a file chosen by a page's user or the body of a response. Only the requested ranges are read. */
 export function blobSource(blob: Blob): ByteSource {
   return {
     size: blob.size,

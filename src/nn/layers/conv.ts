@@ -1,4 +1,5 @@
-import { conv2d, type Conv2dOptions } from '../../tensor/ops/conv.ts';
+import { checkValue, flag, fn, whole, wholePair } from '../../tensor/graph/options.ts';
+import { checkConv2dOptions, conv2d, type Conv2dOptions } from '../../tensor/ops/conv.ts';
 import type { Tensor } from '../../tensor/graph/tensor.ts';
 import { fanInOf, kaimingUniform, uniform } from '../init.ts';
 import { Layer } from '../module.ts';
@@ -13,7 +14,7 @@ export interface Conv2dLayerOptions extends Conv2dOptions {
 
 /**
  * Convolution of [N, inChannels, H, W] with kernels [outChannels, inChannels / groups, kH, kW] (in PyTorch's sense,
- * without flipping them). Throws a RangeError if groups do not divide the channels.
+ * without flipping them). Throws a RangeError if groups do not divide the channels, and for sizes and options that are none.
  */
 export class Conv2d extends Layer {
   readonly weight: Parameter;
@@ -27,6 +28,10 @@ export class Conv2d extends Layer {
     options: Conv2dLayerOptions = {},
   ) {
     super();
+    checkConv2dOptions('Conv2d', options, { bias: flag, init: fn });
+    checkValue('Conv2d', 'inChannels', inChannels, whole(1));
+    checkValue('Conv2d', 'outChannels', outChannels, whole(1));
+    checkValue('Conv2d', 'kernelSize', kernelSize, wholePair(1));
     const { bias = true, init = kaimingUniform, ...rest } = options;
     const [height, width] = typeof kernelSize === 'number' ? [kernelSize, kernelSize] : kernelSize;
     const groups = options.groups ?? 1;

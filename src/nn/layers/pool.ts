@@ -1,7 +1,11 @@
 import {
   adaptiveAvgPool2d,
   avgPool2d,
+  avgPoolOptions,
   maxPool2d,
+  maxPoolOptions,
+  outputSizeOf,
+  type AdaptivePoolOptions,
   type AvgPoolOptions,
   type MaxPoolOptions,
   type PerAxis,
@@ -13,9 +17,9 @@ import { Layer } from '../module.ts';
 export class MaxPool2d extends Layer {
   readonly #options: MaxPoolOptions;
 
-  constructor(kernelSize: PerAxis, options: Omit<MaxPoolOptions, 'kernelSize'> = {}) {
+  constructor(kernelSize: PerAxis | MaxPoolOptions, options?: Omit<MaxPoolOptions, 'kernelSize'>) {
     super();
-    this.#options = { ...options, kernelSize };
+    this.#options = maxPoolOptions('MaxPool2d', kernelSize, options);
   }
 
   forward(x: Tensor): Tensor {
@@ -27,9 +31,9 @@ export class MaxPool2d extends Layer {
 export class AvgPool2d extends Layer {
   readonly #options: AvgPoolOptions;
 
-  constructor(kernelSize: PerAxis, options: Omit<AvgPoolOptions, 'kernelSize'> = {}) {
+  constructor(kernelSize: PerAxis | AvgPoolOptions, options?: Omit<AvgPoolOptions, 'kernelSize'>) {
     super();
-    this.#options = { ...options, kernelSize };
+    this.#options = avgPoolOptions('AvgPool2d', kernelSize, options);
   }
 
   forward(x: Tensor): Tensor {
@@ -41,9 +45,9 @@ export class AvgPool2d extends Layer {
 export class AdaptiveAvgPool2d extends Layer {
   readonly outputSize: PerAxis;
 
-  constructor(outputSize: PerAxis) {
+  constructor(outputSize: PerAxis | AdaptivePoolOptions) {
     super();
-    this.outputSize = outputSize;
+    this.outputSize = outputSizeOf('AdaptiveAvgPool2d', outputSize);
   }
 
   forward(x: Tensor): Tensor {

@@ -1,5 +1,7 @@
+import { namedFirst, number } from '../../tensor/graph/options.ts';
+import { flatten, flattenOptions, type FlattenOptions } from '../../tensor/ops/movement.ts';
 import { dropout } from '../../tensor/ops/random.ts';
-import { leakyRelu, relu } from '../../tensor/ops/unary.ts';
+import { leakyRelu, negativeSlopeOf, relu, type LeakyReluOptions } from '../../tensor/ops/unary.ts';
 import type { Tensor } from '../../tensor/graph/tensor.ts';
 import { Layer } from '../module.ts';
 
@@ -14,9 +16,9 @@ export class ReLU extends Layer {
 export class LeakyReLU extends Layer {
   readonly negativeSlope: number;
 
-  constructor(negativeSlope = 0.01) {
+  constructor(negativeSlope?: number | LeakyReluOptions) {
     super();
-    this.negativeSlope = negativeSlope;
+    this.negativeSlope = negativeSlopeOf('LeakyReLU', negativeSlope);
   }
 
   forward(x: Tensor): Tensor {
@@ -24,15 +26,17 @@ export class LeakyReLU extends Layer {
   }
 }
 
+const BELOW_1 = number('of at least 0 and below 1', (p) => p >= 0 && p < 1);
+
 /** While training, zeroes elements with probability p and scales the others by 1 / (1 - p). */
 export class Dropout extends Layer {
   readonly p: number;
 
   /** Throws a RangeError unless 0 <= p < 1. */
-  constructor(p = 0.5) {
+  constructor(p?: number | { readonly p?: number }) {
     super();
-    if (!(p >= 0 && p < 1)) throw new RangeError(`Dropout: p must be at least 0 and below 1, got ${p}`);
-    this.p = p;
+    const options = namedFirst<{ readonly p?: number }>('Dropout', 'p', p, undefined, { p: BELOW_1 });
+    this.p = options.p ?? 0.5;
   }
 
   forward(x: Tensor): Tensor {
@@ -40,11 +44,18 @@ export class Dropout extends Layer {
   }
 }
 
-/** [N, ...] to [N, product of the rest]. */
+/** Merges dimensions startDim to endDim, by default [N, ...] to [N, product of the rest]. */
 export class Flatten extends Layer {
+  readonly #options: FlattenOptions;
+
+  constructor(startDim?: number | FlattenOptions, endDim?: number) {
+    super();
+    const { startDim: first = 1, endDim: last = -1 } = flattenOptions('Flatten', startDim, endDim);
+    this.#options = { startDim: first, endDim: last };
+  }
+
   forward(x: Tensor): Tensor {
-    const [batch = 1, ...rest] = x.shape;
-    return x.reshape([batch, rest.reduce((product, size) => product * size, 1)]);
+    return flatten(x, this.#options);
   }
 }
 

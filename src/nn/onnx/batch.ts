@@ -1,16 +1,16 @@
 /*
- * A graph for any batch from graphs for two: what is equal in both holds for all, and a dimension that grows with the
- * batch becomes -1 in a Reshape, or a named one in an input or output. Anything else that differs ties the graph to its batch.
+ * Derives a graph for any batch size from graphs for two sizes. A part that is equal in both is kept. A dimension that grows
+ * with the batch becomes -1 in a Reshape, or a named dimension in an input or output. Any other difference fixes the batch.
  */
 import type { DType } from '../../gpu/dispatch.ts';
 import { sameShape, type Shape } from '../../tensor/graph/shape.ts';
 import type { Constant, OnnxNode } from './graph.ts';
 import type { TracedGraph } from './trace.ts';
 
-/** Two batches that no other size of a net is likely to equal. */
+/** Two batch sizes that are unlikely to equal another dimension of a net. */
 export const BATCHES = [11, 13] as const;
 
-/** A size, or the name of one that is not fixed. */
+/** A fixed size, or the name of a dynamic dimension. */
 export type Dim = number | string;
 
 interface BatchedOutput {
@@ -24,10 +24,10 @@ export interface BatchedGraph {
   readonly outputs: ReadonlyMap<string, BatchedOutput>;
 }
 
-/** The name of the batch's dimension. */
+/** The name of the batch dimension. */
 export const BATCH = 'batch';
 
-/** The graph for every batch, or why there is none; `a` and `b` are for BATCHES. */
+/** The graph for every batch size, or the reason why there is none. `a` and `b` are the graphs for BATCHES. */
 export function mergeBatches(a: TracedGraph, b: TracedGraph): BatchedGraph | string {
   const [nodesA, nodesB] = [a.graph.nodes, b.graph.nodes];
   const odd = nodesA.find((node, i) => JSON.stringify(node) !== JSON.stringify(nodesB[i]));
@@ -57,7 +57,7 @@ export function mergeBatches(a: TracedGraph, b: TracedGraph): BatchedGraph | str
   return { nodes: nodesA, constants, outputs };
 }
 
-/** What a graph is for its own batch alone. */
+/** The graph for its own batch size only. */
 export function fixedBatch({ graph, outputs }: TracedGraph): BatchedGraph {
   const { nodes, constants } = graph;
   return {
@@ -77,7 +77,7 @@ function mergeConstant(a: Constant, b: Constant, isTarget: boolean): Constant | 
   return { ...a, data: dims.map((dim) => (typeof dim === 'string' ? -1 : dim)) };
 }
 
-/** Sizes that agree, and names for those that are a multiple of the batch; undefined where there are others. */
+/** The common shape, with names for dimensions that are multiples of the batch; undefined if others differ. */
 function mergeShape(a: Shape, b: Shape): readonly Dim[] | undefined {
   if (a.length !== b.length) return undefined;
   const dims = a.map((size, i): Dim | undefined => {

@@ -1,4 +1,4 @@
-/** Functions of single elements as ONNX nodes. */
+/** Elementwise ops as ONNX nodes. */
 import type { DType } from '../../gpu/dispatch.ts';
 import { addOp, cloneOp } from '../../tensor/graph/basic_ops.ts';
 import { BINARY_OPS } from '../../tensor/ops/binary.ts';
@@ -30,7 +30,7 @@ const simple =
   (type: string): Mapping<UnaryAttrs> =>
   (graph, node) => [emit(graph, type, [inputAt(node, 0).name])];
 
-/** With limits, or an exponent, as further inputs; an empty name stands for none. */
+/** A mapping to a node with constants (limits, an exponent) as further inputs. An empty name stands for an absent input. */
 const withConstants =
   (
     type: string,
@@ -78,7 +78,7 @@ const UNARY: readonly AnyMapping[] = [
   mapping(UNARY_OPS.pow, power),
 ];
 
-/** Both operands in the order of the call; the one that is a number is the second of the op, whichever side it stood on. */
+/** Both operands in the order of the call. In the op, a number is always the second operand, whichever side it was on. */
 function operands(graph: Graph, node: NodeView<BinaryAttrs>): readonly [string, string] {
   const a = inputAt(node, 0).name;
   const { b } = node.attrs;
@@ -90,7 +90,7 @@ function dtypeOf({ inputValues }: NodeView<unknown>, i: number): DType {
   return inputValues[i]?.dtype ?? 'f32';
 }
 
-/** `type` for the op, and for a number at its left with the operands exchanged. */
+/** A mapping to a node of `type`, with the operands swapped if a number is on the left. */
 function binary(
   { op, swapped }: Sides,
   type: string,
@@ -105,7 +105,7 @@ function binary(
   ];
 }
 
-/** Comparisons give truth values in ONNX and f32 here. */
+/** Mappings of a comparison, whose boolean result in ONNX is cast to f32. */
 const comparison = (sides: Sides, type: string): AnyMapping[] =>
   binary(sides, type, (graph, name) => castTo(graph, name, 'f32'));
 

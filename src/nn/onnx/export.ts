@@ -12,9 +12,9 @@ import { weightsOf } from './weights.ts';
 
 export interface OnnxInput {
   readonly name: string;
-  /** Without the batch, which comes first. */
+  /** Shape without the batch dimension, which comes first. */
   readonly shape: Shape;
-  /** What the elements are, for whoever runs the model. */
+  /** Description of the elements, for users of the model. */
   readonly description: string;
 }
 
@@ -23,23 +23,23 @@ export interface OnnxOptions {
   readonly description: string;
   readonly metadata: ReadonlyMap<string, string>;
   readonly inputs: readonly OnnxInput[];
-  /** Gives results by their names, from f32 tensors [batch, ...] in the inputs' order. */
+  /** Computes the named results from f32 tensors [batch, ...] in the inputs' order. */
   readonly forward: (...inputs: Tensor[]) => Readonly<Record<string, Tensor>>;
 }
 
-/** A model that can be written. */
+/** An exported model. */
 export interface OnnxModel {
   readonly bytes: number;
-  /** Why the batch is fixed to 1; null where it may have any size. */
+  /** The reason if the batch is fixed to 1; null if it may have any size. */
   readonly fixedBatch: string | null;
-  /** The file, in pieces of which at most one weight is in memory. The module must be alive until the last. */
+  /** The file's bytes in pieces, with at most one weight in memory. The module must not be disposed before the last piece. */
   pieces(): AsyncGenerator<Uint8Array, void, undefined>;
 }
 
 /**
- * What `forward` computes with the parameters of `module` (on the device, in evaluation mode) as an ONNX model, opset 17: its
- * recording, op by op. Throws an Error that names an op without a mapping, and a RangeError above 2 GiB, which no ONNX
- * file can hold.
+ * Exports `forward` with the parameters of `module` (on the device, in evaluation mode) as an ONNX model of opset 17, by
+ * translating its recording op by op. Throws an Error that names an op without a mapping, and a RangeError above 2 GiB, the
+ * limit of an ONNX file.
  */
 export async function exportOnnx(device: Device, module: Module, options: OnnxOptions): Promise<OnnxModel> {
   await device.flush();
@@ -79,7 +79,7 @@ export async function exportOnnx(device: Device, module: Module, options: OnnxOp
   };
 }
 
-/** Drops the handles that a trace holds. */
+/** Releases the captured tensors of a trace. */
 function releaseCaptured(device: Device, { captured }: TracedGraph): void {
-  for (const { value } of captured.values()) device.release(value);
+  for (const { value } of captured.values()) device.release(value.storage);
 }

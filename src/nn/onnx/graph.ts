@@ -3,13 +3,21 @@ import type { Op } from '../../tensor/graph/op.ts';
 import { formatShape, sameShape, type Shape } from '../../tensor/graph/shape.ts';
 import type { Value } from '../../tensor/graph/value.ts';
 
-/** Element types of ONNX, of which BOOL occurs inside a graph only. */
+/** Element types of ONNX. BOOL only occurs inside a graph. */
 export type OnnxType = DType | 'i64' | 'bool';
 
-/** Numbers of TensorProto.DataType. */
-export const DATA_TYPES: Readonly<Record<OnnxType, number>> = { f32: 1, i32: 6, i64: 7, bool: 9, u32: 12 };
+/** Values of TensorProto.DataType. */
+export const DATA_TYPES: Readonly<Record<OnnxType, number>> = {
+  f32: 1,
+  u8: 2,
+  i32: 6,
+  i64: 7,
+  bool: 9,
+  f16: 10,
+  u32: 12,
+};
 
-/** The kinds are AttributeProto's. */
+/** An attribute; the kinds are those of AttributeProto. */
 export type Attribute =
   | { readonly kind: 'int'; readonly value: number }
   | { readonly kind: 'float'; readonly value: number }
@@ -28,33 +36,33 @@ export interface OnnxNode {
   readonly attributes: Attributes;
 }
 
-/** A few numbers that a node needs. */
+/** A small constant tensor. */
 export interface Constant {
   readonly dtype: OnnxType;
   readonly shape: Shape;
   readonly data: readonly number[];
 }
 
-/** A tensor of the graph: its name, and the shape it has there. */
+/** A tensor of the graph: its name and shape. */
 export interface Named {
   readonly name: string;
   readonly shape: Shape;
 }
 
-/** What batch normalisation in evaluation mode normalises with. */
+/** Running statistics of a batch norm in evaluation mode. */
 interface RunningStatistics {
   readonly mean: string;
   readonly variance: string;
   readonly eps: number;
 }
 
-/** A graph that is being built for inputs of one size. */
+/** A graph under construction, for inputs of a fixed size. */
 export interface Graph {
   readonly nodes: OnnxNode[];
   readonly constants: Map<string, Constant>;
-  /** What has a name so far. */
+  /** Values that have a name so far. */
   readonly tensors: Map<Value, Named>;
-  /** Values that stand for statistics rather than for a tensor of the graph. */
+  /** Values that are running statistics and no tensors of the graph. */
   readonly statistics: Map<Value, RunningStatistics>;
 }
 
@@ -65,7 +73,7 @@ export const emptyGraph = (): Graph => ({
   statistics: new Map(),
 });
 
-/** One recorded use of an op as its mapping sees it: inputs are named and have the shapes that the op was given. */
+/** A node of the recording, as input of a mapping. Its inputs have names and the shapes that the op got. */
 export interface NodeView<Attrs> {
   readonly inputs: readonly Named[];
   readonly inputValues: readonly Value[];
@@ -75,14 +83,14 @@ export interface NodeView<Attrs> {
   readonly attrs: Attrs;
 }
 
-/** Adds an op's ONNX nodes; gives the names of its outputs, in the op's shapes. None where nothing is computed. */
+/** Adds the ONNX nodes of an op and returns the names of its outputs, in the op's shapes; empty if nothing is computed. */
 export type Mapping<Attrs> = (graph: Graph, node: NodeView<Attrs>) => readonly string[];
 
 export type AnyMapping = readonly [Op<never>, Mapping<never>];
 
 export const mapping = <Attrs>(op: Op<Attrs>, map: Mapping<Attrs>): AnyMapping => [op, map];
 
-/** Appends a node with one output; gives the output's name. */
+/** Appends a node with one output and returns the output's name. */
 export function emit(
   graph: Graph,
   type: string,
@@ -94,7 +102,7 @@ export function emit(
   return name;
 }
 
-/** A constant with a name of its own. */
+/** Adds a constant and returns its name. */
 export function constant(graph: Graph, dtype: OnnxType, data: readonly number[], shape?: Shape): string {
   const name = `/constant_${graph.constants.size}`;
   graph.constants.set(name, { dtype, shape: shape ?? [data.length], data });
@@ -104,12 +112,12 @@ export function constant(graph: Graph, dtype: OnnxType, data: readonly number[],
 export const scalar = (graph: Graph, dtype: DType, value: number): string =>
   constant(graph, dtype, [value], []);
 
-/** The tensor's elements in another shape; no node where it has that shape. */
+/** The tensor in another shape; no node is added if it has that shape already. */
 export function reshaped(graph: Graph, { name, shape }: Named, to: Shape): string {
   return sameShape(shape, to) ? name : emit(graph, 'Reshape', [name, constant(graph, 'i64', to)]);
 }
 
-/** Input i of a node that has at least i + 1. */
+/** Input i of a node. Throws if it has fewer. */
 export function inputAt({ inputs }: Pick<NodeView<unknown>, 'inputs'>, i: number): Named {
   const input = inputs[i];
   if (input === undefined)

@@ -1,4 +1,4 @@
-/** What layers are made of, as ONNX nodes: convolution, products, normalisation, pooling, softmax. */
+/** Ops of layers as ONNX nodes: convolution, matrix products, normalisation, pooling, softmax. */
 import type { PoolShape, Size2d } from '../../kernels/pool.ts';
 import { conv2dOp } from '../../tensor/ops/conv.ts';
 import { matmulOp } from '../../tensor/ops/matmul.ts';
@@ -48,7 +48,7 @@ const conv = mapping(conv2dOp, (graph, node) => {
   ];
 });
 
-/** Gemm for two matrices, with their transpositions and bias in it; MatMul where there are leading dimensions. */
+/** Gemm for two matrices, including transposition and bias; MatMul if there are leading dimensions. */
 const product = mapping(matmulOp, (graph, node) => {
   const { transposeA, transposeB } = node.attrs;
   const [a, b, bias] = [inputAt(node, 0), inputAt(node, 1), node.inputs[2]];
@@ -67,7 +67,7 @@ function matrixOf(graph: Graph, { name, shape }: Named, transposed: boolean): st
   return emit(graph, 'Transpose', [name], { perm: ints(perm) });
 }
 
-/** Says nothing by itself: the normalisation that uses it holds the statistics. */
+/** Adds no node: the statistics become inputs of the normalisation that uses them. */
 const runningStatistics = mapping(runningStatsOp, (graph, node) => {
   const [stats] = node.outputValues;
   const [mean, variance] = [inputAt(node, 0).name, inputAt(node, 1).name];
@@ -89,7 +89,7 @@ const batchNorm = mapping(applyOp, (graph, node) => {
       'f32',
       Array.from({ length: shape.channels }, () => value),
     );
-  // The statistics are no tensor of the graph, so they are not among the named inputs.
+  // The statistics are not among the named inputs, because they are no tensor of the graph.
   const [input, ...affine] = node.inputs;
   const scale = hasWeight ? affine[0]?.name : fill(1);
   const shift = hasBias ? affine.at(-1)?.name : fill(0);
@@ -103,11 +103,11 @@ interface Window {
   readonly begin: Size2d;
   readonly end: Size2d;
   readonly dilation: Size2d;
-  /** The last window reaches over the padding, as ceil mode lets it. */
+  /** True if the last window extends beyond the padding, as ceil mode allows. */
   readonly overruns: boolean;
 }
 
-/** The window with explicit padding at the end. Throws where windows differ in size, as adaptive ones may. */
+/** The window with explicit padding at the end. Throws if windows differ in size, as those of adaptive pooling may. */
 function windowOf({ window, input, output }: PoolShape): Window {
   if (window === null) {
     if (input.some((size, i) => size % (output[i] ?? 1) !== 0)) {
@@ -142,7 +142,7 @@ const maxPool = mapping(maxPoolOp, (graph, node) => {
   if (end.every((size, axis) => size < (kernel[axis] ?? 0))) {
     return [emit(graph, 'MaxPool', [name], { ...windowAttributes(window), dilations })];
   }
-  // A pool's own padding must be smaller than its kernel; one that loses against everything does the same.
+  // Padding by the lowest value has the same result; a pool's own padding must be smaller than its kernel.
   const pads = constant(graph, 'i64', [0, 0, ...window.begin, 0, 0, ...end]);
   const padded = emit(graph, 'Pad', [name, pads, scalar(graph, 'f32', -Infinity)]);
   const bare = windowAttributes({ ...window, begin: [0, 0], end: [0, 0] });

@@ -1,4 +1,4 @@
-/* Messages of onnx.proto (IR version 8, opset 17), fields by their numbers there. */
+/* Encodes messages of onnx.proto (IR version 8, opset 17) by its field numbers. */
 import type { DType } from '../../gpu/dispatch.ts';
 import type { Shape } from '../../tensor/graph/shape.ts';
 import type { BatchedGraph, Dim } from './batch.ts';
@@ -13,7 +13,7 @@ import {
   type Piece,
 } from './protobuf.ts';
 
-/** The oldest operator set that this is valid for; later runtimes read it too. */
+/** The oldest operator set for which the nodes are valid; later runtimes read it too. */
 const OPSET = 17;
 const IR_VERSION = 8;
 
@@ -27,7 +27,7 @@ interface ModelInput {
   readonly description: string;
 }
 
-/** A tensor whose elements are read when they are written. */
+/** A tensor whose elements are read when the file is written. */
 export interface Weight {
   readonly name: string;
   readonly dtype: DType;
@@ -126,7 +126,10 @@ function elementBytes(dtype: Constant['dtype'], data: readonly number[]): Uint8A
     case 'i64':
       return new Uint8Array(BigInt64Array.from(data, BigInt).buffer);
     case 'bool':
+    case 'u8':
       return Uint8Array.from(data);
+    case 'f16':
+      throw new TypeError('a constant of an ONNX graph is not f16: cast it to f32 first');
   }
 }
 

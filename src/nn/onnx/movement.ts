@@ -1,4 +1,4 @@
-/** Elements in other places as ONNX nodes. */
+/** Data movement ops as ONNX nodes. */
 import { concatOp, expandOp, permuteOp } from '../../tensor/ops/movement.ts';
 import { readPartOp, writePartOp } from '../../tensor/ops/parts.ts';
 import { indexSelectOp } from '../../tensor/ops/select.ts';
@@ -17,7 +17,7 @@ import {
 } from './graph.ts';
 import { seenAlong } from './reductions.ts';
 
-/** Where a part begins in its whole, along each dimension. */
+/** Start of a part in its whole along each dimension. */
 function startsOf(whole: Shape, offset: number): number[] {
   let rest = offset;
   return contiguousStrides(whole).map((stride) => {
@@ -32,7 +32,7 @@ const slice = mapping(readPartOp, (graph, node) => {
   const dense = contiguousStrides(whole);
   const starts = startsOf(whole, view.offset);
   const steps = view.strides.map((stride, i) => stride / (dense[i] ?? 1));
-  // Whole dimensions are left out, so that the batch may have any size.
+  // Dimensions that are not sliced are left out, so that the batch may have any size.
   const axes = whole.flatMap((size, i) => (part[i] === size && steps[i] === 1 ? [] : [i]));
   if (axes.length === 0) return [inputAt(node, 0).name];
   const along = (values: readonly number[]): number[] => axes.map((axis) => values[axis] ?? 0);
@@ -52,7 +52,7 @@ const pad = mapping(writePartOp, (graph, node) => {
   return [emit(graph, 'Pad', [inputAt(node, 0).name, pads, scalar(graph, dtype, value)])];
 });
 
-/** Expand leaves a dimension whose target is 1 as it is, so that the batch may have any size. */
+/** ONNX's Expand keeps a dimension whose target is 1, so that the batch may have any size. */
 const expand = mapping(expandOp, (graph, node) => {
   const { from, shape } = node.attrs;
   const lead = shape.length - from.length;

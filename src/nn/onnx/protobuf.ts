@@ -1,14 +1,14 @@
 /*
- * The few parts of Protocol Buffers' wire format that writing a model takes. A message is a list of pieces, in order; each
- * field is a tag (number * 8 + wire type), then a varint, four bytes, or a length and so many bytes.
+ * The part of Protocol Buffers' wire format that is needed to write a model. A message is a list of pieces in order. Each field
+ * is a tag (number * 8 + wire type), followed by a varint, by four bytes, or by a length and as many bytes.
  */
 
-/** Bytes that are there, or that are made when they are written. */
+/** Bytes in memory, or bytes that are loaded when they are written. */
 export type Piece = Uint8Array | LatePiece;
 
 export interface LatePiece {
   readonly length: number;
-  /** Gives `length` bytes. */
+  /** Loads the bytes, as many as `length`. */
   load(): Promise<Uint8Array>;
 }
 
@@ -16,11 +16,11 @@ const VARINT = 0;
 const LENGTH = 2;
 const FIXED32 = 5;
 
-/** Bytes of a message. */
+/** Size of a message in bytes. */
 export const sizeOf = (pieces: readonly Piece[]): number =>
   pieces.reduce((sum, { length }) => sum + length, 0);
 
-/** Seven bits a byte, lowest first; the top bit says that more follow. Negative ones as 64 bits in two's complement. */
+/** Encodes seven bits per byte, lowest first; the top bit is set if more follow. Negative values are 64-bit two's complement. */
 function varint(value: number | bigint): number[] {
   const bytes: number[] = [];
   let rest = BigInt.asUintN(64, BigInt(value));
@@ -46,7 +46,7 @@ export function floatField(field: number, value: number): Piece[] {
   return [Uint8Array.from([...tag(field, FIXED32), ...four])];
 }
 
-/** A message in a message, or bytes. */
+/** A field that holds a message or bytes. */
 export const messageField = (field: number, pieces: readonly Piece[]): Piece[] => [
   Uint8Array.from([...tag(field, LENGTH), ...varint(sizeOf(pieces))]),
   ...pieces,

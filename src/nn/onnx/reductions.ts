@@ -1,4 +1,4 @@
-/** Sums, means and extremes over dimensions as ONNX nodes. */
+/** Sums, means, maxima and minima over dimensions as ONNX nodes. */
 import type { Block, Extent } from '../../kernels/reduce.ts';
 import { alongOp } from '../../tensor/ops/extreme.ts';
 import { argmaxOp, extremeOp, sumOp } from '../../tensor/ops/reduce.ts';
@@ -20,7 +20,7 @@ import {
   type Named,
 } from './graph.ts';
 
-/** The dimensions larger than 1 that the blocks reduce: those of size 1 hardly matter. */
+/** The dimensions larger than 1 that the blocks reduce. Dimensions of size 1 need no reduction. */
 function axesOf(shape: Shape, blocks: readonly Block[]): number[] {
   const axes: number[] = [];
   let block = 0;
@@ -36,7 +36,7 @@ function axesOf(shape: Shape, blocks: readonly Block[]): number[] {
   return axes;
 }
 
-/** A reducing node over `axes`, whose result has the shape `to`. */
+/** Adds a reduction over `axes` and returns its result in the shape `to`. */
 function reduced(
   graph: Graph,
   x: Named,
@@ -56,7 +56,7 @@ const sum = mapping(sumOp, (graph, node) => {
   const axes = axesOf(x.shape, blocks);
   const scaled = (name: string): string =>
     scale === 1 ? name : emit(graph, 'Mul', [name, scalar(graph, 'f32', scale)]);
-  // Without axes the ONNX nodes would reduce all.
+  // Without axes, ONNX's reductions would reduce all dimensions.
   if (axes.length === 0) return [scaled(reshaped(graph, x, to))];
   const count = elementCount(axes.map((axis) => x.shape[axis] ?? 1));
   if (Math.abs(scale * count - 1) < 1e-9) {
@@ -84,7 +84,7 @@ const extreme = mapping(extremeOp, (graph, node) => {
   ];
 });
 
-/** The tensor, and the dimension that is the middle of the extent; of rank 3 where the middle is no single dimension. */
+/** The tensor and its dimension that is the middle of the extent. It gets rank 3 if the middle is no single dimension. */
 export function seenAlong(
   graph: Graph,
   x: Named,

@@ -1,4 +1,3 @@
-import { BYTES_PER_ELEMENT } from '../../gpu/dispatch.ts';
 import type { Device } from '../../tensor/device.ts';
 import { Tensor } from '../../tensor/graph/tensor.ts';
 import type { Value } from '../../tensor/graph/value.ts';
@@ -6,7 +5,10 @@ import type { Named } from './graph.ts';
 import type { Weight } from './model.ts';
 import type { TracedGraph } from './trace.ts';
 
-/** What a trace captured: tensors in `names`, which live on, are read when they are written, others at once. Drops its handles. */
+/**
+ * The captured tensors of a trace as weights. Tensors in `names` outlive the trace and are read when they are written; others
+ * are read at once. Releases the captured tensors.
+ */
 export async function weightsOf(
   device: Device,
   { captured }: TracedGraph,
@@ -15,7 +17,7 @@ export async function weightsOf(
   const weights: Weight[] = [];
   for (const [name, { value, shape }] of captured) {
     const load = async (): Promise<Uint8Array> => {
-      const tensor = new Tensor(device, value, shape);
+      const tensor = new Tensor(device, value);
       try {
         const { buffer, byteOffset, byteLength } = await device.read(tensor);
         return new Uint8Array(buffer, byteOffset, byteLength);
@@ -23,9 +25,9 @@ export async function weightsOf(
         tensor.dispose();
       }
     };
-    const length = value.length * BYTES_PER_ELEMENT;
+    const length = value.bytes;
     const early = names.has(value) ? undefined : await load();
-    device.release(value);
+    device.release(value.storage);
     const bytes = { length, load: early === undefined ? load : () => Promise.resolve(early) };
     weights.push({ name, dtype: value.dtype, shape, bytes });
   }

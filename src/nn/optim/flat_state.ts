@@ -1,19 +1,29 @@
+import { alignUp } from '../../gpu/storage.ts';
 import type { Span } from '../../kernels/optimizer.ts';
-import type { Device } from '../../tensor/device.ts';
-import { packParameters, type FlatGroup, type FlatRange } from '../../tensor/runtime/flat.ts';
-import { elementCount, formatShape } from '../../tensor/graph/shape.ts';
-import type { Tensor } from '../../tensor/graph/tensor.ts';
+import { copyOp } from '../../tensor/graph/basic_ops.ts';
+import { record } from '../../tensor/graph/op.ts';
+import type { Move, RecordingDevice } from '../../tensor/graph/recording_device.ts';
+import { LogicalStorage } from '../../tensor/graph/storage.ts';
+import { Tensor } from '../../tensor/graph/tensor.ts';
+import { Value } from '../../tensor/graph/value.ts';
 import { checkStateDict, type HostTensor, type StateDict } from '../state.ts';
-import { createFrom, upload } from '../transfer.ts';
 
 /** One parameter of an optimiser. */
-export interface Slot extends FlatRange {
+export interface Slot {
+  readonly tensor: Tensor;
   /** Its place in the order in which parameters were given; names its state. */
   readonly index: number;
-  readonly gradient: Tensor | null;
+  /** Where it lies in its group, in elements. */
+  readonly offset: number;
+  readonly length: number;
+  /** Where its gradient lies unless somebody assigns another. */
+  readonly gradient: LogicalStorage;
 }
 
-/** Parameters that are updated in one dispatch, and one flat vector for each kind of state, like `exp_avg`. */
+/**
+ * Parameters that lie one after another in one vector, their gradients in another of the same layout, and one more for
+ * each kind of state, like `exp_avg`: an optimiser updates all of them in one dispatch. Gaps between parameters hold zeros.
+ */
 export interface Packed {
   readonly parameters: Tensor;
   readonly gradients: Tensor;
@@ -21,53 +31,141 @@ export interface Packed {
   readonly state: ReadonlyMap<string, Tensor>;
 }
 
+/** Elements that two parameters' starts are apart at least, since bindings begin at multiples of 256 bytes. */
+const paddedLength = (length: number): number => alignUp(length * 4) / 4;
+
 /**
- * Moves the parameters that require a gradient into flat buffers, with zeroed state of the kinds named. Throws an Error if
- * there are none, if they are not leaves on a device, or if one has a gradient already, which would be lost.
+ * Moves parameters into flat vectors, with zeroed state of the kinds named: as many groups as the device's largest
+ * binding makes necessary, usually one. Gradients that are there move along.
  */
-export function packState(parameters: readonly Tensor[], kinds: readonly string[]): Packed[] {
-  const trained = parameters.filter(({ requiresGrad }) => requiresGrad);
-  if (trained.length === 0)
-    throw new Error('an optimiser needs at least one parameter that requires a gradient');
-  if (trained.some(({ grad }) => grad !== null)) {
-    throw new Error(
-      'a parameter has a gradient from before its optimiser was made: clear it first, or make that earlier',
-    );
-  }
-  const index = new Map(parameters.map((tensor, i) => [tensor, i]));
-  return packParameters(trained).map((group) => ({
-    parameters: group.parameters,
-    gradients: group.gradients,
-    slots: group.ranges.map((range) => ({
-      ...range,
-      index: index.get(range.tensor) ?? 0,
-      gradient: range.tensor.gradSlot,
-    })),
-    state: new Map(kinds.map((kind) => [kind, zerosLike(group)])),
-  }));
-}
-
-function zerosLike({ parameters: { device, shape } }: FlatGroup): Tensor {
-  return createFrom(device, shape, new Float32Array(elementCount(shape)));
-}
-
-export function deviceOf(groups: readonly Packed[]): Device {
-  const device = groups[0]?.parameters.device;
-  if (device === undefined) throw new Error('an optimiser without parameters has no device');
-  return device;
-}
-
-/** Parameters that have a gradient; PyTorch too leaves out those without. */
-export function withGradient({ slots }: Packed): Slot[] {
-  return slots.filter(({ tensor, gradient }) => {
-    if (tensor.gradSlot !== gradient) {
-      throw new Error(
-        `the parameter of shape ${formatShape(tensor.shape)} was given to a newer optimiser, so this one can no longer step`,
-      );
+export function packState(
+  device: RecordingDevice,
+  parameters: readonly { readonly tensor: Tensor; readonly index: number }[],
+  kinds: readonly string[],
+): Packed[] {
+  const groups: (typeof parameters)[number][][] = [];
+  let room = 0;
+  for (const parameter of parameters) {
+    const bytes = alignUp(parameter.tensor.value.bytes);
+    if (bytes > room) {
+      groups.push([]);
+      room = device.maxStorageBytes;
     }
-    tensor.device.noteGradient(tensor);
-    return tensor.grad !== null;
+    groups.at(-1)?.push(parameter);
+    room -= bytes;
+  }
+  return groups.map((group) => packGroup(device, group, kinds));
+}
+
+function packGroup(
+  device: RecordingDevice,
+  parameters: readonly { readonly tensor: Tensor; readonly index: number }[],
+  kinds: readonly string[],
+): Packed {
+  let offset = 0;
+  const slots = parameters.map(({ tensor, index }): Slot => {
+    const slot = { tensor, index, offset, length: tensor.numel, gradient: device.gradientSlot(tensor) };
+    offset += paddedLength(tensor.numel);
+    // Kept while the optimiser lives, whether or not the parameter has a gradient.
+    slot.gradient.handles++;
+    return slot;
   });
+  const flat = (what: string, role: 'parameter' | 'gradient', moves: readonly Move[]): Tensor => {
+    const value = Value.create('f32', [offset], what, role);
+    device.pack(value.storage, moves);
+    return new Tensor(device, value);
+  };
+  return {
+    slots,
+    parameters: flat(
+      'parameters',
+      'parameter',
+      slots.map((slot) => ({ storage: slot.tensor.value.storage, offset: slot.offset })),
+    ),
+    gradients: flat(
+      'gradients',
+      'gradient',
+      slots.map((slot) => ({ storage: slot.gradient, offset: slot.offset })),
+    ),
+    state: new Map(
+      kinds.map((kind) => [
+        kind,
+        device.createTensor([offset], () => new Float32Array(offset), { role: 'optimizer' }),
+      ]),
+    ),
+  };
+}
+
+/** Gives the memory of state and gradients back. The parameters stay as they are. */
+export function unpackState(device: RecordingDevice, { parameters, gradients, slots, state }: Packed): void {
+  for (const { tensor, gradient } of slots) {
+    if (tensor.grad?.value.storage === gradient && gradient.part?.whole === gradients.value.storage)
+      tensor.clearGrad();
+    device.release(gradient);
+  }
+  for (const flat of [parameters, gradients, ...state.values()]) flat.dispose();
+}
+
+/**
+ * Parameters of a group that have a gradient; PyTorch too leaves out those without. A gradient that lies elsewhere, since somebody
+ * assigned it or a newer optimiser has moved it, is copied to where this optimiser reads.
+ */
+export function slotsWithGradient(device: RecordingDevice, group: Packed): Slot[] {
+  const whole = group.gradients.value.storage;
+  const isHere = ({ gradient }: Slot): boolean => gradient.part?.whole === whole;
+  guardPlaces(device, group.slots, isHere);
+  return group.slots.filter((slot) => {
+    const { tensor, gradient, offset } = slot;
+    device.noteGradient(tensor, 'needed');
+    const { grad } = tensor;
+    if (grad === null) return false;
+    if (!isHere(slot) || grad.value.storage !== gradient) copyInto(device, whole, offset, grad);
+    return true;
+  });
+}
+
+/** Records `update` of a group's flat parameters, and around it copies of those that a newer optimiser has moved elsewhere. */
+export function updateFlat(
+  device: RecordingDevice,
+  { parameters }: Packed,
+  slots: readonly Slot[],
+  update: () => void,
+): void {
+  const whole = parameters.value.storage;
+  const isHere = ({ tensor }: Slot): boolean => tensor.value.storage.part?.whole === whole;
+  guardPlaces(device, slots, isHere);
+  const elsewhere = slots.filter((slot) => !isHere(slot));
+  for (const { tensor, offset } of elsewhere) copyInto(device, whole, offset, tensor);
+  update();
+  for (const { tensor, offset } of elsewhere) {
+    const place = partOf(device, whole, offset, tensor);
+    record(copyOp, [tensor, place], [], null);
+    place.dispose();
+  }
+  for (const { tensor } of slots) device.noteChange(tensor.value.storage);
+}
+
+/** Lets a recording be replayed only while each slot lies where it lies now. */
+function guardPlaces(
+  device: RecordingDevice,
+  slots: readonly Slot[],
+  isHere: (slot: Slot) => boolean,
+): void {
+  const now = slots.map(isHere);
+  device.guard(() => slots.every((slot, i) => isHere(slot) === now[i]));
+}
+
+function copyInto(device: RecordingDevice, whole: LogicalStorage, offset: number, source: Tensor): void {
+  const place = partOf(device, whole, offset, source);
+  record(copyOp, [place, source], [], null);
+  place.dispose();
+}
+
+/** The part of a flat vector that is for a tensor. */
+function partOf(device: RecordingDevice, whole: LogicalStorage, offset: number, like: Tensor): Tensor {
+  const storage = new LogicalStorage('f32', like.numel, `part of ${whole.label}`, whole.role);
+  device.attach(storage, { whole, offset });
+  return new Tensor(device, new Value(like.shape, storage));
 }
 
 /**
@@ -111,7 +209,12 @@ export async function readState(
  * Replaces the state by what `readState` gave, and by zeros for parameters that are not in it. `also` names scalar entries
  * that come with each parameter's. Throws a RangeError, before anything is changed, if the entries do not fit.
  */
-export function writeState(groups: readonly Packed[], dict: StateDict, also: readonly string[] = []): void {
+export function writeState(
+  device: RecordingDevice,
+  groups: readonly Packed[],
+  dict: StateDict,
+  also: readonly string[] = [],
+): void {
   const present = new Set([...dict.keys()].map((name) => name.split('.')[0]));
   const expected = new Map(
     groups.flatMap(({ slots, state }) =>
@@ -128,7 +231,7 @@ export function writeState(groups: readonly Packed[], dict: StateDict, also: rea
     for (const [kind, flat] of state) {
       const data = new Float32Array(parameters.numel);
       for (const { index, offset } of slots) data.set(dict.get(`${index}.${kind}`)?.data ?? [], offset);
-      upload(flat, data);
+      device.overwrite(flat, data);
     }
   }
 }

@@ -1,9 +1,17 @@
 import { record } from '../../tensor/graph/op.ts';
+import {
+  checkOptions,
+  flag,
+  notNegative,
+  number,
+  required,
+  type OptionKinds,
+} from '../../tensor/graph/options.ts';
 import { sgdMomentumOp, sgdOp } from '../../tensor/ops/optimizer.ts';
 import type { Tensor } from '../../tensor/graph/tensor.ts';
 import type { HostTensor, StateDict } from '../state.ts';
 import { readState, spansOf, writeState, type Packed, type Slot } from './flat_state.ts';
-import { Optimizer } from './optimizer.ts';
+import { checkParameters, Optimizer } from './optimizer.ts';
 
 export interface SgdOptions {
   /** Learning rate. */
@@ -16,6 +24,13 @@ export interface SgdOptions {
   readonly weightDecay?: number;
 }
 
+const SGD_OPTIONS: OptionKinds<SgdOptions> = {
+  lr: required(number('', Number.isFinite)),
+  momentum: number(),
+  nesterov: flag,
+  weightDecay: notNegative,
+};
+
 /**
  * Stochastic gradient descent as PyTorch has it, without dampening:
  *
@@ -27,9 +42,12 @@ export class Sgd extends Optimizer {
   readonly #nesterov: boolean;
   readonly #weightDecay: number;
 
-  /** Throws a RangeError for a momentum outside [0, 1), or where nesterov lacks one. */
+  /** Throws a RangeError for a momentum outside [0, 1), or where nesterov lacks one; a TypeError without a learning rate. */
   constructor(parameters: readonly Tensor[], options: SgdOptions) {
-    const { lr, momentum = 0, nesterov = false, weightDecay = 0 } = options;
+    checkParameters('SGD', parameters);
+    if ((options as SgdOptions | undefined) === undefined)
+      throw new TypeError('SGD needs a learning rate: new SGD(parameters, { lr: 0.1 })');
+    const { lr, momentum = 0, nesterov = false, weightDecay = 0 } = checkOptions('SGD', options, SGD_OPTIONS);
     if (!(momentum >= 0 && momentum < 1))
       throw new RangeError(`momentum must lie in [0, 1), got ${momentum}`);
     if (nesterov && momentum === 0) throw new RangeError('nesterov needs momentum above 0');
@@ -56,6 +74,6 @@ export class Sgd extends Optimizer {
   }
 
   override loadStateDict(dict: StateDict): void {
-    writeState(this.groups, dict);
+    writeState(this.device, this.groups, dict);
   }
 }

@@ -1,33 +1,13 @@
-import { accumulateOp, addOp, cloneOp, copyOp, fillOp } from './basic_ops.ts';
+import { accumulateOp, addOp, cloneOp, fillOp } from './basic_ops.ts';
 import { createOn, record, recordOne } from './op.ts';
 import { formatShape, sameShape } from './shape.ts';
-import { Tensor } from './tensor.ts';
+import { Tensor, type Backward, type GradNode } from './tensor.ts';
 
-/**
- * Gradients for an op's inputs: called with the gradient of its output, the saved tensors, and for each input
- * whether its gradient is wanted. Gives one tensor or null for each input. Nothing it does is itself recorded
- * for differentiation.
- */
-type Backward = (
-  gradient: Tensor,
-  saved: readonly Tensor[],
-  needs: readonly boolean[],
-) => readonly (Tensor | null)[];
+export type { GradNode } from './tensor.ts';
 
 export interface BackwardOptions {
   /** Keep what was saved, for a second backward through the same graph. */
   readonly retainGraph?: boolean;
-}
-
-/** One differentiable op in the history of a tensor. */
-export interface GradNode {
-  /** Later ops have larger numbers, so descending order is a topological one. */
-  readonly sequence: number;
-  /** For each input: the op that made it, or the leaf itself, or null where no gradient is wanted. */
-  readonly edges: readonly (GradNode | Tensor | null)[];
-  readonly needs: readonly boolean[];
-  saved: readonly Tensor[] | null;
-  readonly backward: Backward;
 }
 
 let sequence = 0;
@@ -60,15 +40,16 @@ export function differentiable(
 ): Tensor {
   if (!gradEnabled || !inputs.some((input) => input.requiresGrad)) return output;
   const node: GradNode = {
+    name: output.value.label,
     sequence: sequence++,
     edges: inputs.map((input) => (input.requiresGrad ? (input.gradNode ?? input) : null)),
     needs: inputs.map((input) => input.requiresGrad),
-    saved: saved.map((tensor) => new Tensor(tensor.device, tensor.value, tensor.shape)),
+    saved: saved.map((tensor) => new Tensor(tensor.recorder, tensor.value)),
+    versions: saved.map(({ value }) => value.storage.version),
     backward: back,
   };
-  output.requiresGrad = true;
-  output.gradNode = node;
-  output.device.trackGradNode(node);
+  output.setHistory(node);
+  output.recorder.trackGradNode(node);
   return output;
 }
 
@@ -82,12 +63,16 @@ export function releaseSaved(node: GradNode): void {
 export function releaseHistory(tensor: Tensor): void {
   if (tensor.gradNode === null) return;
   for (const node of reachable(tensor.gradNode)) releaseSaved(node);
-  tensor.gradNode = null;
-  tensor.requiresGrad = false;
+  tensor.dropHistory();
 }
 
 export function backward(root: Tensor, gradient: Tensor | undefined, options: BackwardOptions = {}): void {
-  if (!root.requiresGrad) throw new Error('backward needs a tensor that depends on one with requiresGrad');
+  if (!root.requiresGrad) {
+    throw new Error(
+      'backward needs a tensor that depends on one with requiresGrad: results of compiled functions, of noGrad and detach, and ' +
+        'gradients (there is no double backward) have no history',
+    );
+  }
   if (gradient === undefined && root.numel !== 1) {
     throw new RangeError(
       `backward of a tensor of shape ${formatShape(root.shape)} needs a gradient of that shape`,
@@ -99,8 +84,8 @@ export function backward(root: Tensor, gradient: Tensor | undefined, options: Ba
     );
   }
   noGrad(() => {
-    root.device.scope(() => {
-      const seed = gradient?.detach() ?? createOn(root.device, fillOp, { shape: root.shape }, 1);
+    root.recorder.scope(() => {
+      const seed = gradient?.detach() ?? createOn(root.recorder, fillOp, { shape: root.shape }, 1);
       if (root.gradNode === null) accumulateLeaf(root, seed);
       else propagate(root.gradNode, seed, options.retainGraph ?? false);
     });
@@ -115,14 +100,16 @@ function propagate(root: GradNode, seed: Tensor, retainGraph: boolean): void {
     if (gradient === undefined) continue;
     if (node.saved === null) {
       throw new Error(
-        'backward was called twice through the same graph: pass { retainGraph: true } the first time',
+        `backward went through ${node.name} before, which let go of what it had saved: call the first backward with ` +
+          '{ retainGraph: true }, or run the forward again',
       );
     }
+    checkUnchanged(node, node.saved);
     const results = node.backward(gradient, node.saved, node.needs);
     // One tensor may be the gradient of several inputs, so each edge gets a handle of its own.
     const flowing = node.edges.map((edge, i) => {
       const result = results[i];
-      return edge === null || !result ? null : new Tensor(result.device, result.value, result.shape);
+      return edge === null || !result ? null : new Tensor(result.recorder, result.value);
     });
     for (const result of results) result?.dispose();
     gradient.dispose();
@@ -158,28 +145,41 @@ function sum(soFar: Tensor | undefined, gradient: Tensor): Tensor {
   return total;
 }
 
-/** Adds to a leaf's gradient; the first one of a step is written where the optimiser wants it, without a copy. */
+/** Refuses what was saved and changed in place since, as PyTorch's version counters do. */
+function checkUnchanged({ name, versions }: GradNode, saved: readonly Tensor[]): void {
+  const changed = saved.find(({ value }, i) => value.storage.version !== versions[i]);
+  if (changed === undefined) return;
+  throw new Error(
+    `backward through ${name} needs ${changed.value.label} as it was in the forward, but it was changed in place since ` +
+      '(by an optimiser step, say): call backward before that, or run the forward again',
+  );
+}
+
+/** Adds to a leaf's gradient; the first one of a step is written to the gradient's storage, without a copy. */
 function accumulateLeaf(leaf: Tensor, gradient: Tensor): void {
   if (!sameShape(leaf.shape, gradient.shape)) {
     throw new Error(
       `gradient of shape ${formatShape(gradient.shape)} for a tensor of ${formatShape(leaf.shape)}`,
     );
   }
-  const { device } = leaf;
-  device.noteGradient(leaf);
+  const { recorder } = leaf;
+  const { value } = gradient;
+  recorder.noteGradient(leaf, 'needed');
   if (leaf.grad !== null) {
     record(accumulateOp, [leaf.grad, gradient], [], null);
-  } else if (gradient.value.handles === 1 && device.isPending(gradient.value)) {
-    // Nobody else reads this value, so it can become the gradient, in the slot if there is one.
-    const slot = leaf.gradSlot?.value.place;
-    if (slot) gradient.value.place = { storage: slot.storage, heap: null };
-    leaf.grad = new Tensor(device, gradient.value, leaf.shape);
-  } else if (leaf.gradSlot !== null) {
-    leaf.grad = new Tensor(device, leaf.gradSlot.value, leaf.shape);
-    record(copyOp, [leaf.grad, gradient], [], null);
+    gradient.dispose();
+    return;
+  }
+  const slot = recorder.gradientSlot(leaf);
+  const { storage } = value;
+  if (storage.handles === 1 && !storage.shared && recorder.isPending(value)) {
+    // Nobody else reads this value, so it can become the gradient.
+    recorder.claimGradient(value, slot);
+    leaf.replaceGrad(new Tensor(recorder, value));
   } else {
     const copy = recordOne(cloneOp, [gradient], { shape: leaf.shape }, null);
-    leaf.grad = new Tensor(device, copy.value, leaf.shape);
+    recorder.claimGradient(copy.value, slot);
+    leaf.replaceGrad(new Tensor(recorder, copy.value));
     copy.dispose();
   }
   gradient.dispose();

@@ -1,7 +1,7 @@
 import { binary } from '../../kernels/binary.ts';
 import { accumulate, copy, fill } from '../../kernels/elementwise.ts';
 import { one, two } from '../../kernels/tuple.ts';
-import type { Op } from './op.ts';
+import type { Op } from './node.ts';
 
 /** The ops that autograd itself records. */
 
@@ -43,4 +43,10 @@ export const cloneOp: Op<null> = {
 export const fillOp: Op<number> = {
   name: 'fill',
   lower: ({ geometry }, { outputs, attrs }) => [fill(geometry, one(outputs), attrs)],
+};
+
+/** The same elements in another shape: both values share a storage, and nothing runs. */
+export const reshapeOp: Op<null> = {
+  name: 'reshape',
+  lower: () => [],
 };

@@ -1,31 +1,7 @@
-import type { BufferRef, DType, Dispatch } from '../../gpu/dispatch.ts';
-import type { KernelContext } from '../../kernels/context.ts';
-import type { Device } from '../device.ts';
-import type { Shape } from './shape.ts';
-import type { Tensor } from './tensor.ts';
+import type { Op, OutputSpec } from './node.ts';
+import type { Recorder, Tensor } from './tensor.ts';
 
-/** What an op's lowering sees of one recorded use of it. */
-interface Lowering<Attrs> {
-  readonly inputs: readonly BufferRef[];
-  readonly outputs: readonly BufferRef[];
-  readonly attrs: Attrs;
-}
-
-/**
- * A kind of recorded operation. Recording an op runs nothing; the planner asks `lower` for dispatches later, so
- * that it can first rewrite the recording (`node.op === conv2dOp`).
- */
-export interface Op<Attrs> {
-  readonly name: string;
-  /** Indices of inputs that the op changes in place (running statistics, parameters); none by default. */
-  readonly mutates?: readonly number[];
-  lower(context: KernelContext, node: Lowering<Attrs>): readonly Dispatch[];
-}
-
-export interface OutputSpec {
-  readonly shape: Shape;
-  readonly dtype?: DType;
-}
+export type { Op, OutputSpec } from './node.ts';
 
 /**
  * Appends one use of an op to the recording of its inputs' device; gives its outputs, with no gradient history.
@@ -37,13 +13,13 @@ export function record<Attrs>(
   outputs: readonly OutputSpec[],
   attrs: Attrs,
 ): Tensor[] {
-  const device = inputs[0]?.device;
-  if (device === undefined)
+  const recorder = inputs[0]?.recorder;
+  if (recorder === undefined)
     throw new Error(`op ${op.name} has no input to tell the device from: use createOn`);
-  if (inputs.some((input) => input.device !== device)) {
+  if (inputs.some((input) => input.recorder !== recorder)) {
     throw new Error(`${op.name}: the tensors lie on different devices`);
   }
-  return device.record(op, inputs, outputs, attrs);
+  return recorder.record(op, inputs, outputs, attrs);
 }
 
 /** The same for the usual op with one output. */
@@ -57,8 +33,8 @@ export function recordOne<Attrs>(
 }
 
 /** For ops that make a tensor out of nothing: constants, random numbers. */
-export function createOn<Attrs>(device: Device, op: Op<Attrs>, output: OutputSpec, attrs: Attrs): Tensor {
-  return only(device.record(op, [], [output], attrs));
+export function createOn<Attrs>(recorder: Recorder, op: Op<Attrs>, output: OutputSpec, attrs: Attrs): Tensor {
+  return only(recorder.record(op, [], [output], attrs));
 }
 
 function only(tensors: readonly Tensor[]): Tensor {

@@ -1,3 +1,5 @@
+import { formatValue } from './wording.ts';
+
 /** Sizes of a tensor's dimensions, outermost first; a scalar's is []. Every size is a positive integer. */
 export type Shape = readonly number[];
 
@@ -18,18 +20,23 @@ export function sameShape(a: Shape, b: Shape): boolean {
 
 export const formatShape = (shape: Shape): string => `[${shape.join(', ')}]`;
 
-/** Size of dimension `dim`, which may count from the end as in PyTorch. Throws a RangeError that names both. */
-export function sizeAt(shape: Shape, dim: number): number {
-  const size = shape.at(dim);
-  if (size === undefined || dim < -shape.length) {
-    throw new RangeError(`dimension ${dim} is outside a tensor of shape ${formatShape(shape)}`);
-  }
-  return size;
+/**
+ * Size of dimension `dim`, which may count from the end as in PyTorch. Throws a RangeError that names the op `what`, the
+ * dimension and the shape.
+ */
+export function sizeAt(shape: Shape, dim: number, what = 'tensor'): number {
+  const size = Number.isInteger(dim) && dim >= -shape.length ? shape.at(dim) : undefined;
+  if (size !== undefined) return size;
+  const rank = shape.length;
+  const range = rank === 0 ? 'none' : `${-rank} to ${rank - 1}`;
+  throw new RangeError(
+    `${what}: ${formatValue(dim)} is no dimension of shape ${formatShape(shape)}, which has ${range}`,
+  );
 }
 
-/** `dim` counted from the front. */
-export function normalizeDim(shape: Shape, dim: number): number {
-  sizeAt(shape, dim);
+/** `dim` counted from the front. Throws as `sizeAt` does. */
+export function normalizeDim(shape: Shape, dim: number, what?: string): number {
+  sizeAt(shape, dim, what);
   return dim < 0 ? dim + shape.length : dim;
 }
 

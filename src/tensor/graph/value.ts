@@ -1,37 +1,65 @@
-import type { BufferRef, DType } from '../../gpu/dispatch.ts';
-import { BYTES_PER_ELEMENT } from '../../gpu/dispatch.ts';
-import type { Storage } from '../../gpu/storage.ts';
+import { bytesOf, type DType } from '../../gpu/dispatch.ts';
+import { elementCount, formatShape, type Shape } from './shape.ts';
+import { LogicalStorage, type Role } from './storage.ts';
 
-/** Where a value's elements lie, and who takes the storage back (nobody, if it is a part of something larger). */
-export interface Place {
-  readonly storage: Storage;
-  readonly heap: { free(storage: Storage): void } | null;
+/** Least and largest element, where the host has seen all of them. */
+export interface Range {
+  readonly min: number;
+  readonly max: number;
 }
 
-/**
- * The elements behind one or more tensors. A value is either in device memory (`place`) or the result of a
- * recorded op that has not run, whose place the planner will choose.
- */
-export class Value implements BufferRef {
-  readonly dtype: DType;
-  readonly length: number;
-  /** Names the value in errors and memory listings, like `conv2d [8, 64, 56, 56]`. */
-  readonly label: string;
-  place: Place | null = null;
-  /** Live tensors and saved references. At 0 nobody can ask for the elements any more. */
-  handles = 0;
-  /** Recorded uses that have not run yet. */
-  uses = 0;
+/** An edge of the graph: elements with a shape and a dtype, in memory or the result of an op that has not run. */
+export class Value {
+  readonly shape: Shape;
+  /** Changes once at most: when the value becomes a leaf's gradient, before it is planned. */
+  storage: LogicalStorage;
+  /** Known for integers from the host, so that class labels and indices can be checked. */
+  range: Range | null = null;
   /** Why the elements were never computed, if their run failed. */
   failure: Error | null = null;
+  #epoch: number;
 
-  constructor(dtype: DType, length: number, label: string) {
-    this.dtype = dtype;
-    this.length = length;
-    this.label = label;
+  constructor(shape: Shape, storage: LogicalStorage) {
+    this.shape = shape;
+    this.storage = storage;
+    this.#epoch = storage.epoch;
+  }
+
+  /** A value with a storage of its own. */
+  static create(dtype: DType, shape: Shape, what: string, role?: Role): Value {
+    return new Value(
+      shape,
+      new LogicalStorage(dtype, elementCount(shape), `${what} ${formatShape(shape)}`, role),
+    );
+  }
+
+  get dtype(): DType {
+    return this.storage.dtype;
+  }
+
+  get numel(): number {
+    return this.storage.length;
   }
 
   get bytes(): number {
-    return this.length * BYTES_PER_ELEMENT;
+    return bytesOf(this.storage);
+  }
+
+  get label(): string {
+    return this.storage.label;
+  }
+
+  /** Makes `storage` the value's own; values that it held before can no longer be read. */
+  moveTo(storage: LogicalStorage, why: string): void {
+    storage.claim(why);
+    storage.handles += this.storage.handles;
+    storage.uses += this.storage.uses;
+    this.storage = storage;
+    this.#epoch = storage.epoch;
+  }
+
+  /** Why the elements can no longer be read, or null if they can. */
+  get whyGone(): string | null {
+    return this.#epoch === this.storage.epoch ? null : this.storage.whyOverwritten;
   }
 }

@@ -3,7 +3,8 @@ import { one, two } from '../../kernels/tuple.ts';
 import { differentiable } from '../graph/autograd.ts';
 import { recordOne, type Op } from '../graph/op.ts';
 import { broadcastShapes, type Shape } from '../graph/shape.ts';
-import type { Tensor } from '../graph/tensor.ts';
+import { Tensor } from '../graph/tensor.ts';
+import { checkNumber } from './operands.ts';
 import { sumToShape } from './reduce.ts';
 
 /*
@@ -16,6 +17,8 @@ import { sumToShape } from './reduce.ts';
  *   maximum  max(a, b)     da = dy where a > b, dy / 2 if equal, else 0; db alike
  *   minimum  min(a, b)     da = dy where a < b, dy / 2 if equal, else 0; db alike
  *   eq ne lt le gt ge      f32 0 or 1; no gradient
+ *
+ * A NaN in a or b stays one, is unequal to everything, and neither less nor greater; maximum and minimum then give dy to both.
  *
  * Shape rule: NumPy's broadcasting. Each gradient is summed over what its operand was repeated along. Both operands
  * have one type; integers can be added, subtracted, multiplied and compared.
@@ -66,6 +69,7 @@ const ltOps = sides('lt', 'less', 'greater');
 const leOps = sides('le', 'less_equal', 'greater_equal');
 const gtOps = sides('gt', 'greater', 'less');
 const geOps = sides('ge', 'greater_equal', 'less_equal');
+const multiplyShareOps = sides('maximum backward', 'multiply_share');
 const shareOps = sides('maximum backward', 'share_of_greater', 'share_of_less');
 
 /** The recorded ops by their functions, for those who read a recording. */
@@ -85,6 +89,7 @@ export const BINARY_OPS = {
 } as const;
 
 function apply({ op, swapped }: Sides, a: Operand, b: Operand, result?: 'f32'): Tensor {
+  for (const operand of [a, b]) if (!(operand instanceof Tensor)) checkNumber(op.name, operand, 'f32');
   if (typeof a === 'number') {
     if (typeof b === 'number') throw new TypeError(`${op.name} of two numbers: one operand must be a tensor`);
     return withNumber(swapped, b, a, result);
@@ -96,8 +101,7 @@ function apply({ op, swapped }: Sides, a: Operand, b: Operand, result?: 'f32'): 
 }
 
 function withNumber(op: Op<BinaryAttrs>, a: Tensor, b: number, result?: 'f32'): Tensor {
-  if (a.dtype !== 'f32' && !Number.isInteger(b))
-    throw new TypeError(`${op.name} of ${a.dtype} and ${b}: cast first`);
+  checkNumber(op.name, b, a.dtype);
   const { shape } = a;
   return recordOne(op, [a], { shape, dtype: result ?? a.dtype }, { a: shape, b, shape });
 }
@@ -163,7 +167,7 @@ export function mul(a: Operand, b: Operand): Tensor {
 
 /** Throws a TypeError for integers, whose quotients PyTorch makes floating. */
 export function div(a: Operand, b: Operand): Tensor {
-  if ([a, b].some((operand) => isTensor(operand) && operand.dtype !== 'f32')) {
+  if ([a, b].some((operand) => operand instanceof Tensor && operand.dtype !== 'f32')) {
     throw new TypeError('div takes f32: cast integers first');
   }
   const quotient = apply(divOps, a, b);
@@ -194,10 +198,10 @@ export function minimum(a: Operand, b: Operand): Tensor {
   ]);
 }
 
-/** dy where the first saved is greater than the second, half of it where they are equal, else 0. */
+/** dy where the first saved is greater than the second or one of them is NaN, half of it where they are equal, else 0. */
 function gradientOfGreater(dy: Tensor, saved: readonly Operand[]): Tensor {
   const [greater, less] = two(saved);
-  return mul(dy, apply(shareOps, greater, less, 'f32'));
+  return apply(multiplyShareOps, dy, apply(shareOps, greater, less, 'f32'));
 }
 
 export const eq = (a: Operand, b: Operand): Tensor => apply(eqOps, a, b, 'f32');

@@ -4,10 +4,13 @@ import { one, two } from '../../kernels/tuple.ts';
 import { differentiable } from '../graph/autograd.ts';
 import { recordOne } from '../graph/op.ts';
 import type { Op } from '../graph/op.ts';
+import { checkOptions, whole, wholePair, type OptionKinds } from '../graph/options.ts';
 import { formatShape, sameShape } from '../graph/shape.ts';
 import type { Shape } from '../graph/shape.ts';
 import type { Tensor } from '../graph/tensor.ts';
+import { isPlainObject } from '../graph/wording.ts';
 import { channelSums } from './channel_sums.ts';
+import { checkFloats } from './operands.ts';
 
 /*
  * Two-dimensional cross-correlation with stride s, padding p, dilation d (indices outside x count as zero; with groups,
@@ -35,13 +38,35 @@ export interface Conv2dOptions {
   readonly groups?: number;
 }
 
+const CONV2D_OPTIONS: OptionKinds<Conv2dOptions> = {
+  stride: wholePair(1),
+  padding: wholePair(0),
+  dilation: wholePair(1),
+  groups: whole(1),
+};
+
+/** The options of the op or the layer `what`, checked; `more` are the layer's own. */
+export function checkConv2dOptions<Options extends Conv2dOptions>(
+  what: string,
+  options: Options,
+  more: Omit<OptionKinds<Options>, keyof Conv2dOptions>,
+): Options {
+  const padding: unknown = (options as Conv2dOptions | null)?.padding;
+  if (padding === 'same' || padding === 'valid') {
+    const instead =
+      padding === 'valid' ? '0' : 'dilation * (kernel - 1) / 2, which keeps the size at stride 1';
+    throw new TypeError(`${what} takes padding in numbers, got '${padding}': write ${instead}`);
+  }
+  return checkOptions(what, options, { ...CONV2D_OPTIONS, ...more } as OptionKinds<Options>);
+}
+
 // Shape rule
 
 function extentOf(x: Shape, weight: Shape, bias: Shape | null, options: Conv2dOptions): Conv2dExtent {
   const [images, inChannels, height, width] = four(x, 'the input', '[N, C, H, W]');
   const [outChannels, perGroup, kernelY, kernelX] = four(weight, 'the weight', '[outC, C / groups, kH, kW]');
   const groups = options.groups ?? 1;
-  if (!Number.isInteger(groups) || groups < 1 || inChannels % groups > 0 || outChannels % groups > 0) {
+  if (inChannels % groups > 0 || outChannels % groups > 0) {
     throw new RangeError(
       `conv2d: ${groups} groups do not divide ${inChannels} input and ${outChannels} output channels`,
     );
@@ -54,9 +79,9 @@ function extentOf(x: Shape, weight: Shape, bias: Shape | null, options: Conv2dOp
     throw new RangeError(`conv2d: the bias is ${formatShape(bias)}, expected [${outChannels}]`);
   }
   const kernel = { y: kernelY, x: kernelX };
-  const stride = pair(options.stride ?? 1, 'stride', 1);
-  const padding = pair(options.padding ?? 0, 'padding', 0);
-  const dilation = pair(options.dilation ?? 1, 'dilation', 1);
+  const stride = pair(options.stride ?? 1);
+  const padding = pair(options.padding ?? 0);
+  const dilation = pair(options.dilation ?? 1);
   const along = (axis: 'y' | 'x', size: number): number => {
     const room = size + 2 * padding[axis] - dilation[axis] * (kernel[axis] - 1) - 1;
     if (room >= 0) return Math.floor(room / stride[axis]) + 1;
@@ -87,11 +112,8 @@ function four(shape: Shape, what: string, expected: string): [number, number, nu
   return [a, b, c, d];
 }
 
-function pair(value: PairLike, what: string, least: number): Pair {
+function pair(value: PairLike): Pair {
   const [y, x] = typeof value === 'number' ? [value, value] : value;
-  if (![y, x].every((size) => Number.isInteger(size) && size >= least)) {
-    throw new RangeError(`conv2d: ${what} must be integers of at least ${least}, got ${y} and ${x}`);
-  }
   return { y, x };
 }
 
@@ -107,15 +129,24 @@ export const conv2dOp: Op<Conv2dExtent> = {
 
 /**
  * Convolution (cross-correlation, as in PyTorch) of x [N, C, H, W] with weight [outC, C / groups, kH, kW] and bias
- * [outC], giving [N, outC, OH, OW] with OH = floor((H + 2 padding - dilation (kH - 1) - 1) / stride) + 1.
- * Throws a RangeError where channels and groups do not fit, or the kernel is larger than the padded input.
+ * [outC], giving [N, outC, OH, OW] with OH = floor((H + 2 padding - dilation (kH - 1) - 1) / stride) + 1. The bias may
+ * be left out: conv2d(x, weight, { padding: 1 }). Throws a RangeError where channels and groups do not fit, or the kernel
+ * is larger than the padded input; a TypeError for integers.
  */
 export function conv2d(
   x: Tensor,
   weight: Tensor,
-  bias: Tensor | null = null,
-  options: Conv2dOptions = {},
+  biasOrOptions: Tensor | Conv2dOptions | null = null,
+  moreOptions?: Conv2dOptions,
 ): Tensor {
+  const leftOut = moreOptions === undefined && isPlainObject(biasOrOptions);
+  const bias = leftOut ? null : (biasOrOptions as Tensor | null);
+  const options = checkConv2dOptions<Conv2dOptions>(
+    'conv2d',
+    leftOut ? biasOrOptions : (moreOptions ?? {}),
+    {},
+  );
+  checkFloats('conv2d', { x, weight, bias });
   const extent = extentOf(x.shape, weight.shape, bias?.shape ?? null, options);
   const shape = [extent.images, extent.outChannels, extent.output.y, extent.output.x];
   const inputs = bias === null ? [x, weight] : [x, weight, bias];

@@ -21,8 +21,8 @@ export interface ValuesAndIndices {
 }
 
 /** x seen with three dimensions, the middle one being `dim`. Throws a RangeError where there is none. */
-export function extentAt(shape: Shape, dim: number): Extent {
-  const at = normalizeDim(shape, dim);
+export function extentAt(shape: Shape, dim: number, what: string): Extent {
+  const at = normalizeDim(shape, dim, what);
   return {
     outer: elementCount(shape.slice(0, at)),
     reduce: sizeAt(shape, at),
@@ -53,7 +53,10 @@ const selectOp: Op<Extent> = {
 
 /** max or min over the middle of three dimensions as which x is seen; for poolings that are one. */
 export function extremeAlong(kind: Extreme, x: Tensor, extent: Extent, shape: Shape): ValuesAndIndices {
-  const outputs: OutputSpec[] = [{ shape }, { shape, dtype: 'i32' }];
+  const outputs: OutputSpec[] = [
+    { shape, dtype: x.dtype },
+    { shape, dtype: 'i32' },
+  ];
   const [values, indices] = two(record(alongOp, [x], outputs, { kind, extent }));
   const xShape = x.shape;
   differentiable(values, [x], [indices], (dy, saved) => [

@@ -3,14 +3,27 @@ export { add, div, eq, ge, gt, le, lt, maximum, minimum, mul, ne, sub } from './
 export { conv2d, type Conv2dOptions, type PairLike } from './conv.ts';
 export { crossEntropy, type CrossEntropyOptions } from './loss.ts';
 export { linear, matmul, type MatmulOptions } from './matmul.ts';
-export { concat, expand, flatten, permute, squeeze, stack, transpose, unsqueeze } from './movement.ts';
+export type { DimOption } from './dim_option.ts';
+export {
+  concat,
+  expand,
+  flatten,
+  permute,
+  squeeze,
+  stack,
+  transpose,
+  unsqueeze,
+  type FlattenOptions,
+  type TransposeOptions,
+} from './movement.ts';
 export { batchNorm2d, type BatchNormOptions } from './norm.ts';
-export { chunk, pad, slice, split, type SliceOptions } from './parts.ts';
+export { chunk, pad, slice, split, type Padding, type PadOptions, type SliceOptions } from './parts.ts';
 export {
   adaptiveAvgPool2d,
   adaptiveMaxPool2d,
   avgPool2d,
   maxPool2d,
+  type AdaptivePoolOptions,
   type AvgPoolOptions,
   type MaxPoolOptions,
   type PerAxis,
@@ -27,6 +40,9 @@ export {
   sum,
   sumToShape,
   type AlongOptions,
+  type ArgmaxOptions,
+  type Dims,
+  type KeepDimOption,
   type ReduceOptions,
   type ValuesAndIndices,
 } from './reduce.ts';

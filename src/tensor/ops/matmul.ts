@@ -4,10 +4,12 @@ import { one, two } from '../../kernels/tuple.ts';
 import { differentiable } from '../graph/autograd.ts';
 import { recordOne } from '../graph/op.ts';
 import type { Op } from '../graph/op.ts';
+import { checkOptions, flag, type OptionKinds } from '../graph/options.ts';
 import { broadcastShapes, contiguousStrides, elementCount, formatShape, sameShape } from '../graph/shape.ts';
 import type { Shape } from '../graph/shape.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { channelSums } from './channel_sums.ts';
+import { checkFloats } from './operands.ts';
 import { sumToShape } from './reduce.ts';
 import { reshape } from './reshape.ts';
 
@@ -26,6 +28,8 @@ export interface MatmulOptions {
   /** The same for the second operand. */
   readonly transposeB?: boolean;
 }
+
+const MATMUL_OPTIONS: OptionKinds<MatmulOptions> = { transposeA: flag, transposeB: flag };
 
 // Shape rule
 
@@ -90,10 +94,12 @@ export const matmulOp: Op<MatmulExtent> = {
 
 /**
  * Matrix product over the last two dimensions, [.., m, k] with [.., k, n], leading dimensions broadcast. A vector counts
- * as a row on the left and a column on the right, as in PyTorch. Throws a RangeError where sizes do not fit.
+ * as a row on the left and a column on the right, as in PyTorch. Throws a RangeError where sizes do not fit, a TypeError
+ * for integers.
  */
 export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
-  const { transposeA = false, transposeB = false } = options;
+  const { transposeA = false, transposeB = false } = checkOptions('matmul', options, MATMUL_OPTIONS);
+  checkFloats('matmul', { a, b });
   if (a.shape.length === 1 || b.shape.length === 1) return withVectors(a, b, transposeA, transposeB);
   const { shape, extent } = planOf(a.shape, b.shape, transposeA, transposeB);
   if (b.shape.length === 2 && a.shape.length > 2 && !transposeA) {
@@ -130,9 +136,10 @@ function withVectors(a: Tensor, b: Tensor, transposeA: boolean, transposeB: bool
 
 /**
  * y = x W^T + b for x [.., in], weight [out, in], bias [out] or null, giving [.., out]. Throws a RangeError where sizes
- * do not fit.
+ * do not fit, a TypeError for integers.
  */
 export function linear(x: Tensor, weight: Tensor, bias: Tensor | null = null): Tensor {
+  checkFloats('linear', { x, weight, bias });
   const [outFeatures = 0, inFeatures = 0] = weight.shape;
   if (weight.shape.length !== 2 || x.shape.length < 1 || x.shape.at(-1) !== inFeatures) {
     throw new RangeError(

@@ -1,10 +1,22 @@
 import { batchNormApply, batchNormRunningStats, batchNormStats, type NormShape } from '../../kernels/norm.ts';
 import { batchNormInputGradient, batchNormSums } from '../../kernels/norm_backward.ts';
 import { one, three, two } from '../../kernels/tuple.ts';
-import { differentiable } from '../graph/autograd.ts';
-import { record, recordOne, type Op } from '../graph/op.ts';
+import { differentiable, noGrad } from '../graph/autograd.ts';
+import { accumulateOp, fillOp } from '../graph/basic_ops.ts';
+import { createOn, record, recordOne, type Op } from '../graph/op.ts';
+import {
+  checkOptions,
+  flag,
+  fraction,
+  notNegative,
+  operand,
+  orNull,
+  type OptionKinds,
+} from '../graph/options.ts';
 import { elementCount, formatShape, sameShape, type Shape } from '../graph/shape.ts';
 import type { Tensor } from '../graph/tensor.ts';
+import { div, sub } from './binary.ts';
+import { checkFloats } from './operands.ts';
 
 /*
  * Batch normalisation (Ioffe & Szegedy 2015), per channel c over the n = N * L elements of x [N, C, L]:
@@ -12,7 +24,8 @@ import type { Tensor } from '../graph/tensor.ts';
  *   y = xhat * weight + bias,  xhat = (x - mean) * invstd,  invstd = 1 / sqrt(var + eps)
  *
  * In training mean and var (sum of squares / n) are those of the batch, and the running ones move towards them by
- * momentum (the variance towards its unbiased estimate, as in PyTorch); in evaluation the running ones are used.
+ * momentum (the variance towards its unbiased estimate, as in PyTorch), or by 1 / t with the t-th batch where momentum is
+ * null, which makes them the averages of all batches; in evaluation the running ones are used.
  *
  *   dweight = sum dy * xhat,  dbias = sum dy
  *   dx = weight * invstd * (dy - dbias / n - xhat * dweight / n)    training
@@ -30,11 +43,27 @@ export interface BatchNormOptions {
   readonly runningVar?: Tensor | null;
   /** Use the batch's own statistics. Default false, as in PyTorch's functional form. */
   readonly training?: boolean;
-  /** Weight of the new statistics in the running ones, 0 to 1. Default 0.1. */
-  readonly momentum?: number;
+  /**
+   * Weight of the new statistics in the running ones, 0 to 1. Default 0.1. Null makes the running ones the average over all
+   * batches, which `numBatchesTracked` counts.
+   */
+  readonly momentum?: number | null;
+  /** Batches seen so far, f32 of one element; counted on in place when training with momentum null. */
+  readonly numBatchesTracked?: Tensor | null;
   /** Added to the variance. Default 1e-5. */
   readonly eps?: number;
 }
+
+const BATCH_NORM_OPTIONS: OptionKinds<BatchNormOptions> = {
+  weight: operand,
+  bias: operand,
+  runningMean: operand,
+  runningVar: operand,
+  training: flag,
+  momentum: orNull(fraction),
+  numBatchesTracked: operand,
+  eps: notNegative,
+};
 
 // Shape rule
 
@@ -112,15 +141,18 @@ export const applyOp: Op<ApplyAttrs> = {
 
 /**
  * Normalises each channel of x [N, C, H, W] (or [N, C], or any [N, C, ...]) and scales it. Throws a RangeError where
- * a parameter is not [C], where training sees one value per channel, or where evaluation lacks running statistics.
+ * a parameter is not [C], where training sees one value per channel, or where evaluation lacks running statistics; a
+ * TypeError for integers.
  */
 export function batchNorm2d(x: Tensor, options: BatchNormOptions = {}): Tensor {
+  checkOptions('batchNorm2d', options, BATCH_NORM_OPTIONS);
   const { weight = null, bias = null, runningMean = null, runningVar = null } = options;
-  const { training = false, momentum = 0.1, eps = 1e-5 } = options;
+  const { training = false, momentum = 0.1, numBatchesTracked = null, eps = 1e-5 } = options;
+  checkFloats('batchNorm2d', { x, weight, bias, runningMean, runningVar, numBatchesTracked });
   const shape = normShapeOf(x.shape);
   checkChannels({ weight, bias, runningMean, runningVar }, shape.channels);
   const stats = training
-    ? batchStats(x, shape, runningMean, runningVar, momentum, eps)
+    ? batchStats(x, shape, runningMean, runningVar, momentum ?? numBatchesTracked, eps)
     : runningStats(runningMean, runningVar, eps);
   const affine = [weight, bias].filter((tensor) => tensor !== null);
   const attrs = { shape, hasWeight: weight !== null, hasBias: bias !== null };
@@ -136,7 +168,8 @@ function batchStats(
   shape: NormShape,
   runningMean: Tensor | null,
   runningVar: Tensor | null,
-  momentum: number,
+  /** Or the number of batches, to average all. */
+  momentum: number | Tensor | null,
   eps: number,
 ): Tensor {
   if (shape.batch * shape.length === 1) {
@@ -150,7 +183,41 @@ function batchStats(
   const output = { shape: [2, shape.channels] };
   if (runningMean === null || runningVar === null)
     return recordOne(batchStatsOp, [x], output, { shape, eps });
-  return recordOne(trackedStatsOp, [x, runningMean, runningVar], output, { shape, eps, momentum });
+  if (typeof momentum === 'number')
+    return recordOne(trackedStatsOp, [x, runningMean, runningVar], output, { shape, eps, momentum });
+  if (momentum?.numel !== 1) {
+    const given = momentum === null ? 'none' : formatShape(momentum.shape);
+    throw new RangeError(
+      `batchNorm2d with momentum null needs numBatchesTracked of one element, got ${given}`,
+    );
+  }
+  return averagedStats(x, shape, [runningMean, runningVar], momentum, eps);
+}
+
+/** Counts the batch and moves each running statistic by 1 / count: the average over all batches. */
+function averagedStats(
+  x: Tensor,
+  shape: NormShape,
+  running: readonly [Tensor, Tensor],
+  count: Tensor,
+  eps: number,
+): Tensor {
+  const { device } = x;
+  const filled = (like: Tensor, value: number): Tensor =>
+    createOn(device, fillOp, { shape: like.shape }, value);
+  return device.scope(() =>
+    noGrad(() => {
+      // From 0 and with momentum 1 they become the batch's own.
+      const moves = running.map((average) => ({ average, batch: filled(average, 0) }));
+      const inputs = [x, ...moves.map(({ batch }) => batch)];
+      const attrs = { shape, eps, momentum: 1 };
+      const stats = recordOne(trackedStatsOp, inputs, { shape: [2, shape.channels] }, attrs);
+      record(accumulateOp, [count, filled(count, 1)], [], null);
+      for (const { average, batch } of moves)
+        record(accumulateOp, [average, div(sub(batch, average), count)], [], null);
+      return stats;
+    }),
+  );
 }
 
 function runningStats(runningMean: Tensor | null, runningVar: Tensor | null, eps: number): Tensor {

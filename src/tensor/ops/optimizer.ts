@@ -7,7 +7,7 @@ import {
   type Span,
 } from '../../kernels/optimizer.ts';
 import { two } from '../../kernels/tuple.ts';
-import type { Op } from '../graph/op.ts';
+import type { Op } from '../graph/node.ts';
 
 /*
  * The updates of optimisers, in place on flat vectors. They have no gradients and no outputs of their own, except the

@@ -10,9 +10,11 @@ import {
 import { one, two } from '../../kernels/tuple.ts';
 import { differentiable, isGradEnabled } from '../graph/autograd.ts';
 import { record, recordOne, type Op, type OutputSpec } from '../graph/op.ts';
+import { flag, namedFirst, required, wholePair, type OptionKinds } from '../graph/options.ts';
 import { formatShape, type Shape } from '../graph/shape.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { extremeAlong } from './extreme.ts';
+import { checkFloats } from './operands.ts';
 import { mean } from './reduce.ts';
 
 /*
@@ -50,6 +52,38 @@ export interface AvgPoolOptions extends PoolOptions {
   readonly countIncludePad?: boolean;
 }
 
+export interface AdaptivePoolOptions {
+  /** Rows and columns of the result. */
+  readonly outputSize: PerAxis;
+}
+
+const POOL_OPTIONS: OptionKinds<PoolOptions> = {
+  kernelSize: required(wholePair(1)),
+  stride: wholePair(1),
+  padding: wholePair(0),
+  ceilMode: flag,
+};
+
+const MAX_POOL_OPTIONS: OptionKinds<MaxPoolOptions> = { ...POOL_OPTIONS, dilation: wholePair(1) };
+const AVG_POOL_OPTIONS: OptionKinds<AvgPoolOptions> = { ...POOL_OPTIONS, countIncludePad: flag };
+const ADAPTIVE_OPTIONS: OptionKinds<AdaptivePoolOptions> = { outputSize: required(wholePair(1)) };
+
+/** Options of the op or the layer `what`. */
+export const maxPoolOptions = (
+  what: string,
+  kernelSize: PerAxis | MaxPoolOptions,
+  rest: Omit<MaxPoolOptions, 'kernelSize'> | undefined,
+): MaxPoolOptions => namedFirst<MaxPoolOptions>(what, 'kernelSize', kernelSize, rest, MAX_POOL_OPTIONS);
+
+export const avgPoolOptions = (
+  what: string,
+  kernelSize: PerAxis | AvgPoolOptions,
+  rest: Omit<AvgPoolOptions, 'kernelSize'> | undefined,
+): AvgPoolOptions => namedFirst<AvgPoolOptions>(what, 'kernelSize', kernelSize, rest, AVG_POOL_OPTIONS);
+
+export const outputSizeOf = (what: string, size: PerAxis | AdaptivePoolOptions): PerAxis =>
+  namedFirst<AdaptivePoolOptions>(what, 'outputSize', size, undefined, ADAPTIVE_OPTIONS).outputSize;
+
 // Shape rule
 
 interface Plan {
@@ -60,21 +94,12 @@ interface Plan {
 const both = (value: PerAxis): Size2d => (typeof value === 'number' ? [value, value] : value);
 
 function imageOf(x: Tensor, what: string): { images: number; channels: number; input: Size2d } {
+  checkFloats(what, { x });
   const [images, channels, height, width] = x.shape;
   if (x.shape.length !== 4 || !images || !channels || !height || !width) {
     throw new RangeError(`${what} needs [N, C, H, W], got ${formatShape(x.shape)}`);
   }
   return { images, channels, input: [height, width] };
-}
-
-function checkAtLeast(least: number, values: Readonly<Record<string, Size2d>>, what: string): void {
-  for (const [name, sizes] of Object.entries(values)) {
-    if (sizes.some((size) => !Number.isInteger(size) || size < least)) {
-      throw new RangeError(
-        `${what}: ${name} must be integers of at least ${least}, got ${sizes.join(' x ')}`,
-      );
-    }
-  }
 }
 
 function planOf(x: Tensor, options: MaxPoolOptions, what: string): Plan {
@@ -83,8 +108,6 @@ function planOf(x: Tensor, options: MaxPoolOptions, what: string): Plan {
   const stride = both(options.stride ?? kernel);
   const padding = both(options.padding ?? 0);
   const dilation = both(options.dilation ?? 1);
-  checkAtLeast(1, { kernelSize: kernel, stride, dilation }, what);
-  checkAtLeast(0, { padding }, what);
   const window = { kernel, stride, padding, dilation };
   const ceil = options.ceilMode ?? false;
   const output = [
@@ -113,10 +136,9 @@ function outputSize(input: Size2d, window: PoolWindow, axis: 0 | 1, ceil: boolea
   return count;
 }
 
-function planAdaptive(x: Tensor, size: PerAxis, what: string): Plan {
+function planAdaptive(x: Tensor, size: PerAxis | AdaptivePoolOptions, what: string): Plan {
+  const output = both(outputSizeOf(what, size));
   const { images, channels, input } = imageOf(x, what);
-  const output = both(size);
-  checkAtLeast(1, { 'the output size': output }, what);
   return {
     pool: { planes: images * channels, input, output, window: null },
     shape: [images, channels, ...output],
@@ -142,13 +164,20 @@ const maxPoolBackwardOp: Op<PoolShape> = {
   },
 };
 
-/** Largest value of each window; a NaN is the largest. Throws a RangeError where no window fits. */
-export function maxPool2d(x: Tensor, options: MaxPoolOptions): Tensor {
-  return maxPooled(x, planOf(x, options, 'maxPool2d'));
+/**
+ * Largest value of each window; a NaN is the largest. maxPool2d(x, 2), maxPool2d(x, 2, { stride: 1 }) or
+ * maxPool2d(x, { kernelSize: 2, stride: 1 }). Throws a RangeError where no window fits, a TypeError for integers.
+ */
+export function maxPool2d(
+  x: Tensor,
+  kernelSize: PerAxis | MaxPoolOptions,
+  options?: Omit<MaxPoolOptions, 'kernelSize'>,
+): Tensor {
+  return maxPooled(x, planOf(x, maxPoolOptions('maxPool2d', kernelSize, options), 'maxPool2d'));
 }
 
-/** Maxima of `size` windows that cover x evenly. */
-export function adaptiveMaxPool2d(x: Tensor, size: PerAxis): Tensor {
+/** Maxima of `size` windows that cover x evenly; `size` is a number, [height, width] or { outputSize }. */
+export function adaptiveMaxPool2d(x: Tensor, size: PerAxis | AdaptivePoolOptions): Tensor {
   const plan = planAdaptive(x, size, 'adaptiveMaxPool2d');
   const { planes, input, output } = plan.pool;
   if (output[0] * output[1] > 1) return maxPooled(x, plan);
@@ -186,14 +215,19 @@ export const avgPoolBackwardOp: Op<AverageAttrs> = {
   ],
 };
 
-/** Mean of each window. Throws a RangeError where no window fits. */
-export function avgPool2d(x: Tensor, options: AvgPoolOptions): Tensor {
+/** Mean of each window; takes its options as `maxPool2d` does, and throws as that does. */
+export function avgPool2d(
+  x: Tensor,
+  kernelSize: PerAxis | AvgPoolOptions,
+  rest?: Omit<AvgPoolOptions, 'kernelSize'>,
+): Tensor {
+  const options = avgPoolOptions('avgPool2d', kernelSize, rest);
   const { pool, shape } = planOf(x, options, 'avgPool2d');
   return averaged(x, shape, { pool, countPadding: options.countIncludePad ?? true });
 }
 
-/** Means of `size` windows that cover x evenly. */
-export function adaptiveAvgPool2d(x: Tensor, size: PerAxis): Tensor {
+/** Means of `size` windows that cover x evenly; `size` is a number, [height, width] or { outputSize }. */
+export function adaptiveAvgPool2d(x: Tensor, size: PerAxis | AdaptivePoolOptions): Tensor {
   const { pool, shape } = planAdaptive(x, size, 'adaptiveAvgPool2d');
   if (pool.output[0] * pool.output[1] === 1) return mean(x, { dim: [2, 3], keepDim: true });
   return averaged(x, shape, { pool, countPadding: false });

@@ -6,11 +6,13 @@ import {
 } from '../../kernels/random.ts';
 import { one } from '../../kernels/tuple.ts';
 import { differentiable, isGradEnabled } from '../graph/autograd.ts';
-import type { Device } from '../device.ts';
 import { createOn, recordOne, type Op } from '../graph/op.ts';
+import { flag, fraction, namedFirst, type OptionKinds } from '../graph/options.ts';
 import { randomSeed } from '../graph/random.ts';
 import type { Shape } from '../graph/shape.ts';
-import type { Tensor } from '../graph/tensor.ts';
+import type { Recorder, Tensor } from '../graph/tensor.ts';
+import { formatValue } from '../graph/wording.ts';
+import { checkFloats, listOf } from './operands.ts';
 
 /*
  * Random numbers are drawn from (seed, step, op, element), see ../random.ts: the device counts the steps, and every
@@ -35,18 +37,28 @@ export interface DropoutOptions {
   readonly training?: boolean;
 }
 
-/** Sets elements to 0 at random and scales the others up. Throws a RangeError where p is no probability. */
-export function dropout(x: Tensor, { p = 0.5, training = true }: DropoutOptions = {}): Tensor {
-  if (!(p >= 0 && p <= 1)) throw new RangeError(`dropout needs p in [0, 1], got ${p}`);
+const DROPOUT_OPTIONS: OptionKinds<DropoutOptions> = { p: fraction, training: flag };
+
+/**
+ * Sets elements to 0 at random and scales the others up: dropout(x), dropout(x, 0.2) or dropout(x, { p: 0.2, training }).
+ * Throws a RangeError where p is no probability, a TypeError for integers.
+ */
+export function dropout(
+  x: Tensor,
+  pOrOptions?: number | DropoutOptions,
+  options?: Omit<DropoutOptions, 'p'>,
+): Tensor {
+  const checked = namedFirst<DropoutOptions>('dropout', 'p', pOrOptions, options, DROPOUT_OPTIONS);
+  const { p = 0.5, training = true } = checked;
+  checkFloats('dropout', { x });
   if (!training || p === 0) return x;
-  if (x.dtype !== 'f32') throw new TypeError(`dropout takes f32, got ${x.dtype}`);
-  const { device } = x;
-  const attrs = { p, op: device.nextRandomIndex() };
+  const { recorder } = x;
+  const attrs = { p, op: recorder.nextRandomIndex() };
   const y = recordOne(dropoutOp, [x], { shape: x.shape }, attrs);
   if (!isGradEnabled() || !x.requiresGrad) return y;
   // Known once the forward has run: a backward recorded after that must draw what it drew.
   let past: Dropout['past'];
-  device.beforeRun(() => (past = { seed: randomSeed.value, step: device.randomStep - 1 }));
+  recorder.beforeRun(() => (past = { seed: randomSeed.value, step: recorder.randomStep - 1 }));
   return differentiable(y, [x], [], (dy) => [
     recordOne(dropoutOp, [dy], { shape: dy.shape }, past === undefined ? attrs : { ...attrs, past }),
   ]);
@@ -64,10 +76,16 @@ const fillWith = (name: string, distribution: Distribution): Op<FillAttrs> => ({
 const randOp = fillWith('rand', 'uniform');
 const randnOp = fillWith('randn', 'normal');
 
-/** Uniform random numbers in [0, 1), new ones in each run. */
-export const rand = (device: Device, shape: Shape): Tensor =>
-  createOn(device, randOp, { shape }, { op: device.nextRandomIndex() });
+/** Uniform random numbers in [0, 1), new ones in each run: rand(device, [2, 3]) or rand(device, 2, 3). */
+export const rand = (device: Recorder, shape: Shape | number, ...more: readonly number[]): Tensor =>
+  filled('rand', randOp, device, listOf('rand', shape, more));
 
-/** Normal random numbers with mean 0 and variance 1, new ones in each run. */
-export const randn = (device: Device, shape: Shape): Tensor =>
-  createOn(device, randnOp, { shape }, { op: device.nextRandomIndex() });
+/** Normal random numbers with mean 0 and variance 1, new ones in each run; takes a shape as `rand` does. */
+export const randn = (device: Recorder, shape: Shape | number, ...more: readonly number[]): Tensor =>
+  filled('randn', randnOp, device, listOf('randn', shape, more));
+
+function filled(what: string, op: Op<FillAttrs>, device: Recorder, shape: Shape): Tensor {
+  if (typeof (device as Partial<Recorder> | null)?.nextRandomIndex !== 'function')
+    throw new TypeError(`${what} needs a device first: ${what}(device, [2, 3]), got ${formatValue(device)}`);
+  return createOn(device, op, { shape }, { op: device.nextRandomIndex() });
+}

@@ -4,9 +4,12 @@ import { shareGradient, spreadGradient } from '../../kernels/reduce_backward.ts'
 import { one, three, two } from '../../kernels/tuple.ts';
 import { differentiable } from '../graph/autograd.ts';
 import { recordOne, type Op } from '../graph/op.ts';
+import { dimension, flag, namedFirst, required, type OptionKinds } from '../graph/options.ts';
 import { elementCount, formatShape, normalizeDim, sameShape, type Shape } from '../graph/shape.ts';
-import type { Tensor } from '../graph/tensor.ts';
+import { Tensor } from '../graph/tensor.ts';
+import { formatValue } from '../graph/wording.ts';
 import { extentAt, extremeAlong, type ValuesAndIndices } from './extreme.ts';
+import { checkFloats, checkTensors } from './operands.ts';
 
 export type { ValuesAndIndices } from './extreme.ts';
 
@@ -18,18 +21,34 @@ export type { ValuesAndIndices } from './extreme.ts';
  *   amax      y = max x                dx_e = dy_j / ties where x_e = y_j, else 0 (amin alike)
  *
  * max(x) and min(x) without a dimension are amax and amin over all, as in PyTorch; with one see extreme.ts.
+ *
+ * Integers stay what they are; their sums wrap around (PyTorch's are int64). `mean` takes f32 alone. The dimension stands
+ * alone or among the options: sum(x, 1), sum(x, [0, 2], { keepDim: true }), sum(x, { dim: 1, keepDim: true }).
  */
 
+/** One dimension or several, counted from the end where negative. */
+export type Dims = number | readonly number[];
+
 export interface ReduceOptions {
-  /** One dimension or several, counted from the end where negative; all where absent. */
-  readonly dim?: number | readonly number[];
+  /** All where absent. */
+  readonly dim?: Dims;
   /** Keep reduced dimensions with size 1. */
   readonly keepDim?: boolean;
 }
 
+/** The options that may follow a dimension. */
+export type KeepDimOption = Omit<ReduceOptions, 'dim'>;
+
 export interface AlongOptions extends ReduceOptions {
   readonly dim: number;
 }
+
+export interface ArgmaxOptions extends ReduceOptions {
+  readonly dim?: number;
+}
+
+const REDUCE_OPTIONS: OptionKinds<ReduceOptions> = { dim: dimension, keepDim: flag };
+const ALONG_OPTIONS: OptionKinds<ReduceOptions> = { ...REDUCE_OPTIONS, dim: required(dimension) };
 
 // Shape rule
 
@@ -40,9 +59,28 @@ interface Plan {
   readonly count: number;
 }
 
+function optionsOf(
+  x: Tensor,
+  dim: Dims | ReduceOptions | undefined,
+  rest: KeepDimOption | undefined,
+  what: string,
+  kinds = REDUCE_OPTIONS,
+): ReduceOptions {
+  checkTensors(what, { x });
+  return namedFirst<ReduceOptions>(what, 'dim', dim, rest, kinds);
+}
+
 function planOf(x: Tensor, { dim, keepDim }: ReduceOptions, what: string): Plan {
-  const list = dim === undefined ? x.shape.map((_, i) => i) : typeof dim === 'number' ? [dim] : dim;
-  const reduced = list.map((d) => normalizeDim(x.shape, d));
+  const list =
+    dim === undefined
+      ? x.shape.map((_, i) => i)
+      : Array.isArray(dim)
+        ? Array.from(dim as Dims & object)
+        : [dim as number];
+  // PyTorch takes no dimensions for all, NumPy for none.
+  if (dim !== undefined && list.length === 0)
+    throw new RangeError(`${what}: dim is empty: leave it out to reduce all of ${formatShape(x.shape)}`);
+  const reduced = list.map((d) => normalizeDim(x.shape, d, what));
   if (new Set(reduced).size !== reduced.length) {
     throw new RangeError(
       `${what} of ${formatShape(x.shape)}: a dimension appears twice in [${list.join(', ')}]`,
@@ -77,15 +115,16 @@ const spreadOp: Op<SumAttrs> = {
   ],
 };
 
-/** Sum over `dim`. */
-export function sum(x: Tensor, options: ReduceOptions = {}): Tensor {
-  const { shape, blocks } = planOf(x, options, 'sum');
+/** Sum over `dim`, or of all elements. Throws a RangeError where x has no such dimension. */
+export function sum(x: Tensor, dim?: Dims | ReduceOptions, options?: KeepDimOption): Tensor {
+  const { shape, blocks } = planOf(x, optionsOf(x, dim, options, 'sum'), 'sum');
   return scaledSum(x, shape, { blocks, scale: 1 });
 }
 
-/** Mean over `dim`. */
-export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
-  const { shape, blocks, count } = planOf(x, options, 'mean');
+/** Mean over `dim`, or of all elements. Throws a RangeError where x has no such dimension, a TypeError for integers. */
+export function mean(x: Tensor, dim?: Dims | ReduceOptions, options?: KeepDimOption): Tensor {
+  checkFloats('mean', { x });
+  const { shape, blocks, count } = planOf(x, optionsOf(x, dim, options, 'mean'), 'mean');
   return scaledSum(x, shape, { blocks, scale: 1 / count });
 }
 
@@ -106,7 +145,7 @@ export function sumToShape(x: Tensor, shape: Shape): Tensor {
 }
 
 function scaledSum(x: Tensor, shape: Shape, attrs: SumAttrs): Tensor {
-  const y = recordOne(sumOp, [x], { shape }, attrs);
+  const y = recordOne(sumOp, [x], { shape, dtype: x.dtype }, attrs);
   const xShape = x.shape;
   return differentiable(y, [x], [], (dy) => [recordOne(spreadOp, [dy], { shape: xShape }, attrs)]);
 }
@@ -133,18 +172,18 @@ const extremeBackwardOp: Op<ExtremeAttrs> = {
 };
 
 /** Maximum over `dim`; NaN where there is one. Equal maxima share the gradient. */
-export function amax(x: Tensor, options: ReduceOptions = {}): Tensor {
-  return extreme('max', x, options);
+export function amax(x: Tensor, dim?: Dims | ReduceOptions, options?: KeepDimOption): Tensor {
+  return extreme('max', x, optionsOf(x, dim, options, 'amax'));
 }
 
 /** Minimum over `dim`; NaN where there is one. Equal minima share the gradient. */
-export function amin(x: Tensor, options: ReduceOptions = {}): Tensor {
-  return extreme('min', x, options);
+export function amin(x: Tensor, dim?: Dims | ReduceOptions, options?: KeepDimOption): Tensor {
+  return extreme('min', x, optionsOf(x, dim, options, 'amin'));
 }
 
 function extreme(kind: Extreme, x: Tensor, options: ReduceOptions): Tensor {
   const { shape, blocks } = planOf(x, options, `a${kind}`);
-  const y = recordOne(extremeOp, [x], { shape }, { kind, blocks });
+  const y = recordOne(extremeOp, [x], { shape, dtype: x.dtype }, { kind, blocks });
   return differentiable(y, [x], [x, y], (dy, saved) => {
     const [x, y] = two(saved);
     return [recordOne(extremeBackwardOp, [x, y, dy], { shape: x.shape }, { kind, blocks })];
@@ -156,37 +195,62 @@ function extreme(kind: Extreme, x: Tensor, options: ReduceOptions): Tensor {
 export const argmaxOp: Op<Extent> = {
   name: 'argmax',
   lower: (context, { inputs, outputs, attrs }) => {
-    const index = one(outputs);
-    return argExtreme(context, 'max', one(inputs), { value: context.temporary(index.length), index }, attrs);
+    const [x, index] = [one(inputs), one(outputs)];
+    return argExtreme(context, 'max', x, { value: context.temporary(index.length, x.dtype), index }, attrs);
   },
 };
 
 /** Without `dim` the maximum of all elements, like `amax`; with it the maxima along it and their first places. */
 export function max(x: Tensor): Tensor;
-export function max(x: Tensor, options: AlongOptions): ValuesAndIndices;
-export function max(x: Tensor, options?: AlongOptions): Tensor | ValuesAndIndices {
-  return options === undefined ? amax(x) : along('max', x, options);
+export function max(x: Tensor, dim: number | AlongOptions, options?: KeepDimOption): ValuesAndIndices;
+export function max(
+  x: Tensor,
+  dim?: number | AlongOptions,
+  options?: KeepDimOption,
+): Tensor | ValuesAndIndices {
+  return dim === undefined ? amax(x, undefined, options) : along('max', x, dim, options);
 }
 
 /** Without `dim` the minimum of all elements, like `amin`; with it the minima along it and their first places. */
 export function min(x: Tensor): Tensor;
-export function min(x: Tensor, options: AlongOptions): ValuesAndIndices;
-export function min(x: Tensor, options?: AlongOptions): Tensor | ValuesAndIndices {
-  return options === undefined ? amin(x) : along('min', x, options);
+export function min(x: Tensor, dim: number | AlongOptions, options?: KeepDimOption): ValuesAndIndices;
+export function min(
+  x: Tensor,
+  dim?: number | AlongOptions,
+  options?: KeepDimOption,
+): Tensor | ValuesAndIndices {
+  return dim === undefined ? amin(x, undefined, options) : along('min', x, dim, options);
 }
 
-function along(kind: Extreme, x: Tensor, options: AlongOptions): ValuesAndIndices {
-  const { shape } = planOf(x, options, kind);
-  return extremeAlong(kind, x, extentAt(x.shape, options.dim), shape);
+function along(
+  kind: Extreme,
+  x: Tensor,
+  dimOrOptions: number | AlongOptions,
+  rest: KeepDimOption | undefined,
+): ValuesAndIndices {
+  if (dimOrOptions instanceof Tensor) throw new TypeError(`${kind} of two tensors is ${kind}imum(a, b)`);
+  const { dim, keepDim = false } = optionsOf(x, dimOrOptions, rest, kind, ALONG_OPTIONS);
+  const at = oneDim(x.shape, dim, kind);
+  return extremeAlong(kind, x, extentAt(x.shape, at, kind), shapeWithout(x.shape, at, keepDim));
 }
+
+/** The one dimension of ops that take no list of them. */
+function oneDim(shape: Shape, dim: Dims | undefined, what: string): number {
+  if (Array.isArray(dim)) throw new TypeError(`${what} takes one dim, got ${formatValue(dim)}`);
+  return normalizeDim(shape, dim as number, what);
+}
+
+const shapeWithout = (shape: Shape, dim: number, keepDim: boolean): Shape =>
+  shape.flatMap((size, i) => (i !== dim ? [size] : keepDim ? [1] : []));
 
 /** Place (i32) of the first maximum along `dim`, or in the row-major order of all elements. */
-export function argmax(
-  x: Tensor,
-  options: { readonly dim?: number; readonly keepDim?: boolean } = {},
-): Tensor {
-  const { shape } = planOf(x, options, 'argmax');
-  const { dim } = options;
-  const extent = dim === undefined ? { outer: 1, reduce: x.numel, inner: 1 } : extentAt(x.shape, dim);
-  return recordOne(argmaxOp, [x], { shape, dtype: 'i32' }, extent);
+export function argmax(x: Tensor, dim?: number | ArgmaxOptions, options?: KeepDimOption): Tensor {
+  const { dim: along, keepDim = false } = optionsOf(x, dim, options, 'argmax');
+  if (along === undefined) {
+    const shape = keepDim ? x.shape.map(() => 1) : [];
+    return recordOne(argmaxOp, [x], { shape, dtype: 'i32' }, { outer: 1, reduce: x.numel, inner: 1 });
+  }
+  const at = oneDim(x.shape, along, 'argmax');
+  const shape = shapeWithout(x.shape, at, keepDim);
+  return recordOne(argmaxOp, [x], { shape, dtype: 'i32' }, extentAt(x.shape, at, 'argmax'));
 }

@@ -12,8 +12,10 @@ import {
   sizeAt,
   type Shape,
 } from '../graph/shape.ts';
-import type { Tensor } from '../graph/tensor.ts';
+import { Tensor } from '../graph/tensor.ts';
+import { dimOf, type DimOption } from './dim_option.ts';
 import { expand } from './movement.ts';
+import { checkNumber, checkTensors } from './operands.ts';
 
 /*
  * Elements chosen by other elements.
@@ -44,10 +46,13 @@ export const whereOp: Op<WhereAttrs> = {
  * the condition.
  */
 export function where(condition: Tensor, a: Tensor | number, b: Tensor | number): Tensor {
-  const tensors = [a, b].filter((side) => typeof side !== 'number');
+  checkTensors('where', { condition });
+  const tensors = [a, b].filter((side) => side instanceof Tensor);
   const dtype = tensors[0]?.dtype ?? 'f32';
-  if (tensors.some((tensor) => tensor.dtype !== dtype))
-    throw new TypeError('where: a and b have different types');
+  const types = tensors.map((tensor) => tensor.dtype);
+  if (types.some((type) => type !== dtype))
+    throw new TypeError(`where: a and b are ${types.join(' and ')}: cast one of them`);
+  for (const side of [a, b]) if (!(side instanceof Tensor)) checkNumber('where', side, dtype);
   const shape = tensors.reduce((sizes, tensor) => broadcastShapes(sizes, tensor.shape), condition.shape);
   const chosen = broadcastTo(condition, shape);
   const wide = tensors.map((tensor) => broadcastTo(tensor, shape));
@@ -84,17 +89,19 @@ const indexSelectBackwardOp: Op<Selection> = {
 };
 
 /**
- * The rows of x along `dim` that `indices` (i32 [n]) names, in that order and as often. An index that is no row gives
- * NaN (0 in integers) and passes no gradient.
+ * The rows of x along `dim` that `indices` (i32 [n]) names, in that order and as often. An index out of range is refused where
+ * the host knows it (data of `device.tensor` or of a compiled function's input); one computed on the device gives NaN (0 in
+ * integers) and passes no gradient.
  */
-export function indexSelect(x: Tensor, dim: number, indices: Tensor): Tensor {
+export function indexSelect(x: Tensor, dim: number | DimOption, indices: Tensor): Tensor {
+  checkTensors('indexSelect', { x, indices });
   if (indices.dtype !== 'i32' || indices.shape.length !== 1) {
     throw new TypeError(
       `indexSelect takes indices of i32 [n], got ${indices.dtype} ${formatShape(indices.shape)}`,
     );
   }
   const { shape: whole } = x;
-  const at = normalizeDim(whole, dim);
+  const at = normalizeDim(whole, dimOf('indexSelect', dim), 'indexSelect');
   const selection = {
     outer: elementCount(whole.slice(0, at)),
     rows: sizeAt(whole, at),
@@ -102,6 +109,7 @@ export function indexSelect(x: Tensor, dim: number, indices: Tensor): Tensor {
     inner: elementCount(whole.slice(at + 1)),
   };
   const shape = whole.map((size, i) => (i === at ? selection.selected : size));
+  x.recorder.requireRange(indices, selection.rows, 'indexSelect: index');
   const y = recordOne(indexSelectOp, [x, indices], { shape, dtype: x.dtype }, selection);
   return differentiable(y, [x], [indices], (dy, saved) => [
     recordOne(indexSelectBackwardOp, [dy, one(saved)], { shape: whole }, selection),

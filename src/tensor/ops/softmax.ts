@@ -4,7 +4,9 @@ import { one, two } from '../../kernels/tuple.ts';
 import { differentiable } from '../graph/autograd.ts';
 import { recordOne, type Op } from '../graph/op.ts';
 import type { Tensor } from '../graph/tensor.ts';
+import { dimOf, type DimOption } from './dim_option.ts';
 import { extentAt } from './extreme.ts';
+import { checkFloats } from './operands.ts';
 
 /*
  * Along one dimension, with m = max x:
@@ -33,17 +35,19 @@ const softmaxBackwardOp: Op<SoftmaxAttrs> = {
   },
 };
 
-/** Exponentials along `dim`, scaled to sum 1. Throws a RangeError where x has no such dimension. */
-export function softmax(x: Tensor, dim: number): Tensor {
-  return normalized(x, { extent: extentAt(x.shape, dim), log: false });
+/** Exponentials along `dim`, scaled to sum 1. Throws a RangeError where x has no such dimension, a TypeError for integers. */
+export function softmax(x: Tensor, dim: number | DimOption): Tensor {
+  return normalized('softmax', x, dim, false);
 }
 
 /** Logarithm of softmax, without the loss of precision of taking one after the other. */
-export function logSoftmax(x: Tensor, dim: number): Tensor {
-  return normalized(x, { extent: extentAt(x.shape, dim), log: true });
+export function logSoftmax(x: Tensor, dim: number | DimOption): Tensor {
+  return normalized('logSoftmax', x, dim, true);
 }
 
-function normalized(x: Tensor, attrs: SoftmaxAttrs): Tensor {
+function normalized(what: string, x: Tensor, dim: number | DimOption, log: boolean): Tensor {
+  checkFloats(what, { x });
+  const attrs = { extent: extentAt(x.shape, dimOf(what, dim), what), log };
   const y = recordOne(softmaxOp, [x], { shape: x.shape }, attrs);
   return differentiable(y, [x], [y], (dy, saved) => [
     recordOne(softmaxBackwardOp, [dy, one(saved)], { shape: dy.shape }, attrs),

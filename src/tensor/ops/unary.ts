@@ -8,15 +8,18 @@ import {
 } from '../../kernels/elementwise.ts';
 import { one, two } from '../../kernels/tuple.ts';
 import { differentiable } from '../graph/autograd.ts';
-import { cloneOp } from '../graph/basic_ops.ts';
-import { recordOne, type Op } from '../graph/op.ts';
+import { cloneOp, fillOp } from '../graph/basic_ops.ts';
+import { checkDType } from '../graph/dtype_names.ts';
+import { createOn, recordOne, type Op } from '../graph/op.ts';
+import { checkValue, namedFirst, number, orNull, type OptionKinds } from '../graph/options.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { mul } from './binary.ts';
+import { checkFloats, checkTensors } from './operands.ts';
 
 /*
  * Functions of one variable, y_i = f(x_i), dx_i = dy_i f'(x_i).
  *
- *   relu        max(x, 0)                       dy where y > 0
+ *   relu        max(x, 0)                       dy where y > 0 or NaN
  *   leakyRelu   x where x > 0, else s x         dy where x > 0, else s dy
  *   sigmoid     1 / (1 + e^-x)                  dy y (1 - y)
  *   tanh        (e^x - e^-x) / (e^x + e^-x)     dy (1 - y^2)
@@ -28,7 +31,7 @@ import { mul } from './binary.ts';
  *   square      x^2                             2 dy x
  *   reciprocal  1 / x                           -dy y^2
  *   clamp       min(max(x, low), high)          dy where low <= x <= high
- *   pow         x^n                             dy n x^(n-1)
+ *   pow         x^n                             dy n x^(n-1), 0 for n = 0
  *
  * The shape stays. All of them take f32. A NaN in x stays one in y.
  */
@@ -67,7 +70,7 @@ function forwardOp(name: string, wgsl: UnaryFunction): Op<UnaryAttrs> {
 }
 
 function apply({ forward, backward, saves }: UnaryOps, x: Tensor, constants: UnaryConstants = {}): Tensor {
-  checkFloat(x, forward.name);
+  checkFloats(forward.name, { x });
   const attrs = { constants };
   const y = recordOne(forward, [x], { shape: x.shape }, attrs);
   return differentiable(y, [x], [saves === 'x' ? x : y], (dy, saved) => [
@@ -122,8 +125,17 @@ export interface LeakyReluOptions {
   readonly negativeSlope?: number;
 }
 
-export const leakyRelu = (x: Tensor, { negativeSlope = 0.01 }: LeakyReluOptions = {}): Tensor =>
-  apply(leakyRelus, x, { p: negativeSlope });
+const LEAKY_RELU_OPTIONS: OptionKinds<LeakyReluOptions> = { negativeSlope: number('', Number.isFinite) };
+
+/** leakyRelu(x), leakyRelu(x, 0.1) or leakyRelu(x, { negativeSlope: 0.1 }). */
+export const leakyRelu = (x: Tensor, slope?: number | LeakyReluOptions): Tensor =>
+  apply(leakyRelus, x, { p: negativeSlopeOf('leakyRelu', slope) });
+
+/** The slope as the op or the layer `what` is given it. */
+export function negativeSlopeOf(what: string, slope: number | LeakyReluOptions | undefined): number {
+  const options = namedFirst<LeakyReluOptions>(what, 'negativeSlope', slope, undefined, LEAKY_RELU_OPTIONS);
+  return options.negativeSlope ?? 0.01;
+}
 
 export const sigmoid = (x: Tensor): Tensor => apply(sigmoids, x);
 
@@ -143,18 +155,28 @@ export const square = (x: Tensor): Tensor => apply(squares, x);
 export const reciprocal = (x: Tensor): Tensor => apply(reciprocals, x);
 
 export function neg(x: Tensor): Tensor {
-  checkFloat(x, 'neg');
+  checkFloats('neg', { x });
   const y = recordOne(negOp, [x], { shape: x.shape }, { constants: {} });
   return differentiable(y, [x], [], (dy) => [neg(dy)]);
 }
 
 export interface ClampOptions {
-  readonly min?: number;
-  readonly max?: number;
+  /** Null for none. */
+  readonly min?: number | null;
+  /** Null for none. */
+  readonly max?: number | null;
 }
 
-/** Limits x from below, above or both. Throws a RangeError without a limit, or with min above max. */
-export function clamp(x: Tensor, { min, max }: ClampOptions): Tensor {
+const CLAMP_OPTIONS: OptionKinds<ClampOptions> = { min: orNull(number()), max: orNull(number()) };
+
+/**
+ * Limits x from below, above or both: clamp(x, 0, 1), clamp(x, null, 1) or clamp(x, { min: 0, max: 1 }). Throws a RangeError
+ * without a limit, or with min above max.
+ */
+export function clamp(x: Tensor, least?: number | null | ClampOptions, most?: number | null): Tensor {
+  const limit = most === undefined ? undefined : { max: most };
+  const options = namedFirst<ClampOptions>('clamp', 'min', least, limit, CLAMP_OPTIONS);
+  const [min, max] = [options.min ?? undefined, options.max ?? undefined];
   if (min === undefined) {
     if (max === undefined) throw new RangeError('clamp needs a min or a max');
     return apply(clampMaxs, x, { q: max });
@@ -164,30 +186,48 @@ export function clamp(x: Tensor, { min, max }: ClampOptions): Tensor {
   return apply(clamps, x, { p: min, q: max });
 }
 
-/** The largest exponent that is multiplied out rather than given to WGSL's pow. */
-const LARGEST_WHOLE_POWER = 64;
+/** Whole numbers beyond this are not all f32. */
+const LARGEST_WHOLE_POWER = 2 ** 24;
 
-/** x to a constant power. Where the exponent is not whole, x must not be negative (the result is NaN). */
+/**
+ * x to a constant power. Where the exponent is not whole, the power of a negative number is NaN. Throws a RangeError for an
+ * exponent that is not finite, or whole and beyond 2^24.
+ */
 export function pow(x: Tensor, exponent: number): Tensor {
-  checkFloat(x, 'pow');
-  if (Number.isInteger(exponent) && exponent < 0 && exponent >= -LARGEST_WHOLE_POWER) {
-    return reciprocal(pow(x, -exponent));
+  checkFloats('pow', { x });
+  checkValue('pow', 'the exponent', exponent, number());
+  if (
+    !Number.isFinite(exponent) ||
+    (Number.isInteger(exponent) && Math.abs(exponent) > LARGEST_WHOLE_POWER)
+  ) {
+    throw new RangeError(`pow needs a finite exponent, if whole of at most 2^24, got ${exponent}`);
   }
-  const whole = Number.isInteger(exponent) && exponent >= 0 && exponent <= LARGEST_WHOLE_POWER;
-  const constants = { p: exponent, q: 0 ** exponent };
-  const y = recordOne(whole ? wholePowOp : powOp, [x], { shape: x.shape }, { constants });
-  return differentiable(y, [x], [x], (dy, saved) => [
-    exponent === 0 ? mul(dy, 0) : mul(dy, mul(pow(one(saved), exponent - 1), exponent)),
+  const y = powOf(x, exponent);
+  const { recorder, shape } = x;
+  return differentiable(y, [x], exponent === 0 ? [] : [x], (dy, saved) => [
+    exponent === 0
+      ? createOn(recorder, fillOp, { shape }, 0)
+      : mul(dy, mul(powOf(one(saved), exponent - 1), exponent)),
   ]);
 }
 
-/** The elements as another type: towards zero from f32, and saturated. No gradient flows to or from integers. */
+/** As PyTorch has it, a square root where the exponent is a half: the two differ at -0 and -Infinity. */
+function powOf(x: Tensor, exponent: number): Tensor {
+  const { shape } = x;
+  if (exponent === 0.5) return recordOne(sqrts.forward, [x], { shape }, { constants: {} });
+  if (exponent === -0.5) return recordOne(reciprocals.forward, [powOf(x, 0.5)], { shape }, { constants: {} });
+  const op = Number.isInteger(exponent) ? wholePowOp : powOp;
+  return recordOne(op, [x], { shape }, { constants: { p: exponent } });
+}
+
+/**
+ * The elements as another type: towards zero from f32, and saturated. No gradient flows to or from integers. Throws a
+ * TypeError where there is no such type.
+ */
 export function cast(x: Tensor, dtype: DType): Tensor {
+  checkTensors('cast', { x });
+  checkDType('cast', dtype);
   const y = recordOne(cloneOp, [x], { shape: x.shape, dtype }, null);
   if (x.dtype !== 'f32' || dtype !== 'f32') return y;
   return differentiable(y, [x], [], (dy) => [dy]);
-}
-
-function checkFloat(x: Tensor, name: string): void {
-  if (x.dtype !== 'f32') throw new TypeError(`${name} takes f32, got ${x.dtype}: cast it first`);
 }

@@ -1,17 +1,18 @@
 import type { BufferRef, Dispatch } from '../../gpu/dispatch.ts';
-import type { RecordedNode } from '../graph/recording.ts';
+import type { RecordedNode } from '../graph/node.ts';
+import type { LogicalStorage } from '../graph/storage.ts';
 import type { Value } from '../graph/value.ts';
 
-/** The nodes that something asks for: kept values, values with a place, or in-place changes of such values. */
-export function liveNodes(nodes: readonly RecordedNode[], isKept: (value: Value) => boolean): RecordedNode[] {
-  const needed = new Set<Value>();
+/** The nodes that something asks for: values with handles, values in memory, or in-place changes of such values. */
+export function liveNodes(nodes: readonly RecordedNode[]): RecordedNode[] {
+  const needed = new Set<LogicalStorage>();
   const wanted = (value: Value | undefined): boolean =>
-    value !== undefined && (value.place !== null || isKept(value) || needed.has(value));
+    value !== undefined && (value.storage.resident || value.storage.handles > 0 || needed.has(value.storage));
   const live: RecordedNode[] = [];
   for (const node of nodes.toReversed()) {
     const mutated = (node.op.mutates ?? []).map((index) => node.inputs[index]);
     if (!node.outputs.some(wanted) && !mutated.some(wanted)) continue;
-    for (const input of node.inputs) needed.add(input);
+    for (const { storage } of node.inputs) needed.add(storage);
     live.push(node);
   }
   return live.reverse();
@@ -27,12 +28,12 @@ export interface Lifetime {
 /** Lifetimes of all buffers that need a place in an arena, in order of first use. */
 export function lifetimes(
   dispatches: readonly Dispatch[],
-  isPlaced: (buffer: BufferRef) => boolean,
+  persists: (buffer: BufferRef) => boolean,
 ): Lifetime[] {
   const found = new Map<BufferRef, Lifetime>();
   dispatches.forEach((dispatch, index) => {
     for (const { buffer, access } of dispatch.operands) {
-      if (isPlaced(buffer)) continue;
+      if (persists(buffer)) continue;
       const lifetime = found.get(buffer);
       if (lifetime !== undefined) {
         lifetime.last = index;

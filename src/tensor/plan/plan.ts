@@ -1,35 +1,37 @@
-import { BYTES_PER_ELEMENT, type BufferRef, type Dispatch } from '../../gpu/dispatch.ts';
-import type { Gpu } from '../../gpu/gpu.ts';
+import { bytesOf, type BufferRef, type Dispatch } from '../../gpu/dispatch.ts';
+import { maxStorageBytes } from '../../gpu/profile.ts';
 import { alignUp, formatBytes } from '../../gpu/storage.ts';
-import { copy } from '../../kernels/elementwise.ts';
 import type { KernelContext } from '../../kernels/context.ts';
-import type { Op } from '../graph/op.ts';
-import type { RecordedNode } from '../graph/recording.ts';
-import { Value } from '../graph/value.ts';
-import { colourBuffers } from './colour.ts';
+import type { Op, RecordedNode } from '../graph/node.ts';
+import { LogicalStorage } from '../graph/storage.ts';
+import { colorBuffers, colorsOfValues, separateRoles } from './color.ts';
 import { lowerFused } from './fuse/lower.ts';
 import { lifetimes, liveNodes } from './liveness.ts';
 import { pack } from './pack.ts';
-import type { KeptHeaps } from './kept_heaps.ts';
+import type { PlanTarget } from './target.ts';
 
-/** Place of a transient buffer in the device's arenas. */
+/** Place of a transient storage in the device's arenas. */
 interface ArenaSlot {
-  readonly colour: number;
+  readonly color: number;
   readonly bin: number;
+  /** In bytes. */
   readonly offset: number;
   readonly bytes: number;
 }
 
-/** A recording turned into dispatches whose every buffer has a place. */
+/**
+ * A recording turned into dispatches over logical storages. It is plain data: it knows neither buffers nor where storages lie,
+ * so it can be made for a device that is not there, and bound again when memory moves.
+ */
 export interface Plan {
   readonly dispatches: readonly Dispatch[];
   readonly slots: ReadonlyMap<BufferRef, ArenaSlot>;
-  /** Bytes of each arena, by colour and bin. */
+  /** Bytes of each arena, by color and bin. */
   readonly arenaBytes: readonly (readonly number[])[];
-  /** Values from before that the plan reads or changes. */
-  readonly captured: ReadonlySet<Value>;
-  /** Values the plan makes that outlive it. */
-  readonly kept: readonly Value[];
+  /** Storages from before that the plan reads or changes, with the pools that it was planned for. */
+  readonly captured: ReadonlyMap<LogicalStorage, string>;
+  /** Storages that the plan makes and that outlive it, with their colors. */
+  readonly made: ReadonlyMap<LogicalStorage, number>;
 }
 
 interface PlanOptions {
@@ -37,101 +39,107 @@ interface PlanOptions {
   readonly fusion: boolean;
 }
 
-/** Arenas stay well below the largest buffer that devices admit, so that one is easy to allocate. */
-const MAX_BIN_BYTES = 2 ** 30;
+/** Arenas of more than this are only made for a single storage that needs it, since smaller ones are easier to allocate. */
+const USUAL_BIN_BYTES = 2 ** 30;
 
 /**
- * Plans recorded nodes: drops those nobody asks for, lowers the rest to dispatches, gives kept values storage of
- * their own and transient ones offsets in arenas. Throws a RangeError where a tensor is too large for a binding.
+ * Plans recorded nodes: drops those nobody asks for, lowers the rest to dispatches, and gives transient storages offsets in
+ * arenas. Nothing outside is changed. Throws a RangeError where a storage is too large for a binding.
  */
-export function planNodes(
-  gpu: Gpu,
-  nodes: readonly RecordedNode[],
-  heaps: KeptHeaps,
-  { fusion }: PlanOptions,
-): Plan {
-  const live = liveNodes(nodes, (value) => value.handles > 0);
-  const kept = live.flatMap(({ outputs }) =>
-    outputs.filter((value) => value.handles > 0 || value.place !== null),
-  );
-  const contextOf = (node: RecordedNode): KernelContext => contextFor(gpu, node);
-  const lowerOne = (node: RecordedNode): readonly Dispatch[] => lower(contextOf(node), node);
-  for (const { inputs, outputs } of live) for (const value of [...inputs, ...outputs]) checkFits(gpu, value);
+export function planNodes(target: PlanTarget, nodes: readonly RecordedNode[], { fusion }: PlanOptions): Plan {
+  for (const value of nodes.flatMap(({ inputs }) => inputs)) if (value.failure !== null) throw value.failure;
+  const live = liveNodes(nodes);
+  for (const { inputs, outputs } of live)
+    for (const { storage } of [...inputs, ...outputs]) checkFits(target, storage);
+  const contextOf = (node: RecordedNode): KernelContext => contextFor(target, node);
+  const lowerOne = (node: RecordedNode): readonly Dispatch[] => lowerAlone(contextOf(node), node);
   const lowered = fusion ? lowerFused(live, contextOf, lowerOne) : live.flatMap(lowerOne);
-  heaps.place(
-    kept.filter((value) => value.place === null),
+  const outputs = new Set(live.flatMap((node) => node.outputs.map(({ storage }) => storage)));
+  const made = colorsOfValues(
+    [...outputs].filter(({ resident, handles }) => !resident && handles > 0),
     lowered,
   );
-  const dispatches = separateRoles(gpu, lowered);
-  const colours = colourBuffers(dispatches, isPlaced);
-  const spans = lifetimes(dispatches, isPlaced);
+  const persists = (buffer: BufferRef): buffer is LogicalStorage =>
+    buffer instanceof LogicalStorage && (buffer.resident || made.has(buffer));
+  const poolOf = (buffer: BufferRef): string | null => {
+    if (!persists(buffer)) return null;
+    const color = made.get(buffer);
+    return color === undefined || buffer.role === 'gradient' ? buffer.pool : `value ${color}`;
+  };
+  const dispatches = separateRoles(target.geometry, lowered, poolOf);
+  const operands = dispatches.flatMap((dispatch) => dispatch.operands.map(({ buffer }) => buffer));
+  const captured = operands.filter(
+    (buffer): buffer is LogicalStorage => persists(buffer) && !made.has(buffer),
+  );
+  return {
+    dispatches,
+    ...placeTransients(target, dispatches, persists),
+    captured: new Map(captured.map((storage) => [storage, storage.pool])),
+    made,
+  };
+}
+
+/** Offsets in arenas for everything that lives within the run. */
+function placeTransients(
+  target: PlanTarget,
+  dispatches: readonly Dispatch[],
+  persists: (buffer: BufferRef) => boolean,
+): Pick<Plan, 'slots' | 'arenaBytes'> {
+  const colors = colorBuffers(dispatches, persists);
+  const spans = lifetimes(dispatches, persists);
+  for (const { buffer } of spans) checkFits(target, buffer);
+  const largest = Math.max(USUAL_BIN_BYTES, ...spans.map(({ buffer }) => alignedBytes(buffer)));
   const slots = new Map<BufferRef, ArenaSlot>();
-  const count = Math.max(0, ...[...colours.values()].map((colour) => colour + 1));
-  const arenaBytes = Array.from({ length: count }, (_, colour) => {
-    const mine = spans.filter(({ buffer }) => colours.get(buffer) === colour);
+  const count = Math.max(0, ...[...colors.values()].map((color) => color + 1));
+  const arenaBytes = Array.from({ length: count }, (_, color) => {
+    const mine = spans.filter(({ buffer }) => colors.get(buffer) === color);
     const packing = pack(
       mine,
-      ({ buffer }) => bytesOf(buffer),
-      Math.min(gpu.limits.maxBufferSize, MAX_BIN_BYTES),
+      ({ buffer }) => alignedBytes(buffer),
+      Math.min(target.geometry.maxBufferBytes, largest),
     );
     for (const [{ buffer }, { bin, offset }] of packing.slots) {
-      slots.set(buffer, { colour, bin, offset, bytes: bytesOf(buffer) });
+      slots.set(buffer, { color, bin, offset, bytes: alignedBytes(buffer) });
     }
     return packing.bins;
   });
-  const made = new Set(kept);
-  const captured = live.flatMap(({ inputs }) =>
-    inputs.filter((value) => value.place !== null && !made.has(value)),
-  );
-  return { dispatches, slots, arenaBytes, captured: new Set(captured), kept };
+  return { slots, arenaBytes };
 }
 
-const bytesOf = (buffer: BufferRef): number => alignUp(buffer.length * BYTES_PER_ELEMENT);
+/** Lets what a plan makes outlive it. */
+export function acceptPlan({ made }: Plan): void {
+  for (const [storage, color] of made) {
+    if (storage.role === 'transient') {
+      storage.role = 'value';
+      storage.color = color;
+    }
+    storage.resident = true;
+  }
+}
 
-const isPlaced = (buffer: BufferRef): boolean => buffer instanceof Value && buffer.place !== null;
+const alignedBytes = (buffer: BufferRef): number => alignUp(bytesOf(buffer));
 
-const contextFor = (gpu: Gpu, { op }: RecordedNode): KernelContext => ({
-  geometry: gpu.geometry,
-  temporary(length, dtype = 'f32') {
-    const value = new Value(dtype, length, `workspace of ${op.name}`);
-    checkFits(gpu, value);
-    return value;
-  },
+const contextFor = (target: PlanTarget, { op }: RecordedNode): KernelContext => ({
+  geometry: target.geometry,
+  temporary: (length, dtype = 'f32') => new LogicalStorage(dtype, length, `workspace of ${op.name}`),
 });
 
-function lower(context: KernelContext, node: RecordedNode): readonly Dispatch[] {
+function lowerAlone(context: KernelContext, node: RecordedNode): readonly Dispatch[] {
   // The node holds the attrs its own op was recorded with, which the list of nodes cannot express.
   const op = node.op as Op<unknown>;
-  return op.lower(context, { inputs: node.inputs, outputs: node.outputs, attrs: node.attrs });
-}
-
-function checkFits(gpu: Gpu, value: Value): void {
-  if (value.failure !== null) throw value.failure;
-  if (bytesOf(value) <= gpu.maxStorageBytes) return;
-  throw new RangeError(
-    `${value.label} needs ${formatBytes(value.bytes)} in one buffer; this device binds at most ` +
-      `${formatBytes(gpu.maxStorageBytes)} (${gpu.description.name}): use a smaller batch`,
-  );
-}
-
-/** Where a dispatch would read and write the same GPUBuffer at places that are given, it reads from a copy. */
-function separateRoles(gpu: Gpu, dispatches: readonly Dispatch[]): Dispatch[] {
-  return dispatches.flatMap((dispatch) => {
-    const written = new Set(
-      dispatch.operands.filter(({ access }) => access !== 'read').map(({ buffer }) => bufferOf(buffer)),
-    );
-    const copies: Dispatch[] = [];
-    const operands = dispatch.operands.map((operand) => {
-      const buffer = bufferOf(operand.buffer);
-      if (operand.access !== 'read' || buffer === null || !written.has(buffer)) return operand;
-      const { dtype, length } = operand.buffer;
-      const twin = new Value(dtype, length, `copy for ${dispatch.label}`);
-      copies.push(copy(gpu.geometry, operand.buffer, twin));
-      return { ...operand, buffer: twin };
-    });
-    return copies.length === 0 ? [dispatch] : [...copies, { ...dispatch, operands }];
+  return op.lower(context, {
+    inputs: node.inputs.map(({ storage }) => storage),
+    outputs: node.outputs.map(({ storage }) => storage),
+    attrs: node.attrs,
   });
 }
 
-const bufferOf = (ref: BufferRef): GPUBuffer | null =>
-  ref instanceof Value ? (ref.place?.storage.buffer ?? null) : null;
+function checkFits({ geometry, name }: PlanTarget, buffer: BufferRef): void {
+  const limit = maxStorageBytes(geometry);
+  if (alignedBytes(buffer) <= limit) return;
+  const label = buffer instanceof LogicalStorage ? buffer.label : `a buffer of ${buffer.length} elements`;
+  throw new RangeError(
+    `${label} needs ${formatBytes(bytesOf(buffer))} in one buffer; this device binds at most ` +
+      `${formatBytes(limit)} (${name}): use a smaller batch`,
+  );
+}

@@ -1,7 +1,7 @@
-import { BYTES_PER_ELEMENT, type BufferRef } from '../../gpu/dispatch.ts';
-import type { Pipelines } from '../../gpu/pipelines.ts';
+import { bytesOf, type BufferRef } from '../../gpu/dispatch.ts';
+import { countPipelines } from '../../gpu/pipelines.ts';
 import { alignUp } from '../../gpu/storage.ts';
-import { Value } from '../graph/value.ts';
+import { LogicalStorage } from '../graph/storage.ts';
 import { lifetimes } from './liveness.ts';
 import type { Plan } from './plan.ts';
 
@@ -19,43 +19,57 @@ export interface PlanStatistics {
   readonly arenaBytes: number;
   /** What is alive at once at the worst moment: no packing needs less. */
   readonly peakLiveBytes: number;
+  /** Memory of what outlives the step: parameters, gradients, optimiser state, inputs, results. */
+  readonly persistentBytes: number;
 }
 
-export function statisticsOf({ dispatches, arenaBytes }: Plan, pipelines: Pipelines): PlanStatistics {
+/** `baked` says whether the device compiles parameters into kernels. */
+export function statisticsOf(plan: Plan, baked: boolean): PlanStatistics {
+  const { dispatches, arenaBytes } = plan;
   const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
   return {
     dispatches: dispatches.length,
-    pipelines: pipelines.count(dispatches),
+    pipelines: countPipelines(dispatches, baked),
     flops: sum(dispatches.map(({ flops }) => flops)),
     bytesMoved: sum(dispatches.map(({ bytes }) => bytes)),
-    bytesAtLeast: bytesAtLeast({ dispatches }),
+    bytesAtLeast: bytesAtLeast(plan),
     arenaBytes: sum(arenaBytes.flat()),
-    peakLiveBytes: peakLiveBytes({ dispatches }),
+    peakLiveBytes: peakLiveBytes(plan),
+    persistentBytes: sum([...rootsOf(plan)].map(bytesOf)),
   };
 }
 
-function bytesAtLeast({ dispatches }: Pick<Plan, 'dispatches'>): number {
+/** Storages that outlive the plan, those that are parts of others by their wholes. */
+function rootsOf({ captured, made }: Plan): Set<LogicalStorage> {
+  return new Set([...captured.keys(), ...made.keys()].map((storage) => storage.part?.whole ?? storage));
+}
+
+const persistsIn =
+  ({ captured, made }: Plan) =>
+  (buffer: BufferRef): boolean =>
+    buffer instanceof LogicalStorage && (captured.has(buffer) || made.has(buffer));
+
+function bytesAtLeast(plan: Plan): number {
+  const persists = persistsIn(plan);
   const read = new Set<BufferRef>();
   const written = new Set<BufferRef>();
-  for (const { operands } of dispatches) {
+  for (const { operands } of plan.dispatches) {
     for (const { buffer, access } of operands) {
-      // `readwrite` of what the plan itself made is the writing of another part, or a change that is not counted.
-      if (access === 'read' || (access === 'readwrite' && isFromBefore(buffer))) read.add(buffer);
+      // `readwrite` of a transient is the writing of another part, or a change that is not counted.
+      if (access === 'read' || (access === 'readwrite' && persists(buffer))) read.add(buffer);
       if (access !== 'read') written.add(buffer);
     }
   }
-  return [...read, ...written].reduce((total, { length }) => total + length * BYTES_PER_ELEMENT, 0);
+  return [...read, ...written].reduce((total, buffer) => total + bytesOf(buffer), 0);
 }
 
-function peakLiveBytes({ dispatches }: Pick<Plan, 'dispatches'>): number {
-  const changes = new Array<number>(dispatches.length + 1).fill(0);
-  for (const { buffer, first, last } of lifetimes(dispatches, isFromBefore)) {
-    const bytes = alignUp(buffer.length * BYTES_PER_ELEMENT);
+function peakLiveBytes(plan: Plan): number {
+  const changes = new Array<number>(plan.dispatches.length + 1).fill(0);
+  for (const { buffer, first, last } of lifetimes(plan.dispatches, persistsIn(plan))) {
+    const bytes = alignUp(bytesOf(buffer));
     changes[first] = (changes[first] ?? 0) + bytes;
     changes[last + 1] = (changes[last + 1] ?? 0) - bytes;
   }
   let live = 0;
   return changes.reduce((peak, change) => Math.max(peak, (live += change)), 0);
 }
-
-const isFromBefore = (buffer: BufferRef): boolean => buffer instanceof Value && buffer.place !== null;

@@ -1,8 +1,6 @@
-import type { BufferRef } from '../../gpu/dispatch.ts';
 import type { Gpu } from '../../gpu/gpu.ts';
-import { STORAGE_USAGE, type Storage } from '../../gpu/storage.ts';
+import { STORAGE_USAGE } from '../../gpu/storage.ts';
 import type { Plan } from '../plan/plan.ts';
-import { Value } from '../graph/value.ts';
 
 /** Memory for what lives only within a run. All plans of a device share it, since they run one after another. */
 export class Arenas {
@@ -16,14 +14,14 @@ export class Arenas {
   }
 
   /** Makes every arena at least as large as the plan needs. */
-  reserve(plan: Plan): void {
-    plan.arenaBytes.forEach((bins, colour) => {
-      const mine = (this.#bins[colour] ??= []);
+  reserve({ arenaBytes }: Plan): void {
+    arenaBytes.forEach((bins, color) => {
+      const mine = (this.#bins[color] ??= []);
       bins.forEach((bytes, bin) => {
         const known = mine[bin];
         if (known !== undefined && known.size >= bytes) return;
         if (known !== undefined) this.#gpu.destroyBuffer(known);
-        const buffer = this.#gpu.createBuffer(`arena ${colour}.${bin}`, bytes, STORAGE_USAGE);
+        const buffer = this.#gpu.createBuffer(`arena ${color}.${bin}`, bytes, STORAGE_USAGE);
         if (this.#gpu.poison) this.#gpu.fillNaN({ buffer, offset: 0, bytes });
         mine[bin] = buffer;
         this.generation++;
@@ -31,13 +29,10 @@ export class Arenas {
     });
   }
 
-  /** Where a buffer of a plan lies, now that the arenas are reserved. */
-  place(plan: Plan, ref: BufferRef): Storage {
-    if (ref instanceof Value && ref.place !== null) return ref.place.storage;
-    const slot = plan.slots.get(ref);
-    const buffer = slot && this.#bins[slot.colour]?.[slot.bin];
-    if (slot === undefined || buffer === undefined)
-      throw new Error('a dispatch binds a buffer that the plan did not place');
-    return { buffer, offset: slot.offset, bytes: slot.bytes };
+  /** The buffer of an arena that `reserve` has made. */
+  buffer(color: number, bin: number): GPUBuffer {
+    const buffer = this.#bins[color]?.[bin];
+    if (buffer === undefined) throw new Error(`arena ${color}.${bin} was not reserved`);
+    return buffer;
   }
 }

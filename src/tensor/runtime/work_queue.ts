@@ -5,6 +5,11 @@ export class WorkQueue {
   #pending = 0;
   #tail: Promise<unknown> = Promise.resolve();
 
+  /** True when nothing is under way, so that work asked for now runs at once. */
+  get isIdle(): boolean {
+    return this.#pending === 0;
+  }
+
   run<T>(work: () => T | Promise<T>): Promise<T> {
     if (this.#pending > 0) return this.#follow(this.#tail.then(work));
     try {

@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { openCheckpoint } from '../../../src/nn/checkpoint/open.ts';
-import { writeSafetensors } from '../../../src/nn/checkpoint/safetensors.ts';
+import { writeSafetensors } from '../../../src/nn/checkpoint/safetensors/file.ts';
 import { blobSource, bytesSource } from '../../../src/nn/checkpoint/source.ts';
 import { writeKeras } from '../../support/keras_writer.ts';
 import { joined, writeTorchLegacy, writeTorchZip, type TorchEntry } from '../../support/torch_writer.ts';

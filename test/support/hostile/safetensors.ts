@@ -1,4 +1,4 @@
-import { writeSafetensors } from '../../../src/nn/checkpoint/safetensors.ts';
+import { writeSafetensors } from '../../../src/nn/checkpoint/safetensors/file.ts';
 import { ascii, below, damage, edgeNumber, pick, setNumber, splice, type Random } from './random.ts';
 
 const valid = writeSafetensors(

@@ -1,7 +1,7 @@
 import { deflateRawSync } from 'node:zlib';
 import { bytesSource } from '../../../src/nn/checkpoint/source.ts';
-import { readZipEntry } from '../../../src/nn/checkpoint/zip_entry.ts';
-import { readZipDirectory } from '../../../src/nn/checkpoint/zip.ts';
+import { readZipEntry } from '../../../src/nn/checkpoint/zip/entry.ts';
+import { readZipDirectory } from '../../../src/nn/checkpoint/zip/directory.ts';
 import { joined, writeTorchLegacy, writeTorchZip, type TorchEntry } from '../torch_writer.ts';
 import { pickle } from '../torch_writer_pickle.ts';
 import { writeZip, type ZipEntry } from '../torch_writer_zip.ts';

@@ -7,16 +7,17 @@ import { concatOp } from '../../ops/movement.ts';
 import { conv2dDataOp, conv2dOp, conv2dWeightOp } from '../../ops/conv.ts';
 import { batchStatsOp, trackedStatsOp } from '../../ops/norm.ts';
 import { avgPoolBackwardOp, avgPoolOp } from '../../ops/pool.ts';
-import type { RecordedNode } from '../../graph/recording.ts';
-import { Value } from '../../graph/value.ts';
+import type { RecordedNode } from '../../graph/node.ts';
+import { LogicalStorage } from '../../graph/storage.ts';
+import type { Value } from '../../graph/value.ts';
 import { readsFrom, type Fusion, type MapShape } from './fusion.ts';
 import { attrsOf, isInternal } from './graph.ts';
 import { finishNormBackward, matchNormBackward } from './norm_rules.ts';
 
 /*
- * Convolutions. Forward, batch norm and ReLU are made in the load, the result goes to its place in a concatenation, and its
- * channels are measured on the way. Backward, a norm's gradient is corrected in the load, and what follows on the result
- * (mask, sums, accumulation) happens in the epilogue.
+ * Convolutions. Forward: the load applies batch norm and ReLU, the result is written to its slot in a concatenation, and the
+ * epilogue computes its channels' statistics. Backward: the load corrects a norm's gradient, and the epilogue does what
+ * follows on the result (mask, sums, accumulation).
  *
  * A 1x1 convolution and an average commute, so averaging comes first, forward and backward:
  *
@@ -45,7 +46,11 @@ export function fuseConv(fusion: Fusion, node: RecordedNode): boolean {
   if (x === undefined || y === undefined) return false;
   const extent = attrsOf(node, conv2dOp);
   const average = isInternal(y) ? fusion.graph.onlyReader(y, avgPoolOp) : null;
-  if (average !== null && commutes(extent, attrsOf(average, avgPoolOp).pool) && fusion.canWait(node, y)) {
+  if (
+    average !== null &&
+    commutes(extent, attrsOf(average, avgPoolOp).pool) &&
+    fusion.inputsUnchangedUntilLastRead(node, y)
+  ) {
     fusion.forms.set(y, { kind: 'beforePool', node });
     return true;
   }
@@ -53,7 +58,7 @@ export function fuseConv(fusion: Fusion, node: RecordedNode): boolean {
   return convolve(fusion, node, extent, load, y);
 }
 
-/** The average of such a convolution: the convolution of the average. */
+/** The average of a deferred 1x1 convolution, computed as the convolution of the average. */
 export function fuseAverage(fusion: Fusion, node: RecordedNode): boolean {
   const [z] = node.inputs;
   const [y] = node.outputs;
@@ -65,7 +70,7 @@ export function fuseAverage(fusion: Fusion, node: RecordedNode): boolean {
   return convolve(fusion, form.node, extent, { kind: 'plain', map }, y);
 }
 
-/** Does nothing and gives false where the convolution gains nothing by it. */
+/** False, with nothing done, if fusion gains the convolution nothing. */
 function convolve(
   fusion: Fusion,
   node: RecordedNode,
@@ -78,11 +83,17 @@ function convolve(
   const target = fusion.target(y, outputShape(extent));
   const moments = isMeasured(fusion, y);
   const asRecorded =
-    load.kind === 'plain' && load.map.buffer === x && load.map.bufferChannels === load.map.channels;
-  if (asRecorded && target.buffer === y && !moments) return false;
+    load.kind === 'plain' && load.map.buffer === x?.storage && load.map.bufferChannels === load.map.channels;
+  if (asRecorded && target.buffer === y.storage && !moments) return false;
   const { images, channels, pixels } = target;
-  const place = readsFrom(load, target.buffer) ? wholeMap(y, images, channels, pixels) : target;
-  const made = convForwardFused(fusion.context(node), extent, { x: load, weight, bias, y: place, moments });
+  const place = readsFrom(load, target.buffer) ? wholeMap(y.storage, images, channels, pixels) : target;
+  const made = convForwardFused(fusion.context(node), extent, {
+    x: load,
+    weight: weight.storage,
+    bias: bias?.storage ?? null,
+    y: place,
+    moments,
+  });
   fusion.dispatches.push(...made.dispatches);
   if (made.partials !== null) fusion.moments(target).partials.set(target.offset, made.partials);
   if (place === target) fusion.written(y);
@@ -90,7 +101,7 @@ function convolve(
   return true;
 }
 
-/** Whether a norm in training reads the value, or a concatenation that has it as a part. */
+/** True if a norm in training reads the value, or a concatenation of which it is a part. */
 function isMeasured(fusion: Fusion, value: Value): boolean {
   return fusion.graph
     .readersOf(value)
@@ -116,7 +127,7 @@ function pooledExtent(extent: Conv2dExtent, { output: [y, x] }: PoolShape): Conv
   return { ...extent, input: { y, x }, output: { y, x } };
 }
 
-/** The average of a convolution's input, made once for forward and backward. */
+/** The average of a convolution's input, computed once for forward and backward. */
 function averageOf(fusion: Fusion, node: RecordedNode, pool: PoolShape): MapView {
   const [x] = node.inputs;
   const extent = attrsOf(node, node.op === conv2dOp ? conv2dOp : conv2dWeightOp);
@@ -127,7 +138,7 @@ function averageOf(fusion: Fusion, node: RecordedNode, pool: PoolShape): MapView
   if (found !== undefined) return found.map;
   const { images, inChannels } = extent;
   const pixels = pool.output[0] * pool.output[1];
-  const buffer = new Value(
+  const buffer = new LogicalStorage(
     'f32',
     images * inChannels * pixels,
     `average [${images}, ${inChannels}, ${pixels}]`,
@@ -139,12 +150,12 @@ function averageOf(fusion: Fusion, node: RecordedNode, pool: PoolShape): MapView
   return map;
 }
 
-/** Windows that lie side by side are as large as the input over the output. */
+/** Windows side by side have the size input / output. */
 const sameSize = (a: Size2d, b: Size2d): boolean => a[0] === b[0] && a[1] === b[1];
 
 // Backward
 
-/** The average's backward waits where only the backward of such a convolution reads it. */
+/** Defers an average's backward if only the backward of such a convolution reads it. */
 export function fuseAverageBackward(fusion: Fusion, node: RecordedNode): boolean {
   const [dy] = node.inputs;
   const [dz] = node.outputs;
@@ -155,7 +166,7 @@ export function fuseAverageBackward(fusion: Fusion, node: RecordedNode): boolean
     const conv = op === conv2dDataOp || op === conv2dWeightOp;
     return conv && first === dz && commutes(attrs as Conv2dExtent, pool);
   });
-  if (!all || readers.length === 0 || !fusion.canWait(node, dz)) return false;
+  if (!all || readers.length === 0 || !fusion.inputsUnchangedUntilLastRead(node, dz)) return false;
   fusion.forms.set(dz, { kind: 'afterPool', node, dy, pool });
   return true;
 }
@@ -170,40 +181,50 @@ export function fuseConvData(fusion: Fusion, node: RecordedNode): boolean {
   if (form?.kind === 'afterPool') {
     const pooled = pooledExtent(extent, form.pool);
     const { images, channels, pixels } = inputShape(pooled);
-    const buffer = new Value('f32', images * channels * pixels, `conv2d backward of an average`);
+    const buffer = new LogicalStorage('f32', images * channels * pixels, `conv2d backward of an average`);
     const map = wholeMap(buffer, images, channels, pixels);
     const load = fusion.loadGradient(form.dy, outputShape(pooled), node);
     const out = { kind: 'plain', dx: map } as const;
-    fusion.dispatches.push(...convDataFused(context, pooled, { dy: load, weight, out }).dispatches);
+    fusion.dispatches.push(
+      ...convDataFused(context, pooled, { dy: load, weight: weight.storage, out }).dispatches,
+    );
     const { window, input, output } = form.pool;
     if (window === null) throw new Error('an adaptive average was taken for one that commutes');
     const spread = { kind: 'averagePooled', map, kernel: window.kernel, input, output } as const;
     const pool = { ...form.pool, planes: images * channels };
-    fusion.hold(dx, { kind: 'spread', load: spread, pool }, node);
+    fusion.defer(dx, { kind: 'spread', load: spread, pool }, node);
     return true;
   }
   const load = fusion.loadGradient(dy, outputShape(extent), node);
   const fromMemory = (): PlainLoad => {
     const { images, channels, pixels } = outputShape(extent);
-    fusion.dense(dy, node);
-    return { kind: 'plain', map: wholeMap(dy, images, channels, pixels) };
+    fusion.materialize(dy, node);
+    return { kind: 'plain', map: wholeMap(dy.storage, images, channels, pixels) };
   };
   const match = matchNormBackward(fusion, dx);
   // A dropout's draws would be one binding too many for the epilogue.
   if (match !== null && match.dropout === null) {
     finishNormBackward(fusion, match, (out) => {
       const source = readsFrom(load, out.gradient.buffer) ? fromMemory() : load;
-      const made = convDataFused(context, extent, { dy: source, weight, out });
+      const made = convDataFused(context, extent, { dy: source, weight: weight.storage, out });
       fusion.dispatches.push(...made.dispatches);
       if (made.partials === null) throw new Error('a fused convolution made no sums for its norm');
       return made.partials;
     });
     return true;
   }
-  if (load.kind === 'plain' && load.map.buffer === dy && load.map.bufferChannels === load.map.channels)
+  if (
+    load.kind === 'plain' &&
+    load.map.buffer === dy.storage &&
+    load.map.bufferChannels === load.map.channels
+  )
     return false;
-  const map = wholeMap(dx, extent.images, extent.inChannels, area(extent.input));
-  const made = convDataFused(context, extent, { dy: load, weight, out: { kind: 'plain', dx: map } });
+  const map = wholeMap(dx.storage, extent.images, extent.inChannels, area(extent.input));
+  const made = convDataFused(context, extent, {
+    dy: load,
+    weight: weight.storage,
+    out: { kind: 'plain', dx: map },
+  });
   fusion.dispatches.push(...made.dispatches);
   return true;
 }
@@ -220,13 +241,15 @@ export function fuseConvWeight(fusion: Fusion, node: RecordedNode): boolean {
     const pooled = pooledExtent(extent, form.pool);
     const map = averageOf(fusion, node, form.pool);
     const load = fusion.loadGradient(form.dy, outputShape(pooled), node);
-    fusion.dispatches.push(...convWeightFused(context, pooled, { dy: load, x: { kind: 'plain', map }, dw }));
+    fusion.dispatches.push(
+      ...convWeightFused(context, pooled, { dy: load, x: { kind: 'plain', map }, dw: dw.storage }),
+    );
     return true;
   }
   const operands = {
     dy: fusion.loadGradient(dy, outputShape(extent), node),
     x: fusion.loadActivation(x, inputShape(extent), node),
-    dw,
+    dw: dw.storage,
   };
   fusion.dispatches.push(...convWeightFused(context, extent, operands));
   return true;

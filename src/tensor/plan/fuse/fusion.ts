@@ -14,8 +14,10 @@ import {
 import { stridedCopy } from '../../../kernels/movement.ts';
 import { avgPoolGradient, type PoolShape } from '../../../kernels/pool.ts';
 import { trackedStatsOp } from '../../ops/norm.ts';
-import type { RecordedNode } from '../../graph/recording.ts';
-import { Value } from '../../graph/value.ts';
+import { reshapeOp } from '../../graph/basic_ops.ts';
+import type { RecordedNode } from '../../graph/node.ts';
+import { LogicalStorage } from '../../graph/storage.ts';
+import type { Value } from '../../graph/value.ts';
 import { activationLoad, loadOf, type Form, type Norm } from './forms.ts';
 import { Graph, isInternal } from './graph.ts';
 import { concatSlots } from './slots.ts';
@@ -36,11 +38,11 @@ export interface MapShape {
   readonly pixels: number;
 }
 
-/** The state of a lowering that fuses: the dispatches so far and how each value is held. */
+/** State of the fused lowering: the dispatches so far, and the form of each value that is not in memory. */
 export class Fusion {
   readonly graph: Graph;
   readonly dispatches: Dispatch[] = [];
-  /** Nodes whose work was done by another's dispatches. */
+  /** Nodes whose work other nodes' dispatches do. */
   readonly done = new Set<RecordedNode>();
   readonly forms = new Map<Value, Form>();
   /** Norms by their value of statistics. */
@@ -51,11 +53,11 @@ export class Fusion {
   readonly averages = new Map<Value, { readonly pool: PoolShape; readonly map: MapView }[]>();
   readonly #slots: ReadonlyMap<Value, MapView>;
   readonly #order: ReadonlyMap<RecordedNode, number>;
-  /** What nodes change in place, other than running statistics, and where in the order. */
-  readonly #changes: readonly { readonly at: number; readonly value: Value }[];
-  /** Values with a form that lie in memory as recorded all the same. */
+  /** Storages that nodes overwrite, with the node's place in the order. */
+  readonly #changes: readonly { readonly at: number; readonly storage: LogicalStorage }[];
+  /** Values that have a form and lie in memory too. */
   readonly #inMemory = new Set<Value>();
-  readonly #moments = new Map<BufferRef, Moments>();
+  readonly #moments = new Map<BufferRef, Map<string, Moments>>();
   readonly #contextOf: (node: RecordedNode) => KernelContext;
   readonly #lower: (node: RecordedNode) => readonly Dispatch[];
 
@@ -67,11 +69,7 @@ export class Fusion {
     this.graph = new Graph(nodes);
     this.#slots = concatSlots(nodes);
     this.#order = new Map(nodes.map((node, i) => [node, i]));
-    this.#changes = nodes.flatMap(({ op, inputs }, at) =>
-      op === trackedStatsOp
-        ? []
-        : (op.mutates ?? []).flatMap((index) => inputs[index] ?? []).map((value) => ({ at, value })),
-    );
+    this.#changes = nodes.flatMap((node, at) => writtenInPlace(node).map((storage) => ({ at, storage })));
     this.#contextOf = contextOf;
     this.#lower = lower;
   }
@@ -80,51 +78,57 @@ export class Fusion {
     return this.#contextOf(node);
   }
 
-  /** Lowers a node as if it stood alone, on inputs that lie in memory. */
+  /** Lowers a node by itself, on inputs in memory. */
   plain(node: RecordedNode): void {
-    for (const input of node.inputs) this.dense(input, node);
+    for (const input of node.inputs) this.materialize(input, node);
     this.dispatches.push(...this.#lower(node));
     for (const output of node.outputs) this.fillSlot(output, node);
   }
 
   /** Where a map is to be written: its place in a concatenation, or the value itself. */
   target(value: Value, { images, channels, pixels }: MapShape): MapView {
-    return this.#slots.get(value) ?? wholeMap(value, images, channels, pixels);
+    return this.#slots.get(value) ?? wholeMap(value.storage, images, channels, pixels);
   }
 
-  /** Notes that the value was written to its target. */
+  /** Notes that a kernel has written the value to its target. */
   written(value: Value): void {
     const slot = this.#slots.get(value);
-    if (slot !== undefined && slot.buffer !== value) this.forms.set(value, { kind: 'map', view: slot });
+    if (slot !== undefined && slot.buffer !== value.storage)
+      this.forms.set(value, { kind: 'map', view: slot });
   }
 
-  /** Where a map lies in memory; puts it there if it is only held in a form. */
-  view(value: Value, { images, channels, pixels }: MapShape, reader: RecordedNode): MapView {
+  /** Where a map lies in memory. Materializes it if it only has a form, or a form of another shape. */
+  view(value: Value, shape: MapShape, reader: RecordedNode): MapView {
     const form = this.forms.get(value);
-    if (form?.kind === 'map') return form.view;
-    this.dense(value, reader);
-    return wholeMap(value, images, channels, pixels);
+    if (form?.kind === 'map' && hasShape(form.view, shape)) return form.view;
+    this.materialize(value, reader);
+    return wholeMap(value.storage, shape.images, shape.channels, shape.pixels);
   }
 
-  /** How a kernel's load gets a map: a norm of another where that is its form, else from memory. */
+  /** How a kernel's load reads a map: as the norm of another map if that is its form, else from memory. */
   loadActivation(value: Value, shape: MapShape, reader: RecordedNode): PlainLoad | ActivationLoad {
     const form = this.forms.get(value);
-    if (form?.kind === 'activation') return activationLoad(form);
+    if (form?.kind === 'activation' && hasShape(form.norm.input, shape)) return activationLoad(form);
     return { kind: 'plain', map: this.view(value, shape, reader) };
   }
 
   /**
-   * The same for a gradient, which may still lack its norm's correction. GPUs correct it in the load; software adapters, which
-   * load each element once for every 16 rows of the product, are faster when it is written out once.
+   * How a kernel's load reads a gradient. One that lacks its norm's correction is corrected in the load where that pays, else
+   * materialized.
    */
   loadGradient(value: Value, shape: MapShape, reader: RecordedNode): PlainLoad | GradientLoad {
     const form = this.forms.get(value);
-    if (form?.kind === 'gradient' && this.context(reader).geometry.kind === 'gpu') return form;
+    if (
+      form?.kind === 'gradient' &&
+      hasShape(form.gradient, shape) &&
+      this.context(reader).geometry.correctGradientInLoad
+    )
+      return form;
     return { kind: 'plain', map: this.view(value, shape, reader) };
   }
 
-  /** Makes sure that a value lies in memory as it was recorded. */
-  dense(value: Value, reader: RecordedNode): void {
+  /** Writes a value to memory in its recorded layout, unless it lies there already. */
+  materialize(value: Value, reader: RecordedNode): void {
     const norm = this.norms.get(value);
     const form = this.forms.get(value);
     if (this.#inMemory.has(value) || (form === undefined && norm === undefined)) return;
@@ -136,49 +140,53 @@ export class Fusion {
     }
     if (form === undefined) return;
     const load = loadOf(form);
-    if (load !== null) this.dispatches.push(materialise(context, load, denseTarget(load, value)));
+    if (load !== null) this.dispatches.push(materialise(context, load, memoryTarget(load, value)));
     else if (form.kind === 'beforePool' || form.kind === 'afterPool') {
-      for (const input of form.node.inputs) this.dense(input, form.node);
+      for (const input of form.node.inputs) this.materialize(input, form.node);
       this.dispatches.push(...this.#lower(form.node));
     } else if (form.kind === 'spread') {
-      this.dispatches.push(avgPoolGradient(context, form.load.map.buffer, value, form.pool, true));
+      this.dispatches.push(avgPoolGradient(context, form.load.map.buffer, value.storage, form.pool, true));
     }
   }
 
-  /** Gives a value a form; it is written out at once where somebody outside the plan may ask for it. */
-  hold(value: Value, form: Form, node: RecordedNode): void {
+  /** Records how the value will be made when it is read. Writes it to memory now if it is visible outside the plan. */
+  defer(value: Value, form: Form, node: RecordedNode): void {
     this.forms.set(value, form);
-    if (!isInternal(value)) this.dense(value, node);
+    if (!isInternal(value)) this.materialize(value, node);
     else if (this.#slots.has(value)) this.#intoSlot(value, form, node);
   }
 
-  /** Whether what `node` reads stays as it is until the last reader of the value, so that node's work can be left to these. */
-  canWait(node: RecordedNode, value: Value): boolean {
+  /** True if no input of `node` changes before the last reader of the value, so that readers can redo its work. */
+  inputsUnchangedUntilLastRead(node: RecordedNode, value: Value): boolean {
     const from = this.#order.get(node) ?? 0;
     const to = Math.max(from, ...this.graph.readersOf(value).map((reader) => this.#order.get(reader) ?? 0));
     return !this.#changes.some(
-      ({ at, value: changed }) =>
-        at > from && at < to && node.inputs.some((input) => overlap(input, changed)),
+      ({ at, storage: changed }) =>
+        at > from && at < to && node.inputs.some(({ storage }) => storage.overlaps(changed)),
     );
   }
 
-  /** What is known of the channels of a buffer. */
-  moments({ buffer, bufferChannels }: MapView): Moments {
-    let moments = this.#moments.get(buffer);
-    // What may change on the way is measured each time.
-    const lasting =
-      buffer instanceof Value &&
-      buffer.place === null &&
-      !this.#changes.some(({ value }) => value === buffer);
-    if (moments === undefined || !lasting) {
-      const table = {
-        buffer: new Value('f32', 2 * bufferChannels, 'channel statistics'),
-        bufferChannels,
-        offset: 0,
-      };
-      this.#moments.set(buffer, (moments = { table, known: new Set(), partials: new Map() }));
-    }
-    return moments;
+  /** Statistics of the channels of a buffer, seen as maps of this shape. */
+  moments({ buffer, images, bufferChannels, pixels }: MapView): Moments {
+    let seen = this.#moments.get(buffer);
+    if (seen === undefined) this.#moments.set(buffer, (seen = new Map<string, Moments>()));
+    const key = `${images} ${bufferChannels} ${pixels}`;
+    const known = seen.get(key);
+    if (known !== undefined && this.#isLasting(buffer)) return known;
+    const table = {
+      buffer: new LogicalStorage('f32', 2 * bufferChannels, 'channel statistics'),
+      bufferChannels,
+      offset: 0,
+    };
+    const fresh = { table, known: new Set<number>(), partials: new Map<number, MomentPartials>() };
+    seen.set(key, fresh);
+    return fresh;
+  }
+
+  /** True if the buffer keeps its elements once they are written. Others are measured each time. */
+  #isLasting(buffer: BufferRef): boolean {
+    if (!(buffer instanceof LogicalStorage)) return true;
+    return !buffer.resident && !this.#changes.some(({ storage }) => storage.overlaps(buffer));
   }
 
   #intoSlot(value: Value, form: Form, node: RecordedNode): void {
@@ -190,37 +198,42 @@ export class Fusion {
       this.dispatches.push(materialise(this.context(node), load, slot));
       return;
     }
-    this.dense(value, node);
+    this.materialize(value, node);
     this.fillSlot(value, node);
   }
 
   /** Copies a value that lies in memory to its place in a concatenation, if it has one. */
   fillSlot(value: Value, node: RecordedNode): void {
     const slot = this.#slots.get(value);
-    if (slot === undefined || slot.buffer === value) return;
+    if (slot === undefined || slot.buffer === value.storage) return;
     const { images, channels, pixels } = slot;
-    const map = wholeMap(value, images, channels, pixels);
+    const map = wholeMap(value.storage, images, channels, pixels);
     this.dispatches.push(materialise(this.context(node), { kind: 'plain', map }, slot));
     this.forms.set(value, { kind: 'map', view: slot });
     this.#inMemory.add(value);
   }
 }
 
-function overlap(a: Value, b: Value): boolean {
-  if (a === b || a.place === null || b.place === null) return a === b;
-  const [x, y] = [a.place.storage, b.place.storage];
-  return x.buffer === y.buffer && x.offset < y.offset + y.bytes && y.offset < x.offset + x.bytes;
+/** Storages with earlier elements that a node overwrites. Running statistics do not count: no form reads them. */
+function writtenInPlace({ op, inputs, outputs }: RecordedNode): LogicalStorage[] {
+  if (op === trackedStatsOp || op === reshapeOp) return [];
+  const mutated = (op.mutates ?? []).flatMap((index) => inputs[index]?.storage ?? []);
+  return [...mutated, ...outputs.map(({ storage }) => storage).filter(({ resident }) => resident)];
 }
 
-/** Whether a load reads the buffer: one dispatch cannot read and write it. */
+/** True where a view shows maps of this shape. */
+const hasShape = (view: MapView, { images, channels, pixels }: MapShape): boolean =>
+  view.images === images && view.channels === channels && view.pixels === pixels;
+
+/** True if a load reads the buffer, which the same dispatch then cannot write. */
 export const readsFrom = (load: MapLoad, buffer: BufferRef): boolean =>
   load.kind === 'gradient'
     ? load.gradient.buffer === buffer || load.input.buffer === buffer
     : load.map.buffer === buffer;
 
-function denseTarget(load: MapLoad, value: Value): MapView {
+function memoryTarget(load: MapLoad, value: Value): MapView {
   const { images, channels, pixels } = load.kind === 'gradient' ? load.gradient : load.map;
-  return wholeMap(value, images, channels, pixels);
+  return wholeMap(value.storage, images, channels, pixels);
 }
 
 /** [mean, invstd] as other ops read them, out of a norm's table, whose rows 2 and 3 they are. */
@@ -231,7 +244,7 @@ function statisticsFrom({ geometry }: KernelContext, { input, table }: Norm, val
     geometry,
     [2, channels],
     { buffer: table.buffer, view },
-    { buffer: value, view: { offset: 0, strides: [channels, 1] } },
+    { buffer: value.storage, view: { offset: 0, strides: [channels, 1] } },
     true,
   );
 }

@@ -1,5 +1,4 @@
-import type { Op } from '../../graph/op.ts';
-import type { RecordedNode } from '../../graph/recording.ts';
+import type { Op, RecordedNode } from '../../graph/node.ts';
 import type { Value } from '../../graph/value.ts';
 
 /** Who reads what in a list of nodes. */
@@ -28,7 +27,7 @@ export class Graph {
 }
 
 /** True where nothing outside the plan can ask for the value, so that it need not exist. */
-export const isInternal = (value: Value): boolean => value.handles === 0 && value.place === null;
+export const isInternal = ({ storage }: Value): boolean => storage.handles === 0 && !storage.resident;
 
 /** The attrs of a node whose op was compared with `op` before. */
 export const attrsOf = <Attrs>(node: RecordedNode, op: Op<Attrs>): Attrs => {

@@ -1,6 +1,6 @@
 import type { Dispatch } from '../../../gpu/dispatch.ts';
 import type { KernelContext } from '../../../kernels/context.ts';
-import type { Op } from '../../graph/op.ts';
+import type { Op } from '../../graph/node.ts';
 import { conv2dDataOp, conv2dOp, conv2dWeightOp } from '../../ops/conv.ts';
 import { concatOp } from '../../ops/movement.ts';
 import { applyOp, batchStatsOp, runningStatsOp, sumsOp, trackedStatsOp } from '../../ops/norm.ts';
@@ -8,7 +8,7 @@ import { readPartOp } from '../../ops/parts.ts';
 import { avgPoolBackwardOp, avgPoolOp, maxPoolOp } from '../../ops/pool.ts';
 import { dropoutOp } from '../../ops/random.ts';
 import { RELU_OPS } from '../../ops/unary.ts';
-import type { RecordedNode } from '../../graph/recording.ts';
+import type { RecordedNode } from '../../graph/node.ts';
 import { fuseAverage, fuseAverageBackward, fuseConv, fuseConvData, fuseConvWeight } from './conv_rules.ts';
 import { Fusion } from './fusion.ts';
 import {
@@ -21,7 +21,7 @@ import {
 import { fuseConcat, fuseSlice } from './part_rules.ts';
 import { fuseMaxPool } from './pool_rules.ts';
 
-/** Does a node's work its own way; false where it has nothing to gain, and the node is lowered as it stands. */
+/** Lowers a node fused with others. False if fusion gains nothing: the node is then lowered by itself. */
 type Rule = (fusion: Fusion, node: RecordedNode) => boolean;
 
 const RULES: ReadonlyMap<Op<never>, Rule> = new Map<Op<never>, Rule>([
@@ -43,10 +43,9 @@ const RULES: ReadonlyMap<Op<never>, Rule> = new Map<Op<never>, Rule>([
 ]);
 
 /**
- * Lowers nodes in their order, with fusion: convolutions take batch norm and ReLU in their loads and give statistics and
- * norms' gradients in their epilogues, concatenations move nothing, averages go before 1x1 convolutions. Which of it
- * applies is decided from the recording alone; nets know nothing of it. The result differs from the lowering of each node by
- * itself in rounding only.
+ * Lowers nodes in their order, with fusion: convolutions apply batch norm and ReLU in their loads and compute statistics and
+ * norms' gradients in their epilogues, concatenations move nothing, averages go before 1x1 convolutions. The recording alone
+ * decides what is fused; nets do not know of it. The result differs from that of unfused lowering by rounding only.
  */
 export function lowerFused(
   nodes: readonly RecordedNode[],

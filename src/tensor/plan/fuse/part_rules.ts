@@ -1,6 +1,6 @@
 import { concatOp } from '../../ops/movement.ts';
 import { readPartOp } from '../../ops/parts.ts';
-import type { RecordedNode } from '../../graph/recording.ts';
+import type { RecordedNode } from '../../graph/node.ts';
 import { contiguousStrides, elementCount } from '../../graph/shape.ts';
 import { channelsOf, columnsOf } from './forms.ts';
 import type { Fusion } from './fusion.ts';
@@ -19,7 +19,7 @@ export function fuseConcat(fusion: Fusion, node: RecordedNode): boolean {
   let next = target.offset;
   const placed = node.inputs.every((part, i) => {
     const place = fusion.target(part, mapOf(shapes[i] ?? []));
-    const fits = place.buffer !== part && place.buffer === target.buffer && place.offset === next;
+    const fits = place.buffer !== part.storage && place.buffer === target.buffer && place.offset === next;
     next += place.channels;
     return fits;
   });
@@ -43,12 +43,13 @@ export function fuseSlice(fusion: Fusion, node: RecordedNode): boolean {
     return other.first >= first + count || other.first + other.count <= first;
   });
   if (!apart || !isInternal(x)) return false;
-  fusion.hold(
+  fusion.defer(
     y,
     {
       kind: 'gradient',
       gradient: channelsOf(form.gradient, first, count),
       input: channelsOf(form.input, first, count),
+      eps: form.eps,
       sums: columnsOf(form.sums, first),
       coefficients: columnsOf(form.coefficients, first),
     },

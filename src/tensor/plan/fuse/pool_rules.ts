@@ -1,6 +1,6 @@
 import { maxPoolFused } from '../../../kernels/pool_fused.ts';
 import { maxPoolOp } from '../../ops/pool.ts';
-import type { RecordedNode } from '../../graph/recording.ts';
+import type { RecordedNode } from '../../graph/node.ts';
 import { activationLoad } from './forms.ts';
 import { readsFrom, type Fusion } from './fusion.ts';
 import { attrsOf } from './graph.ts';
@@ -17,7 +17,7 @@ export function fuseMaxPool(fusion: Fusion, node: RecordedNode): boolean {
   const { images, channels } = load.map;
   const target = fusion.target(y, { images, channels, pixels: pool.output[0] * pool.output[1] });
   if (readsFrom(load, target.buffer)) return false;
-  fusion.dispatches.push(maxPoolFused(fusion.context(node), load, target, indices, pool));
+  fusion.dispatches.push(maxPoolFused(fusion.context(node), load, target, indices?.storage ?? null, pool));
   fusion.written(y);
   return true;
 }

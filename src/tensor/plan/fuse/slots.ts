@@ -1,5 +1,5 @@
 import { concatOp } from '../../ops/movement.ts';
-import type { RecordedNode } from '../../graph/recording.ts';
+import type { RecordedNode } from '../../graph/node.ts';
 import { elementCount } from '../../graph/shape.ts';
 import type { Value } from '../../graph/value.ts';
 import { wholeMap, type MapView } from '../../../kernels/maps.ts';
@@ -40,7 +40,11 @@ export function concatSlots(nodes: readonly RecordedNode[]): Map<Value, MapView>
     }
     const [images = 1, channels = 1, ...pixels] = shape;
     const bufferChannels = shapes.get(root)?.[1] ?? channels;
-    slots.set(value, { ...wholeMap(root, images, channels, elementCount(pixels)), bufferChannels, offset });
+    slots.set(value, {
+      ...wholeMap(root.storage, images, channels, elementCount(pixels)),
+      bufferChannels,
+      offset,
+    });
   }
   return slots;
 }

@@ -1,0 +1,158 @@
+// Embeddings of samples by a frozen extractor, computed once and cached on disk.
+
+import { createHash } from 'node:crypto';
+import { basename, join } from 'node:path';
+import type { StateDict } from '../../../nn/state.ts';
+import { noGrad } from '../../../tensor/graph/autograd.ts';
+import type { StepInput } from '../../../tensor/trace.ts';
+import type { Device } from '../../../tensor/device.ts';
+import type { TypedArray } from '../../../tensor/graph/dtype.ts';
+import { normalisePictures, type PictureInput } from '../../features/pictures.ts';
+import { embed, type Extractor, type Modality } from '../../models/joint.ts';
+import { inputsOf } from '../../training/model.ts';
+import { AUDIO_VALUES, frameBytes, openClipFile, readSecond, type ClipFile } from './clip-file.ts';
+import { hasEmbeddings, readEmbedding, writeEmbeddings } from './embedding-file.ts';
+import { removeStale, type PreparedClip } from './prepare.ts';
+
+/** Embeddings of the samples of some clips. */
+export interface EmbeddingTable {
+  /** Values of one embedding. */
+  readonly features: number;
+  read(clip: PreparedClip, second: number): Promise<Float32Array>;
+}
+
+interface EmbedOptions {
+  readonly device: Device;
+  readonly part: Modality;
+  /** On the device; it is put into evaluation mode. */
+  readonly extractor: Extractor;
+  /** Name of the architecture or preset, which distinguishes nets with the same weights. */
+  readonly name: string;
+  readonly picture: PictureInput;
+  /** Parent folder of the embeddings. */
+  readonly folder: string;
+  readonly onProgress?: (done: number, total: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** To be increased when the layout of the files or their computation changes. */
+const VERSION = 1;
+
+/** Seconds in a batch. A shorter clip has a batch of its own size. */
+const BATCH = 5;
+
+/** Clips, and batches of a clip, that may be in flight before the oldest is awaited. */
+const IN_FLIGHT = 2;
+const READS_IN_FLIGHT = 3;
+
+/**
+ * Embeddings of all seconds of the clips. Those missing from the cache or damaged there are computed and written.
+ * The cache's key is a hash of the extractor's weights and name, of the adapter, and of the decoded clip's own key (files,
+ * size), so cached values equal computed ones bit for bit. Embeddings are of unchanged samples: a training with augmentation
+ * cannot use them. When the signal aborts, finished clips stay in the cache and the signal's reason is thrown.
+ */
+export async function embedClips(
+  clips: readonly PreparedClip[],
+  options: EmbedOptions,
+): Promise<EmbeddingTable> {
+  const { extractor, signal, onProgress } = options;
+  const folder = join(options.folder, await keyOf(options));
+  const features = extractor.outFeatures;
+  const pathOf = (clip: PreparedClip): string => join(folder, `${basename(clip.path, '.clip')}.embeddings`);
+  await removeStale(folder);
+  const missing: PreparedClip[] = [];
+  for (const clip of clips) {
+    signal?.throwIfAborted();
+    if (!(await hasEmbeddings(pathOf(clip), clip.seconds, features))) missing.push(clip);
+  }
+  const total = missing.reduce((sum, { seconds }) => sum + seconds, 0);
+  let done = 0;
+  const pending: Promise<void>[] = [];
+  const embedder = createEmbedder(options);
+  try {
+    for (const clip of missing) {
+      signal?.throwIfAborted();
+      const { rows } = await embedder.start(clip);
+      const write = async (): Promise<void> => {
+        await writeEmbeddings(pathOf(clip), await rows, clip.seconds);
+        onProgress?.((done += clip.seconds), total);
+      };
+      const writing = write();
+      writing.catch(() => undefined); // The rejection is handled where `pending` is awaited.
+      pending.push(writing);
+      if (pending.length >= IN_FLIGHT) await pending.shift();
+    }
+    await Promise.all(pending);
+  } finally {
+    await Promise.allSettled(pending);
+    embedder.dispose();
+  }
+  return { features, read: (clip, second) => readEmbedding(pathOf(clip), second, features) };
+}
+
+async function keyOf({ device, part, extractor, name }: EmbedOptions): Promise<string> {
+  const about = { version: VERSION, part, name, adapter: device.description.name, batch: BATCH };
+  const hash = createHash('sha256').update(JSON.stringify(about));
+  hashState(hash, await extractor.stateDict());
+  return `${name}-${hash.digest('hex').slice(0, 20)}`;
+}
+
+function hashState(hash: ReturnType<typeof createHash>, state: StateDict): void {
+  for (const [name, { shape, data }] of state) {
+    hash.update(JSON.stringify([name, shape]));
+    hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  }
+}
+
+interface Embedder {
+  /** Resolves when all batches of the clip are submitted, to a promise of the rows [seconds, features]. */
+  start(clip: PreparedClip): Promise<{ readonly rows: Promise<Float32Array<ArrayBuffer>> }>;
+  dispose(): void;
+}
+
+function createEmbedder({ device, part, extractor, picture }: EmbedOptions): Embedder {
+  const compiled = device.compile((input) => {
+    extractor.eval();
+    return noGrad(() => embed(part, extractor, input));
+  });
+  const features = extractor.outFeatures;
+  return {
+    start: async (clip) => {
+      const file = await openClipFile(clip.path);
+      const rows = new Float32Array(file.seconds * features);
+      const reads: Promise<void>[] = [];
+      // A batch holds seconds of one clip, so that a clip's bits do not depend on which other clips were missing.
+      const size = Math.min(BATCH, file.seconds);
+      for (let from = 0; from < file.seconds; from += size) {
+        const count = Math.min(size, file.seconds - from);
+        const result = await compiled(await readInput(file, part, picture, from, count, size));
+        const put = (data: TypedArray): void => rows.set(data.subarray(0, count * features), from * features);
+        reads.push(result.data().then(put));
+        await reads.at(-READS_IN_FLIGHT);
+      }
+      return { rows: Promise.all(reads).then(() => rows) };
+    },
+    dispose: () => compiled.dispose(),
+  };
+}
+
+/** Seconds [from, from + count) as the extractor's input, padded with zeros to `size`. */
+async function readInput(
+  file: ClipFile,
+  part: Modality,
+  picture: PictureInput,
+  from: number,
+  count: number,
+  size: number,
+): Promise<StepInput> {
+  const bytes = frameBytes(file.size);
+  const audio = new Float32Array(part === 'audio' ? size * AUDIO_VALUES : 0);
+  const frames = new Float32Array(part === 'video' ? size * bytes : 0);
+  for (let i = 0; i < count; i++) {
+    const second = await readSecond(file, from + i);
+    if (part === 'audio') audio.set(second.audio, i * AUDIO_VALUES);
+    else normalisePictures(second.frames, file.size, picture, frames.subarray(i * bytes, (i + 1) * bytes));
+  }
+  const [input] = inputsOf(part, { audio, frames }, size);
+  return input as StepInput;
+}

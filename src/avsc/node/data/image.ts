@@ -1,0 +1,54 @@
+// Pictures as square RGB bytes, channel by channel.
+
+import sharp from 'sharp';
+import { messageOf } from '../../../node/files.ts';
+import { squashPicture, type Pixels } from '../../features/resize.ts';
+
+/** How a picture is resized to a square of `size` pixels. */
+export interface PictureOptions {
+  /** Side of the result in pixels: 224 in the paper. */
+  readonly size: number;
+  /**
+   * 'squash-crop' (default): squashed to 256/224 of the size and cropped to the centre, as in Places365's script.
+   * 'squash': the whole picture, without keeping its aspect ratio.
+   */
+  readonly fit?: 'squash-crop' | 'squash';
+}
+
+const MAX_PIXELS = 2 ** 26;
+
+/**
+ * Decodes an image file (JPEG, PNG, WebP, ...) into RGB bytes [3, size, size].
+ * Throws, naming the file, if it is missing, not an image or larger than 64 megapixels.
+ */
+export async function decodeImage(path: string, options: PictureOptions): Promise<Uint8Array<ArrayBuffer>> {
+  try {
+    const { data, info } = await sharp(path, { limitInputPixels: MAX_PIXELS })
+      .rotate()
+      .flatten()
+      .toColourspace('srgb')
+      .raw()
+      .toBuffer({ resolveWithObject: true });
+    const { width, height, channels } = info;
+    return toSquare({ data, width, height, channels }, options);
+  } catch (error) {
+    throw new Error(`${path} cannot be read as an image: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/** Converts RGBA bytes [height, width, 4] to RGB bytes [3, size, size]. Alpha is ignored. */
+export function resizePicture(
+  rgba: Uint8Array,
+  width: number,
+  height: number,
+  options: PictureOptions,
+): Uint8Array<ArrayBuffer> {
+  return toSquare({ data: rgba, width, height, channels: 4 }, options);
+}
+
+function toSquare(pixels: Pixels, { size, fit = 'squash-crop' }: PictureOptions): Uint8Array<ArrayBuffer> {
+  if (!Number.isInteger(size) || size < 1 || size > 4096) {
+    throw new Error(`the picture's size must be an integer from 1 to 4096, got ${size}`);
+  }
+  return squashPicture(pixels, fit === 'squash' ? size : Math.round((size * 256) / 224), size);
+}

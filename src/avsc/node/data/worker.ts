@@ -1,0 +1,59 @@
+// The worker thread that decodes or generates clips; pool.ts starts it.
+
+import { parentPort } from 'node:worker_threads';
+import { decodeClip, type DecodedClip, type DecodeJob } from './decode-clip.ts';
+import { messageOf, StorageError } from '../../../node/files.ts';
+import { decodeMedia, type Media, type MediaJob } from './media.ts';
+import { generateClip, type MakeJob } from './synth-clip.ts';
+
+/** Input and result of each kind of job. */
+interface Jobs {
+  readonly decode: { readonly job: DecodeJob; readonly result: DecodedClip };
+  readonly media: { readonly job: MediaJob; readonly result: Media };
+  readonly make: { readonly job: MakeJob; readonly result: null };
+}
+
+export type Job = { [K in keyof Jobs]: { readonly kind: K } & Jobs[K]['job'] }[keyof Jobs];
+export type JobResult<J extends Job> = Jobs[J['kind']]['result'];
+
+/** The thread's reply: the result, a sentence about the job's bad input, or a failure to write. */
+export type Reply =
+  | { readonly kind: 'value'; readonly value: JobResult<Job> }
+  | { readonly kind: 'problem'; readonly message: string }
+  | { readonly kind: 'storage'; readonly message: string };
+
+/** Heartbeat, sent every second while the thread's event loop runs, because some broken files make their reader loop. */
+export interface Alive {
+  readonly kind: 'alive';
+}
+
+async function run(job: Job): Promise<JobResult<Job>> {
+  switch (job.kind) {
+    case 'decode':
+      return decodeClip(job);
+    case 'media':
+      return decodeMedia(job);
+    case 'make':
+      await generateClip(job);
+      return null;
+  }
+}
+
+parentPort?.on('message', (job: Job | null) => {
+  // Without its port the thread ends by itself as soon as no work is left.
+  if (job === null) {
+    parentPort?.close();
+    return;
+  }
+  const alive: Alive = { kind: 'alive' };
+  const beat = setInterval(() => parentPort?.postMessage(alive), 1000);
+  const answer = (reply: Reply): void => {
+    clearInterval(beat);
+    parentPort?.postMessage(reply);
+  };
+  run(job).then(
+    (value) => answer({ kind: 'value', value }),
+    (error: unknown) =>
+      answer({ kind: error instanceof StorageError ? 'storage' : 'problem', message: messageOf(error) }),
+  );
+});

@@ -1,0 +1,170 @@
+// A run's folder: its files, and the search for runs.
+
+import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { writeSafetensors } from '../../../nn/checkpoint/safetensors/file.ts';
+import type { StateDict } from '../../../nn/state.ts';
+import type { Modality } from '../../models/joint.ts';
+import { checkRecipe, type Recipe } from '../../training/recipe.ts';
+import type { RunRecord, RunResults, Stage } from '../../training/records.ts';
+import { errorCode, messageOf, writeFileAtomic } from '../../../node/files.ts';
+
+/** Default parent folder of runs. */
+const RUNS = 'runs';
+
+const VERSION = 1;
+
+/** Contents of config.json: the data set and the recipe of a run. */
+interface RunConfig {
+  readonly version: typeof VERSION;
+  /** Absolute path of the data set's folder. */
+  readonly data: string;
+  readonly recipe: Recipe;
+}
+
+export interface RunFolder {
+  readonly path: string;
+  readonly config: RunConfig;
+}
+
+/** Paths of a run's files. */
+export const runFiles = (path: string) => ({
+  config: join(path, 'config.json'),
+  /** One line per step and epoch. */
+  records: join(path, 'metrics.jsonl'),
+  /** Seconds per epoch and the device, which differ between equal runs. */
+  timings: join(path, 'timings.jsonl'),
+  /** Metrics of the three models on the evaluation split. */
+  results: join(path, 'metrics.json'),
+  /** Final weights of a stage; model.safetensors is the joint model. */
+  weights: (stage: Stage): string =>
+    join(path, stage === 'joint' ? 'model.safetensors' : `${stage}.safetensors`),
+  /** Given weights of an extractor, as imported, so that a run does not need their file again. */
+  given: (part: Modality): string => join(path, `given-${part}.safetensors`),
+  /** Embeddings by extractors that this run trained and then froze. */
+  embeddings: join(path, 'embeddings'),
+  /** Weights, optimiser state and counters, from which a killed run resumes. */
+  checkpoint: join(path, 'last.safetensors'),
+  report: join(path, 'report.html'),
+});
+
+/** Creates the folder, the given weights in it and config.json. Throws if the folder already holds a run. */
+export async function createRun(
+  path: string,
+  config: Omit<RunConfig, 'version'>,
+  given: ReadonlyMap<Modality, StateDict> = new Map(),
+): Promise<RunFolder> {
+  const files = runFiles(path);
+  await assertNoRun(path);
+  await mkdir(path, { recursive: true }).catch((error: unknown) => {
+    throw new Error(`cannot make the run's folder ${path}: ${messageOf(error)}`, { cause: error });
+  });
+  for (const [part, weights] of given) await writeFileAtomic(files.given(part), writeSafetensors(weights));
+  // config.json is written last, because a folder with it counts as a run.
+  const full: RunConfig = { version: VERSION, ...config };
+  await writeFileAtomic(files.config, `${JSON.stringify(full, null, 2)}\n`);
+  return { path, config: full };
+}
+
+/** Throws if the folder already holds a run. */
+export async function assertNoRun(path: string): Promise<void> {
+  if (!(await exists(runFiles(path).config))) return;
+  throw new Error(
+    `${path} already holds a run: choose another folder with --out, or go on with it by --resume`,
+  );
+}
+
+/** Opens a run. Throws, naming the file, if there is none or its config.json is not valid. */
+export async function openRun(path: string): Promise<RunFolder> {
+  const file = runFiles(path).config;
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') {
+      throw new Error(`${path} is not a run's folder: it has no config.json`, { cause: error });
+    }
+    throw new Error(`cannot read ${file}: ${messageOf(error)}`, { cause: error });
+  }
+  try {
+    const { version, data, recipe } = JSON.parse(text) as Record<string, unknown>;
+    if (version !== VERSION)
+      throw new Error(`version is ${JSON.stringify(version)}, this program reads ${VERSION}`);
+    if (typeof data !== 'string') throw new Error('data is missing');
+    return { path, config: { version: VERSION, data, recipe: checkRecipe(recipe) } };
+  } catch (error) {
+    throw new Error(`${file} is not a run's configuration: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/** The run under `parent` that finished last. Throws if there is none. */
+export async function newestRun(parent = RUNS): Promise<RunFolder> {
+  const newest = await newestWith(parent, (path) => runFiles(path).weights('joint'));
+  if (newest !== undefined) return openRun(newest);
+  throw new Error(
+    `there is no finished run under ${parent}/: train one first (wavelight train), or name one with --run`,
+  );
+}
+
+/** The run under `parent` that was started last and has no results yet. Throws if there is none. */
+export async function newestUnfinishedRun(parent = RUNS): Promise<RunFolder> {
+  const newest = await newestWith(
+    parent,
+    (path) => runFiles(path).config,
+    (path) => runFiles(path).results,
+  );
+  if (newest !== undefined) return openRun(newest);
+  throw new Error(`there is no unfinished run under ${parent}/: name one with --out`);
+}
+
+/** The folder in `parent` whose file `has` is the newest, among folders without a file `lacks`. */
+async function newestWith(
+  parent: string,
+  has: (path: string) => string,
+  lacks?: (path: string) => string,
+): Promise<string | undefined> {
+  const names = await readdir(parent).catch(() => []);
+  const found = await Promise.all(
+    names.map(async (name) => {
+      const path = join(parent, name);
+      if (lacks && (await exists(lacks(path)))) return undefined;
+      const file = await stat(has(path)).catch(() => undefined);
+      return file && { path, time: file.mtimeMs };
+    }),
+  );
+  return found.filter((run) => run !== undefined).sort((a, b) => b.time - a.time)[0]?.path;
+}
+
+/** Path for a new run: `name` with the first free number under `parent`. */
+export async function freeRunPath(name: string, parent = RUNS): Promise<string> {
+  for (let number = 1; ; number++) {
+    const path = join(parent, `${name}-${number}`);
+    if (!(await exists(path))) return path;
+  }
+}
+
+/** The lines of metrics.jsonl. Throws, naming the line, if one is not JSON. */
+export async function readRecords(path: string): Promise<RunRecord[]> {
+  const file = runFiles(path).records;
+  const lines = (await readFile(file, 'utf8')).split('\n').filter((line) => line !== '');
+  return lines.map((line, i) => {
+    try {
+      return JSON.parse(line) as RunRecord;
+    } catch (error) {
+      throw new Error(`${file}, line ${i + 1} is not JSON: the file was changed or its disk was full`, {
+        cause: error,
+      });
+    }
+  });
+}
+
+export async function writeResults(path: string, results: RunResults): Promise<void> {
+  await writeFileAtomic(runFiles(path).results, `${JSON.stringify(results, null, 2)}\n`);
+}
+
+export async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}

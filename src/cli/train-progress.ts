@@ -1,0 +1,76 @@
+// The output of `train`: progress on stderr, results on stdout.
+
+import { runFiles } from '../avsc/node/runs/folder.ts';
+import type { StartEvents } from '../avsc/node/training/start.ts';
+import { STAGES, type RunResults } from '../avsc/training/records.ts';
+import { formatReport } from '../avsc/weights/import.ts';
+import { say, showProgress, type Progress } from './progress.ts';
+
+interface TrainingDisplay {
+  readonly events: StartEvents;
+  /** Folder of the run, once it exists. */
+  readonly run: string | undefined;
+  /** Ends the current bar, which a failure may have left. */
+  end(): void;
+}
+
+/** Shows each stage as one bar, or as a line per epoch where there is no terminal. */
+export function showTraining(): TrainingDisplay {
+  let run: string | undefined;
+  let progress: Progress | undefined;
+  const end = (): void => {
+    progress?.end();
+    progress = undefined;
+  };
+  const count = (title: string, unit: string, done: number, total: number): void => {
+    progress ??= showProgress(title, total, unit);
+    progress.update(done);
+    if (done >= total) end();
+  };
+  const events: StartEvents = {
+    onWeights: (report) => say(formatReport(report)),
+    onMaking: (done, total) => count('making the data set', 'clips', done, total),
+    onDemo: (path, made) => say(`${made ? 'made' : 'found'} the demonstration data set in ${path}`),
+    onDecoding: (done, total) => count('decoding', 'clips', done, total),
+    onRun: (path, resumed) => {
+      run = path;
+      say(`${resumed ? 'resuming' : 'run folder'}: ${path}`);
+    },
+    onEmbedding: (part, done, total) => count(`embedding ${part}`, 'samples', done, total),
+    onStage: (stage, { steps, parameters, trained }) => {
+      const part = trained < parameters ? `, ${trained.toLocaleString('en')} of them trained` : '';
+      say(`${stage}: ${parameters.toLocaleString('en')} parameters${part}, ${steps} steps`);
+      progress = showProgress(stage, steps, 'steps');
+    },
+    onStep: (done, loss) => progress?.update(done, `loss ${loss.toFixed(4)}`),
+    onEpoch: ({ stage, epoch, loss, validation }) => {
+      const accuracy = validation ? `, validation accuracy ${(100 * validation.accuracy).toFixed(1)} %` : '';
+      progress?.line(`${stage} epoch ${epoch}: mean loss ${loss.toFixed(4)}${accuracy}`);
+    },
+    onStageEnd: end,
+    onEvaluation: (stage) => say(`evaluating ${stage}`),
+  };
+  return {
+    events,
+    get run() {
+      return run;
+    },
+    end,
+  };
+}
+
+/** Prints a line for each model and the path of the report. */
+export function printResults(results: RunResults, path: string): void {
+  const percent = (value: number): string => `${(100 * value).toFixed(1)} %`.padStart(8);
+  console.log('model   accuracy (mean of classes)  accuracy (overall)  log loss');
+  for (const stage of STAGES) {
+    const { accuracy, logLoss } = results[stage];
+    const cells = [
+      percent(accuracy.macro).padStart(26),
+      percent(accuracy.overall).padStart(18),
+      logLoss.toFixed(4).padStart(8),
+    ];
+    console.log([stage.padEnd(6), ...cells].join('  '));
+  }
+  console.log(`report: ${runFiles(path).report}`);
+}

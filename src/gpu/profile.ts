@@ -1,0 +1,169 @@
+/*
+ * What kernels and plans want to know of an adapter, as plain data: made from its limits, features and description, or taken from
+ * PROFILES for an adapter that one does not have.
+ */
+import { ALIGNMENT } from './storage.ts';
+
+/** What can be shown of an adapter. */
+export interface Description {
+  /** Like "NVIDIA H100 80GB HBM3" or "llvmpipe (LLVM 19)"; never empty. */
+  readonly name: string;
+  readonly vendor: string;
+  readonly architecture: string;
+  /** `cpu`: a software adapter. For messages and for choosing an adapter; kernels and plans ask the profile. */
+  readonly kind: 'gpu' | 'cpu';
+}
+
+export interface AdapterLimits {
+  /** Bytes of one buffer, and of the part of it that one binding spans. */
+  readonly maxBufferBytes: number;
+  readonly maxBindingBytes: number;
+  readonly maxWorkgroupsPerDimension: number;
+  readonly maxInvocationsPerWorkgroup: number;
+  readonly maxWorkgroupStorageBytes: number;
+  /** Whether WGSL may use f16. */
+  readonly f16: boolean;
+}
+
+/** How kernels should be shaped. */
+export interface KernelTraits {
+  /** GEMMs share tiles of their operands in workgroup memory. False: every invocation keeps its part in registers. */
+  readonly workgroupTiles: boolean;
+  /** A workgroup reduces a long row together. False: one thread a row. */
+  readonly teamReductions: boolean;
+  /** Units that run workgroups side by side; no API tells. */
+  readonly multiprocessors: number;
+  /** Workgroups of a GEMM that keep all multiprocessors busy. */
+  readonly workgroupsToFill: number;
+  /** Threads of a reduction that keep all multiprocessors busy. */
+  readonly threadsToFill: number;
+  /** Upper bound on the elements (or vectors of four) of a dense array that one thread takes. */
+  readonly elementsPerThread: number;
+  /** Neighbours in a row of a map that one thread takes. 1 where neighbouring threads should read neighbouring addresses. */
+  readonly neighboursPerThread: number;
+  /** A gradient that lacks its norm's correction gets it in each reader's load. False: it is written out once, corrected. */
+  readonly correctGradientInLoad: boolean;
+  /** Fused kernels take less time than those of single ops. */
+  readonly fusionPays: boolean;
+  /** Parameters become constants in the WGSL: faster kernels, but more of them to compile. */
+  readonly bakeParams: boolean;
+}
+
+export interface AdapterProfile extends AdapterLimits, KernelTraits {}
+
+/** Hardware: workgroup memory is fast, and neighbouring threads should read neighbouring addresses. */
+const GPU: KernelTraits = {
+  workgroupTiles: true,
+  teamReductions: true,
+  // Of an H100. Two workgroups fit on each.
+  multiprocessors: 132,
+  workgroupsToFill: 2 * 132,
+  threadsToFill: 16384,
+  elementsPerThread: 1,
+  neighboursPerThread: 1,
+  correctGradientInLoad: true,
+  fusionPays: true,
+  bakeParams: true,
+};
+
+/**
+ * Software adapters: registers are fast, workgroup memory and barriers are not, and threads should be few and long. They load an
+ * element of a GEMM's operand once for every 16 rows, so that a correction in the load is made too often.
+ */
+const CPU: KernelTraits = {
+  workgroupTiles: false,
+  teamReductions: false,
+  multiprocessors: 4,
+  workgroupsToFill: 8,
+  threadsToFill: 256,
+  elementsPerThread: 8,
+  neighboursPerThread: 64,
+  correctGradientInLoad: false,
+  fusionPays: true,
+  bakeParams: false,
+};
+
+/** The two families of kernels. */
+export const TRAITS = { gpu: GPU, cpu: CPU } as const satisfies Record<Description['kind'], KernelTraits>;
+
+/** What differs from the family on adapters whose name or architecture matches. */
+const EXCEPTIONS: readonly { readonly match: RegExp; readonly traits: Partial<KernelTraits> }[] = [
+  // It compiles fused kernels twice as long and runs them slower: a step of the small preset takes 1.05 s instead of 0.85 s, on
+  // lavapipe 0.14 s instead of 0.18 s.
+  { match: /swiftshader/i, traits: { fusionPays: false } },
+];
+
+function traitsOf({ kind, name, architecture }: Description): KernelTraits {
+  const found = EXCEPTIONS.filter(({ match }) => match.test(`${name} ${architecture}`));
+  return found.reduce((all, { traits }) => ({ ...all, ...traits }), TRAITS[kind]);
+}
+
+type LimitName =
+  | 'maxBufferSize'
+  | 'maxStorageBufferBindingSize'
+  | 'maxComputeWorkgroupsPerDimension'
+  | 'maxComputeInvocationsPerWorkgroup'
+  | 'maxComputeWorkgroupStorageSize';
+
+/** The profile of a device with these limits and features, on the adapter that is described. */
+export function profileOf(
+  limits: Readonly<Record<LimitName, number>>,
+  features: { has(name: string): boolean },
+  description: Description,
+): AdapterProfile {
+  return {
+    maxBufferBytes: limits.maxBufferSize,
+    maxBindingBytes: limits.maxStorageBufferBindingSize,
+    maxWorkgroupsPerDimension: limits.maxComputeWorkgroupsPerDimension,
+    maxInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
+    maxWorkgroupStorageBytes: limits.maxComputeWorkgroupStorageSize,
+    f16: features.has('shader-f16'),
+    ...traitsOf(description),
+  };
+}
+
+/** Bytes that one storage can have: it lies in one buffer, and one binding spans it. */
+export const maxStorageBytes = ({ maxBufferBytes, maxBindingBytes }: AdapterLimits): number =>
+  Math.floor(Math.min(maxBufferBytes, maxBindingBytes) / ALIGNMENT) * ALIGNMENT;
+
+/** Adapters to plan for without having one, as Dawn shows them; `phone` has WebGPU's default limits. */
+export const PROFILES = {
+  h100: {
+    maxBufferBytes: 2 ** 31 - 4,
+    maxBindingBytes: 2 ** 31 - 4,
+    maxWorkgroupsPerDimension: 65535,
+    maxInvocationsPerWorkgroup: 1024,
+    maxWorkgroupStorageBytes: 48 * 1024,
+    f16: true,
+    ...GPU,
+  },
+  phone: {
+    maxBufferBytes: 256 * 2 ** 20,
+    maxBindingBytes: 128 * 2 ** 20,
+    maxWorkgroupsPerDimension: 65535,
+    maxInvocationsPerWorkgroup: 256,
+    maxWorkgroupStorageBytes: 16 * 1024,
+    f16: false,
+    ...GPU,
+    multiprocessors: 6,
+    workgroupsToFill: 2 * 6,
+  },
+  lavapipe: {
+    maxBufferBytes: 2 ** 32 - 1,
+    maxBindingBytes: 128 * 2 ** 20,
+    maxWorkgroupsPerDimension: 65535,
+    maxInvocationsPerWorkgroup: 1024,
+    maxWorkgroupStorageBytes: 32 * 1024,
+    f16: true,
+    ...CPU,
+  },
+  swiftshader: {
+    maxBufferBytes: 2 ** 30,
+    maxBindingBytes: 2 ** 30,
+    maxWorkgroupsPerDimension: 65535,
+    maxInvocationsPerWorkgroup: 256,
+    maxWorkgroupStorageBytes: 32 * 1024,
+    f16: false,
+    ...traitsOf({ name: 'SwiftShader', vendor: 'google', architecture: 'swiftshader', kind: 'cpu' }),
+  },
+} as const satisfies Record<string, AdapterProfile>;

@@ -1,0 +1,35 @@
+import type { BufferRef, DType, Dispatch } from '../../gpu/dispatch.ts';
+import type { KernelContext } from '../../kernels/context.ts';
+import type { Shape } from './shape.ts';
+import type { Value } from './value.ts';
+
+/** What an op's lowering sees of one recorded use of it. */
+interface Lowering<Attrs> {
+  readonly inputs: readonly BufferRef[];
+  readonly outputs: readonly BufferRef[];
+  readonly attrs: Attrs;
+}
+
+/**
+ * A kind of recorded operation. Recording an op runs nothing; the planner asks `lower` for dispatches later, so
+ * that it can first rewrite the recording (`node.op === conv2dOp`).
+ */
+export interface Op<Attrs> {
+  readonly name: string;
+  /** Indices of inputs that the op changes in place (running statistics, parameters); none by default. */
+  readonly mutates?: readonly number[];
+  lower(context: KernelContext, node: Lowering<Attrs>): readonly Dispatch[];
+}
+
+export interface OutputSpec {
+  readonly shape: Shape;
+  readonly dtype?: DType;
+}
+
+/** One recorded use of an op. Attrs are the op's own business: `node.op === conv2dOp` tells their type. */
+export interface RecordedNode {
+  readonly op: Op<never>;
+  readonly inputs: readonly Value[];
+  readonly outputs: readonly Value[];
+  readonly attrs: unknown;
+}
