@@ -35,8 +35,8 @@ export interface Input {
 
 export interface Loss {
   readonly of: number;
-  /** `dot`: with fixed random weights; `cross`: cross entropy of its rows. */
-  readonly kind: 'dot' | 'square' | 'sum' | 'cross';
+  /** `dot`: with fixed random weights; `cross`: cross entropy of its rows; `given`: the value itself, whose gradient is given. */
+  readonly kind: 'dot' | 'square' | 'sum' | 'cross' | 'given';
 }
 
 export interface Update {
