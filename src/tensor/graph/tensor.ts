@@ -136,7 +136,7 @@ export class Tensor {
   /** Throws a TypeError for integers, which have no gradient. */
   set requiresGrad(flag: boolean) {
     if (flag && this.dtype !== 'f32')
-      throw new TypeError(`only f32 tensors can require a gradient, this one is ${this.dtype}`);
+      throw new TypeError(`only f32 can require a gradient, got ${this.dtype}: cast the tensor first`);
     if (this.isLeaf) activeTrace()?.noteWrite(this.#watched(), flag);
     this.#requiresGrad = flag;
   }

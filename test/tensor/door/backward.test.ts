@@ -70,6 +70,8 @@ describe('options elsewhere', () => {
     const adam = new optim.Adam([leaf(1)]);
     expect(() => (adam.lr = NaN)).toThrow('the learning rate must be a finite number of at least 0, got NaN');
     adam.lr = 0;
-    expect(() => (device.tensor(Int32Array.of(1)).requiresGrad = true)).toThrow('only f32 tensors');
+    expect(() => (device.tensor(Int32Array.of(1)).requiresGrad = true)).toThrow(
+      'only f32 can require a gradient, got i32',
+    );
   });
 });
