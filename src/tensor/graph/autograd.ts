@@ -15,6 +15,9 @@ export interface BackwardOptions {
 let sequence = 0;
 let gradEnabled = true;
 
+/** Number of the next differentiable op. */
+export const nextSequence = (): number => sequence;
+
 /** Runs `fn` without recording gradient history. `fn` must not be async: the switch is off again when it returns. */
 export function noGrad<T>(fn: () => T): T {
   const before = gradEnabled;
@@ -114,10 +117,11 @@ export function backward(
 }
 
 function propagate(root: GradNode, seed: Tensor, retainGraph: boolean): void {
+  const { tracedFrom } = seed.recorder;
   const gradients = new Map<GradNode, Tensor>([[root, seed]]);
   const nodes = reachable(root);
   // Before any gradient is added to.
-  for (const node of nodes) checkSaved(node);
+  for (const node of nodes) checkSaved(node, tracedFrom);
   for (const node of nodes) {
     const gradient = gradients.get(node);
     gradients.delete(node);
@@ -163,7 +167,13 @@ function sum(soFar: Tensor | undefined, gradient: Tensor): Tensor {
 }
 
 /** Refuses what was let go of, and what was changed in place since it was saved, as PyTorch's version counters do. */
-function checkSaved({ name, saved, versions }: GradNode): void {
+function checkSaved({ name, sequence: made, saved, versions }: GradNode, tracedFrom: number | null): void {
+  if (tracedFrom !== null && made < tracedFrom) {
+    throw new Error(
+      `backward in a compiled function went through ${name}, which was recorded outside of it and would be gone in the next ` +
+        'call: compute it inside',
+    );
+  }
   if (saved === null) {
     throw new Error(
       `backward went through ${name} before, which let go of what it had saved: call the first backward with ` +

@@ -68,6 +68,8 @@ export interface Recorder {
   readonly randomStep: number;
   /** Calls `hook` before each run of what is being recorded, to set scalars. */
   beforeRun(hook: () => void): void;
+  /** Sequence number of the first op of the trace under way; null outside traces. */
+  readonly tracedFrom: number | null;
 }
 
 /** Releases storages of tensors that were collected without `dispose`. */
