@@ -92,7 +92,7 @@ export abstract class RecordingDevice implements Recorder {
 
   /** Makes a storage a part of another, and no longer of the one before. */
   attach(storage: LogicalStorage, part: Part): void {
-    const before = storage.part?.whole;
+    const before = storage.resident ? storage.part?.whole : undefined;
     storage.part = part;
     storage.resident = true;
     part.whole.handles++;
@@ -341,8 +341,8 @@ export abstract class RecordingDevice implements Recorder {
   #freeIfUnused(storage: LogicalStorage): void {
     if (storage.handles > 0 || storage.uses > 0 || !storage.resident) return;
     storage.resident = false;
+    // Work that is under way may still look for it as a part.
     const { part } = storage;
-    storage.part = null;
     this.free(storage);
     if (part !== null) this.release(part.whole);
   }

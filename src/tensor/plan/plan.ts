@@ -113,6 +113,8 @@ export function acceptPlan({ made }: Plan): void {
       storage.role = 'value';
       storage.color = color;
     }
+    // It may have been a part of something that is gone.
+    storage.part = null;
     storage.resident = true;
   }
 }
