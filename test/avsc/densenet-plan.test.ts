@@ -94,6 +94,23 @@ describe.each(['cpu', 'gpu'] as const)('a training step of DenseNet161 (%s kerne
   });
 });
 
+describe('a training step of DenseNet161 on an H100', () => {
+  const device = new PlanningDevice({ name: 'h100', geometry: PROFILES.h100 });
+  const { step } = training(device);
+
+  it('may have 256 pictures, whose largest activation takes more than 1 GiB', () => {
+    const { arenaBytes, persistentBytes } = device.plan(step, specs(256));
+    console.log(`DenseNet161, batch 256: ${MiB(arenaBytes)} planned beside ${MiB(persistentBytes)}`);
+    expect(arenaBytes + persistentBytes).toBeLessThan(80e9);
+  });
+
+  it('names the first tensor that no binding can hold', () => {
+    expect(() => device.plan(step, specs(512))).toThrow(
+      'conv2d [512, 96, 112, 112] needs 2.3 GiB in one buffer; this device binds at most 2.0 GiB (h100): use a smaller batch',
+    );
+  });
+});
+
 describe('a DenseNet at work', () => {
   let device: Device;
   beforeAll(async () => {
