@@ -203,6 +203,7 @@ function deviceOf(parameters: readonly Tensor[]): RecordingDevice {
   if (odd !== undefined) throw new Error(`${odd.toString()} is not a parameter: a leaf of f32 is needed`);
   if (parameters.some((tensor) => tensor.recorder !== recorder))
     throw new Error('the parameters of an optimiser lie on different devices');
-  if (new Set(parameters).size < parameters.length) throw new Error('a parameter was given twice');
+  if (new Set(parameters.map(({ value }) => value.storage)).size < parameters.length)
+    throw new Error('a parameter was given twice');
   return recorder;
 }
