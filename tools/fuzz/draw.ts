@@ -413,14 +413,10 @@ class Drawing {
     if (this.#without.has('plant') || !this.#chance(0.15)) return net;
     const names = namesOf(net);
     const name = this.#chance(0.6) || names.length === 0 ? 'input0' : this.#of(names);
-    return {
-      ...net,
-      plant: {
-        name,
-        index: this.#below(1000),
-        value: this.#of(['NaN', 'NaN', 'NaN', 'Infinity', '-Infinity']),
-      },
-    };
+    const value = this.#of(['NaN', 'NaN', 'NaN', 'Infinity', '-Infinity'] as const);
+    // x a + b with an infinite scale a is NaN where (x - mean) a is infinite: PyTorch too computes either.
+    const scales = name.startsWith('n') && name.includes('.weight');
+    return { ...net, plant: { name, index: this.#below(1000), value: scales ? 'NaN' : value } };
   }
 
   #addInput(input: Input): void {

@@ -29,7 +29,7 @@ export interface Finding {
   readonly detail: string;
 }
 
-export interface Verdict {
+interface Verdict {
   readonly findings: readonly Finding[];
   /** What all ways refuse the case with. */
   readonly refused?: string;

@@ -19,7 +19,7 @@ import { runStep, type LeafSpec } from './steps.ts';
 /** Tensors by names like `call 1: value 4`, `gradient of c0.weight[4,3,3,3]`. */
 export type Results = Map<string, Float32Array>;
 
-export interface RunOptions {
+interface RunOptions {
   readonly compiled: boolean;
   /** Disturbs the last bits of all elements; see `Elements`. */
   readonly nudge?: number;
