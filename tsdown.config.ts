@@ -18,5 +18,5 @@ export default defineConfig({
   dts: false,
   deps: { neverBundle: [/^node:/], alwaysBundle: ['fft.js'], onlyBundle: ['fft.js'] },
   inputOptions: { resolve: { mainFields: ['module', 'main'] } },
-  plugins: [wgsl()],
+  plugins: [wgsl({ small: true })],
 });

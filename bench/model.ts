@@ -7,13 +7,17 @@ import { Profiler, byLabel, type DispatchTime, type ProfileRow } from '../src/gp
 import {
   crossEntropy,
   manualSeed,
-  type CompiledFunction,
+  PlanningDevice,
   type Device,
+  type InputSpec,
   type PlanStatistics,
   type StepInput,
   type Tensor,
 } from '../src/index.ts';
 import { Adam } from '../src/nn/optim/index.ts';
+import { elementCount } from '../src/tensor/graph/shape.ts';
+import type { Plan } from '../src/tensor/plan/plan.ts';
+import type { PlanTarget } from '../src/tensor/plan/target.ts';
 import { median } from './report.ts';
 
 export const MODELS = ['fcnn', 'densenet161', 'joint', 'small'] as const;
@@ -56,51 +60,53 @@ interface Floor {
 const CLASSES = 10;
 
 interface Training {
-  readonly step: CompiledFunction<Tensor>;
-  readonly feeds: readonly StepInput[];
+  readonly step: (...inputs: Tensor[]) => Tensor;
+  readonly specs: readonly InputSpec[];
   readonly parameters: number;
   dispose(): void;
 }
 
 /** A net at its full size, with Adam. Pictures are 224 x 224 (48 x 48 for `small`). */
-export function prepare(device: Device, model: ModelName, batch: number): Training {
+function prepare(device: Device | PlanningDevice, model: ModelName, batch: number): Training {
   manualSeed(1);
-  const { net, inputs } = build(model, batch);
+  const { net, shapes } = build(model, batch);
   net.to(device).train();
   const parameters = net.parameters();
   const adam = new Adam(parameters, { lr: 1e-4, weightDecay: 1e-5 });
-  const step = device.compile((...tensors: Tensor[]) => {
-    adam.zeroGrad();
-    const labels = tensors.at(-1);
-    if (labels === undefined) throw new Error('a step needs labels');
-    const loss = crossEntropy(net.logits(tensors.slice(0, -1)), labels);
-    loss.backward();
-    adam.step();
-    return loss;
-  });
-  const labels = Int32Array.from({ length: batch }, (_, i) => i % CLASSES);
   return {
-    step,
-    feeds: [...inputs, { data: labels, shape: [batch] }],
+    step: (...tensors) => {
+      adam.zeroGrad();
+      const labels = tensors.at(-1);
+      if (labels === undefined) throw new Error('a step needs labels');
+      const loss = crossEntropy(net.logits(tensors.slice(0, -1)), labels);
+      loss.backward();
+      adam.step();
+      return loss;
+    },
+    specs: [...shapes.map((shape) => ({ shape, dtype: 'f32' }) as const), { shape: [batch], dtype: 'i32' }],
     parameters: parameters.reduce((sum, { numel }) => sum + numel, 0),
     dispose: () => {
-      step.dispose();
       net.dispose();
     },
   };
 }
 
-const plansOf = ({ step, feeds }: Training): Pick<ModelPlan, 'plan' | 'unfused'> => ({
-  plan: step.plan(feeds, { fusion: true }),
-  unfused: step.plan(feeds, { fusion: false }),
-});
-
-/** Plans a training step without running it, so that it may be larger than the device's memory. */
-export function planModel(device: Device, model: ModelName, batch: number): ModelPlan {
-  const training = prepare(device, model, batch);
-  const plans = plansOf(training);
-  training.dispose();
-  return { model, batch, parameters: training.parameters, ...plans };
+/** Plans a training step with no device at all, so that it may be for any adapter and of any size. */
+export function planModel(
+  target: PlanTarget,
+  model: ModelName,
+  batch: number,
+  onPlan?: (plan: Plan) => void,
+): ModelPlan {
+  const device = new PlanningDevice(target);
+  const { step, specs, parameters } = prepare(device, model, batch);
+  return {
+    model,
+    batch,
+    parameters,
+    plan: device.plan(step, specs, { fusion: true, ...(onPlan && { onPlan }) }),
+    unfused: device.plan(step, specs, { fusion: false }),
+  };
 }
 
 /** Times `steps` training steps of a net. */
@@ -111,9 +117,16 @@ export async function benchModel(
   steps: number,
   ceilings: Ceilings,
 ): Promise<ModelResult> {
+  const { plan, unfused, parameters } = planModel(device.runtime.target, model, batch);
   const training = prepare(device, model, batch);
-  const { step, feeds, parameters } = training;
-  const plans = plansOf(training);
+  const step = device.compile(training.step);
+  const feeds = training.specs.map(({ shape, dtype }): StepInput => ({
+    shape,
+    data:
+      dtype === 'f32'
+        ? noise(elementCount(shape))
+        : Int32Array.from({ length: batch }, (_, i) => i % CLASSES),
+  }));
   const begin = performance.now();
   let loss = await (await step(...feeds)).item();
   const firstStepSeconds = (performance.now() - begin) / 1e3;
@@ -136,11 +149,12 @@ export async function benchModel(
     model,
     batch,
     parameters,
-    ...plans,
+    plan,
+    unfused,
     firstStepSeconds,
     stepMilliseconds,
     fusion: device.fusion,
-    gflops: (device.fusion ? plans.plan : plans.unfused).flops / stepMilliseconds / 1e6,
+    gflops: (device.fusion ? plan : unfused).flops / stepMilliseconds / 1e6,
     submits: Math.floor((after.submits - before.submits) / steps),
     bytesHeld: after.bytesHeld,
     bytesPeak: after.bytesPeak,
@@ -153,6 +167,7 @@ export async function benchModel(
     })),
     dispatches,
   };
+  step.dispose();
   training.dispose();
   return result;
 }
@@ -180,26 +195,26 @@ const sum = (values: readonly number[]): number => values.reduce((total, value) 
 function build(model: ModelName, batch: number) {
   const small = model === 'small';
   const side = small ? PRESETS.small.imageSize : 224;
-  const audioInput: StepInput = { data: noise(batch * 6 * 128 * 39), shape: [batch, 6, 128, 39] };
-  const imageInput: StepInput = { data: noise(batch * 3 * side * side), shape: [batch, 3, side, side] };
-  const videoInput: StepInput = { data: noise(batch * 6 * side * side), shape: [batch, 2, 3, side, side] };
+  const audioShape = [batch, 6, 128, 39];
+  const imageShape = [batch, 3, side, side];
+  const videoShape = [batch, 2, 3, side, side];
   const audio = () => new Fcnn(small ? PRESETS.small.audio : { features: 512 });
   const video = () => new DenseNetExtractor(small ? PRESETS.small.video : DENSENET161);
   switch (model) {
     case 'fcnn': {
       const net = new AudioNet(audio(), CLASSES);
-      return { net: withLogits(net, (list) => net.forward(first(list))), inputs: [audioInput] };
+      return { net: withLogits(net, (list) => net.forward(first(list))), shapes: [audioShape] };
     }
     case 'densenet161': {
       const net = new DenseNet(DENSENET161, CLASSES);
-      return { net: withLogits(net, (list) => net.forward(first(list))), inputs: [imageInput] };
+      return { net: withLogits(net, (list) => net.forward(first(list))), shapes: [imageShape] };
     }
     case 'joint':
     case 'small': {
       const net = new JointNet(audio(), video(), CLASSES);
       return {
         net: withLogits(net, (list) => net.forward(first(list), first(list.slice(1)))),
-        inputs: [audioInput, videoInput],
+        shapes: [audioShape, videoShape],
       };
     }
   }

@@ -2,23 +2,13 @@
 //
 // x and y are dense [count] of TYPE_, which is vec4f where the length is a multiple of 4. A thread takes ITEMS_
 // neighbours, which divide count.
+//#include elements
 struct Params { count: u32 }
 
 @group(0) @binding(0) var<storage, read_write> y: array<TYPE_>;
 @group(0) @binding(1) var<storage, read> x: array<TYPE_>;
 @group(0) @binding(2) var<uniform> params: Params;
 
-@compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3u,
-  @builtin(num_workgroups) workgroups: vec3u,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let first = ((workgroup.x + workgroup.y * workgroups.x) * 64u + local) * ITEMS_;
-  if (first >= params.count) {
-    return;
-  }
-  for (var i = first; i < first + ITEMS_; i++) {
-    y[i] += x[i];
-  }
+fn run(i: u32) {
+  y[i] += x[i];
 }

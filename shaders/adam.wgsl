@@ -7,8 +7,9 @@
 // step_size = lr / (1 - beta1^t), denominator = sqrt(1 - beta2^t) and, with DECOUPLED (AdamW), decay = lr weight decay
 // are read from the run's scalars. parameters, gradients, m and v are arrays of TYPE_, f32 or vec4f, in which offset
 // and count are given; one TYPE_ a thread.
+//#include threads
 struct Params {
-  offset: u32, count: u32,
+  offset: u32, threads: u32,
   beta1: f32, rest1: f32, beta2: f32, rest2: f32,
   eps: f32, weight_decay: f32,
   step_size: u32, denominator: u32, decay: u32,
@@ -27,16 +28,7 @@ struct Params {
 @group(0) @binding(5) var<storage, read> scalars: array<f32>;
 //#endif
 
-@compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3u,
-  @builtin(num_workgroups) workgroups: vec3u,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let thread = (workgroup.x + workgroup.y * workgroups.x) * 64u + local;
-  if (thread >= params.count) {
-    return;
-  }
+fn run(thread: u32) {
   let i = params.offset + thread;
   let p = parameters[i];
   var g = gradients[i];

@@ -3,8 +3,9 @@
 //
 // x [outer, reduce, inner]; value, index [outer, splits, inner]. One thread makes one output. In later passes (LATER)
 // x holds the values of the splits before and `place` their indices.
+//#include threads
 //#include nan
-struct Params { outputs: u32, splits: u32, reduce: u32, inner: u32, chunk: u32 }
+struct Params { threads: u32, splits: u32, reduce: u32, inner: u32, chunk: u32 }
 
 @group(0) @binding(0) var<storage, read> x: array<TYPE_>;
 @group(0) @binding(1) var<storage, read_write> value: array<TYPE_>;
@@ -24,16 +25,7 @@ fn beats(candidate: TYPE_, best: TYPE_) -> bool {
 //#endif
 }
 
-@compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3u,
-  @builtin(num_workgroups) workgroups: vec3u,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let row = (workgroup.x + workgroup.y * workgroups.x) * 64u + local;
-  if (row >= params.outputs) {
-    return;
-  }
+fn run(row: u32) {
   let rest = row / params.inner;
   let outer = rest / params.splits;
   let start = (rest - outer * params.splits) * params.chunk;

@@ -1,22 +1,14 @@
 // y[p, oy, ox] = mean of x[p, iy, ix] over the window of (oy, ox); with COUNT_PADDING zeros of the padding count.
 //
-// x [planes, in_height, in_width]; y [planes, out_height, out_width]; x may be made in the load, see lib_pool_view.
+// x [planes, in_height, in_width]; y [planes, out_height, out_width]; x may be computed in the load, see lib_pool_view.
+//#include threads
 //#include window
 //#include view
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;
 @group(0) @binding(PARAMS_BINDING_) var<uniform> params: Params;
 
-@compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3u,
-  @builtin(num_workgroups) workgroups: vec3u,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let thread = (workgroup.x + workgroup.y * workgroups.x) * 64u + local;
-  if (thread >= params.threads) {
-    return;
-  }
+fn run(thread: u32) {
   let row = i32(thread / params.runs);
   let first = (i32(thread) - row * i32(params.runs)) * params.run;
   let plane = row / params.out_height;
@@ -31,7 +23,7 @@ fn main(
     for (var iy = rows.start; iy < rows.end; iy++) {
       let base = x_base + iy * params.in_width;
       for (var ix = columns.start; ix < columns.end; ix++) {
-        sum += made(x[base + ix], affine);
+        sum += activated(x[base + ix], affine);
       }
     }
     y[y_base + ox] = sum / f32(rows.divisor * columns.divisor);

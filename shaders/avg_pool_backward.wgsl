@@ -1,21 +1,13 @@
 // dx[p, iy, ix] = sum of dy[p, oy, ox] / divisor over the outputs whose window holds (iy, ix): a gather.
 //
 // dy [planes, out_height, out_width]; dx [planes, in_height, in_width].
+//#include threads
 //#include window
 @group(0) @binding(0) var<storage, read> dy: array<f32>;
 @group(0) @binding(1) var<storage, read_write> dx: array<f32>;
 @group(0) @binding(2) var<uniform> params: Params;
 
-@compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3u,
-  @builtin(num_workgroups) workgroups: vec3u,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let thread = (workgroup.x + workgroup.y * workgroups.x) * 64u + local;
-  if (thread >= params.threads) {
-    return;
-  }
+fn run(thread: u32) {
   let row = i32(thread / params.runs);
   let first = (i32(thread) - row * i32(params.runs)) * params.run;
   let plane = row / params.in_height;

@@ -2,6 +2,7 @@
 //
 // x, y [batch, channels, length] in ELEMENT_; stats [2, channels]: mean, invstd; weight, bias [channels] (an absent one
 // is bound to any buffer and not read). A thread writes `run` neighbours of one plane.
+//#include threads
 struct Params { threads: u32, runs: u32, run: u32, channels: u32, length: u32 }
 
 @group(0) @binding(0) var<storage, read> x: array<ELEMENT_>;
@@ -11,16 +12,7 @@ struct Params { threads: u32, runs: u32, run: u32, channels: u32, length: u32 }
 @group(0) @binding(4) var<storage, read_write> y: array<ELEMENT_>;
 @group(0) @binding(5) var<uniform> params: Params;
 
-@compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3u,
-  @builtin(num_workgroups) workgroups: vec3u,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let thread = (workgroup.x + workgroup.y * workgroups.x) * 64u + local;
-  if (thread >= params.threads) {
-    return;
-  }
+fn run(thread: u32) {
   let plane = thread / params.runs;
   let first = (thread - plane * params.runs) * params.run;
   let end = plane * params.length + min(first + params.run, params.length);

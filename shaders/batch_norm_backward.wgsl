@@ -4,6 +4,7 @@
 //
 // dy, x, dx [batch, channels, length] in ELEMENT_; stats [2, channels]: mean, invstd; weight, sum_* [channels] (absent
 // ones are bound to any buffer and not read). A thread writes `run` neighbours of one plane.
+//#include threads
 struct Params { threads: u32, runs: u32, run: u32, channels: u32, length: u32, inverse_count: f32 }
 
 @group(0) @binding(0) var<storage, read> dy: array<ELEMENT_>;
@@ -15,16 +16,7 @@ struct Params { threads: u32, runs: u32, run: u32, channels: u32, length: u32, i
 @group(0) @binding(6) var<storage, read_write> dx: array<ELEMENT_>;
 @group(0) @binding(7) var<uniform> params: Params;
 
-@compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3u,
-  @builtin(num_workgroups) workgroups: vec3u,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let thread = (workgroup.x + workgroup.y * workgroups.x) * 64u + local;
-  if (thread >= params.threads) {
-    return;
-  }
+fn run(thread: u32) {
   let plane = thread / params.runs;
   let first = (thread - plane * params.runs) * params.run;
   let end = plane * params.length + min(first + params.run, params.length);

@@ -6,7 +6,7 @@
 // channel; lanes share its parts.
 //#include row
 struct Params {
-  channels: u32, batch: u32, length: u32, parts: u32,
+  rows: u32, batch: u32, length: u32, parts: u32,
   planes: u32, piece: u32, pieces: u32, element_size: u32, eps: f32, momentum: f32,
 }
 
@@ -27,34 +27,24 @@ fn count_of(part: u32) -> f32 {
   return f32(planes * piece * params.element_size);
 }
 
-@compute @workgroup_size(LANES_)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3u,
-  @builtin(num_workgroups) workgroups: vec3u,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let channel = row_number(workgroup, workgroups, local);
-  if (channel >= params.channels) {
-    return;
-  }
-  let lane = lane_number(local);
+fn run(channel: u32, lane: u32) {
   let count = f32(params.batch * params.length * params.element_size);
   var weighted = 0.0;
   for (var p = lane; p < params.parts; p += STEP) {
-    weighted += count_of(p) / count * partial[p * params.channels + channel];
+    weighted += count_of(p) / count * partial[p * params.rows + channel];
   }
   let mean = sum_lanes(weighted, lane);
   var squares = 0.0;
   for (var p = lane; p < params.parts; p += STEP) {
-    let shift = partial[p * params.channels + channel] - mean;
-    squares += partial[(params.parts + p) * params.channels + channel] + count_of(p) * shift * shift;
+    let shift = partial[p * params.rows + channel] - mean;
+    squares += partial[(params.parts + p) * params.rows + channel] + count_of(p) * shift * shift;
   }
-  let centred_squares = sum_lanes(squares, lane);
+  let centered_squares = sum_lanes(squares, lane);
   if (lane == 0u) {
     stats[channel] = mean;
-    stats[params.channels + channel] = 1.0 / sqrt(centred_squares / count + params.eps);
+    stats[params.rows + channel] = 1.0 / sqrt(centered_squares / count + params.eps);
 //#if TRACK
-    let unbiased = centred_squares / (count - 1.0);
+    let unbiased = centered_squares / (count - 1.0);
     running_mean[channel] += params.momentum * (mean - running_mean[channel]);
     running_var[channel] += params.momentum * (unbiased - running_var[channel]);
 //#endif

@@ -1,4 +1,4 @@
-// Mean and centred sum of squares of each part of each channel. The second pass over a part finds it in cache, so
+// Mean and centered sum of squares of each part of each channel. The second pass over a part finds it in cache, so
 // that x moves once and no variance is a difference of large numbers.
 //
 // x [batch, channels, length], perhaps channels of a wider map: `image` from one image to the next, from `first` on;
@@ -14,17 +14,7 @@ struct Params {
 @group(0) @binding(1) var<storage, read_write> partial: array<f32>;
 @group(0) @binding(2) var<uniform> params: Params;
 
-@compute @workgroup_size(LANES_)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3u,
-  @builtin(num_workgroups) workgroups: vec3u,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let row = row_number(workgroup, workgroups, local);
-  if (row >= params.rows) {
-    return;
-  }
-  let lane = lane_number(local);
+fn run(row: u32, lane: u32) {
   let part = part_of(row);
   let count = (part.end_plane - part.first_plane) * (part.end - part.first) * params.element_size;
   let plane_lane = lane / params.width;
@@ -46,15 +36,15 @@ fn main(
     let base = n * params.image + part.channel * params.length + params.first;
     var sum = ELEMENT_();
     for (var l = part.first + lane_in_plane; l < part.end; l += params.width) {
-      let centred = x[base + l] - ELEMENT_(mean);
-      sum += centred * centred;
+      let centered = x[base + l] - ELEMENT_(mean);
+      sum += centered * centered;
     }
     squares += fold(sum);
   }
-  let centred_squares = sum_lanes(squares, lane);
+  let centered_squares = sum_lanes(squares, lane);
   if (lane == 0u) {
     partial[row] = mean;
-    partial[params.rows + row] = centred_squares;
+    partial[params.rows + row] = centered_squares;
 //#if COUNTS
     partial[2 * params.rows + row] = f32(count);
 //#endif

@@ -15,17 +15,7 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> sum_dy: array<f32>;
 @group(0) @binding(5) var<uniform> params: Params;
 
-@compute @workgroup_size(LANES_)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3u,
-  @builtin(num_workgroups) workgroups: vec3u,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let row = row_number(workgroup, workgroups, local);
-  if (row >= params.rows) {
-    return;
-  }
-  let lane = lane_number(local);
+fn run(row: u32, lane: u32) {
   let part = part_of(row);
   let plane_lane = lane / params.width;
   let lane_in_plane = lane - plane_lane * params.width;

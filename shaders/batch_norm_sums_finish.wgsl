@@ -2,7 +2,7 @@
 //
 // part_* [parts, channels]; dweight, dbias [channels]. A row is a channel; lanes share its parts.
 //#include row
-struct Params { channels: u32, parts: u32 }
+struct Params { rows: u32, parts: u32 }
 
 @group(0) @binding(0) var<storage, read> part_dy_xhat: array<f32>;
 @group(0) @binding(1) var<storage, read> part_dy: array<f32>;
@@ -10,22 +10,12 @@ struct Params { channels: u32, parts: u32 }
 @group(0) @binding(3) var<storage, read_write> dbias: array<f32>;
 @group(0) @binding(4) var<uniform> params: Params;
 
-@compute @workgroup_size(LANES_)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3u,
-  @builtin(num_workgroups) workgroups: vec3u,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let channel = row_number(workgroup, workgroups, local);
-  if (channel >= params.channels) {
-    return;
-  }
-  let lane = lane_number(local);
+fn run(channel: u32, lane: u32) {
   var products = 0.0;
   var gradients = 0.0;
   for (var p = lane; p < params.parts; p += STEP) {
-    products += part_dy_xhat[p * params.channels + channel];
-    gradients += part_dy[p * params.channels + channel];
+    products += part_dy_xhat[p * params.rows + channel];
+    gradients += part_dy[p * params.rows + channel];
   }
   let all_products = sum_lanes(products, lane);
   let all_gradients = sum_lanes(gradients, lane);

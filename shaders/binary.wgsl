@@ -4,10 +4,11 @@
 // computes ITEMS_ neighbours along the innermost dimension, each of TYPE_: four elements where that dimension allows.
 // A_ELEMENT_ and B_ELEMENT_ are TYPE_, or a single element that all four share. RESULT_ is TYPE_, except that
 // comparisons give f32 0 or 1.
+//#include threads
 //#include strided
 //#include nan
 struct Params {
-  count: u32, number: NUMBER_TYPE_,
+  threads: u32, number: NUMBER_TYPE_,
   a_base: u32, b_base: u32, a_step: u32, b_step: u32,
   size0: u32, size1: u32, size2: u32, size3: u32, size4: u32,
   a0: u32, a1: u32, a2: u32, a3: u32, a4: u32, a_last: u32,
@@ -66,7 +67,7 @@ fn minimum(a: TYPE_, b: TYPE_) -> TYPE_ {
   return select(min(a, b), a + b, unordered(a, b));
 }
 
-// a b, but 0 where b is 0, whatever a is: a gradient and the share of it that somebody has.
+// Gradient a times an operand's share b of it: 0 where the share is 0, even if the gradient is infinite.
 fn multiply_share(a: TYPE_, b: TYPE_) -> TYPE_ {
   return select(a * b, TYPE_(), b == TYPE_());
 }
@@ -109,16 +110,7 @@ fn share_of_less(a: TYPE_, b: TYPE_) -> RESULT_ {
 }
 //#endif
 
-@compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3u,
-  @builtin(num_workgroups) workgroups: vec3u,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let thread = (workgroup.x + workgroup.y * workgroups.x) * 64u + local;
-  if (thread >= params.count) {
-    return;
-  }
+fn run(thread: u32) {
   let at = positions(thread);
   for (var item = 0u; item < ITEMS_; item++) {
     let a = TYPE_(a_values[at.x + item * params.a_step]);

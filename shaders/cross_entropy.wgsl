@@ -4,6 +4,7 @@
 // logits [rows, size]; target [rows, size] f32 with SOFT, else [rows] i32; losses [rows].
 //#include row
 //#include nan
+//#include exponentials
 struct Params { rows: u32, size: u32 }
 
 @group(0) @binding(0) var<storage, read> logits: array<f32>;
@@ -15,39 +16,21 @@ struct Params { rows: u32, size: u32 }
 @group(0) @binding(2) var<storage, read_write> losses: array<f32>;
 @group(0) @binding(3) var<uniform> params: Params;
 
-@compute @workgroup_size(LANES_)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3u,
-  @builtin(num_workgroups) workgroups: vec3u,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let row = row_number(workgroup, workgroups, local);
-  if (row >= params.rows) {
-    return;
-  }
-  let lane = lane_number(local);
+fn run(row: u32, lane: u32) {
   let base = row * params.size;
-  var highest = logits[base];
-  for (var c = lane; c < params.size; c += STEP) {
-    highest = max(highest, logits[base + c]);
-  }
-  let top = max_lanes(highest, lane);
-  var sum = 0.0;
-  for (var c = lane; c < params.size; c += STEP) {
-    sum += exp_or_nan(logits[base + c] - top);
-  }
-  let log_total = log_or_nan(sum_lanes(sum, lane));
+  let exponentials = exponentials_of(base, 1u, lane);
+  let log_total = log_or_nan(exponentials.total);
 //#if SOFT
   var weighted = 0.0;
   for (var c = lane; c < params.size; c += STEP) {
-    weighted += labels[base + c] * (log_total - (logits[base + c] - top));
+    weighted += labels[base + c] * (log_total - (logits[base + c] - exponentials.top));
   }
   let loss = sum_lanes(weighted, lane);
 //#else
   let label = labels[row];
   let inside = label >= 0 && label < i32(params.size);
   let at = base + u32(select(0, label, inside));
-  let loss = select(not_a_number(), log_total - (logits[at] - top), inside);
+  let loss = select(not_a_number(), log_total - (logits[at] - exponentials.top), inside);
 //#endif
   if (lane == 0u) {
     losses[row] = loss;

@@ -4,6 +4,7 @@
 // dy [rows] with EACH, else one value for all rows; logits, dlogits [rows, size]; target as in cross_entropy.wgsl.
 //#include row
 //#include nan
+//#include exponentials
 struct Params { rows: u32, size: u32, scale: f32 }
 
 @group(0) @binding(0) var<storage, read> dy: array<f32>;
@@ -16,45 +17,29 @@ struct Params { rows: u32, size: u32, scale: f32 }
 @group(0) @binding(3) var<storage, read_write> dlogits: array<f32>;
 @group(0) @binding(4) var<uniform> params: Params;
 
-@compute @workgroup_size(LANES_)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3u,
-  @builtin(num_workgroups) workgroups: vec3u,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let row = row_number(workgroup, workgroups, local);
-  if (row >= params.rows) {
-    return;
-  }
-  let lane = lane_number(local);
+fn run(row: u32, lane: u32) {
   let base = row * params.size;
-  var highest = logits[base];
-  for (var c = lane; c < params.size; c += STEP) {
-    highest = max(highest, logits[base + c]);
-  }
-  let top = max_lanes(highest, lane);
-  var sum = 0.0;
+  let exponentials = exponentials_of(base, 1u, lane);
+//#if SOFT
   var weight = 0.0;
   for (var c = lane; c < params.size; c += STEP) {
-    sum += exp_or_nan(logits[base + c] - top);
-//#if SOFT
     weight += labels[base + c];
-//#endif
   }
+//#endif
 //#if EACH
   let gradient = params.scale * dy[row];
 //#else
   let gradient = params.scale * dy[0];
 //#endif
 //#if SOFT
-  let share = sum_lanes(weight, lane) / sum_lanes(sum, lane);
+  let share = sum_lanes(weight, lane) / exponentials.total;
 //#else
-  let share = 1.0 / sum_lanes(sum, lane);
+  let share = 1.0 / exponentials.total;
   let label = labels[row];
   let inside = label >= 0 && label < i32(params.size);
 //#endif
   for (var c = lane; c < params.size; c += STEP) {
-    let softmax = exp_or_nan(logits[base + c] - top) * share;
+    let softmax = exp_or_nan(logits[base + c] - exponentials.top) * share;
 //#if SOFT
     dlogits[base + c] = gradient * (softmax - labels[base + c]);
 //#else

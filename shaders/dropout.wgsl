@@ -3,9 +3,10 @@
 // backward that comes in a later run, params.seed and params.step are those of the forward's run.
 //
 // x and y are dense [length]; with VECTOR array<vec4f>, else array<f32>. A thread makes four elements.
+//#include threads
 //#include random
 //#include nan
-struct Params { length: u32, op: u32, threshold: u32, scale: f32, seed: u32, step: u32 }
+struct Params { threads: u32, length: u32, op: u32, threshold: u32, scale: f32, seed: u32, step: u32 }
 
 //#if VECTOR
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
@@ -20,16 +21,7 @@ struct Params { length: u32, op: u32, threshold: u32, scale: f32, seed: u32, ste
 @group(0) @binding(3) var<storage, read> scalars: array<f32>;
 //#endif
 
-@compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3u,
-  @builtin(num_workgroups) workgroups: vec3u,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let block = (workgroup.x + workgroup.y * workgroups.x) * 64u + local;
-  if (block * 4u >= params.length) {
-    return;
-  }
+fn run(block: u32) {
   let kept = (random_bits(params.op, block) >> vec4u(8u)) >= vec4u(params.threshold);
 //#if VECTOR
   y[block] = select(zero_times4(x[block]), x[block] * params.scale, kept);

@@ -1,22 +1,12 @@
 // y_i = a constant, given by its 32 bits, which no float literal could say for infinity and NaN.
 //
 // y is dense [count] of TYPE_ = u32 or vec4u. A thread takes ITEMS_ neighbours, which divide count.
+//#include elements
 struct Params { count: u32, bits: u32 }
 
 @group(0) @binding(0) var<storage, read_write> y: array<TYPE_>;
 @group(0) @binding(1) var<uniform> params: Params;
 
-@compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3u,
-  @builtin(num_workgroups) workgroups: vec3u,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let first = ((workgroup.x + workgroup.y * workgroups.x) * 64u + local) * ITEMS_;
-  if (first >= params.count) {
-    return;
-  }
-  for (var i = first; i < first + ITEMS_; i++) {
-    y[i] = TYPE_(params.bits);
-  }
+fn run(i: u32) {
+  y[i] = TYPE_(params.bits);
 }

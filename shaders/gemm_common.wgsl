@@ -15,7 +15,7 @@
 // WHOLE_WALKS: a walk lies inside B as a whole or not at all, and not RAGGED. QUADS: columns 4 i to 4 i + 3 lie side by side in B and in C,
 // at multiples of four, and are read and written as one vector.
 //
-// The text `load` makes A's and B's elements from memory, `store` makes memory from C's.
+// The include `load` reads elements of A and B, the include `store` writes those of C.
 //
 // Bindings: a, b: operands in whatever layout the loader reads; c: result, or partial results [splits][c_length];
 // then those of `load` and `store`. Each may be stored in a type of its own; what is computed is f32.

@@ -1,4 +1,4 @@
-// How elements of A and B are made from memory: as they lie there or, with
+// How elements of A and B are loaded: as they are in memory or, with
 //   A_GRADIENT, B_GRADIENT   p g + q x + s, batch norm's gradient from g (bound as a or b) and the norm's input x
 //   B_ACTIVATION             scale x + shift, batch norm; with B_RELU max(0, that)
 // The factors belong to the channel: A's row; B's inner index with B_INNER, else B's column. Padding is zero all the same.

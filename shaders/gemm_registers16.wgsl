@@ -1,6 +1,6 @@
 // GEMM for software adapters, in registers alone, like gemm_registers but in another shape: each invocation makes 16 rows x
 // 4 columns of C, a workgroup of 8 side by side 16 x 32. B is then loaded half as often, which pays where its elements
-// are made in the load; A, the same for all invocations, twice as often. With MASKED, B may be padded and the inner axis
+// are computed in the load; A, the same for all invocations, twice as often. With MASKED, B may be padded and the inner axis
 // need not be a multiple of 4. An invocation's columns are a part of the row's statistics.
 
 //#include common

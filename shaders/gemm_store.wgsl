@@ -1,4 +1,4 @@
-// What becomes of C's elements:
+// How elements of C are stored:
 //   c = sum + bias                       always, unless NORM
 //   MOMENTS   also per row, of each part of the columns: mean, sum of squares around it, number of elements
 //   NORM      C is the gradient of a norm's output (of its ReLU with NORM_RELU): g = sum where scale x + shift > 0 or NaN, else 0;
@@ -161,8 +161,8 @@ fn store(tile: Tile, row: i32, out: Out, sum: vec4f) -> vec4f {
 
 // Squared distances from `mean`, 0 beyond the edge.
 fn squares_around(mean: f32, out: Out, values: vec4f) -> vec4f {
-  let centred = select(vec4f(0), values - mean, out.column < vec4i(params.columns));
-  return centred * centred;
+  let centered = select(vec4f(0), values - mean, out.column < vec4i(params.columns));
+  return centered * centered;
 }
 
 fn store_moments(tile: Tile, row: i32, part: i32, mean: f32, squares: f32, count: f32) {

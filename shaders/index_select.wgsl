@@ -2,23 +2,15 @@
 //
 // x [outer, rows, inner], indices [selected], y [outer, selected, inner]; words are copied as they are. A thread moves
 // one TYPE_ = u32 or vec4u, in which `inner` counts.
-struct Params { outer: u32, rows: u32, selected: u32, inner: u32, missing: u32 }
+//#include threads
+struct Params { threads: u32, rows: u32, selected: u32, inner: u32, missing: u32 }
 
 @group(0) @binding(0) var<storage, read> x: array<TYPE_>;
 @group(0) @binding(1) var<storage, read> indices: array<i32>;
 @group(0) @binding(2) var<storage, read_write> y: array<TYPE_>;
 @group(0) @binding(3) var<uniform> params: Params;
 
-@compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3u,
-  @builtin(num_workgroups) workgroups: vec3u,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let thread = (workgroup.x + workgroup.y * workgroups.x) * 64u + local;
-  if (thread >= params.outer * params.selected * params.inner) {
-    return;
-  }
+fn run(thread: u32) {
   let row = thread / params.inner;
   let outer = row / params.selected;
   // A negative index becomes a large one.

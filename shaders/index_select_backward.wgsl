@@ -2,23 +2,15 @@
 //
 // dx [outer, rows, inner], indices [selected], dy [outer, selected, inner]. A thread makes one TYPE_ of dx, f32 or
 // vec4f, in which `inner` counts, and looks through all indices: rows that share an index need no atomics.
-struct Params { outer: u32, rows: u32, selected: u32, inner: u32 }
+//#include threads
+struct Params { threads: u32, rows: u32, selected: u32, inner: u32 }
 
 @group(0) @binding(0) var<storage, read> dy: array<TYPE_>;
 @group(0) @binding(1) var<storage, read> indices: array<i32>;
 @group(0) @binding(2) var<storage, read_write> dx: array<TYPE_>;
 @group(0) @binding(3) var<uniform> params: Params;
 
-@compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3u,
-  @builtin(num_workgroups) workgroups: vec3u,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let thread = (workgroup.x + workgroup.y * workgroups.x) * 64u + local;
-  if (thread >= params.outer * params.rows * params.inner) {
-    return;
-  }
+fn run(thread: u32) {
   let line = thread / params.inner;
   let outer = line / params.rows;
   let row = i32(line - outer * params.rows);

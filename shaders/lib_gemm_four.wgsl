@@ -1,4 +1,4 @@
-// What GEMMs in registers take of A and B: four inner indices at a time.
+// Loads of GEMMs in registers: A and B at four inner indices at a time.
 
 // A of one row at inner indices k, k + 1, k + 2, k + 3. Beyond the inner axis both A and B are zero: an infinity times zero
 // would be NaN.

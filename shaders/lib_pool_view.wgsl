@@ -1,4 +1,4 @@
-// Where a plane (image and channel) of a pooling's x and y begins, and how x's elements are made. With VIEWS both may be
+// Where a plane (image and channel) of a pooling's x and y begins, and how x's elements are loaded. With VIEWS both may be
 // channels of wider maps: *_image elements from one image to the next, from *_first on. With ACTIVATION an element is
 // scale x + shift, with RELU the ReLU of that; norm [2 or more][table_channels]: scale, shift, from column table_first on.
 //#include relu
@@ -10,7 +10,7 @@ fn affine_of(plane: i32) -> vec2f {
   return vec2f(norm[at], norm[at + params.table_channels]);
 }
 
-fn made(x: f32, affine: vec2f) -> f32 {
+fn activated(x: f32, affine: vec2f) -> f32 {
 //#if RELU
   return relu(fma(affine.x, x, affine.y));
 //#else
@@ -22,7 +22,7 @@ fn affine_of(plane: i32) -> vec2f {
   return vec2f();
 }
 
-fn made(x: f32, affine: vec2f) -> f32 {
+fn activated(x: f32, affine: vec2f) -> f32 {
   return x;
 }
 //#endif

@@ -1,4 +1,4 @@
-// Who works on a row, for kernels where rows are independent. With TEAM a workgroup of LANES_ threads shares a row:
+// The entry point of kernels on rows that are independent: row r of params.rows is run(r, lane). With TEAM a workgroup of LANES_ threads shares a row:
 // lane l takes elements l, l + STEP, ... and the results of the lanes meet in workgroup memory in a fixed order.
 // Without TEAM each thread has a row to itself: STEP is 1 and nothing is shared.
 //#if TEAM
@@ -60,3 +60,15 @@ fn max_lanes(value: f32, lane: u32) -> f32 {
   return value;
 }
 //#endif
+
+@compute @workgroup_size(LANES_)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) workgroups: vec3u,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let row = row_number(workgroup, workgroups, local);
+  if (row < params.rows) {
+    run(row, lane_number(local));
+  }
+}

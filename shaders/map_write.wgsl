@@ -5,6 +5,7 @@
 // x, input, y [batch, channels, length] in ELEMENT_, perhaps channels of wider maps: *_image from one image to the next,
 // from *_first on; table [rows][table_channels]: scale, shift or p, q, s, from column table_first on. A thread writes `run`
 // neighbours of one plane.
+//#include threads
 //#include relu
 struct Params {
   threads: u32, runs: u32, run: u32, channels: u32, length: u32,
@@ -37,16 +38,7 @@ struct Params {
 //#include dropout
 //#endif
 
-@compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3u,
-  @builtin(num_workgroups) workgroups: vec3u,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let thread = (workgroup.x + workgroup.y * workgroups.x) * 64u + local;
-  if (thread >= params.threads) {
-    return;
-  }
+fn run(thread: u32) {
   let plane = thread / params.runs;
   let first = (thread - plane * params.runs) * params.run;
   let count = min(params.run, params.length - first);

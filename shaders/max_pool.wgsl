@@ -1,8 +1,9 @@
 // y[p, oy, ox] = largest x[p, iy, ix] in the window of (oy, ox); a NaN is the largest. Padding never is.
 //
 // x [planes, in_height, in_width]; y [planes, out_height, out_width]; with INDICES also the place iy * in_width + ix of
-// the first maximum, [planes, out_height, out_width]. A window without positions gives -infinity and -1. x may be made in
+// the first maximum, [planes, out_height, out_width]. A window without positions gives -infinity and -1. x may be computed in
 // the load, see lib_pool_view.
+//#include threads
 //#include window
 //#include view
 //#include nan
@@ -13,16 +14,7 @@
 //#endif
 @group(0) @binding(PARAMS_BINDING_) var<uniform> params: Params;
 
-@compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3u,
-  @builtin(num_workgroups) workgroups: vec3u,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let thread = (workgroup.x + workgroup.y * workgroups.x) * 64u + local;
-  if (thread >= params.threads) {
-    return;
-  }
+fn run(thread: u32) {
   let row = i32(thread / params.runs);
   let first = (i32(thread) - row * i32(params.runs)) * params.run;
   let plane = row / params.out_height;
@@ -38,7 +30,7 @@ fn main(
     for (var iy = rows.start; iy < rows.end; iy += params.dilation_y) {
       for (var ix = columns.start; ix < columns.end; ix += params.dilation_x) {
         let candidate = iy * params.in_width + ix;
-        let value = made(x[x_base + candidate], affine);
+        let value = activated(x[x_base + candidate], affine);
         if (place < 0 || is_nan(value) || (value > best && !is_nan(best))) {
           best = value;
           place = candidate;

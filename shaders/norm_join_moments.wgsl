@@ -10,7 +10,7 @@
 // A row is a channel; lanes share its parts.
 //#include row
 struct Params {
-  channels: u32, fresh_first: u32, parts: u32, partial_channels: u32,
+  rows: u32, fresh_first: u32, parts: u32, partial_channels: u32,
   moments_channels: u32, moments_first: u32, table_channels: u32, table_first: u32,
   count: f32, eps: f32, momentum: f32,
 }
@@ -64,17 +64,7 @@ fn joined(fresh: u32, lane: u32) -> Moments {
 }
 //#endif
 
-@compute @workgroup_size(LANES_)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3u,
-  @builtin(num_workgroups) workgroups: vec3u,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let channel = row_number(workgroup, workgroups, local);
-  if (channel >= params.channels) {
-    return;
-  }
-  let lane = lane_number(local);
+fn run(channel: u32, lane: u32) {
   let at_mean = params.moments_first + channel;
   let at_variance = at_mean + params.moments_channels;
   var mean: f32;

@@ -8,7 +8,7 @@
 // c + *_first. A row is a channel; lanes share its parts.
 //#include row
 struct Params {
-  channels: u32, parts: u32, table_channels: u32, table_first: u32, sums_channels: u32, sums_first: u32,
+  rows: u32, parts: u32, table_channels: u32, table_first: u32, sums_channels: u32, sums_first: u32,
   coefficients_channels: u32, coefficients_first: u32, inverse_count: f32,
 }
 
@@ -27,23 +27,13 @@ struct Params {
 // Sums are taken over blocks of this many parts a lane first: many parts then lose no more than few.
 const BLOCK = 64u;
 
-@compute @workgroup_size(LANES_)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3u,
-  @builtin(num_workgroups) workgroups: vec3u,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let channel = row_number(workgroup, workgroups, local);
-  if (channel >= params.channels) {
-    return;
-  }
-  let lane = lane_number(local);
+fn run(channel: u32, lane: u32) {
   var lane_sums = vec2f();
   for (var first = lane; first < params.parts; first += BLOCK * STEP) {
     var block = vec2f();
     for (var p = first; p < min(first + BLOCK * STEP, params.parts); p += STEP) {
-      let at = p * params.channels + channel;
-      block += vec2f(partials[at], partials[params.parts * params.channels + at]);
+      let at = p * params.rows + channel;
+      block += vec2f(partials[at], partials[params.parts * params.rows + at]);
     }
     lane_sums += block;
   }

@@ -1,8 +1,9 @@
 // y_e = a draw from (seed, step, op, e): SAMPLE_ is uniform_of or normal_of of lib_random.
 //
 // y is dense [length]; with VECTOR array<vec4f>, else array<f32>. A thread makes four elements.
+//#include threads
 //#include random
-struct Params { length: u32, op: u32 }
+struct Params { threads: u32, length: u32, op: u32 }
 
 //#if VECTOR
 @group(0) @binding(0) var<storage, read_write> y: array<vec4f>;
@@ -12,16 +13,7 @@ struct Params { length: u32, op: u32 }
 @group(0) @binding(1) var<uniform> params: Params;
 @group(0) @binding(2) var<storage, read> scalars: array<f32>;
 
-@compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3u,
-  @builtin(num_workgroups) workgroups: vec3u,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let block = (workgroup.x + workgroup.y * workgroups.x) * 64u + local;
-  if (block * 4u >= params.length) {
-    return;
-  }
+fn run(block: u32) {
   let value = SAMPLE_(random_bits(params.op, block));
 //#if VECTOR
   y[block] = value;

@@ -6,7 +6,7 @@
 // row's first element. Elements are of SCALAR_; scale is 1 for integers, whose sums wrap around.
 //#include row
 //#include nan
-struct Params { outputs: u32, splits: u32, reduce: u32, inner: u32, chunk: u32, scale: f32 }
+struct Params { rows: u32, splits: u32, reduce: u32, inner: u32, chunk: u32, scale: f32 }
 
 @group(0) @binding(0) var<storage, read> x: array<ELEMENT_>;
 @group(0) @binding(1) var<storage, read_write> y: array<SCALAR_>;
@@ -35,17 +35,7 @@ fn combine_lanes(value: f32, lane: u32) -> f32 {
 }
 //#endif
 
-@compute @workgroup_size(LANES_)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3u,
-  @builtin(num_workgroups) workgroups: vec3u,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let row = row_number(workgroup, workgroups, local);
-  if (row >= params.outputs) {
-    return;
-  }
-  let lane = lane_number(local);
+fn run(row: u32, lane: u32) {
   let rest = row / params.inner;
   let outer = rest / params.splits;
   let start = (rest - outer * params.splits) * params.chunk;

@@ -10,6 +10,7 @@
 // x is seen with six dimensions (size0 .. size5, outermost first); j = sum of coordinate * stride, where the stride
 // of a reduced dimension is 0. A thread writes `run` neighbours along the last dimension. For `select`, x is
 // [outer, reduce, inner] as its last three dimensions, and e's place is its coordinate 4.
+//#include threads
 //#include nan
 struct Params {
   threads: u32, runs: u32, run: u32, scale: f32,
@@ -53,16 +54,7 @@ fn equals(x: f32, y: f32) -> bool {
 }
 
 //#endif
-@compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3u,
-  @builtin(num_workgroups) workgroups: vec3u,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let thread = (workgroup.x + workgroup.y * workgroups.x) * 64u + local;
-  if (thread >= params.threads) {
-    return;
-  }
+fn run(thread: u32) {
   let row = thread / params.runs;
   let first = (thread - row * params.runs) * params.run;
   let row4 = row / params.size4;

@@ -7,7 +7,8 @@
 //
 // lr is read from the run's scalars. parameters, gradients and b are arrays of TYPE_, f32 or vec4f, in which offset and
 // count are given; one TYPE_ a thread.
-struct Params { offset: u32, count: u32, momentum: f32, weight_decay: f32, lr: u32 }
+//#include threads
+struct Params { offset: u32, threads: u32, momentum: f32, weight_decay: f32, lr: u32 }
 
 @group(0) @binding(0) var<storage, read_write> parameters: array<TYPE_>;
 @group(0) @binding(1) var<storage, read> gradients: array<TYPE_>;
@@ -20,16 +21,7 @@ struct Params { offset: u32, count: u32, momentum: f32, weight_decay: f32, lr: u
 @group(0) @binding(PARAMS_BINDING_) var<uniform> params: Params;
 @group(0) @binding(SCALARS_BINDING_) var<storage, read> scalars: array<f32>;
 
-@compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3u,
-  @builtin(num_workgroups) workgroups: vec3u,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let thread = (workgroup.x + workgroup.y * workgroups.x) * 64u + local;
-  if (thread >= params.count) {
-    return;
-  }
+fn run(thread: u32) {
   let i = params.offset + thread;
   let p = parameters[i];
   var g = gradients[i];

@@ -1,46 +1,28 @@
 // y = exp(x - m) / sum exp(x - m), m = max x, along the middle dimension; with LOG y = x - m - log(sum exp(x - m)).
 //
-// x, y [outer, size, inner]; a row is one (outer, inner). With TEAM (inner = 1 only) a workgroup shares a row.
+// x (bound as logits), y [outer, size, inner]; a row is one (outer, inner). With TEAM (inner = 1 only) a workgroup shares a row.
 //#include row
 //#include nan
+//#include exponentials
 struct Params { rows: u32, size: u32, inner: u32 }
 
-@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(0) var<storage, read> logits: array<f32>;
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;
 @group(0) @binding(2) var<uniform> params: Params;
 
-@compute @workgroup_size(LANES_)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3u,
-  @builtin(num_workgroups) workgroups: vec3u,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let row = row_number(workgroup, workgroups, local);
-  if (row >= params.rows) {
-    return;
-  }
-  let lane = lane_number(local);
+fn run(row: u32, lane: u32) {
   let outer = row / params.inner;
   let base = outer * params.size * params.inner + (row - outer * params.inner);
-  var highest = x[base];
-  for (var r = lane; r < params.size; r += STEP) {
-    highest = max(highest, x[base + r * params.inner]);
-  }
-  let top = max_lanes(highest, lane);
-  var sum = 0.0;
-  for (var r = lane; r < params.size; r += STEP) {
-    sum += exp_or_nan(x[base + r * params.inner] - top);
-  }
-  let total = sum_lanes(sum, lane);
+  let exponentials = exponentials_of(base, params.inner, lane);
 //#if LOG
-  let log_total = log_or_nan(total);
+  let log_total = log_or_nan(exponentials.total);
   for (var r = lane; r < params.size; r += STEP) {
-    y[base + r * params.inner] = (x[base + r * params.inner] - top) - log_total;
+    y[base + r * params.inner] = (logits[base + r * params.inner] - exponentials.top) - log_total;
   }
 //#else
-  let scale = 1.0 / total;
+  let scale = 1.0 / exponentials.total;
   for (var r = lane; r < params.size; r += STEP) {
-    y[base + r * params.inner] = exp_or_nan(x[base + r * params.inner] - top) * scale;
+    y[base + r * params.inner] = exp_or_nan(logits[base + r * params.inner] - exponentials.top) * scale;
   }
 //#endif
 }

@@ -10,17 +10,7 @@ struct Params { rows: u32, size: u32, inner: u32 }
 @group(0) @binding(2) var<storage, read_write> dx: array<f32>;
 @group(0) @binding(3) var<uniform> params: Params;
 
-@compute @workgroup_size(LANES_)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3u,
-  @builtin(num_workgroups) workgroups: vec3u,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let row = row_number(workgroup, workgroups, local);
-  if (row >= params.rows) {
-    return;
-  }
-  let lane = lane_number(local);
+fn run(row: u32, lane: u32) {
   let outer = row / params.inner;
   let base = outer * params.size * params.inner + (row - outer * params.inner);
   var sum = 0.0;

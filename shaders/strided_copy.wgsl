@@ -3,9 +3,10 @@
 //
 // A thread moves ITEMS_ neighbours along the innermost dimension, each of TYPE_ = u32 or vec4u. A_ELEMENT_ is TYPE_,
 // or u32 where a repeats along the innermost dimension. Words are copied as they are, whatever their type.
+//#include threads
 //#include strided
 struct Params {
-  count: u32,
+  threads: u32,
   a_base: u32, b_base: u32, a_step: u32, b_step: u32,
   size0: u32, size1: u32, size2: u32, size3: u32, size4: u32,
   a0: u32, a1: u32, a2: u32, a3: u32, a4: u32, a_last: u32,
@@ -16,16 +17,7 @@ struct Params {
 @group(0) @binding(1) var<storage, read_write> b: array<TYPE_>;
 @group(0) @binding(2) var<uniform> params: Params;
 
-@compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3u,
-  @builtin(num_workgroups) workgroups: vec3u,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let thread = (workgroup.x + workgroup.y * workgroups.x) * 64u + local;
-  if (thread >= params.count) {
-    return;
-  }
+fn run(thread: u32) {
   let at = positions(thread);
   for (var item = 0u; item < ITEMS_; item++) {
     b[at.y + item * params.b_step] = TYPE_(a[at.x + item * params.a_step]);

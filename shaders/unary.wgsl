@@ -3,6 +3,7 @@
 // x and y are dense [count] of TYPE_, which is vec4f where the length is a multiple of 4, else f32. A thread takes
 // ITEMS_ neighbours, which divide count.
 // A NaN in x stays one in y: IS_NAN_ tests for it by bits. What WGSL leaves undefined, like the root of a negative number, is NaN.
+//#include elements
 //#include nan
 //#include relu
 struct Params { count: u32, p: f32, q: f32 }
@@ -103,17 +104,6 @@ fn clamp_max(x: TYPE_) -> TYPE_ {
   return select(x, TYPE_(params.q), (x > TYPE_(params.q)) & !IS_NAN_(x));
 }
 
-@compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3u,
-  @builtin(num_workgroups) workgroups: vec3u,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let first = ((workgroup.x + workgroup.y * workgroups.x) * 64u + local) * ITEMS_;
-  if (first >= params.count) {
-    return;
-  }
-  for (var i = first; i < first + ITEMS_; i++) {
-    y_values[i] = FUNCTION_(x_values[i]);
-  }
+fn run(i: u32) {
+  y_values[i] = FUNCTION_(x_values[i]);
 }

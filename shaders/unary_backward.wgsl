@@ -3,6 +3,7 @@
 //
 // dy, saved and dx are dense [count] of TYPE_, which is vec4f where the length is a multiple of 4, else f32. A thread
 // takes ITEMS_ neighbours, which divide count.
+//#include elements
 //#include nan
 //#include relu
 struct Params { count: u32, p: f32, q: f32 }
@@ -64,17 +65,6 @@ fn clamp_max(dy: TYPE_, x: TYPE_) -> TYPE_ {
   return select(dy, ZERO, (x > TYPE_(params.q)) | IS_NAN_(x));
 }
 
-@compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3u,
-  @builtin(num_workgroups) workgroups: vec3u,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let first = ((workgroup.x + workgroup.y * workgroups.x) * 64u + local) * ITEMS_;
-  if (first >= params.count) {
-    return;
-  }
-  for (var i = first; i < first + ITEMS_; i++) {
-    dx_values[i] = FUNCTION_(dy_values[i], saved_values[i]);
-  }
+fn run(i: u32) {
+  dx_values[i] = FUNCTION_(dy_values[i], saved_values[i]);
 }

@@ -2,6 +2,7 @@
 //
 // condition, a, b and y are dense [count], four elements each where the length is a multiple of 4. A thread takes
 // ITEMS_ neighbours, which divide count.
+//#include elements
 struct Params { count: u32, a_bits: u32, b_bits: u32 }
 
 @group(0) @binding(0) var<storage, read> condition: array<CONDITION_>;
@@ -14,17 +15,6 @@ struct Params { count: u32, a_bits: u32, b_bits: u32 }
 @group(0) @binding(Y_BINDING_) var<storage, read_write> y: array<TYPE_>;
 @group(0) @binding(PARAMS_BINDING_) var<uniform> params: Params;
 
-@compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3u,
-  @builtin(num_workgroups) workgroups: vec3u,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let first = ((workgroup.x + workgroup.y * workgroups.x) * 64u + local) * ITEMS_;
-  if (first >= params.count) {
-    return;
-  }
-  for (var i = first; i < first + ITEMS_; i++) {
-    y[i] = select(B_VALUE_, A_VALUE_, condition[i] != CONDITION_(0));
-  }
+fn run(i: u32) {
+  y[i] = select(B_VALUE_, A_VALUE_, condition[i] != CONDITION_(0));
 }

@@ -8,7 +8,7 @@ import type { Case } from './fuzz/case.ts';
 import { openDevices } from './fuzz/devices.ts';
 import { drawCase, INGREDIENTS, type Ingredient } from './fuzz/draw.ts';
 import { failsSurely, shrinkFinding, signatureOf, type Caught } from './fuzz/hunt.ts';
-import { judge, nameOf, WAYS } from './fuzz/judge.ts';
+import { judge, MARGIN, nameOf, WAYS } from './fuzz/judge.ts';
 
 const { values } = parseArgs({
   options: {
@@ -49,12 +49,13 @@ async function hunt(): Promise<void> {
   const signatures = new Map<string, number>();
   const tally = { nets: 0, found: 0, vanished: 0, refused: 0 };
   const held: number[] = [];
-  let worst = 0;
+  let [worst, strain] = [0, 0];
   for (let seed = first; seed < first + count && minutes() < Number(values.minutes); seed++) {
     const net = drawCase(seed, without);
     const verdict = await judge(devices, net);
     tally.nets++;
     worst = Math.max(worst, verdict.worst);
+    strain = Math.max(strain, verdict.strain);
     if (verdict.refused !== undefined) {
       tally.refused++;
       console.log(`net ${seed} is refused: ${verdict.refused}`);
@@ -85,7 +86,7 @@ async function hunt(): Promise<void> {
   }
   console.log(
     `\n${tally.nets} nets in ${WAYS.length} ways in ${minutes().toFixed(1)} minutes: ${tally.found} findings of ${signatures.size} kinds, ` +
-      `${tally.vanished} that other elements did not show, ${tally.refused} refused; largest distance otherwise ${worst.toExponential(1)}`,
+      `${tally.vanished} that other elements did not show, ${tally.refused} refused; largest distance otherwise ${worst.toExponential(1)}, beyond it ${strain.toFixed(1)} times what last bits move (${MARGIN} are a finding)`,
   );
   for (const [signature, times] of [...signatures].sort(([, a], [, b]) => b - a))
     console.log(`${times} x ${signature}`);

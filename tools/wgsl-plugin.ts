@@ -1,12 +1,23 @@
 import type { Plugin } from 'vite';
 
-/** Plugin of vite, vitest and rolldown that imports a .wgsl file as text, as bin/wgsl.js does for Node. */
-export function wgsl(): Plugin {
+/**
+ * Plugin of vite, vitest and rolldown that imports a .wgsl file as text, as bin/wgsl.js does for Node. `small` leaves comments
+ * out, for what is shipped.
+ */
+export function wgsl({ small = false }: { readonly small?: boolean } = {}): Plugin {
   return {
     name: 'wgsl-as-text',
     enforce: 'pre',
     transform(code, id) {
-      return id.endsWith('.wgsl') ? { code: `export default ${JSON.stringify(code)};`, map: null } : null;
+      if (!id.endsWith('.wgsl')) return null;
+      return { code: `export default ${JSON.stringify(small ? withoutComments(code) : code)};`, map: null };
     },
   };
 }
+
+/** WGSL has no strings, so that every `//` starts a comment; `//#` starts a line of the template step. */
+const withoutComments = (code: string): string =>
+  code
+    .replace(/[ \t]*\/\/(?!#).*$/gm, '')
+    .replace(/^[ \t]+/gm, '')
+    .replace(/\n{2,}/g, '\n');

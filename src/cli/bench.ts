@@ -11,7 +11,10 @@ import { formatTable, machineOf } from '../../bench/report.ts';
 import { benchSound } from '../../bench/sound.ts';
 import { writeFileAtomic } from '../node/files.ts';
 import { measureCeilings } from '../gpu/ceilings.ts';
+import { PROFILES } from '../gpu/profile.ts';
 import { formatBytes } from '../gpu/storage.ts';
+import { formatPlan } from '../tensor/plan/format.ts';
+import type { PlanTarget } from '../tensor/plan/target.ts';
 import type { AdapterChoice } from '../node/adapter.ts';
 import { openDevice } from './device.ts';
 import { deviceOption, whole } from './options.ts';
@@ -31,6 +34,8 @@ interface ModelOptions {
   readonly batch: number;
   readonly steps: number;
   readonly memory?: true;
+  readonly limits?: keyof typeof PROFILES;
+  readonly text?: true;
   readonly fusion?: boolean;
   readonly json?: boolean;
   readonly out?: string;
@@ -64,6 +69,12 @@ export function benchCommand(): Command {
     .option('--fusion', 'fuse ops even where it does not pay (SwiftShader)')
     .option('--no-fusion', 'plan without fusion')
     .option('--memory', 'plan the step and print its memory and work, without running it')
+    .addOption(
+      new Option('--limits <adapter>', 'with --memory: plan for this adapter, and open none').choices(
+        Object.keys(PROFILES),
+      ),
+    )
+    .option('--text', 'with --memory: print every dispatch of the plan')
     .option('--json', 'print JSON')
     .option('--out <file>', 'write JSON to a file')
     .action(runModel);
@@ -144,17 +155,8 @@ async function runSound({ repeats, json, out }: Omit<KernelOptions, 'device' | '
 
 async function runModel(options: ModelOptions): Promise<void> {
   const { device: choice, model, batch, steps, memory, fusion, json, out } = options;
+  if (memory) return printPlan(options);
   await using device = await openDevice(choice, fusion === undefined ? {} : { fusion });
-  if (memory) {
-    const plan = planModel(device, model, batch);
-    await give(
-      plan,
-      formatTable([`${model}, batch ${batch}`, 'fused', 'each op alone'], planRows(plan)),
-      json,
-      out,
-    );
-    return;
-  }
   const machine = machineOf(device, await measureCeilings(device.gpu));
   const result = await benchModel(device, model, batch, steps, machine.ceilings);
   const plan = result.fusion ? result.plan : result.unfused;
@@ -205,6 +207,30 @@ async function runModel(options: ModelOptions): Promise<void> {
   );
 }
 
+/** Plans a step for the adapter of this machine, or with `--limits` for another, which need not exist. */
+async function printPlan({
+  device: choice,
+  model,
+  batch,
+  limits,
+  text,
+  json,
+  out,
+}: ModelOptions): Promise<void> {
+  const target = limits === undefined ? await targetOf(choice) : { name: limits, geometry: PROFILES[limits] };
+  let lines = '';
+  const plan = planModel(target, model, batch, (made) => {
+    if (text === true) lines = `${formatPlan(made)}\n\n`;
+  });
+  const head = [`${model}, batch ${batch}, for ${target.name}`, 'fused', 'each op alone'];
+  await give({ adapter: target.name, ...plan }, lines + formatTable(head, planRows(plan)), json, out);
+}
+
+async function targetOf(choice: AdapterChoice): Promise<PlanTarget> {
+  await using device = await openDevice(choice);
+  return device.runtime.target;
+}
+
 /** A time as a multiple of its floor. */
 const timesFloor = (milliseconds: number, floor: number): string => `${(milliseconds / floor).toFixed(1)}x`;
 
@@ -222,6 +248,7 @@ function planRows({ plan, unfused }: ModelPlan): string[][] {
     row('each buffer in once and out once', ({ bytesAtLeast }) => formatBytes(bytesAtLeast)),
     row('transient memory', ({ arenaBytes }) => formatBytes(arenaBytes)),
     row('alive at once', ({ peakLiveBytes }) => formatBytes(peakLiveBytes)),
+    row('parameters, gradients, moments, inputs', ({ persistentBytes }) => formatBytes(persistentBytes)),
   ];
 }
 

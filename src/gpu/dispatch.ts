@@ -1,6 +1,6 @@
 /**
- * The contract between those who write kernels and those who run them: a kernel is asked for a `Dispatch`,
- * which names WGSL, its parameters and the buffers it binds; a planner decides where these buffers lie.
+ * The contract between kernels and the runtime: a kernel function returns a `Dispatch`, which names WGSL, its parameters and the
+ * buffers it binds; a planner chooses where these buffers lie.
  */
 
 /** Element types the engine stores. */
@@ -8,7 +8,7 @@ export type DType = 'f32' | 'i32' | 'u32' | 'f16' | 'u8';
 
 export const DTYPE_BYTES: Readonly<Record<DType, number>> = { f32: 4, i32: 4, u32: 4, f16: 2, u8: 1 };
 
-/** A buffer before it has a place in device memory: identity and size are all that a kernel sees of it. */
+/** A buffer before it has a place in device memory. Kernels see its identity, type and size. */
 export interface BufferRef {
   readonly dtype: DType;
   /** Number of elements, at least 1. */
@@ -29,7 +29,7 @@ export interface Operand {
 export interface ParamValue {
   readonly type: 'u32' | 'i32' | 'f32';
   readonly value: number;
-  /** Never compiled in: dispatches that differ in it alone share a pipeline. */
+  /** Always bound as a uniform, so dispatches that differ only in this value share a pipeline. */
   readonly uniform?: true;
 }
 
@@ -40,7 +40,7 @@ export const movedBytes = (operands: readonly Operand[]): number =>
 export interface Dispatch {
   /** For profiles and error messages, like `conv2d forward 3x3 s1`. */
   readonly label: string;
-  /** What tells it from others of its label, like `48 x 1728 x 12544`; for profiles. */
+  /** Distinguishes dispatches of one label, like `48 x 1728 x 12544`; for profiles. */
   readonly shape?: string;
   /**
    * Complete WGSL with one entry point `main`. Operand i is `@group(0) @binding(i)`. If there are parameters,
@@ -67,6 +67,6 @@ export const u32 = (value: number): ParamValue => ({ type: 'u32', value });
 export const i32 = (value: number): ParamValue => ({ type: 'i32', value });
 export const f32 = (value: number): ParamValue => ({ type: 'f32', value });
 
-/** Parameters in which the layers of a net differ, and from which compiling them in gains nothing. */
+/** Marks parameters that differ between layers and gain nothing as constants. */
 export const uniform = (params: Readonly<Record<string, ParamValue>>): Record<string, ParamValue> =>
   Object.fromEntries(Object.entries(params).map(([name, value]) => [name, { ...value, uniform: true }]));

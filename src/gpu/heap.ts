@@ -3,7 +3,8 @@ import type { Gpu } from './gpu.ts';
 import { alignUp, formatBytes } from './storage.ts';
 import type { Storage } from './storage.ts';
 
-const DEFAULT_CHUNK_BYTES = 16 * 1024 * 1024;
+/** Without a size of its own, a heap's chunks double from the first to the last of these, so that a small one stays small. */
+const CHUNK_BYTES = { first: 256 * 1024, last: 16 * 1024 * 1024 } as const;
 const USAGE = BufferUsage.STORAGE | BufferUsage.COPY_SRC | BufferUsage.COPY_DST;
 
 interface Span {
@@ -26,14 +27,16 @@ export class Heap {
   bytesUsed = 0;
   readonly #gpu: Gpu;
   readonly #label: string;
-  readonly #chunkBytes: number;
+  #chunkBytes: number;
+  readonly #largestChunk: number;
   readonly #chunks: Chunk[] = [];
   readonly #live = new Map<Storage, Chunk>();
 
-  constructor(gpu: Gpu, label: string, chunkBytes: number = DEFAULT_CHUNK_BYTES) {
+  constructor(gpu: Gpu, label: string, chunkBytes?: number) {
     this.#gpu = gpu;
     this.#label = label;
-    this.#chunkBytes = Math.min(alignUp(chunkBytes), gpu.maxStorageBytes);
+    this.#chunkBytes = Math.min(alignUp(chunkBytes ?? CHUNK_BYTES.first), gpu.maxStorageBytes);
+    this.#largestChunk = Math.min(alignUp(chunkBytes ?? CHUNK_BYTES.last), gpu.maxStorageBytes);
   }
 
   /** Uninitialised storage of at least `bytes`; `what` names it in errors. Throws a RangeError if no device buffer can hold it. */
@@ -87,6 +90,7 @@ export class Heap {
 
   #grow(need: number): { chunk: Chunk; span: Span } {
     const bytes = Math.max(need, this.#chunkBytes);
+    this.#chunkBytes = Math.min(2 * this.#chunkBytes, this.#largestChunk);
     const span = { offset: 0, bytes };
     const chunk = { buffer: this.#gpu.createBuffer(this.#label, bytes, USAGE), bytes, free: [span] };
     this.#chunks.push(chunk);

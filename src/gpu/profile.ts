@@ -14,7 +14,7 @@ export interface Description {
   readonly kind: 'gpu' | 'cpu';
 }
 
-export interface AdapterLimits {
+interface AdapterLimits {
   /** Bytes of one buffer, and of the part of it that one binding spans. */
   readonly maxBufferBytes: number;
   readonly maxBindingBytes: number;
@@ -26,7 +26,7 @@ export interface AdapterLimits {
 }
 
 /** How kernels should be shaped. */
-export interface KernelTraits {
+interface KernelTraits {
   /** GEMMs share tiles of their operands in workgroup memory. False: every invocation keeps its part in registers. */
   readonly workgroupTiles: boolean;
   /** A workgroup reduces a long row together. False: one thread a row. */

@@ -107,7 +107,7 @@ export class Program {
     try {
       this.#gpu.log(formatProfile(byLabel(await profiler.times())));
     } catch (cause) {
-      // Nobody waits for this promise: the next awaited operation tells.
+      // This promise is not awaited; the next awaited operation throws its error.
       this.#gpu.errors.push(cause instanceof Error ? cause.message : String(cause));
     } finally {
       profiler.destroy();

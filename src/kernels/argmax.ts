@@ -1,5 +1,6 @@
 import source from '../../shaders/argmax.wgsl';
 import nan from '../../shaders/lib_nan.wgsl';
+import threadsLibrary from '../../shaders/lib_threads.wgsl';
 import { bytesOf, u32, type BufferRef, type Dispatch } from '../gpu/dispatch.ts';
 import { spread, type KernelContext } from './context.ts';
 import type { Extent } from './reduce.ts';
@@ -42,7 +43,7 @@ function passes(
   const dispatch: Dispatch = {
     label: `arg${kind} [${outer}, ${reduce}, ${inner}]`,
     code: expandTemplate('argmax', source, {
-      include: { nan },
+      include: { nan, threads: threadsLibrary },
       when: { LATER: from.index !== null, FLOAT: from.value.dtype === 'f32' },
       substitute: {
         TYPE_: from.value.dtype,
@@ -50,7 +51,7 @@ function passes(
       },
     }),
     params: {
-      outputs: u32(outputs),
+      threads: u32(outputs),
       splits: u32(splits),
       reduce: u32(reduce),
       inner: u32(inner),

@@ -1,6 +1,7 @@
 import source from '../../shaders/binary.wgsl';
 import nan from '../../shaders/lib_nan.wgsl';
 import strided from '../../shaders/lib_strided.wgsl';
+import threadsLibrary from '../../shaders/lib_threads.wgsl';
 import { bytesOf, type BufferRef, type Dispatch } from '../gpu/dispatch.ts';
 import type { AdapterProfile } from '../gpu/profile.ts';
 import { spread, wordType } from './context.ts';
@@ -58,7 +59,7 @@ export function binary(
   return {
     label: `${name} [${shape.join(', ')}]`,
     code: expandTemplate('binary', source, {
-      include: { strided, nan },
+      include: { strided, nan, threads: threadsLibrary },
       when: {
         ...walk.when,
         NUMBER: typeof b === 'number',

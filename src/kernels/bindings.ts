@@ -1,8 +1,8 @@
 import type { Operand } from '../gpu/dispatch.ts';
 
 /**
- * Numbers operands that are not always there. `first` keep the bindings from 0 on; X among `further` is bound at
- * X_BINDING_ where it is not null, and the parameters at PARAMS_BINDING_.
+ * Binding numbers where operands may be absent: `first` are bound from 0 on, operand X of `further`, unless it is null, at
+ * X_BINDING_, and the parameters at PARAMS_BINDING_.
  */
 export function bindAll(
   first: readonly Operand[],

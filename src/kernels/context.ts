@@ -1,7 +1,7 @@
 import type { BufferRef, DType } from '../gpu/dispatch.ts';
 import type { AdapterProfile } from '../gpu/profile.ts';
 
-/** Handed to every kernel function: what the adapter is like, and temporaries that live as long as the node. */
+/** Input of every kernel function: the adapter's profile, and temporary buffers that live as long as the node. */
 export interface KernelContext {
   readonly geometry: AdapterProfile;
   temporary(length: number, dtype?: DType): BufferRef;
@@ -16,8 +16,8 @@ export function wordType(dtype: DType): 'f32' | 'i32' | 'u32' {
 }
 
 /**
- * Spreads `count` workgroups over x and y, since one dimension holds at most 65535. Kernels number themselves by
- * `workgroup_id.x + workgroup_id.y * num_workgroups.x` and must check the number against what there is to do.
+ * Spreads `count` workgroups over x and y, since one dimension holds at most 65535. A workgroup's number is
+ * `workgroup_id.x + workgroup_id.y * num_workgroups.x`, which may exceed `count`: kernels check it.
  */
 export function spread(geometry: AdapterProfile, count: number): readonly [number, number, number] {
   const limit = geometry.maxWorkgroupsPerDimension;

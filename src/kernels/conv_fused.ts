@@ -4,7 +4,7 @@ import { dataProblem, forwardProblem, weightProblem } from './conv_problem.ts';
 import type { Conv2dExtent } from './conv_problem.ts';
 import { gemm } from './gemm.ts';
 import type { GemmPart, GemmProblem } from './gemm.ts';
-import { chooseGemm, partsOf, tileOfMadeB } from './gemm_choice.ts';
+import { chooseGemm, partsOf, tileForComputedB } from './gemm_choice.ts';
 import type { GemmChoice } from './gemm_choice.ts';
 import { accessOf, elementsOf, GRADIENT_ROWS, mapBytes, NORM_ROWS } from './maps.ts';
 import type {
@@ -105,13 +105,13 @@ const mapOf = (load: PlainLoad | GradientLoad): MapView => (load.kind === 'plain
 
 const read = (buffer: BufferRef) => ({ buffer, access: 'read' }) as const;
 
-/** A geometry whose sum is not split, since its result goes through the store. */
+/** A choice without split sums: the store needs the whole sum. */
 function chooseWhole(
   { geometry }: KernelContext,
   problem: GemmProblem,
   choice: Partial<GemmChoice>,
 ): GemmChoice {
-  const tile = choice.tile ?? tileOfMadeB(geometry, problem.rows);
+  const tile = choice.tile ?? tileForComputedB(geometry, problem.rows);
   return chooseGemm(geometry, problem, { ...choice, ...(tile !== undefined && { tile }), splits: 1 });
 }
 

@@ -15,7 +15,7 @@ export interface Pair {
   readonly x: number;
 }
 
-/** Everything that a conv2d's kernels need to know, checked before. */
+/** Sizes of a conv2d; the op has checked them. */
 export interface Conv2dExtent {
   readonly images: number;
   readonly inChannels: number;

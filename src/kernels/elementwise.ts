@@ -1,6 +1,7 @@
 import accumulateSource from '../../shaders/accumulate.wgsl';
 import copySource from '../../shaders/copy.wgsl';
 import fillSource from '../../shaders/fill.wgsl';
+import elements from '../../shaders/lib_elements.wgsl';
 import nan from '../../shaders/lib_nan.wgsl';
 import relu from '../../shaders/lib_relu.wgsl';
 import unarySource from '../../shaders/unary.wgsl';
@@ -55,7 +56,7 @@ export function unary(
   return {
     label: `${name} [${length}]`,
     code: expandTemplate('unary', unarySource, {
-      include: { nan, relu },
+      include: { elements, nan, relu },
       when: { VECTOR: isVector(length) },
       substitute: {
         TYPE_: vectorOf('f32', length),
@@ -89,7 +90,7 @@ export function unaryBackward(
   return {
     label: `${name} backward [${length}]`,
     code: expandTemplate('unary_backward', unaryBackwardSource, {
-      include: { nan, relu },
+      include: { elements, nan, relu },
       when: { VECTOR: isVector(length) },
       substitute: {
         TYPE_: vectorOf('f32', length),
@@ -117,6 +118,7 @@ export function copy(geometry: AdapterProfile, x: BufferRef, y: BufferRef): Disp
   return {
     label: same ? `copy [${length}]` : `${x.dtype} to ${y.dtype} [${length}]`,
     code: expandTemplate('copy', copySource, {
+      include: { elements },
       substitute: {
         FROM_: vectorOf(same ? 'u32' : x.dtype, length),
         TO_: vectorOf(same ? 'u32' : y.dtype, length),
@@ -140,6 +142,7 @@ export function fill(geometry: AdapterProfile, y: BufferRef, value: number): Dis
   return {
     label: `fill [${length}]`,
     code: expandTemplate('fill', fillSource, {
+      include: { elements },
       substitute: { TYPE_: vectorOf('u32', length), ...items(geometry, length) },
     }),
     params: { count: u32(vectorCount(length)), bits: u32(bitsOf(value, y.dtype)) },
@@ -156,6 +159,7 @@ export function accumulate(geometry: AdapterProfile, y: BufferRef, x: BufferRef)
   return {
     label: `accumulate [${length}]`,
     code: expandTemplate('accumulate', accumulateSource, {
+      include: { elements },
       substitute: { TYPE_: vectorOf('f32', length), ...items(geometry, length) },
     }),
     params: { count: u32(vectorCount(length)) },
@@ -184,6 +188,7 @@ export function where(
   return {
     label: `where [${length}]`,
     code: expandTemplate('where', whereSource, {
+      include: { elements },
       when: { A_ARRAY: typeof a !== 'number', B_ARRAY: typeof b !== 'number' },
       substitute: {
         TYPE_: type,

@@ -16,13 +16,16 @@ import { chooseGemm, segmentsOf, sumLength, TILES } from './gemm_choice.ts';
 import type { GemmChoice } from './gemm_choice.ts';
 import { expandTemplate } from './template.ts';
 
-/** Says in WGSL where A, B and C lie; see shaders/gemm_common.wgsl. */
+/** WGSL that computes the addresses of A, B and C; see shaders/gemm_common.wgsl. */
 interface GemmLoader {
   readonly name: string;
   readonly source: string;
   /** Texts that the source includes. */
   readonly include?: Readonly<Record<string, string>>;
-  /** Fields of the loader's Params beside the common ones: what layers share, a map's extent say, and what they do not. */
+  /**
+   * Fields of the loader's Params beside the common ones. `shape`: equal in many layers, like a map's extent; may become constants.
+   * `place`: different in most layers; always uniforms.
+   */
   readonly shape: Readonly<Record<string, number>>;
   readonly place: Readonly<Record<string, number>>;
 }
@@ -48,7 +51,7 @@ const PLAIN = {
   ACCUMULATE: false,
 };
 
-/** How an operand's elements are made from memory, or what becomes of C's, where that is not the plain way. */
+/** An option of the load of A or B, or of the store of C. */
 export interface GemmPart {
   readonly when: Partial<typeof PLAIN>;
   /** By the name of their binding: A_X is bound at A_X_BINDING_. */
@@ -110,7 +113,7 @@ function product(context: KernelContext, problem: GemmProblem, choice: GemmChoic
   const segments = segmentsOf(problem, choice);
   const rowTiles = Math.ceil(rows / tile.rows);
   const columnTiles = Math.ceil(columns / tile.columns);
-  // Divisors in the loops; a sum's length is one where tiles run over all of it.
+  // Divisors in the loops gain from being constants. Flat tiles also divide by `inner`.
   const shape = {
     outer_major: outer[0],
     outer_minor: outer[1],
@@ -173,7 +176,7 @@ function furtherOperands({ bias, parts = [] }: GemmProblem): Record<string, Oper
   return merged<Operand>([first, ...parts.map((part) => part.operands)]);
 }
 
-/** The WGSL of a GEMM: few distinct ones, since shapes are parameters. */
+/** The WGSL of a GEMM. Shapes are parameters, so that few distinct ones are compiled. */
 function gemmCode(problem: GemmProblem, choice: GemmChoice): string {
   const { loader, bias, parts = [] } = problem;
   const tile = TILES[choice.tile];
@@ -198,7 +201,7 @@ function gemmCode(problem: GemmProblem, choice: GemmChoice): string {
     QUADS: problem.quads,
     PARTIALS: switches.MOMENTS || switches.NORM,
     BIAS: bias !== undefined,
-    // Tiles by 48 rows take them by three.
+    // Tiles of a multiple of 48 rows: an invocation takes three rows at a time.
     FOUR_ROWS: tile.rows % 48 !== 0,
     RAGGED: ragged,
     MASKED: problem.padding !== 'never' || ragged,

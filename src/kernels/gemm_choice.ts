@@ -74,7 +74,7 @@ export function chooseGemm(
   const chunk = choice.chunk ?? chooseChunk(tile, flat, extent);
   const one = { tile, chunk, flat, splits: 1 };
   const wanted = choice.splits ?? chooseSplits(geometry, extent, one);
-  // Whole segments go to each split: give none to nobody.
+  // Every split takes as many whole segments: reduce the number of splits until none is empty.
   const segments = segmentsOf(extent, one);
   return { ...one, splits: Math.ceil(segments / Math.ceil(segments / Math.min(wanted, segments))) };
 }
@@ -107,7 +107,7 @@ function chooseTile(geometry: AdapterProfile, extent: GemmExtent, whole: boolean
   );
 }
 
-/** In relative units; multiprocessors that idle in the last round count where sums are not split to employ them. */
+/** Relative time of a product. If its sums are not split, multiprocessors that idle in the last round count as well. */
 function timeOf(geometry: AdapterProfile, extent: GemmExtent, name: GpuTileName, whole: boolean): number {
   const { rows, columns, rate } = GPU_TILES[name];
   const rounds = tilesOf(extent, name) / geometry.multiprocessors;
@@ -115,10 +115,10 @@ function timeOf(geometry: AdapterProfile, extent: GemmExtent, name: GpuTileName,
 }
 
 /**
- * The tile for a product whose B is made in the load: on lavapipe 16 x 4 an invocation takes 20 to 30 % less time than
- * 8 x 8. Undefined where the usual choice holds.
+ * The tile for a product whose B is computed in the load: on lavapipe 16 x 4 an invocation takes 20 to 30 % less time than 8 x 8.
+ * Undefined where the usual choice holds.
  */
-export function tileOfMadeB(geometry: AdapterProfile, rows: number): TileName | undefined {
+export function tileForComputedB(geometry: AdapterProfile, rows: number): TileName | undefined {
   const padded = Math.ceil(rows / 16) * 16;
   return !geometry.workgroupTiles && padded <= 1.25 * rows ? 'registers16' : undefined;
 }

@@ -1,5 +1,6 @@
 import relu from '../../shaders/lib_relu.wgsl';
 import writeSource from '../../shaders/map_write.wgsl';
+import threadsLibrary from '../../shaders/lib_threads.wgsl';
 import { DTYPE_BYTES, u32, type Dispatch } from '../gpu/dispatch.ts';
 import { bindAll } from './bindings.ts';
 import type { KernelContext } from './context.ts';
@@ -10,7 +11,7 @@ import { placeParams } from './norm_fused.ts';
 import { dropoutPart, type Dropout } from './random.ts';
 import { expandTemplate } from './template.ts';
 
-/** What a load reads beside its map. */
+/** The buffers that a load reads. */
 interface LoadOperands {
   readonly x: MapView;
   readonly input: MapView | null;
@@ -36,8 +37,8 @@ function operandsOf(load: MapLoad): LoadOperands {
   }
 }
 
-/** Writes out what a load makes, dense or into a slice; into a dense map also what a dropout leaves of it. */
-export function materialise(
+/** Materializes a map: writes to memory what a load computes, dense or into a slice; if dense, optionally after a dropout. */
+export function materialize(
   { geometry }: KernelContext,
   load: MapLoad,
   out: MapView,
@@ -62,7 +63,7 @@ export function materialise(
   return {
     label: `write ${load.kind} [${out.images}, ${out.channels}, ${out.pixels}]${dropout === null ? '' : ', dropout'}`,
     code: expandTemplate('map_write', writeSource, {
-      include: { ...drop.include, relu },
+      include: { ...drop.include, relu, threads: threadsLibrary },
       when: {
         ...drop.when,
         VECTOR: isVector(shape),

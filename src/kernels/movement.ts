@@ -2,6 +2,7 @@ import indexSelectSource from '../../shaders/index_select.wgsl';
 import indexSelectBackwardSource from '../../shaders/index_select_backward.wgsl';
 import strided from '../../shaders/lib_strided.wgsl';
 import stridedCopySource from '../../shaders/strided_copy.wgsl';
+import threadsLibrary from '../../shaders/lib_threads.wgsl';
 import { bytesOf, DTYPE_BYTES, u32, type BufferRef, type Dispatch } from '../gpu/dispatch.ts';
 import type { AdapterProfile } from '../gpu/profile.ts';
 import { spread } from './context.ts';
@@ -32,7 +33,7 @@ export function stridedCopy(
   return {
     label: `move [${shape.join(', ')}]`,
     code: expandTemplate('strided_copy', stridedCopySource, {
-      include: { strided },
+      include: { strided, threads: threadsLibrary },
       when: walk.when,
       substitute: { TYPE_: type, A_ELEMENT_: walk.repeats[0] ? 'u32' : type, ITEMS_: `${walk.items}u` },
     }),
@@ -65,13 +66,15 @@ export function indexSelect(
   y: BufferRef,
   { outer, rows, selected, inner }: Selection,
 ): Dispatch {
+  const count = outer * selected * vectorCount(inner);
   return {
     label: `indexSelect ${selected} of [${outer}, ${rows}, ${inner}]`,
     code: expandTemplate('index_select', indexSelectSource, {
+      include: { threads: threadsLibrary },
       substitute: { TYPE_: vectorOf('u32', inner) },
     }),
     params: {
-      outer: u32(outer),
+      threads: u32(count),
       rows: u32(rows),
       selected: u32(selected),
       inner: u32(vectorCount(inner)),
@@ -82,7 +85,7 @@ export function indexSelect(
       { buffer: indices, access: 'read' },
       { buffer: y, access: 'write' },
     ],
-    workgroups: spread(geometry, Math.ceil((outer * selected * vectorCount(inner)) / 64)),
+    workgroups: spread(geometry, Math.ceil(count / 64)),
     flops: 0,
     bytes: 2 * bytesOf(y) + bytesOf(indices),
   };
@@ -96,18 +99,20 @@ export function indexSelectBackward(
   dx: BufferRef,
   { outer, rows, selected, inner }: Selection,
 ): Dispatch {
+  const count = outer * rows * vectorCount(inner);
   return {
     label: `indexSelect backward ${selected} of [${outer}, ${rows}, ${inner}]`,
     code: expandTemplate('index_select_backward', indexSelectBackwardSource, {
+      include: { threads: threadsLibrary },
       substitute: { TYPE_: vectorOf('f32', inner) },
     }),
-    params: { outer: u32(outer), rows: u32(rows), selected: u32(selected), inner: u32(vectorCount(inner)) },
+    params: { threads: u32(count), rows: u32(rows), selected: u32(selected), inner: u32(vectorCount(inner)) },
     operands: [
       { buffer: dy, access: 'read' },
       { buffer: indices, access: 'read' },
       { buffer: dx, access: 'write' },
     ],
-    workgroups: spread(geometry, Math.ceil((outer * rows * vectorCount(inner)) / 64)),
+    workgroups: spread(geometry, Math.ceil(count / 64)),
     flops: dy.length,
     bytes: bytesOf(dx) + bytesOf(dy) + bytesOf(indices),
   };

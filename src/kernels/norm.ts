@@ -4,6 +4,7 @@ import runningSource from '../../shaders/batch_norm_running.wgsl';
 import statsSource from '../../shaders/batch_norm_stats.wgsl';
 import partsLibrary from '../../shaders/lib_parts.wgsl';
 import rowLibrary from '../../shaders/lib_row.wgsl';
+import threadsLibrary from '../../shaders/lib_threads.wgsl';
 import { bytesOf, DTYPE_BYTES, f32, u32, type BufferRef, type Dispatch } from '../gpu/dispatch.ts';
 import type { AdapterProfile } from '../gpu/profile.ts';
 import { spread, type KernelContext } from './context.ts';
@@ -30,7 +31,7 @@ interface Affine {
   readonly bias: BufferRef | null;
 }
 
-/** How channels are cut into parts, a row of a workgroup or of a thread each. Positions count in elements. */
+/** How channels are cut into parts, each reduced by a workgroup or a thread. Positions count in elements. */
 interface Parts {
   readonly team: boolean;
   readonly lanes: number;
@@ -55,7 +56,7 @@ const PART = {
   shortThread: { least: 16, most: 4096 },
   longThread: { least: 256, most: 16384 },
 };
-/** Parts that keep the adapter busy where each is a workgroup's. */
+/** Parts that keep the adapter busy if a workgroup reduces each. */
 const TEAMS_TO_FILL = 2048;
 
 export function planParts(geometry: AdapterProfile, shape: NormShape): Parts {
@@ -116,7 +117,7 @@ export function batchNormStats(
         substitute: { LANES_: 64 },
       }),
       params: {
-        channels: u32(channels),
+        rows: u32(channels),
         batch: u32(batch),
         length: u32(elementsAlong(shape)),
         parts: u32(cut.parts),
@@ -176,6 +177,7 @@ export function batchNormApply(
   return {
     label: `batchNorm apply [${shape.batch}, ${shape.channels}, ${shape.length}]`,
     code: expandTemplate('batch_norm_apply', applySource, {
+      include: { threads: threadsLibrary },
       when: { WEIGHT: weight !== null, BIAS: bias !== null },
       substitute: { ELEMENT_: elementType(shape) },
     }),

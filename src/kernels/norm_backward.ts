@@ -2,6 +2,7 @@ import backwardSource from '../../shaders/batch_norm_backward.wgsl';
 import sumsFinishSource from '../../shaders/batch_norm_sums_finish.wgsl';
 import sumsSource from '../../shaders/batch_norm_sums.wgsl';
 import rowLibrary from '../../shaders/lib_row.wgsl';
+import threadsLibrary from '../../shaders/lib_threads.wgsl';
 import { bytesOf, DTYPE_BYTES, f32, u32, type BufferRef, type Dispatch } from '../gpu/dispatch.ts';
 import { spread, type KernelContext } from './context.ts';
 import {
@@ -64,7 +65,7 @@ export function batchNormSums(
         when: { TEAM: finish.team },
         substitute: { LANES_: 64 },
       }),
-      params: { channels: u32(channels), parts: u32(cut.parts) },
+      params: { rows: u32(channels), parts: u32(cut.parts) },
       operands: [
         { buffer: products, access: 'read' },
         { buffer: gradients, access: 'read' },
@@ -96,6 +97,7 @@ export function batchNormInputGradient(
   return {
     label: `batchNorm backward [${shape.batch}, ${shape.channels}, ${shape.length}]`,
     code: expandTemplate('batch_norm_backward', backwardSource, {
+      include: { threads: threadsLibrary },
       when: { WEIGHT: weight !== null, TRAINING: training !== null },
       substitute: { ELEMENT_: elementType(shape) },
     }),

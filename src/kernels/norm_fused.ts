@@ -69,7 +69,7 @@ interface NormGradient {
   readonly dropout?: Dropout | null;
 }
 
-/** What convDataFused does to a norm's output gradient, for gradients that no convolution makes. */
+/** Takes a norm's output gradient through its ReLU and weight, as the store of convDataFused does, for gradients from other ops. */
 export function normBackwardFused(
   context: KernelContext,
   { dy, x, norm, relu, gradient, mode, dropout = null }: NormGradient,

@@ -74,7 +74,7 @@ export function joinMoments(
       substitute: { ...substitute, LANES_: plan.lanes },
     }),
     params: uniform({
-      channels: u32(channels),
+      rows: u32(channels),
       fresh_first: u32(fresh.first),
       parts: u32(partials?.parts ?? 0),
       partial_channels: u32(partials?.channels ?? 0),
@@ -139,7 +139,7 @@ export function joinSums(
       substitute: { ...substitute, LANES_: plan.lanes },
     }),
     params: uniform({
-      channels: u32(channels),
+      rows: u32(channels),
       parts: u32(partials.parts),
       table_channels: u32(norm.bufferChannels),
       table_first: u32(norm.offset),

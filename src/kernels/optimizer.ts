@@ -3,6 +3,7 @@ import clipSource from '../../shaders/clip_coefficient.wgsl';
 import nan from '../../shaders/lib_nan.wgsl';
 import sgdSource from '../../shaders/sgd.wgsl';
 import sumSquaresSource from '../../shaders/sum_squares.wgsl';
+import threadsLibrary from '../../shaders/lib_threads.wgsl';
 import { DTYPE_BYTES, f32, u32, type BufferRef, type Dispatch, type Operand } from '../gpu/dispatch.ts';
 import type { AdapterProfile } from '../gpu/profile.ts';
 import { spread, type KernelContext } from './context.ts';
@@ -56,12 +57,13 @@ export function adam(
   return piecesOf(spans, parameters.length).map(({ offset, count, width }) => ({
     label: `${settings.decay === null ? 'adam' : 'adamw'} [${count * width}]`,
     code: expandTemplate('adam', adamSource, {
+      include: { threads: threadsLibrary },
       when: { SCALED: gradScale !== null, DECOUPLED: settings.decay !== null },
       substitute: { TYPE_: typeOf(width) },
     }),
     params: {
       offset: u32(offset),
-      count: u32(count),
+      threads: u32(count),
       beta1: f32(beta1),
       // Taken here, in double precision: 1 - 0.999 in f32 is off by 1e-5.
       rest1: f32(1 - beta1),
@@ -115,6 +117,7 @@ export function sgd(
   return piecesOf(spans, parameters.length).map(({ offset, count, width }) => ({
     label: `sgd [${count * width}]`,
     code: expandTemplate('sgd', sgdSource, {
+      include: { threads: threadsLibrary },
       when: { MOMENTUM: momentum !== null, NESTEROV: settings.nesterov, SCALED: gradScale !== null },
       substitute: {
         TYPE_: typeOf(width),
@@ -125,7 +128,7 @@ export function sgd(
     }),
     params: {
       offset: u32(offset),
-      count: u32(count),
+      threads: u32(count),
       momentum: f32(settings.momentum),
       weight_decay: f32(settings.weightDecay),
       lr: u32(settings.lr),
@@ -153,7 +156,7 @@ export function clipNorm(
   maxNorm: number,
 ): Dispatch[] {
   const { geometry } = context;
-  // Enough threads to fill the device; each adds up what lies a whole grid apart.
+  // Each thread sums elements that are `threads` apart.
   const most = 4 * geometry.threadsToFill;
   let length = 0;
   const parts = vectors.flatMap(({ buffer, spans }) =>
@@ -170,6 +173,7 @@ export function clipNorm(
     ...parts.map(({ buffer, offset, count, width, first, threads }) => ({
       label: `sum of squares [${count * width}]`,
       code: expandTemplate('sum_squares', sumSquaresSource, {
+        include: { threads: threadsLibrary },
         when: { VECTOR: width === 4 },
         substitute: { TYPE_: typeOf(width) },
       }),
@@ -206,7 +210,7 @@ interface Piece {
   readonly width: 1 | 4;
 }
 
-/** Four elements at a time as far as spans lie so, and what is left at their ends one by one. */
+/** Vectors of four elements where a span is aligned, and the rest at its end element by element. */
 function piecesOf(spans: readonly Span[], bufferLength: number): Piece[] {
   return spans.flatMap(({ offset, length }): Piece[] => {
     if (bufferLength % 4 !== 0 || offset % 4 !== 0) return [{ offset, count: length, width: 1 }];

@@ -6,6 +6,7 @@ import relu from '../../shaders/lib_relu.wgsl';
 import window from '../../shaders/lib_window.wgsl';
 import maxSource from '../../shaders/max_pool.wgsl';
 import maxBackwardSource from '../../shaders/max_pool_backward.wgsl';
+import threadsLibrary from '../../shaders/lib_threads.wgsl';
 import { DTYPE_BYTES, movedBytes, i32, u32 } from '../gpu/dispatch.ts';
 import type { BufferRef, Dispatch, Operand, ParamValue } from '../gpu/dispatch.ts';
 import type { AdapterProfile } from '../gpu/profile.ts';
@@ -51,7 +52,7 @@ export function maxPool(
 ): Dispatch {
   const { operands, substitute } = forwardOperands(x, y, indices, views);
   const code = expandTemplate('max_pool', maxSource, {
-    include: { window, view, nan, relu },
+    include: { window, view, nan, relu, threads: threadsLibrary },
     when: { ...windowOptions(shape, false), ...viewOptions(views), INDICES: indices !== null },
     substitute,
   });
@@ -87,7 +88,7 @@ export function avgPool(
 ): Dispatch {
   const { operands, substitute } = forwardOperands(x, y, null, views);
   const code = expandTemplate('avg_pool', avgSource, {
-    include: { window, view, relu },
+    include: { window, view, relu, threads: threadsLibrary },
     when: { ...windowOptions(shape, countPadding), ...viewOptions(views) },
     substitute,
   });
@@ -154,7 +155,7 @@ function viewParams({ x, y }: PoolViews): Record<string, ParamValue> {
 }
 
 const windowTemplate = (shape: PoolShape, countPadding: boolean): TemplateValues => ({
-  include: { window },
+  include: { window, threads: threadsLibrary },
   when: { ...windowOptions(shape, countPadding), VIEWS: false, ACTIVATION: false },
 });
 

@@ -3,6 +3,7 @@ import nan from '../../shaders/lib_nan.wgsl';
 import dropoutLibrary from '../../shaders/lib_dropout.wgsl';
 import random from '../../shaders/lib_random.wgsl';
 import fillSource from '../../shaders/random_fill.wgsl';
+import threadsLibrary from '../../shaders/lib_threads.wgsl';
 import { bytesOf, f32, u32, type BufferRef, type Dispatch, type ParamValue } from '../gpu/dispatch.ts';
 import type { AdapterProfile } from '../gpu/profile.ts';
 import { spread } from './context.ts';
@@ -22,11 +23,11 @@ export function randomFill(
   return {
     label: `random ${distribution} [${length}]`,
     code: expandTemplate('random_fill', fillSource, {
-      include: { random },
+      include: { random, threads: threadsLibrary },
       when: { VECTOR: length % 4 === 0, PAST: false },
       substitute: { SAMPLE_: `${distribution}_of` },
     }),
-    params: { length: u32(length), op: u32(op) },
+    params: { threads: u32(Math.ceil(length / 4)), length: u32(length), op: u32(op) },
     operands: [{ buffer: y, access: 'write' }],
     usesScalars: true,
     workgroups: spread(geometry, Math.ceil(length / 256)),
@@ -83,10 +84,11 @@ export function dropout(
   return {
     label: `dropout ${p} [${length}]`,
     code: expandTemplate('dropout', dropoutSource, {
-      include: { random, nan },
+      include: { random, nan, threads: threadsLibrary },
       when: { VECTOR: length % 4 === 0, PAST: past !== undefined },
     }),
     params: {
+      threads: u32(Math.ceil(length / 4)),
       length: u32(length),
       op: u32(op),
       threshold: u32(dropoutThreshold(p)),

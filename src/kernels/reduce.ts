@@ -157,7 +157,7 @@ function pass(
       },
     }),
     params: {
-      outputs: u32(outputs),
+      rows: u32(outputs),
       splits: u32(splits),
       reduce: u32(reduce),
       inner: u32(inner),

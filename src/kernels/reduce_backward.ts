@@ -1,5 +1,6 @@
 import nan from '../../shaders/lib_nan.wgsl';
 import source from '../../shaders/reduce_backward.wgsl';
+import threadsLibrary from '../../shaders/lib_threads.wgsl';
 import { movedBytes, f32, u32, type BufferRef, type Dispatch, type Operand } from '../gpu/dispatch.ts';
 import { spread, type KernelContext } from './context.ts';
 import { reduce, type Block } from './reduce.ts';
@@ -120,7 +121,7 @@ function dispatch(
   return {
     label: `${mode} gradient [${dimensions.map(({ size }) => size).join(', ')}]`,
     code: expandTemplate('reduce_backward', source, {
-      include: { nan },
+      include: { nan, threads: threadsLibrary },
       when: {
         TIES: mode === 'equal' || mode === 'share',
         WHOLE: whole,

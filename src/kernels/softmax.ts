@@ -1,5 +1,6 @@
 import lossSource from '../../shaders/cross_entropy.wgsl';
 import lossBackwardSource from '../../shaders/cross_entropy_backward.wgsl';
+import exponentials from '../../shaders/lib_exponentials.wgsl';
 import nan from '../../shaders/lib_nan.wgsl';
 import rowLibrary from '../../shaders/lib_row.wgsl';
 import softmaxSource from '../../shaders/softmax.wgsl';
@@ -24,6 +25,7 @@ export function softmaxForward(
   ];
   const shader = {
     name: log ? 'logSoftmax' : 'softmax',
+    include: { exponentials },
     source: softmaxSource,
     when: { LOG: log },
   };
@@ -62,7 +64,7 @@ export function crossEntropyLosses(
     { buffer: losses, access: 'write' },
   ];
   const when = { SOFT: target.dtype === 'f32' };
-  const shader = { name: 'crossEntropy', source: lossSource, when };
+  const shader = { name: 'crossEntropy', source: lossSource, when, include: { exponentials } };
   const extent = { outer: losses.length, reduce: logits.length / losses.length, inner: 1 };
   return rowDispatch(geometry, shader, operands, extent, {}, 4);
 }
@@ -80,7 +82,12 @@ export function crossEntropyGradient(
     { buffer: dlogits, access: 'write' },
   ];
   const when = { SOFT: target.dtype === 'f32', EACH: each };
-  const shader = { name: 'crossEntropy backward', source: lossBackwardSource, when };
+  const shader = {
+    name: 'crossEntropy backward',
+    source: lossBackwardSource,
+    when,
+    include: { exponentials },
+  };
   const extent = { outer: rows, reduce: logits.length / rows, inner: 1 };
   return rowDispatch(geometry, shader, operands, extent, { scale: f32(scale) }, 6);
 }
@@ -89,12 +96,13 @@ interface RowShader {
   readonly name: string;
   readonly source: string;
   readonly when: Readonly<Record<string, boolean>>;
+  readonly include?: Readonly<Record<string, string>>;
 }
 
 /** A workgroup for each row where rows are long and contiguous and workgroup memory is fast; a thread otherwise. */
 function rowDispatch(
   geometry: AdapterProfile,
-  { name, source, when }: RowShader,
+  { name, source, when, include }: RowShader,
   operands: readonly Operand[],
   { outer, reduce, inner }: Extent,
   params: NonNullable<Dispatch['params']>,
@@ -106,7 +114,7 @@ function rowDispatch(
   return {
     label: `${name} [${outer}, ${reduce}, ${inner}]`,
     code: expandTemplate(name, source, {
-      include: { row: rowLibrary, nan },
+      include: { row: rowLibrary, nan, ...include },
       when: { TEAM: team, ...when },
       substitute: { LANES_: lanes },
     }),

@@ -94,7 +94,7 @@ export function planWalk(
   const last = steps.at(-1) ?? { size: 1, a: 0, b: 0 };
   const threads = steps.reduce((count, { size }) => count * size, 1);
   const params: Record<string, ParamValue> = {
-    count: u32(threads),
+    threads: u32(threads),
     a_base: u32(a.offset / widthA),
     b_base: u32(b.offset / widthB),
     a_step: u32(inner.a),

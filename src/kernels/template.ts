@@ -5,7 +5,7 @@
  *   //#if NAME  //#else  //#endif     kept or dropped by a boolean option (nesting allowed)
  *   NAME_                  identifiers in upper case with a trailing underscore: replaced by an expression or type
  *
- * Everything named must be used and everything used must be named, so a typing error cannot pass.
+ * Everything named must be used and everything used must be named, so a typing error cannot pass. Comments stay as they are.
  */
 export interface TemplateValues {
   readonly include?: Readonly<Record<string, string>>;
@@ -19,8 +19,30 @@ const ELSE = /^[ \t]*\/\/#else[ \t]*$/;
 const ENDIF = /^[ \t]*\/\/#endif[ \t]*$/;
 const SUBSTITUTE = /\b[A-Z][A-Z0-9_]*_(?![A-Za-z0-9_])/g;
 
+/** Expanded shaders. A step of a net has a thousand dispatches of a hundred kernels, and expanding takes most of its planning. */
+const expanded = new Map<string, string>();
+const numbers = new Map<string, number>();
+
+/** A short name for a text, the same for equal texts. */
+function numberOf(text: string): number {
+  const known = numbers.get(text) ?? numbers.size;
+  if (known === numbers.size) numbers.set(text, known);
+  return known;
+}
+
 /** Expands a shader; throws an Error naming the shader and the name that is missing or unused. */
 export function expandTemplate(name: string, source: string, values: TemplateValues = {}): string {
+  const { include = {}, when = {}, substitute = {} } = values;
+  const includes = Object.entries(include).map(([key, text]) => [key, numberOf(text)]);
+  const key = JSON.stringify([name, numberOf(source), includes, when, substitute]);
+  const known = expanded.get(key);
+  if (known !== undefined) return known;
+  const text = expand(name, source, values);
+  expanded.set(key, text);
+  return text;
+}
+
+function expand(name: string, source: string, values: TemplateValues): string {
   const used = new Set<string>();
   const included = includeLines(name, source.split('\n'), values.include ?? {}, used, 0);
   for (const line of included) for (const key of codeOf(line).match(SUBSTITUTE) ?? []) used.add(key);
@@ -84,11 +106,13 @@ function substituteLine(
   line: string,
   values: Readonly<Record<string, string | number>>,
 ): string {
-  return codeOf(line).replace(SUBSTITUTE, (key) => {
+  const code = codeOf(line);
+  const substituted = code.replace(SUBSTITUTE, (key) => {
     const value = values[key];
     if (value === undefined) throw new Error(`shader ${name} needs a value for ${key}`);
     return String(value);
   });
+  return substituted + line.slice(code.length);
 }
 
 function codeOf(line: string): string {

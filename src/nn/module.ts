@@ -1,4 +1,5 @@
 import { activeTrace, type Watched } from '../tensor/graph/guards.ts';
+import { checkOptions, flag, type OptionKinds } from '../tensor/graph/options.ts';
 import type { RecordingDevice } from '../tensor/graph/recording_device.ts';
 import type { Tensor } from '../tensor/graph/tensor.ts';
 import { ModuleTensor, Parameter } from './parameter.ts';
@@ -6,6 +7,13 @@ import { checkStateDict, type HostTensor, type LoadReport, type StateDict } from
 
 /** PyTorch counts batches always, layers here only where BatchNorm averages over all of them. */
 const IGNORED = 'num_batches_tracked';
+
+interface LoadOptions {
+  /** Refuse missing and unexpected names. Default true. */
+  readonly strict?: boolean;
+}
+
+const LOAD_OPTIONS: OptionKinds<LoadOptions> = { strict: flag };
 
 /**
  * Base of layers and nets. What a module holds is found by walking its own properties in the order in which its class
@@ -134,11 +142,12 @@ export abstract class Module {
    * anything is changed, that lists all wrong shapes and, if `strict` (default), all missing and unexpected names.
    * Gives the names that did not fit.
    */
-  loadStateDict(dict: StateDict, options: { readonly strict?: boolean } = {}): LoadReport {
+  loadStateDict(dict: StateDict, options: LoadOptions = {}): LoadReport {
+    const { strict = true } = checkOptions('loadStateDict', options, LOAD_OPTIONS);
     const here = this.namedTensors();
     const isWanted = (name: string): boolean => here.has(name) || name.split('.').at(-1) !== IGNORED;
     const given = new Map([...dict].filter(([name]) => isWanted(name)));
-    const report = checkStateDict(this.constructor.name, here, given, options.strict ?? true);
+    const report = checkStateDict(this.constructor.name, here, given, strict);
     for (const [name, { data }] of given) {
       here.get(name)?.set(Float32Array.from(data));
     }

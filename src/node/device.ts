@@ -1,5 +1,5 @@
 import { Gpu, type GpuOptions } from '../gpu/gpu.ts';
-import { Device, type DeviceOptions } from '../tensor/device.ts';
+import { checkDeviceOptions, Device, type DeviceOptions } from '../tensor/device.ts';
 import { openNodeGpu } from './adapter.ts';
 
 /** A device in Node: Dawn from npm, on hardware or on a software adapter. */
@@ -9,6 +9,7 @@ export class NodeDevice extends Device {
    * variable DEBUG.
    */
   static override async create(options: DeviceOptions = {}): Promise<NodeDevice> {
+    checkDeviceOptions(options);
     const all: DeviceOptions = { ...debugLevel(process.env['DEBUG']), ...options };
     if (all.gpuDevice !== undefined) return new NodeDevice(Gpu.fromDevice(all.gpuDevice, all), all);
     const { adapter = 'auto', profile = 'checked' } = all;

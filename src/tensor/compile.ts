@@ -15,8 +15,10 @@ import {
   heldStorages,
   keyOf,
   planFunction,
+  specOf,
   traceFunction,
   type CheckedInput,
+  type InputSpec,
   type StepInput,
   type StepResult,
   type TracedFunction,
@@ -93,11 +95,12 @@ export function compileFunction<Result extends StepResult>(
       // A failure marks the tensors it concerns, whose readers see it.
       device.flush().catch(() => undefined);
       const inputs = given.map((input, i) => checkInput(device, input, i));
-      const key = keyOf(inputs);
+      const specs = inputs.map(specOf);
+      const key = keyOf(specs);
       const known = plans.get(key) ?? [];
       let found = known.find(({ traced }) => holds(traced));
       if (found === undefined) {
-        found = compilePlan(device, memory, fn, inputs);
+        found = compilePlan(device, memory, fn, specs);
         traces++;
         known.push(found);
         if (known.length > PLANS_KEPT) known.shift()?.release();
@@ -122,7 +125,7 @@ export function compileFunction<Result extends StepResult>(
         device,
         target,
         fn,
-        given.map((input, i) => checkInput(device, input, i)),
+        given.map((input, i) => specOf(checkInput(device, input, i))),
         {
           fusion: options.fusion ?? device.fusion,
           baked: gpu.bakesParams,
@@ -155,7 +158,7 @@ function compilePlan(
   device: CompilingDevice,
   memory: HeldMemory,
   fn: (...inputs: Tensor[]) => StepResult,
-  inputs: readonly CheckedInput[],
+  inputs: readonly InputSpec[],
 ): CompiledPlan {
   const { target, gpu } = device.runtime;
   const traced = traceFunction(device, target, fn, inputs, device.fusion);

@@ -4,7 +4,7 @@ import { compileFunction, type CompiledFunction } from './compile.ts';
 import { dtypeOfArray, viewOf, type HostDType, type TypedArray } from './graph/dtype.ts';
 import { asError } from './graph/errors.ts';
 import { hostArray, type NestedNumbers } from './graph/host_data.ts';
-import { checkOptions, flag, type OptionKinds } from './graph/options.ts';
+import { checkOptions, flag, fn, number, oneOf, type OptionKinds } from './graph/options.ts';
 import { RecordingDevice, type Move } from './graph/recording_device.ts';
 import { checkShape, elementCount, formatShape, type Shape } from './graph/shape.ts';
 import type { LogicalStorage } from './graph/storage.ts';
@@ -35,6 +35,21 @@ export interface DeviceOptions extends GpuOptions {
   readonly fusion?: boolean;
 }
 
+const DEVICE_OPTIONS: OptionKinds<DeviceOptions> = {
+  adapter: oneOf('auto', 'gpu', 'software'),
+  gpuDevice: { what: 'a GPUDevice', accepts: (value) => typeof value === 'object' && value !== null },
+  fusion: flag,
+  profile: oneOf('checked', 'fast'),
+  debug: number('of 0 to 4', (level) => Number.isInteger(level) && level >= 0 && level <= 4),
+  log: fn,
+  poison: flag,
+  bakeParams: flag,
+};
+
+/** Throws a TypeError or RangeError for options that a device does not have. */
+export const checkDeviceOptions = (options: DeviceOptions): DeviceOptions =>
+  checkOptions('Device.create', options, DEVICE_OPTIONS);
+
 /** Makes tensors, records what is done with them, and runs it. */
 export class Device extends RecordingDevice {
   readonly gpu: Gpu;
@@ -53,6 +68,7 @@ export class Device extends RecordingDevice {
    * where there is no WebGPU, or no adapter of the kind asked for.
    */
   static async create(options: DeviceOptions = {}): Promise<Device> {
+    checkDeviceOptions(options);
     if (options.gpuDevice !== undefined)
       return new Device(Gpu.fromDevice(options.gpuDevice, options), options);
     const choice = options.adapter ?? 'auto';

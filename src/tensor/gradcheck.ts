@@ -1,4 +1,5 @@
 import { noGrad } from './graph/autograd.ts';
+import { checkOptions, number, type OptionKinds } from './graph/options.ts';
 import { elementCount, formatShape } from './graph/shape.ts';
 import type { Tensor } from './graph/tensor.ts';
 
@@ -8,6 +9,9 @@ export interface GradcheckOptions {
   /** Largest relative distance (norm over norm, per input) that passes. */
   readonly tolerance?: number;
 }
+
+const above0 = number('above 0', (value) => value > 0);
+const GRADCHECK_OPTIONS: OptionKinds<GradcheckOptions> = { step: above0, tolerance: above0 };
 
 export interface GradcheckResult {
   readonly passed: boolean;
@@ -23,8 +27,9 @@ export interface GradcheckResult {
 export async function gradcheck(
   fn: (...inputs: Tensor[]) => Tensor,
   inputs: readonly Tensor[],
-  { step = 1e-2, tolerance = 1e-2 }: GradcheckOptions = {},
+  options: GradcheckOptions = {},
 ): Promise<GradcheckResult> {
+  const { step = 1e-2, tolerance = 1e-2 } = checkOptions('gradcheck', options, GRADCHECK_OPTIONS);
   const device = inputs[0]?.device;
   if (device === undefined || !inputs.some((input) => input.requiresGrad)) {
     throw new Error('gradcheck needs an input with requiresGrad');

@@ -53,9 +53,9 @@ declare module './graph/tensor.ts' {
     readonly device: Device;
     /**
      * Gradients of this tensor with respect to every leaf that requires one, added to the leaves' `grad`. `gradient`
-     * is the one that flows in, of this tensor's shape; a scalar's defaults to 1.
+     * flows in, of this tensor's shape; a scalar's defaults to 1. Options may stand in its place.
      */
-    backward(gradient?: Tensor, options?: BackwardOptions): void;
+    backward(gradient?: Tensor | BackwardOptions | null, options?: BackwardOptions): void;
     /** A copy of the elements, without gradient history. */
     clone(): Tensor;
     /** Largest element, or along a dimension the largest elements with their places. */

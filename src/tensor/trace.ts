@@ -58,20 +58,28 @@ export function checkInput(device: RecordingDevice, input: StepInput, index: num
   return input;
 }
 
-const dtypeOfInput = (input: CheckedInput): DType =>
-  input instanceof Tensor ? input.dtype : dtypeOfArray(input.data);
+/** What a plan depends on of an input. */
+export interface InputSpec {
+  readonly shape: Shape;
+  readonly dtype: DType;
+}
+
+export const specOf = (input: CheckedInput): InputSpec => ({
+  shape: input.shape,
+  dtype: input instanceof Tensor ? input.dtype : dtypeOfArray(input.data),
+});
 
 /** Names the inputs' shapes and types, and whether gradients are recorded. */
-export const keyOf = (inputs: readonly CheckedInput[]): string =>
+export const keyOf = (inputs: readonly InputSpec[]): string =>
   [
     isGradEnabled() ? 'grad' : 'no grad',
-    ...inputs.map((input) => `${dtypeOfInput(input)}${formatShape(input.shape)}`),
+    ...inputs.map(({ dtype, shape }) => `${dtype}${formatShape(shape)}`),
   ].join();
 
 /** Placeholders for inputs; the runtime gives them memory when the plan is bound. */
-function placeholders(device: RecordingDevice, inputs: readonly CheckedInput[]): Tensor[] {
-  return inputs.map((input) => {
-    const value = Value.create(dtypeOfInput(input), input.shape, 'input', 'input');
+function placeholders(device: RecordingDevice, inputs: readonly InputSpec[]): Tensor[] {
+  return inputs.map(({ dtype, shape }) => {
+    const value = Value.create(dtype, shape, 'input', 'input');
     value.storage.resident = true;
     return new Tensor(device, value);
   });
@@ -85,7 +93,7 @@ export function traceFunction(
   device: RecordingDevice,
   target: PlanTarget,
   fn: (...inputs: Tensor[]) => StepResult,
-  inputs: readonly CheckedInput[],
+  inputs: readonly InputSpec[],
   fusion: boolean,
 ): TracedFunction {
   const slots = placeholders(device, inputs);
@@ -153,7 +161,7 @@ export function planFunction(
   device: RecordingDevice,
   target: PlanTarget,
   fn: (...inputs: Tensor[]) => StepResult,
-  inputs: readonly CheckedInput[],
+  inputs: readonly InputSpec[],
   { fusion, baked, onPlan }: PlanOptions,
 ): PlanStatistics {
   const slots = placeholders(device, inputs);

@@ -21,7 +21,7 @@ export async function bundle(entries: Readonly<Record<string, string>>): Promise
     root,
     configFile: false,
     logLevel: 'warn',
-    plugins: [wgsl()],
+    plugins: [wgsl({ small: true })],
     build: {
       write: false,
       minify: true,

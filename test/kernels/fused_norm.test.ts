@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { BufferRef } from '../../src/gpu/dispatch.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
-import { materialise } from '../../src/kernels/map_ops.ts';
+import { materialize } from '../../src/kernels/map_ops.ts';
 import type { MapView } from '../../src/kernels/maps.ts';
 import { mapMoments, normBackwardFused } from '../../src/kernels/norm_fused.ts';
 import { joinMoments, joinSums } from '../../src/kernels/norm_join.ts';
@@ -283,11 +283,11 @@ describe.each(VARIANTS)('fused norms, $kind kernels', ({ kind, bakeParams }) => 
     const results = await runTwice(
       gpu,
       [
-        materialise(context, { kind: 'plain', map: x.view }, plain),
-        materialise(context, { ...activation, relu: true }, active),
-        materialise(context, { ...activation, relu: true }, part.view),
-        materialise(context, { ...activation, relu: false }, linear),
-        materialise(
+        materialize(context, { kind: 'plain', map: x.view }, plain),
+        materialize(context, { ...activation, relu: true }, active),
+        materialize(context, { ...activation, relu: true }, part.view),
+        materialize(context, { ...activation, relu: false }, linear),
+        materialize(
           context,
           { kind: 'gradient', gradient: other.view, input: x.view, coefficients: coefficients.table },
           gradient,

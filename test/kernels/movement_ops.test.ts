@@ -30,7 +30,7 @@ describe('reshapes', () => {
     expect(w.squeeze(x, 0).shape).toEqual([2, 1, 3, 1]);
     expect(w.unsqueeze(x, -1).shape).toEqual([2, 1, 3, 1, 1]);
     expect(w.unsqueeze(x, 1).shape).toEqual([2, 1, 1, 3, 1]);
-    expect(() => w.unsqueeze(x, 5)).toThrow('takes -5 to 4, got 5');
+    expect(() => w.unsqueeze(x, 5)).toThrow('takes a dim of -5 to 4, got 5');
   });
 });
 
@@ -119,11 +119,11 @@ describe('errors name what does not fit', () => {
     ['concat along 0: shapes [2, 3] and [2, 4] differ', () => w.concat([counting([2, 3]), counting([2, 4])])],
     ['concat needs at least one tensor', () => w.concat([])],
     ['slice 3:3 of 3 elements along 0 is empty', () => w.slice(counting([3]), { dim: 0, start: 3 })],
-    ['whole step of at least 1, got 0', () => w.slice(counting([3]), { dim: 0, step: 0 })],
-    ['pad of [3] needs two whole numbers', () => w.pad(counting([3]), [[-1, 0]])],
+    ['step must be an integer of at least 1, got 0', () => w.slice(counting([3]), { dim: 0, step: 0 })],
+    ['pad of [3] needs [before, after] for each dimension', () => w.pad(counting([3]), [[-1, 0]])],
     ['indices of i32 [n], got f32 [3]', () => w.indexSelect(counting([3]), 0, counting([3]))],
-    ['chunk needs a whole number above 0, got 0', () => w.chunk(counting([3]), 0)],
-    ['dimension 2 is outside', () => w.transpose(counting([2, 3]), 0, 2)],
+    ['chunk needs an integer of at least 1 for the chunks, got 0', () => w.chunk(counting([3]), 0)],
+    ['2 is no dimension of shape [2, 3]', () => w.transpose(counting([2, 3]), 0, 2)],
   ])('%s', (message, run) => {
     expect(run).toThrow(message);
   });

@@ -122,7 +122,7 @@ describe('dropout as an op', () => {
     const device = await testDevice();
     const x = device.tensor([1, 2]);
     expect(dropoutOf(x, { training: false })).toBe(x);
-    expect(() => dropoutOf(x, { p: 1.5 })).toThrow('p in [0, 1], got 1.5');
+    expect(() => dropoutOf(x, { p: 1.5 })).toThrow('dropout: p must be a number of 0 to 1, got 1.5');
     await device.destroy();
   });
 });

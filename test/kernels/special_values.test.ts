@@ -4,7 +4,7 @@ import type { Gpu } from '../../src/gpu/gpu.ts';
 import type { Description } from '../../src/gpu/profile.ts';
 import { convDataFused, convForwardFused, convWeightFused } from '../../src/kernels/conv_fused.ts';
 import type { GemmChoice } from '../../src/kernels/gemm_choice.ts';
-import { materialise } from '../../src/kernels/map_ops.ts';
+import { materialize } from '../../src/kernels/map_ops.ts';
 import { normBackwardFused } from '../../src/kernels/norm_fused.ts';
 import { clipNorm } from '../../src/kernels/optimizer.ts';
 import { avgPoolFused, maxPoolFused } from '../../src/kernels/pool_fused.ts';
@@ -185,7 +185,7 @@ describe.each([
       const results = await runDispatches(
         gpu,
         [
-          materialise(context, load, written),
+          materialize(context, load, written),
           avgPoolFused(context, load, mean, shape),
           maxPoolFused(context, load, most, null, shape),
           ...backward.dispatches,

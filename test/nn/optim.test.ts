@@ -309,7 +309,9 @@ describe('what an optimiser refuses', () => {
     const frozen = device.tensor([1, 2]);
     expect(() => new Adam([frozen])).toThrow('at least one parameter that requires a gradient');
     const p = device.tensor([1, 2], [2], { requiresGrad: true });
-    expect(() => new Adam([p], { lr: -1 })).toThrow('the learning rate must be at least 0, got -1');
+    expect(() => new Adam([p], { lr: -1 })).toThrow(
+      'the learning rate must be a finite number of at least 0, got -1',
+    );
     expect(() => new Adam([p], { betas: [0.9, 1] })).toThrow('betas must lie in [0, 1), got 0.9, 1');
     expect(() => new Sgd([p], { lr: 1, nesterov: true })).toThrow('nesterov needs momentum');
   });

@@ -34,7 +34,7 @@ describe('checkOptions', () => {
     [{ kernel_size: 2 }, "op has no option 'kernel_size': did you mean 'kernelSize'?"],
     [{ kernelSize: 2, keepdims: true }, "op has no option 'keepdims': did you mean 'keepDim'?"],
     [{ kernelSize: 2, WeightDecay: 1 }, "did you mean 'weightDecay'?"],
-    [{ kernelSize: 2, colour: 1 }, "op has no option 'colour': it takes kernelSize, keepDim and weightDecay"],
+    [{ kernelSize: 2, color: 1 }, "op has no option 'color': it takes kernelSize, keepDim and weightDecay"],
     [{ kernelSize: 2, constructor: 1 }, "op has no option 'constructor'"],
     [{ kernelSize: 2, keepDim: 1 }, 'op: keepDim must be true or false, got 1'],
     [{ kernelSize: 2, keepDim: null }, 'op: keepDim must be true or false, got null'],

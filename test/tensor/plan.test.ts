@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Dispatch } from '../../src/gpu/dispatch.ts';
-import { colourBuffers } from '../../src/tensor/plan/colour.ts';
+import { colorBuffers } from '../../src/tensor/plan/color.ts';
 import { lifetimes, type Lifetime } from '../../src/tensor/plan/liveness.ts';
 import { pack } from '../../src/tensor/plan/pack.ts';
 import { LogicalStorage } from '../../src/tensor/graph/storage.ts';
@@ -65,15 +65,15 @@ describe('planner', () => {
     expect(() => pack(spans, bytes, 2 * 256)).toThrow('does not fit');
   });
 
-  it('never gives one colour to what a dispatch reads and to what it writes', () => {
+  it('never gives one color to what a dispatch reads and to what it writes', () => {
     for (let seed = 0; seed < 30; seed++) {
       const program = randomProgram(seed, 120);
-      const colours = colourBuffers(program, nothing);
+      const colors = colorBuffers(program, nothing);
       for (const { operands } of program) {
-        const [written, ...read] = operands.map(({ buffer }) => colours.get(buffer));
+        const [written, ...read] = operands.map(({ buffer }) => colors.get(buffer));
         expect(read).not.toContain(written);
       }
-      expect(Math.max(...colours.values())).toBeLessThan(8);
+      expect(Math.max(...colors.values())).toBeLessThan(8);
     }
   });
 

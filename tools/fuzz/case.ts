@@ -35,8 +35,8 @@ export interface Input {
 
 export interface Loss {
   readonly of: number;
-  /** `dot`: with fixed random weights; `cross`: cross entropy of its rows. */
-  readonly kind: 'dot' | 'square' | 'sum' | 'cross';
+  /** `dot`: with fixed random weights; `cross`: cross entropy of its rows; `given`: the value itself, whose gradient is given. */
+  readonly kind: 'dot' | 'square' | 'sum' | 'cross' | 'given';
 }
 
 export interface Update {
@@ -47,7 +47,7 @@ export interface Update {
   readonly outside?: boolean;
 }
 
-export interface Plant {
+interface Plant {
   /** A leaf's name, or `input0`. */
   readonly name: string;
   /** Modulo the number of elements. */
@@ -130,17 +130,15 @@ export const PARTS = ['first', 'second', 'inner', 'even'] as const;
 export type Part = (typeof PARTS)[number];
 
 /** `instance`: [1, N C, H, W]. `rows`: [N, C, H W, 1]. `fold`: [N, C / 2, 2 H, W]. `unfold`: [N, 2 C, H / 2, W]. */
-export const VIEWS = [
-  'same',
-  'instance',
-  'merge',
-  'rows',
-  'swap',
-  'fold',
-  'unfold',
-  'flat',
-  'squeeze',
-  'unsqueeze',
-  'line',
-] as const;
-export type View = (typeof VIEWS)[number];
+export type View =
+  | 'same'
+  | 'instance'
+  | 'merge'
+  | 'rows'
+  | 'swap'
+  | 'fold'
+  | 'unfold'
+  | 'flat'
+  | 'squeeze'
+  | 'unsqueeze'
+  | 'line';

@@ -40,18 +40,21 @@ const BATCHES = [1, 2, 3];
 const CHANNELS = [1, 2, 3, 4, 6, 8, 12];
 const SIZES = [3, 4, 5, 6, 8, 9];
 const EPS = [1e-5, 1e-3, 0.1];
+/** All products are multiples of 4, which have kernels of their own. */
+const FEW = { channels: [2, 4, 8], sizes: [4, 6] };
 
 class Drawing {
   readonly #word: () => number;
   readonly #without: ReadonlySet<Ingredient>;
   /** Any kernel may be needed, rather than those of a few common steps. */
   readonly #varied: boolean;
+  readonly #channels: readonly number[];
   readonly #inputs: Input[] = [];
   readonly #steps: Step[] = [];
   readonly #shapes: Shape[] = [];
   #names = 0;
-  #stats: string[] = [];
-  #convs: Extract<Step, { op: 'conv' }>[] = [];
+  readonly #convs: Extract<Step, { op: 'conv' }>[] = [];
+  readonly #norms: Extract<Step, { op: 'norm' }>[] = [];
 
   constructor(name: string, without: ReadonlySet<Ingredient>) {
     const start = fnv1a(name);
@@ -59,12 +62,15 @@ class Drawing {
     this.#word = () => hashWord(start, i++);
     this.#without = without;
     this.#varied = !without.has('variety');
+    this.#channels = this.#varied ? CHANNELS : FEW.channels;
   }
 
   case(seed: number): Case {
-    const shape = [this.#of(BATCHES), this.#of(CHANNELS), this.#of(SIZES), this.#of(SIZES)];
+    const sizes = this.#varied ? SIZES : FEW.sizes;
+    const shape = [this.#of(BATCHES), this.#of(this.#channels), this.#of(sizes), this.#of(sizes)];
     this.#addInput({ shape, ...(this.#chance(0.3) && { leaf: true }) });
-    if (this.#chance(0.15)) this.#addInput({ shape: [shape[0] ?? 1, this.#of(CHANNELS), ...shape.slice(2)] });
+    if (this.#chance(0.15))
+      this.#addInput({ shape: [shape[0] ?? 1, this.#of(this.#channels), ...shape.slice(2)] });
     const length = this.#inputs.length + 3 + this.#below(9);
     while (this.#shapes.length < length) this.#tryPart();
     const optimizer = this.#optimizer();
@@ -123,6 +129,7 @@ class Drawing {
       [1, () => this.#residual(x)],
       [weight(1), () => this.#gate(x)],
       [1, () => this.#sharedConv(x)],
+      [1, () => this.#sharedNorm(x)],
       [weight(1, 'eps'), () => this.#twoNorms(x)],
       [weight(3, 'views'), () => this.#view(x)],
       [weight(1, 'views'), () => this.#instanceNorm(x)],
@@ -167,7 +174,13 @@ class Drawing {
     if (!this.#varied) {
       const kernel = this.#of([1, 3]);
       const size = kernel === 3 ? { kernel, padding: 1 } : { kernel };
-      return this.#addConv({ op: 'conv', of: [x], name: this.#name('c'), out: this.#of(CHANNELS), ...size });
+      return this.#addConv({
+        op: 'conv',
+        of: [x],
+        name: this.#name('c'),
+        out: this.#of(this.#channels),
+        ...size,
+      });
     }
     const [, channels = 1, height = 1, width = 1] = this.#shapeAt(x);
     const kernel = Math.min(height, width) < 3 ? 1 : this.#of([1, 1, 3, 3, 2]);
@@ -177,7 +190,7 @@ class Drawing {
       op: 'conv',
       of: [x],
       name: this.#name('c'),
-      out: this.#of(CHANNELS),
+      out: this.#of(this.#channels),
       kernel,
       ...(this.#chance(0.2) && { stride: 2 }),
       ...(kernel === 3 && this.#chance(0.85) && { padding: dilation }),
@@ -207,9 +220,8 @@ class Drawing {
     const shape = this.#shapeAt(x);
     if (shape.length < 2 || count(shape) / (shape[1] ?? 1) < 12) return x;
     const stats = this.#chance(0.5) ? this.#name('s') : undefined;
-    if (stats !== undefined) this.#stats.push(stats);
     const chosen = eps ?? (!this.#without.has('eps') && this.#chance(0.25) ? this.#of(EPS) : undefined);
-    return this.#add({
+    return this.#addNorm({
       op: 'norm',
       of: [x],
       name: this.#name('n'),
@@ -217,6 +229,18 @@ class Drawing {
       ...(stats !== undefined && { stats }),
       ...(chosen !== undefined && { eps: chosen }),
     });
+  }
+
+  #addNorm(step: Extract<Step, { op: 'norm' }>): number {
+    this.#norms.push(step);
+    return this.#add(step);
+  }
+
+  /** The leaves of a norm on another value, its running statistics included. */
+  #sharedNorm(x: number): void {
+    const channels = this.#shapeAt(x)[1];
+    const known = this.#norms.filter(({ of: [from] }) => this.#shapeAt(from)[1] === channels);
+    if (known.length > 0) this.#relu(this.#add({ ...this.#of(known), of: [x] }));
   }
 
   #relu(x: number): number {
@@ -272,7 +296,13 @@ class Drawing {
   }
 
   #conv1(x: number): number {
-    return this.#add({ op: 'conv', of: [x], name: this.#name('c'), out: this.#of(CHANNELS), kernel: 1 });
+    return this.#add({
+      op: 'conv',
+      of: [x],
+      name: this.#name('c'),
+      out: this.#of(this.#channels),
+      kernel: 1,
+    });
   }
 
   #residual(x: number): void {
@@ -354,7 +384,7 @@ class Drawing {
       const cross = this.#varied && shape.length > 1 && count(shape.slice(1)) > 1 && this.#chance(0.3);
       return {
         of,
-        kind: cross ? 'cross' : this.#of(['dot', 'dot', 'dot', 'square', sums ? 'sum' : 'dot'] as const),
+        kind: cross ? 'cross' : this.#of(['dot', 'dot', 'given', 'square', sums ? 'sum' : 'dot'] as const),
       };
     };
     const more = Array.from({ length: this.#below(3) }, () =>
@@ -383,14 +413,10 @@ class Drawing {
     if (this.#without.has('plant') || !this.#chance(0.15)) return net;
     const names = namesOf(net);
     const name = this.#chance(0.6) || names.length === 0 ? 'input0' : this.#of(names);
-    return {
-      ...net,
-      plant: {
-        name,
-        index: this.#below(1000),
-        value: this.#of(['NaN', 'NaN', 'NaN', 'Infinity', '-Infinity']),
-      },
-    };
+    const value = this.#of(['NaN', 'NaN', 'NaN', 'Infinity', '-Infinity'] as const);
+    // x a + b with an infinite scale a is NaN where (x - mean) a is infinite: PyTorch too computes either.
+    const scales = name.startsWith('n') && name.includes('.weight');
+    return { ...net, plant: { name, index: this.#below(1000), value: scales ? 'NaN' : value } };
   }
 
   #addInput(input: Input): void {

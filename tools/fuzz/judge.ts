@@ -29,12 +29,14 @@ export interface Finding {
   readonly detail: string;
 }
 
-export interface Verdict {
+interface Verdict {
   readonly findings: readonly Finding[];
   /** What all ways refuse the case with. */
   readonly refused?: string;
-  /** Largest relative distance between a way and the oracle that was no finding. */
+  /** Largest relative distance between a way and the oracle that was not suspicious. */
   readonly worst: number;
+  /** Largest distance that was suspicious and no finding, in distances that last bits move the oracle. */
+  readonly strain: number;
 }
 
 type Outcome = { readonly results: Results } | { readonly error: string };
@@ -42,7 +44,7 @@ type Outcome = { readonly results: Results } | { readonly error: string };
 /** Within this relative distance nothing is suspicious; beyond it the oracle's own sensitivity decides. */
 const CLOSE = 1e-5;
 /** How many times as far as the oracle moves when the last bits of its inputs change. */
-const MARGIN = 64;
+export const MARGIN = 64;
 const NUDGES = 3;
 
 export async function judge(devices: Devices, net: Case, ways: readonly Way[] = WAYS): Promise<Verdict> {
@@ -54,16 +56,19 @@ export async function judge(devices: Devices, net: Case, ways: readonly Way[] = 
     return Math.max(...nudged.map((results) => distance(results.get(name) ?? expected, expected)));
   };
   const findings: Finding[] = [];
-  let worst = 0;
+  let [worst, strain] = [0, 0];
   for (const way of ways) {
     const actual = way === ORACLE ? oracle : await outcome(devices, net, way);
     const fault = await compare(net, actual, oracle, sensitivity);
-    if (typeof fault === 'number') worst = Math.max(worst, fault);
-    else findings.push({ way, ...fault });
+    if ('fault' in fault) {
+      findings.push({ way, ...fault });
+      continue;
+    }
+    worst = Math.max(worst, fault.worst);
+    strain = Math.max(strain, fault.strain);
   }
-  return 'error' in oracle && findings.length === 0
-    ? { findings, worst, refused: oracle.error }
-    : { findings, worst };
+  const refused = 'error' in oracle && findings.length === 0 ? { refused: oracle.error } : {};
+  return { findings, worst, strain, ...refused };
 }
 
 async function outcome(devices: Devices, net: Case, way: Way): Promise<Outcome> {
@@ -76,15 +81,15 @@ async function outcome(devices: Devices, net: Case, way: Way): Promise<Outcome> 
 
 type Fault = Omit<Finding, 'way'>;
 
-/** What is wrong, or the largest relative distance. */
+/** What is wrong, or the largest distances. */
 async function compare(
   net: Case,
   actual: Outcome,
   oracle: Outcome,
   sensitivity: (name: string, expected: Float32Array) => Promise<number>,
-): Promise<Fault | number> {
+): Promise<Fault | Pick<Verdict, 'worst' | 'strain'>> {
   if ('error' in actual || 'error' in oracle) {
-    if ('error' in actual && 'error' in oracle) return 0;
+    if ('error' in actual && 'error' in oracle) return { worst: 0, strain: 0 };
     return {
       fault: 'error',
       detail:
@@ -102,7 +107,7 @@ async function compare(
       detail: `lacks ${missing.join(', ') || 'nothing'}, has also ${extra.join(', ') || 'nothing'}`,
     };
   const least = { other: 0, gradient: leastGradient(b) };
-  let worst = 0;
+  let [worst, strain] = [0, 0];
   for (const [name, expected] of b) {
     const values = a.get(name) ?? expected;
     const where = differentNumbers(values, expected, net.plant?.value === 'NaN');
@@ -120,9 +125,10 @@ async function compare(
           fault: 'distance',
           detail: `${name}: ${(far / size).toExponential(1)} of its norm away, where last bits move the oracle by ${(moves / size).toExponential(1)}`,
         };
+      strain = Math.max(strain, moves > 0 ? far / moves : 0);
     } else worst = Math.max(worst, size > 0 ? far / size : 0);
   }
-  return repeatFault(net, a) ?? worst;
+  return repeatFault(net, a) ?? { worst, strain };
 }
 
 /** The first element that is a number in one and not in the other (or, unless `nanOnly`, finite in one alone). */

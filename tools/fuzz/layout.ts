@@ -4,7 +4,7 @@ import { hashIndices, normal } from '../../test/support/hash.ts';
 import type { Case } from './case.ts';
 import { leavesOf, shapeOf, type LeafSpec } from './steps.ts';
 
-export interface Layout {
+interface Layout {
   /** Of every value. */
   readonly shapes: readonly Shape[];
   readonly leaves: ReadonlyMap<string, LeafSpec>;

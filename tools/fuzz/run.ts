@@ -19,7 +19,7 @@ import { runStep, type LeafSpec } from './steps.ts';
 /** Tensors by names like `call 1: value 4`, `gradient of c0.weight[4,3,3,3]`. */
 export type Results = Map<string, Float32Array>;
 
-export interface RunOptions {
+interface RunOptions {
   readonly compiled: boolean;
   /** Disturbs the last bits of all elements; see `Elements`. */
   readonly nudge?: number;
@@ -61,7 +61,7 @@ class Run {
       const shape = shapes[of] ?? [];
       const [rows = 1, ...row] = shape;
       const classes = row.reduce((a, b) => a * b, 1);
-      if (kind === 'dot')
+      if (kind === 'dot' || kind === 'given')
         this.#constants.set(`loss${i}`, this.#tensor(this.#elements.weights(i, shape), shape));
       if (kind === 'cross')
         this.#constants.set(`loss${i}`, device.tensor(this.#elements.classes(i, rows, classes), [rows]));
@@ -135,21 +135,14 @@ class Run {
 
   /** One call: gradients cleared, forward, backward, update. `made` collects what eager code keeps. */
   #body(mode: Mode, inputs: readonly Tensor[], made: Tensor[]): Named {
-    const { losses, outputs, backward, clear, optimizer, keep } = this.#net;
+    const { losses, outputs, clear, optimizer, keep } = this.#net;
     if (clear === true) this.#clearGradients();
     const values = this.#forward(mode, inputs);
     if (keep === true) made.push(...values);
     const named: Named = Object.fromEntries(outputs.map((i) => [`value ${i}`, valueAt(values, i)]));
     const terms = losses.map((loss, i) => this.#loss(loss, i, values));
     terms.forEach((term, i) => (named[`loss ${i}`] = term));
-    const trained = terms.filter(({ requiresGrad }) => requiresGrad);
-    if (backward === 'each') {
-      trained.forEach((term, i) => term.backward(undefined, { retainGraph: i < trained.length - 1 }));
-    } else if (trained.length > 0) {
-      const total = trained.reduce((a, b) => add(a, b));
-      if (backward === 'twice') total.backward(undefined, { retainGraph: true });
-      total.backward();
-    }
+    this.#backward(terms);
     if (optimizer !== undefined && optimizer.outside !== true) {
       this.#optimizer?.step();
       if (optimizer.again === true) {
@@ -159,6 +152,24 @@ class Run {
       }
     }
     return named;
+  }
+
+  #backward(terms: readonly Tensor[]): void {
+    const { losses, backward } = this.#net;
+    const trained = terms.flatMap((term, i) =>
+      term.requiresGrad
+        ? [{ term, given: losses[i]?.kind === 'given' ? this.#constants.get(`loss${i}`) : undefined }]
+        : [],
+    );
+    const scalars = trained.filter(({ given }) => given === undefined).map(({ term }) => term);
+    const total =
+      scalars.length > 0 && backward !== 'each'
+        ? [{ term: scalars.reduce((a, b) => add(a, b)), given: undefined }]
+        : [];
+    const roots =
+      backward === 'each' ? trained : [...total, ...trained.filter(({ given }) => given !== undefined)];
+    const all = backward === 'twice' ? [...roots, ...roots] : roots;
+    all.forEach(({ term, given }, i) => term.backward(given, { retainGraph: i < all.length - 1 }));
   }
 
   #forward(mode: Mode, inputs: readonly Tensor[]): Tensor[] {
@@ -181,6 +192,8 @@ class Run {
     switch (kind) {
       case 'dot':
         return sum(mul(y, constant));
+      case 'given':
+        return y;
       case 'square':
         return mean(mul(y, y));
       case 'sum':

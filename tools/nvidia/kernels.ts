@@ -9,9 +9,10 @@
 import { copyFile, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { MODELS, prepare } from '../../bench/model.ts';
+import { MODELS, planModel } from '../../bench/model.ts';
 import type { Dispatch } from '../../src/gpu/dispatch.ts';
 import { Pipelines } from '../../src/gpu/pipelines.ts';
+import { PROFILES } from '../../src/gpu/profile.ts';
 import { testDevice } from '../../test/support/engine.ts';
 
 const { values } = parseArgs({
@@ -26,13 +27,12 @@ const spirv = process.env['MESA_SPIRV_DUMP_PATH'];
 if (model === undefined) throw new Error(`--model must be one of ${MODELS.join(', ')}`);
 if (spirv === undefined) throw new Error('MESA_SPIRV_DUMP_PATH must name an empty folder');
 
-const device = await testDevice({ kind: 'gpu', fusion: true, bakeParams: true });
-// The binding limit of GPUs. Nothing of that size is allocated.
-Object.defineProperty(device.gpu, 'maxStorageBytes', { value: 2 ** 31 - 256 });
-const training = prepare(device, model, Number(values.batch));
 const dispatches: Dispatch[] = [];
-training.step.plan(training.feeds, { onDispatch: (dispatch) => dispatches.push(dispatch) });
+planModel({ name: 'h100', geometry: PROFILES.h100 }, model, Number(values.batch), (plan) =>
+  dispatches.push(...plan.dispatches),
+);
 
+const device = await testDevice();
 await mkdir(values.out, { recursive: true });
 const fresh: string[] = [];
 const pipelines = new Pipelines(device.gpu.device, device.gpu.counters, {
@@ -58,5 +58,4 @@ for (const dispatch of dispatches) {
 }
 await writeFile(join(values.out, 'index.json'), JSON.stringify([...kernels.values()], null, 1));
 console.log(`${kernels.size} kernels of ${dispatches.length} dispatches in ${values.out}`);
-training.dispose();
 await device.destroy();

@@ -146,11 +146,7 @@ export function updateFlat(
 }
 
 /** Lets a recording be replayed only while each slot lies where it lies now. */
-function guardPlaces(
-  device: RecordingDevice,
-  slots: readonly Slot[],
-  isHere: (slot: Slot) => boolean,
-): void {
+function guardPlaces(device: RecordingDevice, slots: readonly Slot[], isHere: (slot: Slot) => boolean): void {
   const now = slots.map(isHere);
   device.guard(() => slots.every((slot, i) => isHere(slot) === now[i]));
 }

@@ -45,8 +45,6 @@ export function checkParameters(what: string, parameters: unknown): readonly Ten
  * updates them, with copies.
  */
 export abstract class Optimizer {
-  /** Learning rate; may be set before any step, also of a compiled function, which reads it anew each time. */
-  lr: number;
   protected readonly device: RecordingDevice;
   protected readonly groups: Packed[];
   readonly #kinds: readonly string[];
@@ -62,9 +60,10 @@ export abstract class Optimizer {
   /** How many scalars each recording has taken: its steps must not share them, different recordings may. */
   readonly #taken = new WeakMap<Recording, number>();
 
+  #lr: number;
+
   constructor(parameters: readonly Tensor[], lr: number, kinds: readonly string[]) {
-    if (!(lr >= 0)) throw new RangeError(`the learning rate must be at least 0, got ${lr}`);
-    this.lr = lr;
+    this.#lr = checkRate(lr);
     this.device = deviceOf(parameters);
     this.#kinds = kinds;
     const all = parameters.map((tensor, index) => ({ tensor, index }));
@@ -73,6 +72,16 @@ export abstract class Optimizer {
       throw new Error('an optimiser needs at least one parameter that requires a gradient');
     this.groups = packState(this.device, trained, kinds);
     this.#idle = all.filter(({ tensor }) => !tensor.requiresGrad);
+  }
+
+  /** Learning rate; may be set before any step, also of a compiled function, which reads it anew each time. */
+  get lr(): number {
+    return this.#lr;
+  }
+
+  /** Throws a RangeError unless it is a finite number of at least 0. */
+  set lr(lr: number) {
+    this.#lr = checkRate(lr);
   }
 
   /** Moments and the like, and numbers of steps, named by the parameter's index and kind like `3.exp_avg`. */
@@ -103,8 +112,7 @@ export abstract class Optimizer {
     this.#packAwakened();
     for (const group of this.groups) {
       const slots = slotsWithGradient(this.device, group);
-      if (slots.length > 0)
-        updateFlat(this.device, group, slots, () => this.update(group, slots, scale));
+      if (slots.length > 0) updateFlat(this.device, group, slots, () => this.update(group, slots, scale));
     }
     scale?.dispose();
     // Whoever reads what a failed run should have made is told.
@@ -181,6 +189,11 @@ export abstract class Optimizer {
   }
 }
 
+function checkRate(lr: number): number {
+  if (typeof lr === 'number' && lr >= 0 && lr < Infinity) return lr;
+  throw new RangeError(`the learning rate must be a finite number of at least 0, got ${formatValue(lr)}`);
+}
+
 /** Throws an Error if there are no parameters, or if one cannot be trained. */
 function deviceOf(parameters: readonly Tensor[]): RecordingDevice {
   const recorder = parameters[0]?.recorder;
@@ -190,6 +203,7 @@ function deviceOf(parameters: readonly Tensor[]): RecordingDevice {
   if (odd !== undefined) throw new Error(`${odd.toString()} is not a parameter: a leaf of f32 is needed`);
   if (parameters.some((tensor) => tensor.recorder !== recorder))
     throw new Error('the parameters of an optimiser lie on different devices');
-  if (new Set(parameters).size < parameters.length) throw new Error('a parameter was given twice');
+  if (new Set(parameters.map(({ value }) => value.storage)).size < parameters.length)
+    throw new Error('a parameter was given twice');
   return recorder;
 }

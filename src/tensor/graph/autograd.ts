@@ -1,7 +1,9 @@
 import { accumulateOp, addOp, cloneOp, fillOp } from './basic_ops.ts';
 import { createOn, record, recordOne } from './op.ts';
+import { checkOptions, flag, type OptionKinds } from './options.ts';
 import { formatShape, sameShape } from './shape.ts';
 import { Tensor, type Backward, type GradNode } from './tensor.ts';
+import { formatValue, isPlainObject } from './wording.ts';
 
 export type { GradNode } from './tensor.ts';
 
@@ -12,6 +14,9 @@ export interface BackwardOptions {
 
 let sequence = 0;
 let gradEnabled = true;
+
+/** Number of the next differentiable op. */
+export const nextSequence = (): number => sequence;
 
 /** Runs `fn` without recording gradient history. `fn` must not be async: the switch is off again when it returns. */
 export function noGrad<T>(fn: () => T): T {
@@ -66,46 +71,62 @@ export function releaseHistory(tensor: Tensor): void {
   tensor.dropHistory();
 }
 
-export function backward(root: Tensor, gradient: Tensor | undefined, options: BackwardOptions = {}): void {
+const BACKWARD_OPTIONS: OptionKinds<BackwardOptions> = { retainGraph: flag };
+
+/**
+ * Gradients of `root` with respect to every leaf that requires one, added to the leaves' `grad`. `gradient` flows in, of root's shape;
+ * for a scalar it is 1 by default. Options may stand in its place. Throws an Error if there is no history, or if what it saved is
+ * gone or was changed in place since.
+ */
+export function backward(
+  root: Tensor,
+  gradient?: Tensor | BackwardOptions | null,
+  options?: BackwardOptions,
+): void {
+  const inPlace = isPlainObject(gradient);
+  const given: BackwardOptions = (inPlace ? gradient : options) ?? {};
+  const { retainGraph = false } = checkOptions('backward', given, BACKWARD_OPTIONS);
+  const seed = inPlace ? null : ((gradient as Tensor | null | undefined) ?? null);
+  if (seed !== null && !(seed instanceof Tensor))
+    throw new TypeError(`backward takes a gradient as a tensor, got ${formatValue(seed)}`);
   if (!root.requiresGrad) {
     throw new Error(
       'backward needs a tensor that depends on one with requiresGrad: results of compiled functions, of noGrad and detach, and ' +
         'gradients (there is no double backward) have no history',
     );
   }
-  if (gradient === undefined && root.numel !== 1) {
+  if (seed === null && root.numel !== 1) {
     throw new RangeError(
       `backward of a tensor of shape ${formatShape(root.shape)} needs a gradient of that shape`,
     );
   }
-  if (gradient !== undefined && !sameShape(gradient.shape, root.shape)) {
+  if (seed !== null && !sameShape(seed.shape, root.shape)) {
     throw new RangeError(
-      `backward: the gradient is ${formatShape(gradient.shape)}, the tensor ${formatShape(root.shape)}`,
+      `backward: the gradient is ${formatShape(seed.shape)}, the tensor ${formatShape(root.shape)}`,
     );
   }
+  if (seed !== null && seed.dtype !== 'f32')
+    throw new TypeError(`backward takes a gradient of f32, got ${seed.dtype}: cast it first`);
   noGrad(() => {
     root.recorder.scope(() => {
-      const seed = gradient?.detach() ?? createOn(root.recorder, fillOp, { shape: root.shape }, 1);
-      if (root.gradNode === null) accumulateLeaf(root, seed);
-      else propagate(root.gradNode, seed, options.retainGraph ?? false);
+      const flowing = seed?.detach() ?? createOn(root.recorder, fillOp, { shape: root.shape }, 1);
+      if (root.gradNode === null) accumulateLeaf(root, flowing);
+      else propagate(root.gradNode, flowing, retainGraph);
     });
   });
 }
 
 function propagate(root: GradNode, seed: Tensor, retainGraph: boolean): void {
+  const { tracedFrom } = seed.recorder;
   const gradients = new Map<GradNode, Tensor>([[root, seed]]);
-  for (const node of reachable(root)) {
+  const nodes = reachable(root);
+  // Before any gradient is added to.
+  for (const node of nodes) checkSaved(node, tracedFrom);
+  for (const node of nodes) {
     const gradient = gradients.get(node);
     gradients.delete(node);
     if (gradient === undefined) continue;
-    if (node.saved === null) {
-      throw new Error(
-        `backward went through ${node.name} before, which let go of what it had saved: call the first backward with ` +
-          '{ retainGraph: true }, or run the forward again',
-      );
-    }
-    checkUnchanged(node, node.saved);
-    const results = node.backward(gradient, node.saved, node.needs);
+    const results = node.backward(gradient, node.saved ?? [], node.needs);
     // One tensor may be the gradient of several inputs, so each edge gets a handle of its own.
     const flowing = node.edges.map((edge, i) => {
       const result = results[i];
@@ -145,8 +166,20 @@ function sum(soFar: Tensor | undefined, gradient: Tensor): Tensor {
   return total;
 }
 
-/** Refuses what was saved and changed in place since, as PyTorch's version counters do. */
-function checkUnchanged({ name, versions }: GradNode, saved: readonly Tensor[]): void {
+/** Refuses what was let go of, and what was changed in place since it was saved, as PyTorch's version counters do. */
+function checkSaved({ name, sequence: made, saved, versions }: GradNode, tracedFrom: number | null): void {
+  if (tracedFrom !== null && made < tracedFrom) {
+    throw new Error(
+      `backward in a compiled function went through ${name}, which was recorded outside of it and would be gone in the next ` +
+        'call: compute it inside',
+    );
+  }
+  if (saved === null) {
+    throw new Error(
+      `backward went through ${name} before, which let go of what it had saved: call the first backward with ` +
+        '{ retainGraph: true }, or run the forward again',
+    );
+  }
   const changed = saved.find(({ value }, i) => value.storage.version !== versions[i]);
   if (changed === undefined) return;
   throw new Error(

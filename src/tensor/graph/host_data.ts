@@ -276,7 +276,8 @@ function isOwn(source: NumericArray, dtype: HostDType): source is TypedArray {
     (dtype === 'i32' && source instanceof Int32Array) ||
     (dtype === 'u32' && source instanceof Uint32Array);
   const { buffer } = source;
-  return same && buffer instanceof ArrayBuffer && !(buffer.resizable as boolean | undefined);
+  // Typed as in Node 20, where no buffer can be resized.
+  return same && buffer instanceof ArrayBuffer && (buffer as { resizable?: boolean }).resizable !== true;
 }
 
 function emptyArray(dtype: HostDType, length: number): TypedArray {

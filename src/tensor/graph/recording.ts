@@ -11,7 +11,7 @@ export type GradientAtEntry = LogicalStorage | null | 'any';
 export type RunHook = () => void;
 
 /** Elements of an integer value that an op can take: 0 <= element < end. */
-export interface RangeRequirement {
+interface RangeRequirement {
   readonly value: Value;
   readonly end: number;
   /** Names the op and the elements in errors, like `crossEntropy: class`. */

@@ -1,5 +1,5 @@
 import type { DType } from '../../gpu/dispatch.ts';
-import { releaseHistory } from './autograd.ts';
+import { nextSequence, releaseHistory } from './autograd.ts';
 import { reshapeOp } from './basic_ops.ts';
 import type { TypedArray } from './dtype.ts';
 import { asError } from './errors.ts';
@@ -33,7 +33,7 @@ export abstract class RecordingDevice implements Recorder {
   randomStep = 0;
   readonly scalars = new Scalars();
   #recording = new Recording();
-  #tracing = false;
+  #tracedFrom: number | null = null;
   readonly #scopes: Scope[] = [];
   #seedVersion = randomSeed.version;
 
@@ -84,7 +84,7 @@ export abstract class RecordingDevice implements Recorder {
   /** Moves storages into one new storage, one after another. Compiled functions notice the move and bind anew. */
   pack(whole: LogicalStorage, parts: readonly Move[]): void {
     // What is recorded outside a trace was planned for the old places.
-    if (!this.#tracing) this.flush().catch(() => undefined);
+    if (!this.isTracing) this.flush().catch(() => undefined);
     this.move(whole, parts);
     whole.resident = true;
     for (const { storage, offset } of parts) this.attach(storage, { whole, offset });
@@ -92,7 +92,7 @@ export abstract class RecordingDevice implements Recorder {
 
   /** Makes a storage a part of another, and no longer of the one before. */
   attach(storage: LogicalStorage, part: Part): void {
-    const before = storage.part?.whole;
+    const before = storage.resident ? storage.part?.whole : undefined;
     storage.part = part;
     storage.resident = true;
     part.whole.handles++;
@@ -190,7 +190,11 @@ export abstract class RecordingDevice implements Recorder {
   }
 
   get isTracing(): boolean {
-    return this.#tracing;
+    return this.#tracedFrom !== null;
+  }
+
+  get tracedFrom(): number | null {
+    return this.#tracedFrom;
   }
 
   // Gradients
@@ -200,7 +204,7 @@ export abstract class RecordingDevice implements Recorder {
     if (gradientsAtEntry.has(leaf)) return;
     const { grad } = leaf;
     gradientsAtEntry.set(leaf, use === 'cleared' ? 'any' : (grad?.value.storage ?? null));
-    if (this.#tracing) gradientsBefore.set(leaf, grad === null ? null : new Tensor(this, grad.value));
+    if (this.isTracing) gradientsBefore.set(leaf, grad === null ? null : new Tensor(this, grad.value));
   }
 
   gradientSlot(leaf: Tensor): LogicalStorage {
@@ -249,7 +253,7 @@ export abstract class RecordingDevice implements Recorder {
    * made there; `settle` or `undo` it then. If `fn` throws, everything is left as it was.
    */
   trace<T>(fn: () => T): { result: T; made: readonly Tensor[]; recording: Recording } {
-    if (this.#tracing) {
+    if (this.isTracing) {
       throw new Error(
         'a compiled function was called inside another: call the plain function that it was made from',
       );
@@ -258,7 +262,7 @@ export abstract class RecordingDevice implements Recorder {
     if (!outer.isEmpty) throw new Error('trace needs an empty recording: flush first');
     const recording = new Recording();
     this.#recording = recording;
-    this.#tracing = true;
+    this.#tracedFrom = nextSequence();
     try {
       const { result, kept } = watching(recording.host, () => this.#inScope(fn));
       for (const tensor of kept.tensors) releaseHistory(tensor);
@@ -269,7 +273,7 @@ export abstract class RecordingDevice implements Recorder {
       throw error;
     } finally {
       this.#recording = outer;
-      this.#tracing = false;
+      this.#tracedFrom = null;
     }
   }
 
@@ -291,7 +295,7 @@ export abstract class RecordingDevice implements Recorder {
 
   /** The recording so far; what comes next goes into a new one. */
   protected takeRecording(): Recording {
-    if (this.#tracing) {
+    if (this.isTracing) {
       throw new Error(
         'a compiled function cannot read or flush while it is traced: return the tensor and read the result',
       );
@@ -337,8 +341,8 @@ export abstract class RecordingDevice implements Recorder {
   #freeIfUnused(storage: LogicalStorage): void {
     if (storage.handles > 0 || storage.uses > 0 || !storage.resident) return;
     storage.resident = false;
+    // Work that is under way may still look for it as a part.
     const { part } = storage;
-    storage.part = null;
     this.free(storage);
     if (part !== null) this.release(part.whole);
   }

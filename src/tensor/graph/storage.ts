@@ -32,8 +32,8 @@ export class LogicalStorage implements BufferRef {
   /** Names the storage in errors and memory listings, like `conv2d [8, 64, 56, 56]`. */
   readonly label: string;
   role: Role;
-  /** Tells apart groups of storages of one role that must not share a GPUBuffer; see plan/colour.ts. */
-  colour = 0;
+  /** Tells apart groups of storages of one role that must not share a GPUBuffer; see plan/color.ts. */
+  color = 0;
   /** Null for a storage of its own. */
   part: Part | null = null;
   /** True once the elements lie, or are queued to lie, in memory that outlives a run. */
@@ -60,8 +60,8 @@ export class LogicalStorage implements BufferRef {
 
   /** Name of the group of storages that may share a GPUBuffer with this one. */
   get pool(): string {
-    const { role, colour } = this.part?.whole ?? this;
-    return `${role} ${colour}`;
+    const { role, color } = this.part?.whole ?? this;
+    return `${role} ${color}`;
   }
 
   /** Gives the storage to new elements: values made before can no longer be read. */

@@ -68,6 +68,8 @@ export interface Recorder {
   readonly randomStep: number;
   /** Calls `hook` before each run of what is being recorded, to set scalars. */
   beforeRun(hook: () => void): void;
+  /** Sequence number of the first op of the trace under way; null outside traces. */
+  readonly tracedFrom: number | null;
 }
 
 /** Releases storages of tensors that were collected without `dispose`. */
@@ -136,7 +138,7 @@ export class Tensor {
   /** Throws a TypeError for integers, which have no gradient. */
   set requiresGrad(flag: boolean) {
     if (flag && this.dtype !== 'f32')
-      throw new TypeError(`only f32 tensors can require a gradient, this one is ${this.dtype}`);
+      throw new TypeError(`only f32 can require a gradient, got ${this.dtype}: cast the tensor first`);
     if (this.isLeaf) activeTrace()?.noteWrite(this.#watched(), flag);
     this.#requiresGrad = flag;
   }

@@ -1,6 +1,6 @@
 import type { Lifetime } from './liveness.ts';
 
-/** Where a buffer lies: in which bin of its colour, at which byte. */
+/** Where a buffer lies: in which bin of its color, at which byte. */
 interface Slot {
   readonly bin: number;
   readonly offset: number;

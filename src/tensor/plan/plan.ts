@@ -1,9 +1,10 @@
 import { bytesOf, type BufferRef, type Dispatch } from '../../gpu/dispatch.ts';
+import { maxStorageBytes } from '../../gpu/profile.ts';
 import { alignUp, formatBytes } from '../../gpu/storage.ts';
 import type { KernelContext } from '../../kernels/context.ts';
 import type { Op, RecordedNode } from '../graph/node.ts';
 import { LogicalStorage } from '../graph/storage.ts';
-import { colourBuffers, coloursOfValues, separateRoles } from './colour.ts';
+import { colorBuffers, colorsOfValues, separateRoles } from './color.ts';
 import { lowerFused } from './fuse/lower.ts';
 import { lifetimes, liveNodes } from './liveness.ts';
 import { pack } from './pack.ts';
@@ -11,7 +12,7 @@ import type { PlanTarget } from './target.ts';
 
 /** Place of a transient storage in the device's arenas. */
 interface ArenaSlot {
-  readonly colour: number;
+  readonly color: number;
   readonly bin: number;
   /** In bytes. */
   readonly offset: number;
@@ -25,11 +26,11 @@ interface ArenaSlot {
 export interface Plan {
   readonly dispatches: readonly Dispatch[];
   readonly slots: ReadonlyMap<BufferRef, ArenaSlot>;
-  /** Bytes of each arena, by colour and bin. */
+  /** Bytes of each arena, by color and bin. */
   readonly arenaBytes: readonly (readonly number[])[];
   /** Storages from before that the plan reads or changes, with the pools that it was planned for. */
   readonly captured: ReadonlyMap<LogicalStorage, string>;
-  /** Storages that the plan makes and that outlive it, with their colours. */
+  /** Storages that the plan makes and that outlive it, with their colors. */
   readonly made: ReadonlyMap<LogicalStorage, number>;
 }
 
@@ -54,7 +55,7 @@ export function planNodes(target: PlanTarget, nodes: readonly RecordedNode[], { 
   const lowerOne = (node: RecordedNode): readonly Dispatch[] => lowerAlone(contextOf(node), node);
   const lowered = fusion ? lowerFused(live, contextOf, lowerOne) : live.flatMap(lowerOne);
   const outputs = new Set(live.flatMap((node) => node.outputs.map(({ storage }) => storage)));
-  const made = coloursOfValues(
+  const made = colorsOfValues(
     [...outputs].filter(({ resident, handles }) => !resident && handles > 0),
     lowered,
   );
@@ -62,8 +63,8 @@ export function planNodes(target: PlanTarget, nodes: readonly RecordedNode[], { 
     buffer instanceof LogicalStorage && (buffer.resident || made.has(buffer));
   const poolOf = (buffer: BufferRef): string | null => {
     if (!persists(buffer)) return null;
-    const colour = made.get(buffer);
-    return colour === undefined || buffer.role === 'gradient' ? buffer.pool : `value ${colour}`;
+    const color = made.get(buffer);
+    return color === undefined || buffer.role === 'gradient' ? buffer.pool : `value ${color}`;
   };
   const dispatches = separateRoles(target.geometry, lowered, poolOf);
   const operands = dispatches.flatMap((dispatch) => dispatch.operands.map(({ buffer }) => buffer));
@@ -84,21 +85,21 @@ function placeTransients(
   dispatches: readonly Dispatch[],
   persists: (buffer: BufferRef) => boolean,
 ): Pick<Plan, 'slots' | 'arenaBytes'> {
-  const colours = colourBuffers(dispatches, persists);
+  const colors = colorBuffers(dispatches, persists);
   const spans = lifetimes(dispatches, persists);
   for (const { buffer } of spans) checkFits(target, buffer);
   const largest = Math.max(USUAL_BIN_BYTES, ...spans.map(({ buffer }) => alignedBytes(buffer)));
   const slots = new Map<BufferRef, ArenaSlot>();
-  const count = Math.max(0, ...[...colours.values()].map((colour) => colour + 1));
-  const arenaBytes = Array.from({ length: count }, (_, colour) => {
-    const mine = spans.filter(({ buffer }) => colours.get(buffer) === colour);
+  const count = Math.max(0, ...[...colors.values()].map((color) => color + 1));
+  const arenaBytes = Array.from({ length: count }, (_, color) => {
+    const mine = spans.filter(({ buffer }) => colors.get(buffer) === color);
     const packing = pack(
       mine,
       ({ buffer }) => alignedBytes(buffer),
-      Math.min(target.maxBufferBytes, largest),
+      Math.min(target.geometry.maxBufferBytes, largest),
     );
     for (const [{ buffer }, { bin, offset }] of packing.slots) {
-      slots.set(buffer, { colour, bin, offset, bytes: alignedBytes(buffer) });
+      slots.set(buffer, { color, bin, offset, bytes: alignedBytes(buffer) });
     }
     return packing.bins;
   });
@@ -107,11 +108,13 @@ function placeTransients(
 
 /** Lets what a plan makes outlive it. */
 export function acceptPlan({ made }: Plan): void {
-  for (const [storage, colour] of made) {
+  for (const [storage, color] of made) {
     if (storage.role === 'transient') {
       storage.role = 'value';
-      storage.colour = colour;
+      storage.color = color;
     }
+    // It may have been a part of something that is gone.
+    storage.part = null;
     storage.resident = true;
   }
 }
@@ -133,11 +136,12 @@ function lowerAlone(context: KernelContext, node: RecordedNode): readonly Dispat
   });
 }
 
-function checkFits({ maxStorageBytes, name }: PlanTarget, buffer: BufferRef): void {
-  if (alignedBytes(buffer) <= maxStorageBytes) return;
+function checkFits({ geometry, name }: PlanTarget, buffer: BufferRef): void {
+  const limit = maxStorageBytes(geometry);
+  if (alignedBytes(buffer) <= limit) return;
   const label = buffer instanceof LogicalStorage ? buffer.label : `a buffer of ${buffer.length} elements`;
   throw new RangeError(
-    `${label} needs ${formatBytes(alignedBytes(buffer))} in one buffer; this device binds at most ` +
-      `${formatBytes(maxStorageBytes)} (${name}): use a smaller batch`,
+    `${label} needs ${formatBytes(bytesOf(buffer))} in one buffer; this device binds at most ` +
+      `${formatBytes(limit)} (${name}): use a smaller batch`,
   );
 }

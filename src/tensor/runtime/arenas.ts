@@ -15,13 +15,13 @@ export class Arenas {
 
   /** Makes every arena at least as large as the plan needs. */
   reserve({ arenaBytes }: Plan): void {
-    arenaBytes.forEach((bins, colour) => {
-      const mine = (this.#bins[colour] ??= []);
+    arenaBytes.forEach((bins, color) => {
+      const mine = (this.#bins[color] ??= []);
       bins.forEach((bytes, bin) => {
         const known = mine[bin];
         if (known !== undefined && known.size >= bytes) return;
         if (known !== undefined) this.#gpu.destroyBuffer(known);
-        const buffer = this.#gpu.createBuffer(`arena ${colour}.${bin}`, bytes, STORAGE_USAGE);
+        const buffer = this.#gpu.createBuffer(`arena ${color}.${bin}`, bytes, STORAGE_USAGE);
         if (this.#gpu.poison) this.#gpu.fillNaN({ buffer, offset: 0, bytes });
         mine[bin] = buffer;
         this.generation++;
@@ -30,9 +30,9 @@ export class Arenas {
   }
 
   /** The buffer of an arena that `reserve` has made. */
-  buffer(colour: number, bin: number): GPUBuffer {
-    const buffer = this.#bins[colour]?.[bin];
-    if (buffer === undefined) throw new Error(`arena ${colour}.${bin} was not reserved`);
+  buffer(color: number, bin: number): GPUBuffer {
+    const buffer = this.#bins[color]?.[bin];
+    if (buffer === undefined) throw new Error(`arena ${color}.${bin} was not reserved`);
     return buffer;
   }
 }

@@ -29,13 +29,7 @@ export class Runtime {
 
   /** What plans for this device must keep to. */
   get target(): PlanTarget {
-    const { description, geometry, maxStorageBytes, limits } = this.gpu;
-    return {
-      name: description.name,
-      geometry,
-      maxStorageBytes,
-      maxBufferBytes: limits.maxBufferSize,
-    };
+    return { name: this.gpu.description.name, geometry: this.gpu.geometry };
   }
 
   /** Runs a plan once. */
@@ -68,8 +62,8 @@ export class Runtime {
       if (ref instanceof LogicalStorage) return this.memory.placeOf(ref);
       throw new Error('a dispatch binds a buffer that the plan did not place');
     }
-    const { colour, bin, offset, bytes } = slot;
-    return { buffer: this.#arenas.buffer(colour, bin), offset, bytes };
+    const { color, bin, offset, bytes } = slot;
+    return { buffer: this.#arenas.buffer(color, bin), offset, bytes };
   }
 
   get scalars(): Storage {

@@ -137,6 +137,18 @@ describe('a trace that is not kept', () => {
     expect(await list(w.grad)).toEqual([1, 1]);
   });
 
+  it('backward through what was recorded outside is refused', async () => {
+    const w = device.tensor([2, 3], [2], { requiresGrad: true });
+    const loss = sum(mul(w, w));
+    const step = device.compile(() => {
+      loss.backward();
+    });
+    await expect(step()).rejects.toThrow('recorded outside of it');
+    loss.backward();
+    expect(await list(w.grad)).toEqual([4, 6]);
+    step.dispose();
+  });
+
   it('one compiled function inside another is refused in a sentence', async () => {
     const inner = device.compile((x: Tensor) => relu(x));
     let refused: Promise<unknown> | undefined;

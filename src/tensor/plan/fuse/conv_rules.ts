@@ -15,9 +15,9 @@ import { attrsOf, isInternal } from './graph.ts';
 import { finishNormBackward, matchNormBackward } from './norm_rules.ts';
 
 /*
- * Convolutions. Forward, batch norm and ReLU are made in the load, the result goes to its place in a concatenation, and its
- * channels are measured on the way. Backward, a norm's gradient is corrected in the load, and what follows on the result
- * (mask, sums, accumulation) happens in the epilogue.
+ * Convolutions. Forward: the load applies batch norm and ReLU, the result is written to its slot in a concatenation, and the
+ * epilogue computes its channels' statistics. Backward: the load corrects a norm's gradient, and the epilogue does what
+ * follows on the result (mask, sums, accumulation).
  *
  * A 1x1 convolution and an average commute, so averaging comes first, forward and backward:
  *
@@ -46,7 +46,11 @@ export function fuseConv(fusion: Fusion, node: RecordedNode): boolean {
   if (x === undefined || y === undefined) return false;
   const extent = attrsOf(node, conv2dOp);
   const average = isInternal(y) ? fusion.graph.onlyReader(y, avgPoolOp) : null;
-  if (average !== null && commutes(extent, attrsOf(average, avgPoolOp).pool) && fusion.canWait(node, y)) {
+  if (
+    average !== null &&
+    commutes(extent, attrsOf(average, avgPoolOp).pool) &&
+    fusion.inputsUnchangedUntilLastRead(node, y)
+  ) {
     fusion.forms.set(y, { kind: 'beforePool', node });
     return true;
   }
@@ -54,7 +58,7 @@ export function fuseConv(fusion: Fusion, node: RecordedNode): boolean {
   return convolve(fusion, node, extent, load, y);
 }
 
-/** The average of such a convolution: the convolution of the average. */
+/** The average of a deferred 1x1 convolution, computed as the convolution of the average. */
 export function fuseAverage(fusion: Fusion, node: RecordedNode): boolean {
   const [z] = node.inputs;
   const [y] = node.outputs;
@@ -66,7 +70,7 @@ export function fuseAverage(fusion: Fusion, node: RecordedNode): boolean {
   return convolve(fusion, form.node, extent, { kind: 'plain', map }, y);
 }
 
-/** Does nothing and gives false where the convolution gains nothing by it. */
+/** False, with nothing done, if fusion gains the convolution nothing. */
 function convolve(
   fusion: Fusion,
   node: RecordedNode,
@@ -97,7 +101,7 @@ function convolve(
   return true;
 }
 
-/** Whether a norm in training reads the value, or a concatenation that has it as a part. */
+/** True if a norm in training reads the value, or a concatenation of which it is a part. */
 function isMeasured(fusion: Fusion, value: Value): boolean {
   return fusion.graph
     .readersOf(value)
@@ -123,7 +127,7 @@ function pooledExtent(extent: Conv2dExtent, { output: [y, x] }: PoolShape): Conv
   return { ...extent, input: { y, x }, output: { y, x } };
 }
 
-/** The average of a convolution's input, made once for forward and backward. */
+/** The average of a convolution's input, computed once for forward and backward. */
 function averageOf(fusion: Fusion, node: RecordedNode, pool: PoolShape): MapView {
   const [x] = node.inputs;
   const extent = attrsOf(node, node.op === conv2dOp ? conv2dOp : conv2dWeightOp);
@@ -146,12 +150,12 @@ function averageOf(fusion: Fusion, node: RecordedNode, pool: PoolShape): MapView
   return map;
 }
 
-/** Windows that lie side by side are as large as the input over the output. */
+/** Windows side by side have the size input / output. */
 const sameSize = (a: Size2d, b: Size2d): boolean => a[0] === b[0] && a[1] === b[1];
 
 // Backward
 
-/** The average's backward waits where only the backward of such a convolution reads it. */
+/** Defers an average's backward if only the backward of such a convolution reads it. */
 export function fuseAverageBackward(fusion: Fusion, node: RecordedNode): boolean {
   const [dy] = node.inputs;
   const [dz] = node.outputs;
@@ -162,7 +166,7 @@ export function fuseAverageBackward(fusion: Fusion, node: RecordedNode): boolean
     const conv = op === conv2dDataOp || op === conv2dWeightOp;
     return conv && first === dz && commutes(attrs as Conv2dExtent, pool);
   });
-  if (!all || readers.length === 0 || !fusion.canWait(node, dz)) return false;
+  if (!all || readers.length === 0 || !fusion.inputsUnchangedUntilLastRead(node, dz)) return false;
   fusion.forms.set(dz, { kind: 'afterPool', node, dy, pool });
   return true;
 }
@@ -188,13 +192,13 @@ export function fuseConvData(fusion: Fusion, node: RecordedNode): boolean {
     if (window === null) throw new Error('an adaptive average was taken for one that commutes');
     const spread = { kind: 'averagePooled', map, kernel: window.kernel, input, output } as const;
     const pool = { ...form.pool, planes: images * channels };
-    fusion.hold(dx, { kind: 'spread', load: spread, pool }, node);
+    fusion.defer(dx, { kind: 'spread', load: spread, pool }, node);
     return true;
   }
   const load = fusion.loadGradient(dy, outputShape(extent), node);
   const fromMemory = (): PlainLoad => {
     const { images, channels, pixels } = outputShape(extent);
-    fusion.dense(dy, node);
+    fusion.materialize(dy, node);
     return { kind: 'plain', map: wholeMap(dy.storage, images, channels, pixels) };
   };
   const match = matchNormBackward(fusion, dx);

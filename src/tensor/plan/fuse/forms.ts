@@ -5,14 +5,14 @@ import type { RecordedNode } from '../../graph/node.ts';
 import type { Value } from '../../graph/value.ts';
 
 /**
- * How the planner holds a value that does not lie in memory as it was recorded:
+ * How a value that is not in memory can be made:
  *
- *   map          in channels of a wider buffer: a part of a concatenation
- *   activation   batch norm, and perhaps ReLU, of a map: made again in the load of whoever reads it
- *   gradient     what batch norm's backward gives, still without its correction by the means: made in the reader's load
- *   beforePool   a 1x1 convolution whose result is only averaged: averaging comes first and costs less
- *   afterPool    the gradient of an average's input, only read by such a convolution's backward
- *   spread       the gradient of an average's input, each element of which is a share of one in the map
+ *   map          channels of a wider buffer: a part of a concatenation
+ *   activation   batch norm of a map, with or without ReLU: each reader computes it in its load
+ *   gradient     gradient of a batch norm's input without the correction by the means: readers correct it in their loads
+ *   beforePool   result of a 1x1 convolution that is only averaged: the average goes first, which costs less
+ *   afterPool    gradient of an average's input that only the backward of such a convolution reads
+ *   spread       gradient of an average's input: each element is a share of one element of the map
  */
 export type Form =
   | { readonly kind: 'map'; readonly view: MapView }
@@ -35,7 +35,7 @@ export interface Norm {
   readonly eps: number;
 }
 
-/** Channels of a gradient that all norms of these channels add to. */
+/** Channels of a gradient to which all norms of these channels add. */
 export interface Gradient {
   readonly kind: 'gradient';
   /** Sum over the norms of weight * dy, dy masked by the ReLU. */
@@ -56,7 +56,7 @@ interface AfterPool {
   readonly pool: PoolShape;
 }
 
-/** What a kernel's load makes of a form; null where no load makes it. */
+/** The load that computes a form; null if no load does. */
 export function loadOf(form: Form): MapLoad | null {
   switch (form.kind) {
     case 'map':

@@ -1,6 +1,6 @@
 import type { BufferRef, Dispatch } from '../../../gpu/dispatch.ts';
 import type { KernelContext } from '../../../kernels/context.ts';
-import { materialise } from '../../../kernels/map_ops.ts';
+import { materialize } from '../../../kernels/map_ops.ts';
 import {
   wholeMap,
   type ActivationLoad,
@@ -38,11 +38,11 @@ export interface MapShape {
   readonly pixels: number;
 }
 
-/** The state of a lowering that fuses: the dispatches so far and how each value is held. */
+/** State of the fused lowering: the dispatches so far, and the form of each value that is not in memory. */
 export class Fusion {
   readonly graph: Graph;
   readonly dispatches: Dispatch[] = [];
-  /** Nodes whose work was done by another's dispatches. */
+  /** Nodes whose work other nodes' dispatches do. */
   readonly done = new Set<RecordedNode>();
   readonly forms = new Map<Value, Form>();
   /** Norms by their value of statistics. */
@@ -53,9 +53,9 @@ export class Fusion {
   readonly averages = new Map<Value, { readonly pool: PoolShape; readonly map: MapView }[]>();
   readonly #slots: ReadonlyMap<Value, MapView>;
   readonly #order: ReadonlyMap<RecordedNode, number>;
-  /** What nodes write in place, other than running statistics, and where in the order. */
+  /** Storages that nodes overwrite, with the node's place in the order. */
   readonly #changes: readonly { readonly at: number; readonly storage: LogicalStorage }[];
-  /** Values with a form that lie in memory as recorded all the same. */
+  /** Values that have a form and lie in memory too. */
   readonly #inMemory = new Set<Value>();
   readonly #moments = new Map<BufferRef, Map<string, Moments>>();
   readonly #contextOf: (node: RecordedNode) => KernelContext;
@@ -78,9 +78,9 @@ export class Fusion {
     return this.#contextOf(node);
   }
 
-  /** Lowers a node as if it stood alone, on inputs that lie in memory. */
+  /** Lowers a node by itself, on inputs in memory. */
   plain(node: RecordedNode): void {
-    for (const input of node.inputs) this.dense(input, node);
+    for (const input of node.inputs) this.materialize(input, node);
     this.dispatches.push(...this.#lower(node));
     for (const output of node.outputs) this.fillSlot(output, node);
   }
@@ -90,22 +90,22 @@ export class Fusion {
     return this.#slots.get(value) ?? wholeMap(value.storage, images, channels, pixels);
   }
 
-  /** Notes that the value was written to its target. */
+  /** Notes that a kernel has written the value to its target. */
   written(value: Value): void {
     const slot = this.#slots.get(value);
     if (slot !== undefined && slot.buffer !== value.storage)
       this.forms.set(value, { kind: 'map', view: slot });
   }
 
-  /** Where a map lies in memory; puts it there if it is only held in a form. */
+  /** Where a map lies in memory. Materializes it if it only has a form, or a form of another shape. */
   view(value: Value, shape: MapShape, reader: RecordedNode): MapView {
     const form = this.forms.get(value);
     if (form?.kind === 'map' && hasShape(form.view, shape)) return form.view;
-    this.dense(value, reader);
+    this.materialize(value, reader);
     return wholeMap(value.storage, shape.images, shape.channels, shape.pixels);
   }
 
-  /** How a kernel's load gets a map: a norm of another where that is its form, else from memory. */
+  /** How a kernel's load reads a map: as the norm of another map if that is its form, else from memory. */
   loadActivation(value: Value, shape: MapShape, reader: RecordedNode): PlainLoad | ActivationLoad {
     const form = this.forms.get(value);
     if (form?.kind === 'activation' && hasShape(form.norm.input, shape)) return activationLoad(form);
@@ -113,8 +113,8 @@ export class Fusion {
   }
 
   /**
-   * The same for a gradient, which may still lack its norm's correction. GPUs correct it in the load; software adapters, which
-   * load each element once for every 16 rows of the product, are faster when it is written out once.
+   * How a kernel's load reads a gradient. One that lacks its norm's correction is corrected in the load where that pays, else
+   * materialized.
    */
   loadGradient(value: Value, shape: MapShape, reader: RecordedNode): PlainLoad | GradientLoad {
     const form = this.forms.get(value);
@@ -127,8 +127,8 @@ export class Fusion {
     return { kind: 'plain', map: this.view(value, shape, reader) };
   }
 
-  /** Makes sure that a value lies in memory as it was recorded. */
-  dense(value: Value, reader: RecordedNode): void {
+  /** Writes a value to memory in its recorded layout, unless it lies there already. */
+  materialize(value: Value, reader: RecordedNode): void {
     const norm = this.norms.get(value);
     const form = this.forms.get(value);
     if (this.#inMemory.has(value) || (form === undefined && norm === undefined)) return;
@@ -140,24 +140,24 @@ export class Fusion {
     }
     if (form === undefined) return;
     const load = loadOf(form);
-    if (load !== null) this.dispatches.push(materialise(context, load, denseTarget(load, value)));
+    if (load !== null) this.dispatches.push(materialize(context, load, memoryTarget(load, value)));
     else if (form.kind === 'beforePool' || form.kind === 'afterPool') {
-      for (const input of form.node.inputs) this.dense(input, form.node);
+      for (const input of form.node.inputs) this.materialize(input, form.node);
       this.dispatches.push(...this.#lower(form.node));
     } else if (form.kind === 'spread') {
       this.dispatches.push(avgPoolGradient(context, form.load.map.buffer, value.storage, form.pool, true));
     }
   }
 
-  /** Gives a value a form; it is written out at once where somebody outside the plan may ask for it. */
-  hold(value: Value, form: Form, node: RecordedNode): void {
+  /** Records how the value will be made when it is read. Writes it to memory now if it is visible outside the plan. */
+  defer(value: Value, form: Form, node: RecordedNode): void {
     this.forms.set(value, form);
-    if (!isInternal(value)) this.dense(value, node);
+    if (!isInternal(value)) this.materialize(value, node);
     else if (this.#slots.has(value)) this.#intoSlot(value, form, node);
   }
 
-  /** Whether what `node` reads stays as it is until the last reader of the value, so that node's work can be left to these. */
-  canWait(node: RecordedNode, value: Value): boolean {
+  /** True if no input of `node` changes before the last reader of the value, so that readers can redo its work. */
+  inputsUnchangedUntilLastRead(node: RecordedNode, value: Value): boolean {
     const from = this.#order.get(node) ?? 0;
     const to = Math.max(from, ...this.graph.readersOf(value).map((reader) => this.#order.get(reader) ?? 0));
     return !this.#changes.some(
@@ -166,7 +166,7 @@ export class Fusion {
     );
   }
 
-  /** What is known of the channels of a buffer, seen as maps of this shape. */
+  /** Statistics of the channels of a buffer, seen as maps of this shape. */
   moments({ buffer, images, bufferChannels, pixels }: MapView): Moments {
     let seen = this.#moments.get(buffer);
     if (seen === undefined) this.#moments.set(buffer, (seen = new Map<string, Moments>()));
@@ -183,7 +183,7 @@ export class Fusion {
     return fresh;
   }
 
-  /** False for what may change on the way, which is measured each time. */
+  /** True if the buffer keeps its elements once they are written. Others are measured each time. */
   #isLasting(buffer: BufferRef): boolean {
     if (!(buffer instanceof LogicalStorage)) return true;
     return !buffer.resident && !this.#changes.some(({ storage }) => storage.overlaps(buffer));
@@ -195,10 +195,10 @@ export class Fusion {
     if (slot === undefined || (form.kind === 'map' && form.view.buffer === slot.buffer)) return;
     if (load === null) throw new Error(`${value.label} cannot be made in its place of a concatenation`);
     if (!readsFrom(load, slot.buffer)) {
-      this.dispatches.push(materialise(this.context(node), load, slot));
+      this.dispatches.push(materialize(this.context(node), load, slot));
       return;
     }
-    this.dense(value, node);
+    this.materialize(value, node);
     this.fillSlot(value, node);
   }
 
@@ -208,13 +208,13 @@ export class Fusion {
     if (slot === undefined || slot.buffer === value.storage) return;
     const { images, channels, pixels } = slot;
     const map = wholeMap(value.storage, images, channels, pixels);
-    this.dispatches.push(materialise(this.context(node), { kind: 'plain', map }, slot));
+    this.dispatches.push(materialize(this.context(node), { kind: 'plain', map }, slot));
     this.forms.set(value, { kind: 'map', view: slot });
     this.#inMemory.add(value);
   }
 }
 
-/** Storages that a node writes and that hold elements from before. Running statistics are read by nobody else in between. */
+/** Storages with earlier elements that a node overwrites. Running statistics do not count: no form reads them. */
 function writtenInPlace({ op, inputs, outputs }: RecordedNode): LogicalStorage[] {
   if (op === trackedStatsOp || op === reshapeOp) return [];
   const mutated = (op.mutates ?? []).flatMap((index) => inputs[index]?.storage ?? []);
@@ -225,13 +225,13 @@ function writtenInPlace({ op, inputs, outputs }: RecordedNode): LogicalStorage[]
 const hasShape = (view: MapView, { images, channels, pixels }: MapShape): boolean =>
   view.images === images && view.channels === channels && view.pixels === pixels;
 
-/** Whether a load reads the buffer: one dispatch cannot read and write it. */
+/** True if a load reads the buffer, which the same dispatch then cannot write. */
 export const readsFrom = (load: MapLoad, buffer: BufferRef): boolean =>
   load.kind === 'gradient'
     ? load.gradient.buffer === buffer || load.input.buffer === buffer
     : load.map.buffer === buffer;
 
-function denseTarget(load: MapLoad, value: Value): MapView {
+function memoryTarget(load: MapLoad, value: Value): MapView {
   const { images, channels, pixels } = load.kind === 'gradient' ? load.gradient : load.map;
   return wholeMap(value.storage, images, channels, pixels);
 }

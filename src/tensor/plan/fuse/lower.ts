@@ -21,7 +21,7 @@ import {
 import { fuseConcat, fuseSlice } from './part_rules.ts';
 import { fuseMaxPool } from './pool_rules.ts';
 
-/** Does a node's work its own way; false where it has nothing to gain, and the node is lowered as it stands. */
+/** Lowers a node fused with others. False if fusion gains nothing: the node is then lowered by itself. */
 type Rule = (fusion: Fusion, node: RecordedNode) => boolean;
 
 const RULES: ReadonlyMap<Op<never>, Rule> = new Map<Op<never>, Rule>([
@@ -43,10 +43,9 @@ const RULES: ReadonlyMap<Op<never>, Rule> = new Map<Op<never>, Rule>([
 ]);
 
 /**
- * Lowers nodes in their order, with fusion: convolutions take batch norm and ReLU in their loads and give statistics and
- * norms' gradients in their epilogues, concatenations move nothing, averages go before 1x1 convolutions. Which of it
- * applies is decided from the recording alone; nets know nothing of it. The result differs from the lowering of each node by
- * itself in rounding only.
+ * Lowers nodes in their order, with fusion: convolutions apply batch norm and ReLU in their loads and compute statistics and
+ * norms' gradients in their epilogues, concatenations move nothing, averages go before 1x1 convolutions. The recording alone
+ * decides what is fused; nets do not know of it. The result differs from that of unfused lowering by rounding only.
  */
 export function lowerFused(
   nodes: readonly RecordedNode[],

@@ -1,7 +1,7 @@
 import type { KernelContext } from '../../../kernels/context.ts';
 import { wholeMap, type MomentPartials, type SumPartials } from '../../../kernels/maps.ts';
 import type { NormShape } from '../../../kernels/norm.ts';
-import { materialise } from '../../../kernels/map_ops.ts';
+import { materialize } from '../../../kernels/map_ops.ts';
 import { runningNormTable } from '../../../kernels/norm_running.ts';
 import { two } from '../../../kernels/tuple.ts';
 import { joinMoments, joinSums } from '../../../kernels/norm_join.ts';
@@ -26,15 +26,15 @@ import type { Fusion, MapShape } from './fusion.ts';
 import { attrsOf, isInternal } from './graph.ts';
 
 /*
- * Batch norm. In training, statistics belong to channels, not to norms: a dense block's channels are measured once, where they
- * are made, and each norm that reads them only makes its table (NORM_ROWS of kernels/maps.ts) from them. The norm
- * itself, with its ReLU, becomes a form that readers make in their loads.
+ * Batch norm. In training, statistics belong to channels, not to norms: the kernel that writes a dense block's channels measures
+ * them once, and each norm that reads the channels computes its table (NORM_ROWS of kernels/maps.ts) from these statistics. The
+ * norm itself, with its ReLU, becomes a form that readers compute in their loads.
  *
  * Backward, all norms of a channel share xhat and invstd = r, so with G = sum over them of weight * dy (masked by the ReLU)
  *
  *   dx = r (G - mean(G) - xhat mean(G xhat)),   n mean(G) = sum weight * dbias,   n mean(G xhat) = sum weight * dweight
  *
- * is one correction for all, made in the load of whoever reads dx.
+ * is one correction for all norms with the same eps. Readers of dx apply it in their loads.
  */
 
 const mapShape = ({ batch, channels, length }: NormShape): MapShape => ({
@@ -56,7 +56,12 @@ export function fuseStatistics(fusion: Fusion, node: RecordedNode): boolean {
   const { hasWeight, hasBias } = attrsOf(apply, applyOp);
   const affine = apply.inputs.slice(2);
   const [h] = apply.outputs;
-  if (h === undefined || !fusion.canWait(node, statistics) || !readersFollow(fusion, apply, h)) return false;
+  if (
+    h === undefined ||
+    !fusion.inputsUnchangedUntilLastRead(node, statistics) ||
+    !readersFollow(fusion, apply, h)
+  )
+    return false;
   const { channels } = shape;
   const input = fusion.view(x, mapShape(shape), node);
   const context = fusion.context(node);
@@ -89,15 +94,15 @@ export function fuseStatistics(fusion: Fusion, node: RecordedNode): boolean {
   return true;
 }
 
-/** Whether a norm can be made whenever somebody reads its result `h`, or that of the ReLU behind it. */
+/** True if the norm can be computed at every reader of its result `h`, or of the ReLU that follows it. */
 function readersFollow(fusion: Fusion, apply: RecordedNode, h: Value): boolean {
   const results = fusion.graph
     .readersOf(h)
     .flatMap(({ op, outputs }) => (op === RELU_OPS.forward ? outputs : []));
-  return [h, ...results].every((value) => fusion.canWait(apply, value));
+  return [h, ...results].every((value) => fusion.inputsUnchangedUntilLastRead(apply, value));
 }
 
-/** Measures the channels that nobody has measured yet, unless the convolution that made them did it on the way. */
+/** Measures the channels without statistics, unless the convolution that wrote them has measured them. */
 function freshChannels(
   fusion: Fusion,
   context: KernelContext,
@@ -123,7 +128,7 @@ function freshChannels(
   return { range: { first: 0, count: input.channels }, partials: measured };
 }
 
-/** Statistics from before: the norms that read them make their tables from these. */
+/** Running statistics: the norms that read them compute their tables from them. */
 export function fuseRunningStatistics(fusion: Fusion, node: RecordedNode): boolean {
   const [statistics] = node.outputs;
   if (statistics === undefined || !isInternal(statistics)) return false;
@@ -131,7 +136,7 @@ export function fuseRunningStatistics(fusion: Fusion, node: RecordedNode): boole
     const [h] = reader.outputs;
     return reader.op === applyOp && h !== undefined && readersFollow(fusion, reader, h);
   });
-  if (!follow || !fusion.canWait(node, statistics)) return false;
+  if (!follow || !fusion.inputsUnchangedUntilLastRead(node, statistics)) return false;
   fusion.running.set(statistics, node);
   return true;
 }
@@ -157,7 +162,7 @@ function runningNorm(fusion: Fusion, statistics: RecordedNode, apply: RecordedNo
   return { input, table, eps };
 }
 
-/** Norm, with the ReLU that alone reads it: a form. */
+/** A norm becomes a form, together with a ReLU that is its only reader. */
 export function fuseApply(fusion: Fusion, node: RecordedNode): boolean {
   const statistics = node.inputs[1] as Value;
   const running = fusion.running.get(statistics);
@@ -168,13 +173,13 @@ export function fuseApply(fusion: Fusion, node: RecordedNode): boolean {
   const y = relu?.outputs[0];
   if (relu !== null && y !== undefined) {
     fusion.done.add(relu);
-    fusion.hold(y, { kind: 'activation', norm, relu: true }, relu);
-  } else fusion.hold(h, { kind: 'activation', norm, relu: false }, node);
+    fusion.defer(y, { kind: 'activation', norm, relu: true }, relu);
+  } else fusion.defer(h, { kind: 'activation', norm, relu: false }, node);
   return true;
 }
 
 /**
- * A dropout behind a norm: one pass makes both. In a convolution's load it would be drawn again for each tap and each tile of
+ * A dropout after a norm: one pass computes both. A convolution's load would draw it again for each tap and each tile of
  * output channels (45 times for 576 channels, 3 x 3), which costs more than this pass.
  */
 export function fuseDropout(fusion: Fusion, node: RecordedNode): boolean {
@@ -186,24 +191,24 @@ export function fuseDropout(fusion: Fusion, node: RecordedNode): boolean {
   const out = fusion.target(y, { images, channels, pixels });
   if (out.buffer !== y.storage) return false;
   fusion.dispatches.push(
-    materialise(fusion.context(node), activationLoad(form), out, attrsOf(node, dropoutOp)),
+    materialize(fusion.context(node), activationLoad(form), out, attrsOf(node, dropoutOp)),
   );
   return true;
 }
 
-/** What follows on the gradient of a norm's result (or of its ReLU's): nodes that become one kernel's epilogue. */
+/** The nodes that follow on the gradient of a norm's result (or of its ReLU's) and become one kernel's epilogue. */
 interface NormBackward {
   readonly norm: Norm;
   /** Backward of a dropout behind the norm. */
   readonly dropout: RecordedNode | null;
   readonly relu: RecordedNode | null;
   readonly sums: RecordedNode;
-  /** Null where nobody wants the gradient of the norm's input. */
+  /** Null if the gradient of the norm's input is not wanted. */
   readonly backward: RecordedNode | null;
   readonly shape: NormShape;
 }
 
-/** Whether the only use of `gradient` is the backward of a fused norm, or of the ReLU or dropout behind one. */
+/** Non-null if the only use of `gradient` is the backward of a fused norm, or of the ReLU or dropout after one. */
 export function matchNormBackward(fusion: Fusion, gradient: Value): NormBackward | null {
   const { graph } = fusion;
   if (!isInternal(gradient)) return null;
@@ -238,7 +243,7 @@ function matchSums(fusion: Fusion, gradient: Value, relu: RecordedNode | null): 
   return { norm, dropout: null, relu, sums, backward, shape: attrsOf(sums, sumsOp) };
 }
 
-/** Lets `make` write the gradient where the norm's backward wants it, and does the rest of that backward. */
+/** Calls `make` to write the gradient for the norm's backward, and adds the rest of that backward. */
 export function finishNormBackward(
   fusion: Fusion,
   { norm, dropout, relu, sums, backward, shape }: NormBackward,
@@ -269,11 +274,11 @@ export function finishNormBackward(
     }),
   );
   for (const node of [dropout, relu, sums, backward, shared?.add]) if (node) fusion.done.add(node);
-  if (shared !== null) fusion.hold(shared.add.outputs[0] as Value, gradient, shared.add);
-  else if (backward !== null) fusion.hold(backward.outputs[0] as Value, gradient, backward);
+  if (shared !== null) fusion.defer(shared.add.outputs[0] as Value, gradient, shared.add);
+  else if (backward !== null) fusion.defer(backward.outputs[0] as Value, gradient, backward);
 }
 
-/** The gradient that dx would be added to next, if it is one of the same channels and nobody reads it before. */
+/** The gradient to which dx is added next, if it is of the same channels and has no other reader. */
 function sharedGradient(
   fusion: Fusion,
   dx: Value,
@@ -310,7 +315,7 @@ const newTable = (rows: number, channels: number, label: string) => ({
   offset: 0,
 });
 
-/** The backward of a norm whose gradient no convolution makes; `node` is a dropout's or ReLU's backward or the norm's sums. */
+/** Backward of a norm whose gradient does not come from a convolution; `node` is a dropout's or ReLU's backward or the norm's sums. */
 export function fuseNormBackward(fusion: Fusion, node: RecordedNode): boolean {
   const [dy] = node.inputs;
   if (dy === undefined) return false;
@@ -319,7 +324,7 @@ export function fuseNormBackward(fusion: Fusion, node: RecordedNode): boolean {
   const form = fusion.forms.get(dy);
   const dropout = match.dropout === null ? null : attrsOf(match.dropout, dropoutOp);
   // A dropout counts the elements of the whole map.
-  if (dropout !== null) fusion.dense(dy, node);
+  if (dropout !== null) fusion.materialize(dy, node);
   const { images, channels, pixels } = mapShape(match.shape);
   const source =
     dropout !== null

@@ -43,7 +43,7 @@ export function fuseSlice(fusion: Fusion, node: RecordedNode): boolean {
     return other.first >= first + count || other.first + other.count <= first;
   });
   if (!apart || !isInternal(x)) return false;
-  fusion.hold(
+  fusion.defer(
     y,
     {
       kind: 'gradient',

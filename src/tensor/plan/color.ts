@@ -5,8 +5,8 @@ import { LogicalStorage } from '../graph/storage.ts';
 
 /*
  * WebGPU forbids to bind one GPUBuffer for reading and for writing in one dispatch, even at disjoint ranges, and Dawn orders
- * dispatches by whole buffers. So storages that meet in a dispatch in these two roles get different colours, and each
- * colour GPUBuffers of its own.
+ * dispatches by whole buffers. So storages that meet in a dispatch in these two roles get different colors, and each
+ * color GPUBuffers of its own.
  */
 
 /** Storages that some dispatch binds in the other role than the given ones. */
@@ -36,38 +36,38 @@ function rivalsOf(
 }
 
 const leastOutside = (taken: ReadonlySet<number | undefined>): number => {
-  let colour = 0;
-  while (taken.has(colour)) colour++;
-  return colour;
+  let color = 0;
+  while (taken.has(color)) color++;
+  return color;
 };
 
-/** Colours of transient storages. */
-export function colourBuffers(
+/** Colors of transient storages. */
+export function colorBuffers(
   dispatches: readonly Dispatch[],
   persists: (buffer: BufferRef) => boolean,
 ): Map<BufferRef, number> {
-  const colours = new Map<BufferRef, number>();
+  const colors = new Map<BufferRef, number>();
   for (const [buffer, set] of rivalsOf(dispatches, (ref) => !persists(ref))) {
-    colours.set(buffer, leastOutside(new Set([...set].map((rival) => colours.get(rival)))));
+    colors.set(buffer, leastOutside(new Set([...set].map((rival) => colors.get(rival)))));
   }
-  return colours;
+  return colors;
 }
 
-/** Colours of storages that outlive the plan, apart from those of values that lie in memory before. */
-export function coloursOfValues(
+/** Colors of storages that outlive the plan, apart from those of values that lie in memory before. */
+export function colorsOfValues(
   values: readonly LogicalStorage[],
   dispatches: readonly Dispatch[],
 ): Map<LogicalStorage, number> {
   const rivals = rivalsOf(dispatches, (buffer) => buffer instanceof LogicalStorage);
-  const colours = new Map<LogicalStorage, number>();
-  const colourOf = (ref: BufferRef): number | undefined => {
+  const colors = new Map<LogicalStorage, number>();
+  const colorOf = (ref: BufferRef): number | undefined => {
     if (!(ref instanceof LogicalStorage)) return undefined;
-    return colours.get(ref) ?? (ref.resident && ref.role === 'value' ? ref.colour : undefined);
+    return colors.get(ref) ?? (ref.resident && ref.role === 'value' ? ref.color : undefined);
   };
   for (const value of values) {
-    colours.set(value, leastOutside(new Set([...(rivals.get(value) ?? [])].map(colourOf))));
+    colors.set(value, leastOutside(new Set([...(rivals.get(value) ?? [])].map(colorOf))));
   }
-  return colours;
+  return colors;
 }
 
 /** Where a dispatch would read and write storages of one pool, it reads from a copy. */

@@ -1,0 +1,495 @@
+// Expanded from shaders/*.wgsl by test/kernels/expanded.test.ts: conv2d backward data 3x3 s1, 192 x 432 x 200704. Not read by anything.
+
+// GEMM for GPUs: a workgroup makes a tile of C from tiles of A and B in workgroup memory. Each invocation makes two groups of
+// four rows (FOUR_ROWS) or three, times two groups of four columns: with 16 x 16 invocations a tile of 128 or 96 rows x
+// 128 columns, with 8 rows of them (not SIXTEEN_HIGH) 64 or 48 x 128, with 8 x 8 (not SIXTEEN_WIDE) 64 or 48 x 64.
+//
+// Vector i of a tile holds rows i, i + ROW_VECTORS, ... (columns i, i + COLUMN_VECTORS, ..., with QUADS 4 i, 4 i + 1, ...):
+// neighbouring invocations then read neighbouring elements, every write to workgroup memory is a whole vector, and stores
+// to C are coalesced. An invocation loads at most one vector of A and one of B a tile, while the tile before is multiplied.
+// A_ALONG_ROWS and B_ALONG_COLUMNS let neighbours run over rows or columns where these are the operand's shortest stride,
+// else over inner indices.
+//
+// With FLAT the tiles run over outer and inner together, so that a short inner axis wastes nothing. With MASKED, B may
+// be padded and the inner axis need not be a multiple of TILE_INNER.
+
+// A tile's columns are a part of the rows' statistics.
+
+// What both GEMM skeletons share. For every group g:
+//
+//   C[row, column] = bias + sum over outer and inner of A[row, (outer, inner)] * B[(outer, inner), column]
+//
+// The included loader says where the operands lie. Along `inner` both are affine; at each outer index B's columns begin
+// anew and may be valid for part of the inner axis only (zero elsewhere: a convolution's padding). Some rows and four
+// columns are walked at a time, as vectors of element indices:
+//   a_rows(row, group), a_outer(outer)                 index in A at inner 0 is their sum
+//   b_columns(column, group), b_walk(columns, outer)   index in B at inner 0, and the valid inner indices
+//   c_columns(column, group)                           index in C of row 0
+// An outer index is a pair (major, minor), so that going through them takes no division.
+// A long sum may be split over workgroups: split s writes its part to C + s * c_length, gemm_sum_splits adds them.
+//
+// RAGGED: the inner axis is no multiple of the inner indices taken at a time. MASKED: it is not, or walks may leave B.
+// WHOLE_WALKS: a walk lies inside B as a whole or not at all, and not RAGGED. QUADS: columns 4 i to 4 i + 3 lie side by side in B and in C,
+// at multiples of four, and are read and written as one vector.
+//
+// The include `load` reads elements of A and B, the include `store` writes those of C.
+//
+// Bindings: a, b: operands in whatever layout the loader reads; c: result, or partial results [splits][c_length];
+// then those of `load` and `store`. Each may be stored in a type of its own; what is computed is f32.
+
+alias BElements = f32;
+alias CElements = f32;
+@group(0) @binding(0) var<storage, read> a: array<f32>;
+@group(0) @binding(1) var<storage, read> b: array<BElements>;
+@group(0) @binding(2) var<storage, read_write> c: array<CElements>;
+@group(0) @binding(3) var<uniform> params: Params;
+
+// Rows are taken four or three at a time: their numbers or places in A, and elements of A with their factors.
+alias Rows = vec3i;
+alias RowValues = vec3f;
+alias RowFactors = mat3x3f;
+const ROWS_AT_ONCE = 3;
+
+// B's elements at inner index k lie at start + k * b_inner; they count as zero outside first <= k < end.
+struct Walk {
+  start: vec4i,
+  first: vec4i,
+  end: vec4i,
+}
+
+// A walk along all of the inner axis or none of it, which then starts where it may read.
+fn whole_walk(start: vec4i, inside: vec4<bool>) -> Walk {
+  return Walk(select(vec4i(0), start, inside), vec4i(0), select(vec4i(0), vec4i(params.inner), inside));
+}
+
+// GEMM loader for the gradient of conv2d with respect to its input:
+//
+//   dx[n, ci, y, x] = sum over taps (ky, kx) and co of w[co, ci, ky, kx] * dy[n, co, (y + p - ky * d) / s, (x + p - kx * d) / s]
+//
+// over those taps whose divisions leave no remainder and land inside dy. row = input channel of the group,
+// column = input pixel (n, y, x), outer = tap, inner = output channel of the group.
+// A: weight [groups * inner][rows][kernel_height][kernel_width]; B: dy [N][groups * inner][out_height][out_width];
+// C: dx [N][groups * rows][height][width]. dy and dx may be channels of wider maps, from b_first and c_first on.
+
+struct Params {
+  // Fields with which every GEMM's Params begins; see gemm_common.wgsl.
+  groups: i32,
+  rows: i32,
+  columns: i32,
+  // The outer axis is a pair of them: an outer index is (major, minor), minor varying faster.
+  outer_major: i32,
+  outer_minor: i32,
+  inner: i32,
+  row_tiles: i32,
+  column_tiles: i32,
+  // The inner axis is cut into chunks; a segment is one chunk of one outer index, chunks varying slowest.
+  chunk: i32,
+  segments: i32,
+  splits: i32,
+  segments_per_split: i32,
+  // Elements between one split's partial result and the next.
+  c_length: i32,
+  // Elements from one inner index to the next in A and in B, from one row to the next in C.
+  a_inner: i32,
+  b_inner: i32,
+  c_row: i32,
+  // bias[group * bias_group + row * bias_row + column * bias_column]
+  bias_group: i32,
+  bias_row: i32,
+  bias_column: i32,
+
+  // Elements from one image to the next, and before the first channel.
+  b_image: i32,
+  b_first: i32,
+  c_image: i32,
+  c_first: i32,
+  pixels: i32,
+  width: i32,
+  out_height: i32,
+  out_width: i32,
+  taps: i32,
+  stride_y: i32,
+  stride_x: i32,
+  pad_y: i32,
+  pad_x: i32,
+  dilation_y: i32,
+  dilation_x: i32,
+}
+
+// Of a column: the index in dy of the first channel, and the input pixel in padded coordinates. Of all: the group's
+// first channel.
+struct Columns {
+  start: vec4i,
+  y: vec4i,
+  x: vec4i,
+  channel: i32,
+}
+
+fn a_rows(row: Rows, group: i32) -> Rows {
+  return (group * params.inner * params.rows + row) * params.taps;
+}
+
+fn a_outer(outer: vec2i) -> i32 {
+  return outer.x * params.outer_minor + outer.y;
+}
+
+fn b_columns(column: vec4i, group: i32) -> Columns {
+  let image = column / params.pixels;
+  let pixel = column - image * params.pixels;
+  let y = pixel / params.width;
+  let x = pixel - y * params.width;
+  let channel = group * params.inner;
+  let start = image * params.b_image + (params.b_first + channel * params.out_height * params.out_width);
+  return Columns(start, y + params.pad_y, x + params.pad_x, channel);
+}
+
+// Division that costs nothing in the usual case, a stride of 1.
+fn divided(value: vec4i, divisor: i32) -> vec4i {
+  if (divisor == 1) {
+    return value;
+  }
+  return value / divisor;
+}
+
+fn b_walk(columns: Columns, outer: vec2i) -> Walk {
+  let y = columns.y - outer.x * params.dilation_y;
+  let x = columns.x - outer.y * params.dilation_x;
+  let out_y = divided(y, params.stride_y);
+  let out_x = divided(x, params.stride_x);
+  let inside_y = (y >= vec4i(0)) & (out_y * params.stride_y == y) & (out_y < vec4i(params.out_height));
+  let inside_x = (x >= vec4i(0)) & (out_x * params.stride_x == x) & (out_x < vec4i(params.out_width));
+  return whole_walk(columns.start + out_y * params.out_width + out_x, inside_y & inside_x);
+}
+
+fn c_columns(column: vec4i, group: i32) -> vec4i {
+  let image = column / params.pixels;
+  let pixel = column - image * params.pixels;
+  return image * params.c_image + pixel + (params.c_first + group * params.rows * params.pixels);
+}
+
+struct Tile {
+  group: i32,
+  split: i32,
+  row: i32,
+  column: i32,
+}
+
+// Neighbouring workgroups share columns of B, so that these stay in the cache.
+fn tile_of(workgroup: u32) -> Tile {
+  var rest = i32(workgroup);
+  let row = rest % params.row_tiles;
+  rest /= params.row_tiles;
+  let column = rest % params.column_tiles;
+  rest /= params.column_tiles;
+  return Tile(rest / params.splits, rest % params.splits, row, column);
+}
+
+// Where a segment begins on the inner axis, and its outer index.
+struct Place {
+  first: i32,
+  outer: vec2i,
+}
+
+fn outer_of(index: i32) -> vec2i {
+  let major = index / params.outer_minor;
+  return vec2i(major, index - major * params.outer_minor);
+}
+
+fn place_of(segment: i32) -> Place {
+  let outers = params.outer_major * params.outer_minor;
+  let chunk = segment / outers;
+  return Place(chunk * params.chunk, outer_of(segment - chunk * outers));
+}
+
+fn next_place(place: Place) -> Place {
+  if (place.outer.y + 1 < params.outer_minor) {
+    return Place(place.first, vec2i(place.outer.x, place.outer.y + 1));
+  }
+  if (place.outer.x + 1 < params.outer_major) {
+    return Place(place.first, vec2i(place.outer.x + 1, 0));
+  }
+  return Place(place.first + params.chunk, vec2i(0, 0));
+}
+
+// ReLU in which a NaN stays, and its gradient. By bits, since WGSL lets max(NaN, 0) be 0: as signed numbers, the bits of -0 to
+// -infinity are those up to NEGATIVE, and the bits of a NaN are above. VECTOR: four elements at once.
+alias Real = vec4f;
+alias Bits = vec4i;
+const NEGATIVE = Bits(-0x800000);
+
+fn relu(x: Real) -> Real {
+  return select(x, Real(), bitcast<Bits>(x) <= NEGATIVE);
+}
+
+// dy where y > 0 or y is NaN, else 0, as PyTorch's threshold_backward; y is ReLU's result or its input.
+fn relu_gradient(dy: Real, y: Real) -> Real {
+  let bits = bitcast<Bits>(y);
+  return select(dy, Real(), (bits <= NEGATIVE) | (bits == Bits()));
+}
+
+// How elements of A and B are loaded: as they are in memory or, with
+//   A_GRADIENT, B_GRADIENT   p g + q x + s, batch norm's gradient from g (bound as a or b) and the norm's input x
+//   B_ACTIVATION             scale x + shift, batch norm; with B_RELU max(0, that)
+// The factors belong to the channel: A's row; B's inner index with B_INNER, else B's column. Padding is zero all the same.
+//
+// Bindings: a_x, b_x: the norm's input, laid out like a or b but for images' distance and first channel;
+// a_table, b_table: p, q, s or scale, shift, [row][table_channels], the first channel in column table_first.
+
+fn in_a(at: Rows) -> RowValues {
+  return vec3f(vec3<f32>(a[at.x], a[at.y], a[at.z]));
+}
+
+fn a_coefficients(row: Rows, group: i32) -> RowFactors {
+  return RowFactors();
+}
+
+fn a_apart(outer: vec2i) -> i32 {
+  return 0;
+}
+
+fn load_a(at: Rows, apart: i32, factors: RowFactors) -> RowValues {
+  return in_a(at);
+}
+
+fn in_b(at: vec4i) -> vec4f {
+  return vec4f(vec4<f32>(b[at.x], b[at.y], b[at.z], b[at.w]));
+}
+
+// Factors of inner index k, the same for all columns: scale and shift, or p, q and s.
+fn inner_factors(columns: Columns, k: i32) -> vec3f {
+  return vec3f();
+}
+
+// An index that may be read: the first element for what is not valid.
+fn readable(index: vec4i, valid: vec4<bool>) -> vec4i {
+  return select(vec4i(0), index, valid);
+}
+
+fn value_of_b(columns: Columns, index: vec4i, valid: vec4<bool>, factors: vec3f) -> vec4f {
+  let at = index;
+  let value = in_b(at);
+  return value;
+}
+
+// B at inner index k of four columns; `factors` are inner_factors of k.
+fn load_b(columns: Columns, walk: Walk, k: i32, factors: vec3f) -> vec4f {
+  let index = walk.start + k * params.b_inner;
+  let valid = walk.end > vec4i(0);
+  return select(vec4f(0), value_of_b(columns, index, valid, factors), valid);
+}
+
+// How elements of C are stored:
+//   c = sum + bias                       always, unless NORM
+//   MOMENTS   also per row, of each part of the columns: mean, sum of squares around it, number of elements
+//   NORM      C is the gradient of a norm's output (of its ReLU with NORM_RELU): g = sum where scale x + shift > 0 or NaN, else 0;
+//             c = weight g, with ACCUMULATE c += weight g; and per row and part the sums of g xhat and of g
+//
+// Bindings: bias; c_x: the norm's input, laid out like c but for images' distance and first channel; c_table: scale, shift, mean,
+// invstd, weight [5][c_table_channels]; partials [3 or 2][parts][groups * rows].
+
+// Four columns of C: their numbers, and the index of row 0 in c (and c_x) for each.
+struct Out {
+  column: vec4i,
+  start: vec4i,
+}
+
+fn out_columns(column: vec4i, group: i32) -> Out {
+  let inside = min(column, vec4i(params.columns - 1));
+  let start = c_columns(inside, group);
+  return Out(column, start);
+}
+
+fn put(at: vec4i, inside: vec4<bool>, values: vec4f) {
+  if (inside.x) {
+    c[at.x] = CElements(values.x);
+  }
+  if (inside.y) {
+    c[at.y] = CElements(values.y);
+  }
+  if (inside.z) {
+    c[at.z] = CElements(values.z);
+  }
+  if (inside.w) {
+    c[at.w] = CElements(values.w);
+  }
+}
+
+// Writes four columns of one row; gives what was written, 0 beyond the edge.
+fn store(tile: Tile, row: i32, out: Out, sum: vec4f) -> vec4f {
+  if (row >= params.rows) {
+    return vec4f();
+  }
+  let inside = out.column < vec4i(params.columns);
+  let values = select(vec4f(0), sum, inside);
+  put(out.start + (row * params.c_row + tile.split * params.c_length), inside, values);
+  return values;
+}
+
+fn fold(v: vec4f) -> f32 {
+  return (v.x + v.y) + (v.z + v.w);
+}
+
+const PARTS_PER_TILE = 1;
+const HEIGHT = 16;
+const WIDTH = 16;
+const INVOCATIONS = HEIGHT * WIDTH;
+const ROW_VECTORS = 2 * HEIGHT;
+const COLUMN_VECTORS = 2 * WIDTH;
+const ROW_STEPS = vec3i(0, 1, 2);
+const TILE_ROWS = 3 * ROW_VECTORS;
+const TILE_COLUMNS = 4 * COLUMN_VECTORS;
+const TILE_INNER = HEIGHT / 2;
+// One vector more per inner index keeps writes along the inner axis off the same memory bank.
+const A_STRIDE = ROW_VECTORS + 1;
+const B_STRIDE = COLUMN_VECTORS + 1;
+
+// The inner index first: addresses in an unrolled loop then differ by constants.
+var<workgroup> a_tile: array<array<RowValues, A_STRIDE>, TILE_INNER>;
+var<workgroup> b_tile: array<array<vec4f, B_STRIDE>, TILE_INNER>;
+
+// C of a group of rows and one of columns; a column of the matrix for each row.
+alias Block = mat3x4f;
+
+// What an invocation makes of a group of rows: its groups of columns.
+struct Strip {
+  low: Block,
+  high: Block,
+}
+
+struct Strips {
+  low: Strip,
+  high: Strip,
+}
+
+struct Outs {
+  low: Out,
+  high: Out,
+}
+
+fn with_product(c: Block, a_values: RowValues, b_values: vec4f) -> Block {
+  return Block(
+    fma(vec4f(a_values.x), b_values, c[0]),
+    fma(vec4f(a_values.y), b_values, c[1]),
+    fma(vec4f(a_values.z), b_values, c[2]),
+  );
+}
+
+// With the products of inner index q of the tiles.
+fn with_products(c: Strips, x: i32, y: i32, q: i32) -> Strips {
+  let a_low = a_tile[q][y];
+  let a_high = a_tile[q][y + HEIGHT];
+  let b_low = b_tile[q][x];
+  let b_high = b_tile[q][x + WIDTH];
+  return Strips(
+    Strip(with_product(c.low.low, a_low, b_low), with_product(c.low.high, a_low, b_high)),
+    Strip(with_product(c.high.low, a_high, b_low), with_product(c.high.high, a_high, b_high)),
+  );
+}
+
+// Numbers of the columns in vector i of the tile.
+fn columns_of(tile: Tile, i: i32) -> vec4i {
+  return tile.column * TILE_COLUMNS + i + COLUMN_VECTORS * vec4i(0, 1, 2, 3);
+}
+
+fn a_element(rows: Rows, factors: RowFactors, outer: vec2i, k: i32) -> RowValues {
+  return load_a(rows + (a_outer(outer) + k * params.a_inner), a_apart(outer), factors);
+}
+
+// Gives what was written, 0 beyond the edge.
+fn store_block(tile: Tile, rows: Rows, out: Out, c: Block) -> Block {
+  return Block(
+    store(tile, rows.x, out, c[0]),
+    store(tile, rows.y, out, c[1]),
+    store(tile, rows.z, out, c[2]),
+  );
+}
+
+// Writes a strip of C. Every invocation must call it.
+fn finish(tile: Tile, x: i32, y: i32, rows: Rows, outs: Outs, c: Strip) {
+  let low = store_block(tile, rows, outs.low, c.low);
+  let high = store_block(tile, rows, outs.high, c.high);
+}
+
+@compute @workgroup_size(INVOCATIONS)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) workgroups: vec3u,
+  @builtin(local_invocation_index) invocation: u32,
+) {
+  let tile = tile_of(workgroup.x + workgroup.y * workgroups.x);
+  if (tile.group >= params.groups) {
+    return;
+  }
+  let thread = i32(invocation);
+  // 32 neighbours are 8 side by side and 4 below each other: of all shapes that reads the fewest vectors of a tile.
+  let x = thread / 32 % (WIDTH / 8) * 8 + thread % 8;
+  let y = thread / (4 * WIDTH) * 4 + thread / 8 % 4;
+  let row = tile.row * TILE_ROWS + ROW_VECTORS * ROW_STEPS;
+
+  let a_vector = thread % ROW_VECTORS;
+  let a_k = thread / ROW_VECTORS;
+  let loads_a = a_k < TILE_INNER;
+  let b_vector = thread % COLUMN_VECTORS;
+  let b_k = thread / COLUMN_VECTORS;
+  let a_row = min(row + a_vector, Rows(params.rows - 1));
+  let rows = a_rows(a_row, tile.group);
+  let factors = a_coefficients(a_row, tile.group);
+  let columns = b_columns(min(columns_of(tile, b_vector), vec4i(params.columns - 1)), tile.group);
+
+  var c = Strips();
+  var a_next = RowValues();
+  var b_next = vec4f();
+
+  let first_segment = tile.split * params.segments_per_split;
+  let end_segment = min(first_segment + params.segments_per_split, params.segments);
+  var segment = first_segment;
+  var place = place_of(segment);
+  var k = place.first;
+  var walk = b_walk(columns, place.outer);
+  var more = segment < end_segment;
+  var ready = false;
+  loop {
+    if (more) {
+      if (loads_a) {
+        a_next = a_element(rows, factors, place.outer, k + a_k);
+      }
+      b_next = load_b(columns, walk, k + b_k, inner_factors(columns, k + b_k));
+    }
+    if (ready) {
+      c = with_products(c, x, y, 0);
+      c = with_products(c, x, y, 1);
+      c = with_products(c, x, y, 2);
+      c = with_products(c, x, y, 3);
+      c = with_products(c, x, y, 4);
+      c = with_products(c, x, y, 5);
+      c = with_products(c, x, y, 6);
+      c = with_products(c, x, y, 7);
+    }
+    if (!more) {
+      break;
+    }
+    // A second pair of tiles would save this barrier and cost more in addresses.
+    workgroupBarrier();
+    if (loads_a) {
+      a_tile[a_k][a_vector] = a_next;
+    }
+    b_tile[b_k][b_vector] = b_next;
+    workgroupBarrier();
+    ready = true;
+    k += TILE_INNER;
+    if (k >= min(place.first + params.chunk, params.inner)) {
+      segment++;
+      place = next_place(place);
+      k = place.first;
+      walk = b_walk(columns, place.outer);
+      more = segment < end_segment;
+    }
+  }
+
+  let outs = Outs(
+    out_columns(columns_of(tile, x), tile.group),
+    out_columns(columns_of(tile, x + WIDTH), tile.group),
+  );
+  finish(tile, x, y, row + y, outs, c.low);
+  finish(tile, x, y, row + y + HEIGHT, outs, c.high);
+}

@@ -1,0 +1,437 @@
+// Expanded from shaders/*.wgsl by test/kernels/expanded.test.ts: matmul, 256 x 255 x 255. Not read by anything.
+
+// GEMM for software adapters, in registers alone: workgroup memory and barriers are slow there, vectors of
+// invocations fast. Each invocation makes 8 rows x 8 columns of C (4 x 8 without EIGHT_ROWS), four inner indices at a
+// time; a workgroup is 8 invocations side by side, 8 x 64. Its rows of A are the same for all of them, hence cheap.
+// With MASKED, B may be padded and the inner axis need not be a multiple of 4.
+
+// An invocation's columns are a part of the row's statistics.
+
+// What both GEMM skeletons share. For every group g:
+//
+//   C[row, column] = bias + sum over outer and inner of A[row, (outer, inner)] * B[(outer, inner), column]
+//
+// The included loader says where the operands lie. Along `inner` both are affine; at each outer index B's columns begin
+// anew and may be valid for part of the inner axis only (zero elsewhere: a convolution's padding). Some rows and four
+// columns are walked at a time, as vectors of element indices:
+//   a_rows(row, group), a_outer(outer)                 index in A at inner 0 is their sum
+//   b_columns(column, group), b_walk(columns, outer)   index in B at inner 0, and the valid inner indices
+//   c_columns(column, group)                           index in C of row 0
+// An outer index is a pair (major, minor), so that going through them takes no division.
+// A long sum may be split over workgroups: split s writes its part to C + s * c_length, gemm_sum_splits adds them.
+//
+// RAGGED: the inner axis is no multiple of the inner indices taken at a time. MASKED: it is not, or walks may leave B.
+// WHOLE_WALKS: a walk lies inside B as a whole or not at all, and not RAGGED. QUADS: columns 4 i to 4 i + 3 lie side by side in B and in C,
+// at multiples of four, and are read and written as one vector.
+//
+// The include `load` reads elements of A and B, the include `store` writes those of C.
+//
+// Bindings: a, b: operands in whatever layout the loader reads; c: result, or partial results [splits][c_length];
+// then those of `load` and `store`. Each may be stored in a type of its own; what is computed is f32.
+
+alias BElements = f32;
+alias CElements = f32;
+@group(0) @binding(0) var<storage, read> a: array<f32>;
+@group(0) @binding(1) var<storage, read> b: array<BElements>;
+@group(0) @binding(2) var<storage, read_write> c: array<CElements>;
+@group(0) @binding(3) var<uniform> params: Params;
+
+// Rows are taken four or three at a time: their numbers or places in A, and elements of A with their factors.
+alias Rows = vec4i;
+alias RowValues = vec4f;
+alias RowFactors = mat3x4f;
+const ROWS_AT_ONCE = 4;
+
+// B's elements at inner index k lie at start + k * b_inner; they count as zero outside first <= k < end.
+struct Walk {
+  start: vec4i,
+  first: vec4i,
+  end: vec4i,
+}
+
+// A walk along all of the inner axis or none of it, which then starts where it may read.
+fn whole_walk(start: vec4i, inside: vec4<bool>) -> Walk {
+  return Walk(select(vec4i(0), start, inside), vec4i(0), select(vec4i(0), vec4i(params.inner), inside));
+}
+
+// GEMM loader for matmul: C[g] = A[g] B[g] with affine rows, columns and inner axis (a transposed operand is a pair of
+// exchanged strides). The group g counts up to four leading dimensions, sizes batch_0 (slowest) to batch_3; a stride of 0
+// broadcasts an operand over a dimension. There is one outer index.
+
+struct Params {
+  // Fields with which every GEMM's Params begins; see gemm_common.wgsl.
+  groups: i32,
+  rows: i32,
+  columns: i32,
+  // The outer axis is a pair of them: an outer index is (major, minor), minor varying faster.
+  outer_major: i32,
+  outer_minor: i32,
+  inner: i32,
+  row_tiles: i32,
+  column_tiles: i32,
+  // The inner axis is cut into chunks; a segment is one chunk of one outer index, chunks varying slowest.
+  chunk: i32,
+  segments: i32,
+  splits: i32,
+  segments_per_split: i32,
+  // Elements between one split's partial result and the next.
+  c_length: i32,
+  // Elements from one inner index to the next in A and in B, from one row to the next in C.
+  a_inner: i32,
+  b_inner: i32,
+  c_row: i32,
+  // bias[group * bias_group + row * bias_row + column * bias_column]
+  bias_group: i32,
+  bias_row: i32,
+  bias_column: i32,
+
+  a_row: i32,
+  b_column: i32,
+  c_group: i32,
+  batch_1: i32,
+  batch_2: i32,
+  batch_3: i32,
+  a_batch_0: i32,
+  a_batch_1: i32,
+  a_batch_2: i32,
+  a_batch_3: i32,
+  b_batch_0: i32,
+  b_batch_1: i32,
+  b_batch_2: i32,
+  b_batch_3: i32,
+}
+
+struct Columns {
+  start: vec4i,
+}
+
+// Index of the group in each of the four leading dimensions.
+fn batch_of(group: i32) -> vec4i {
+  let of_2 = group / params.batch_3;
+  let of_1 = of_2 / params.batch_2;
+  let of_0 = of_1 / params.batch_1;
+  return vec4i(of_0, of_1 - of_0 * params.batch_1, of_2 - of_1 * params.batch_2, group - of_2 * params.batch_3);
+}
+
+fn a_rows(row: Rows, group: i32) -> Rows {
+  let strides = vec4i(params.a_batch_0, params.a_batch_1, params.a_batch_2, params.a_batch_3);
+  return row * params.a_row + dot(batch_of(group), strides);
+}
+
+fn a_outer(outer: vec2i) -> i32 {
+  return 0;
+}
+
+fn b_columns(column: vec4i, group: i32) -> Columns {
+  let strides = vec4i(params.b_batch_0, params.b_batch_1, params.b_batch_2, params.b_batch_3);
+  return Columns(column * params.b_column + dot(batch_of(group), strides));
+}
+
+fn b_walk(columns: Columns, outer: vec2i) -> Walk {
+  return Walk(columns.start, vec4i(0), vec4i(params.inner));
+}
+
+fn c_columns(column: vec4i, group: i32) -> vec4i {
+  return column + group * params.c_group;
+}
+
+struct Tile {
+  group: i32,
+  split: i32,
+  row: i32,
+  column: i32,
+}
+
+// Neighbouring workgroups share columns of B, so that these stay in the cache.
+fn tile_of(workgroup: u32) -> Tile {
+  var rest = i32(workgroup);
+  let row = rest % params.row_tiles;
+  rest /= params.row_tiles;
+  let column = rest % params.column_tiles;
+  rest /= params.column_tiles;
+  return Tile(rest / params.splits, rest % params.splits, row, column);
+}
+
+// Where a segment begins on the inner axis, and its outer index.
+struct Place {
+  first: i32,
+  outer: vec2i,
+}
+
+fn outer_of(index: i32) -> vec2i {
+  let major = index / params.outer_minor;
+  return vec2i(major, index - major * params.outer_minor);
+}
+
+fn place_of(segment: i32) -> Place {
+  let outers = params.outer_major * params.outer_minor;
+  let chunk = segment / outers;
+  return Place(chunk * params.chunk, outer_of(segment - chunk * outers));
+}
+
+fn next_place(place: Place) -> Place {
+  if (place.outer.y + 1 < params.outer_minor) {
+    return Place(place.first, vec2i(place.outer.x, place.outer.y + 1));
+  }
+  if (place.outer.x + 1 < params.outer_major) {
+    return Place(place.first, vec2i(place.outer.x + 1, 0));
+  }
+  return Place(place.first + params.chunk, vec2i(0, 0));
+}
+
+// ReLU in which a NaN stays, and its gradient. By bits, since WGSL lets max(NaN, 0) be 0: as signed numbers, the bits of -0 to
+// -infinity are those up to NEGATIVE, and the bits of a NaN are above. VECTOR: four elements at once.
+alias Real = vec4f;
+alias Bits = vec4i;
+const NEGATIVE = Bits(-0x800000);
+
+fn relu(x: Real) -> Real {
+  return select(x, Real(), bitcast<Bits>(x) <= NEGATIVE);
+}
+
+// dy where y > 0 or y is NaN, else 0, as PyTorch's threshold_backward; y is ReLU's result or its input.
+fn relu_gradient(dy: Real, y: Real) -> Real {
+  let bits = bitcast<Bits>(y);
+  return select(dy, Real(), (bits <= NEGATIVE) | (bits == Bits()));
+}
+
+// How elements of A and B are loaded: as they are in memory or, with
+//   A_GRADIENT, B_GRADIENT   p g + q x + s, batch norm's gradient from g (bound as a or b) and the norm's input x
+//   B_ACTIVATION             scale x + shift, batch norm; with B_RELU max(0, that)
+// The factors belong to the channel: A's row; B's inner index with B_INNER, else B's column. Padding is zero all the same.
+//
+// Bindings: a_x, b_x: the norm's input, laid out like a or b but for images' distance and first channel;
+// a_table, b_table: p, q, s or scale, shift, [row][table_channels], the first channel in column table_first.
+
+fn in_a(at: Rows) -> RowValues {
+  return vec4f(vec4<f32>(a[at.x], a[at.y], a[at.z], a[at.w]));
+}
+
+fn a_coefficients(row: Rows, group: i32) -> RowFactors {
+  return RowFactors();
+}
+
+fn a_apart(outer: vec2i) -> i32 {
+  return 0;
+}
+
+fn load_a(at: Rows, apart: i32, factors: RowFactors) -> RowValues {
+  return in_a(at);
+}
+
+fn in_b(at: vec4i) -> vec4f {
+  return vec4f(vec4<f32>(b[at.x], b[at.y], b[at.z], b[at.w]));
+}
+
+// Factors of inner index k, the same for all columns: scale and shift, or p, q and s.
+fn inner_factors(columns: Columns, k: i32) -> vec3f {
+  return vec3f();
+}
+
+// An index that may be read: the first element for what is not valid.
+fn readable(index: vec4i, valid: vec4<bool>) -> vec4i {
+  return select(vec4i(0), index, valid);
+}
+
+fn value_of_b(columns: Columns, index: vec4i, valid: vec4<bool>, factors: vec3f) -> vec4f {
+  let at = readable(index, valid);
+  let value = in_b(at);
+  return value;
+}
+
+// B at inner index k of four columns; `factors` are inner_factors of k.
+fn load_b(columns: Columns, walk: Walk, k: i32, factors: vec3f) -> vec4f {
+  let index = walk.start + k * params.b_inner;
+  let valid = (vec4i(k) >= walk.first) & (vec4i(k) < walk.end);
+  return select(vec4f(0), value_of_b(columns, index, valid, factors), valid);
+}
+
+// How elements of C are stored:
+//   c = sum + bias                       always, unless NORM
+//   MOMENTS   also per row, of each part of the columns: mean, sum of squares around it, number of elements
+//   NORM      C is the gradient of a norm's output (of its ReLU with NORM_RELU): g = sum where scale x + shift > 0 or NaN, else 0;
+//             c = weight g, with ACCUMULATE c += weight g; and per row and part the sums of g xhat and of g
+//
+// Bindings: bias; c_x: the norm's input, laid out like c but for images' distance and first channel; c_table: scale, shift, mean,
+// invstd, weight [5][c_table_channels]; partials [3 or 2][parts][groups * rows].
+
+// Four columns of C: their numbers, and the index of row 0 in c (and c_x) for each.
+struct Out {
+  column: vec4i,
+  start: vec4i,
+}
+
+fn out_columns(column: vec4i, group: i32) -> Out {
+  let inside = min(column, vec4i(params.columns - 1));
+  let start = c_columns(inside, group);
+  return Out(column, start);
+}
+
+fn put(at: vec4i, inside: vec4<bool>, values: vec4f) {
+  if (inside.x) {
+    c[at.x] = CElements(values.x);
+  }
+  if (inside.y) {
+    c[at.y] = CElements(values.y);
+  }
+  if (inside.z) {
+    c[at.z] = CElements(values.z);
+  }
+  if (inside.w) {
+    c[at.w] = CElements(values.w);
+  }
+}
+
+// Writes four columns of one row; gives what was written, 0 beyond the edge.
+fn store(tile: Tile, row: i32, out: Out, sum: vec4f) -> vec4f {
+  if (row >= params.rows) {
+    return vec4f();
+  }
+  let inside = out.column < vec4i(params.columns);
+  let values = select(vec4f(0), sum, inside);
+  put(out.start + (row * params.c_row + tile.split * params.c_length), inside, values);
+  return values;
+}
+
+fn fold(v: vec4f) -> f32 {
+  return (v.x + v.y) + (v.z + v.w);
+}
+
+const PARTS_PER_TILE = 8;
+const COLUMNS = 8;
+const ROWS = 8;
+
+// Loads of GEMMs in registers: A and B at four inner indices at a time.
+
+// A of one row at inner indices k, k + 1, k + 2, k + 3. Beyond the inner axis both A and B are zero: an infinity times zero
+// would be NaN.
+fn along_inner(row_start: i32, apart: i32, row_factors: vec3f, k: i32) -> vec4f {
+  let factors = mat3x4f(vec4f(row_factors.x), vec4f(row_factors.y), vec4f(row_factors.z));
+  let inner = k + vec4i(0, 1, 2, 3);
+  let values = load_a(row_start + min(inner, vec4i(params.inner - 1)) * params.a_inner, apart, factors);
+  return select(vec4f(0), values, inner < vec4i(params.inner));
+}
+
+// B of four columns at inner indices k, k + 1, k + 2, k + 3.
+fn four_of_b(columns: Columns, walk: Walk, k: i32, factors: mat4x3f) -> mat4x4f {
+  return mat4x4f(
+    load_b(columns, walk, k, factors[0]),
+    load_b(columns, walk, k + 1, factors[1]),
+    load_b(columns, walk, k + 2, factors[2]),
+    load_b(columns, walk, k + 3, factors[3]),
+  );
+}
+
+// inner_factors of four inner indices.
+fn four_factors(columns: Columns, k: i32) -> mat4x3f {
+  return mat4x3f(
+    inner_factors(columns, k),
+    inner_factors(columns, k + 1),
+    inner_factors(columns, k + 2),
+    inner_factors(columns, k + 3),
+  );
+}
+
+// Writes eight columns of one row.
+fn finish_row(tile: Tile, part: i32, row: i32, low: Out, high: Out, sum_low: vec4f, sum_high: vec4f) {
+  let values_low = store(tile, row, low, sum_low);
+  let values_high = store(tile, row, high, sum_high);
+}
+
+@compute @workgroup_size(8)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) workgroups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let tile = tile_of(workgroup.x + workgroup.y * workgroups.x);
+  if (tile.group >= params.groups) {
+    return;
+  }
+  let row = tile.row * ROWS;
+  let column = (tile.column * 8 + i32(lane)) * COLUMNS + vec4i(0, 1, 2, 3);
+  let last_row = vec4i(params.rows - 1);
+  let last_column = vec4i(params.columns - 1);
+  let row_low = min(row + vec4i(0, 1, 2, 3), last_row);
+  let rows_low = a_rows(row_low, tile.group);
+  let factors_low = transpose(a_coefficients(row_low, tile.group));
+  let row_high = min(row + vec4i(4, 5, 6, 7), last_row);
+  let rows_high = a_rows(row_high, tile.group);
+  let factors_high = transpose(a_coefficients(row_high, tile.group));
+  let columns_low = b_columns(min(column, last_column), tile.group);
+  let columns_high = b_columns(min(column + 4, last_column), tile.group);
+
+  var c0_low = vec4f();
+  var c1_low = vec4f();
+  var c2_low = vec4f();
+  var c3_low = vec4f();
+  var c0_high = vec4f();
+  var c1_high = vec4f();
+  var c2_high = vec4f();
+  var c3_high = vec4f();
+  var c4_low = vec4f();
+  var c5_low = vec4f();
+  var c6_low = vec4f();
+  var c7_low = vec4f();
+  var c4_high = vec4f();
+  var c5_high = vec4f();
+  var c6_high = vec4f();
+  var c7_high = vec4f();
+
+  let first_segment = tile.split * params.segments_per_split;
+  let end_segment = min(first_segment + params.segments_per_split, params.segments);
+  var place = place_of(first_segment);
+  for (var segment = first_segment; segment < end_segment; segment++) {
+    let first = place.first;
+    let outer = place.outer;
+    place = next_place(place);
+    let end = min(first + params.chunk, params.inner);
+    let apart = a_apart(outer);
+    let a_low = rows_low + a_outer(outer);
+    let a_high = rows_high + a_outer(outer);
+    let b_low = b_walk(columns_low, outer);
+    let b_high = b_walk(columns_high, outer);
+    for (var k = first; k < end; k += 4) {
+      // Column q of these matrices is B at inner index k + q, so that `low * vec4f` sums over four inner indices.
+      let factors = four_factors(columns_low, k);
+      let low = four_of_b(columns_low, b_low, k, factors);
+      let high = four_of_b(columns_high, b_high, k, factors);
+      let a0 = along_inner(a_low.x, apart, factors_low[0], k);
+      c0_low += low * a0;
+      c0_high += high * a0;
+      let a1 = along_inner(a_low.y, apart, factors_low[1], k);
+      c1_low += low * a1;
+      c1_high += high * a1;
+      let a2 = along_inner(a_low.z, apart, factors_low[2], k);
+      c2_low += low * a2;
+      c2_high += high * a2;
+      let a3 = along_inner(a_low.w, apart, factors_low[3], k);
+      c3_low += low * a3;
+      c3_high += high * a3;
+      let a4 = along_inner(a_high.x, apart, factors_high[0], k);
+      c4_low += low * a4;
+      c4_high += high * a4;
+      let a5 = along_inner(a_high.y, apart, factors_high[1], k);
+      c5_low += low * a5;
+      c5_high += high * a5;
+      let a6 = along_inner(a_high.z, apart, factors_high[2], k);
+      c6_low += low * a6;
+      c6_high += high * a6;
+      let a7 = along_inner(a_high.w, apart, factors_high[3], k);
+      c7_low += low * a7;
+      c7_high += high * a7;
+    }
+  }
+
+  let part = tile.column * PARTS_PER_TILE + i32(lane);
+  let out_low = out_columns(column, tile.group);
+  let out_high = out_columns(column + 4, tile.group);
+  finish_row(tile, part, row, out_low, out_high, c0_low, c0_high);
+  finish_row(tile, part, row + 1, out_low, out_high, c1_low, c1_high);
+  finish_row(tile, part, row + 2, out_low, out_high, c2_low, c2_high);
+  finish_row(tile, part, row + 3, out_low, out_high, c3_low, c3_high);
+  finish_row(tile, part, row + 4, out_low, out_high, c4_low, c4_high);
+  finish_row(tile, part, row + 5, out_low, out_high, c5_low, c5_high);
+  finish_row(tile, part, row + 6, out_low, out_high, c6_low, c6_high);
+  finish_row(tile, part, row + 7, out_low, out_high, c7_low, c7_high);
+}
