@@ -32,7 +32,17 @@ const CHECKED = [
  * lavapipe 25 or later), else SwiftShader from npm. `gpu` takes hardware only, `software` only the latter two.
  * Throws an Error that says what was found and what to do.
  */
-export async function openNodeGpu({ adapter: choice, profile }: NodeGpuOptions): Promise<NodeGpu> {
+export async function openNodeGpu(options: NodeGpuOptions): Promise<NodeGpu> {
+  const opened = await open(options);
+  // A GPU works by itself; a software adapter needs the core that waiting would occupy.
+  if (describeAdapter(opened.adapter.info).kind === 'cpu') {
+    const { globals } = await import('webgpu');
+    pausePolls(globals as Parameters<typeof pausePolls>[0]);
+  }
+  return opened;
+}
+
+async function open({ adapter: choice, profile }: NodeGpuOptions): Promise<NodeGpu> {
   if (choice === 'software') return (await openSystemSoftware(profile)) ?? openSwiftShader(profile);
   const system = await openSystem(profile);
   const found = system === null ? null : describeAdapter(system.adapter.info);
@@ -112,9 +122,7 @@ function instance(create: CreateGpu, options: string[], environment = ''): GPU {
 
 async function loadDawn(): Promise<CreateGpu> {
   try {
-    const { create, globals } = await import('webgpu');
-    pausePolls(globals as Parameters<typeof pausePolls>[0]);
-    return create;
+    return (await import('webgpu')).create;
   } catch (cause) {
     const machine = `${process.platform} ${process.arch}`;
     throw new Error(`the package webgpu does not load on ${machine}: npm install webgpu`, { cause });
