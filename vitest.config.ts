@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { LongestFirst } from './test/order.ts';
 import { wgsl } from './tools/wgsl-plugin.ts';
 
 export default defineConfig({
@@ -10,10 +11,11 @@ export default defineConfig({
     isolate: false,
     setupFiles: 'test/support/setup.ts',
     maxWorkers: 2,
+    sequence: { sequencer: LongestFirst },
     // Tests of finalizers ask for a collection.
     execArgv: ['--expose-gc'],
-    // Software adapters are slow and compile their shaders on first use.
-    testTimeout: 240_000,
+    // Software adapters are slow and compile their shaders on first use; full sizes take them hours.
+    testTimeout: process.env['WAVELIGHT_TEST_ALL'] === '1' ? 7_200_000 : 240_000,
     hookTimeout: 120_000,
   },
 });

@@ -25,9 +25,6 @@ interface JointFixture {
   readonly losses: readonly { readonly loss: number; readonly f32: number }[];
 }
 
-/** DenseNet161 is 140 GFLOP at 224 x 224, and SwiftShader on a busy machine makes one or two a second. */
-const SLOW = 900_000;
-
 const SMALL_DENSENET = { growthRate: 12, blocks: [2, 2], stem: 16 };
 
 const NETS: readonly [name: string, make: () => Layer][] = [
@@ -37,10 +34,14 @@ const NETS: readonly [name: string, make: () => Layer][] = [
 ];
 
 /**
- * WAVELIGHT_TEST_ALL=1 checks the large nets without fusion too, and DenseNet161 on pictures of 224 x 224 on every adapter:
+ * `npm run test:all` checks the large nets without fusion too, and DenseNet161 on pictures of 224 x 224 on every adapter:
  * minutes on SwiftShader, which sees 96 x 96 otherwise.
  */
 const all = process.env['WAVELIGHT_TEST_ALL'] === '1';
+
+/** DenseNet161 is 140 GFLOP at 224 x 224, and SwiftShader on a busy machine makes one or two a second. */
+const SLOW = all ? 7_200_000 : 900_000;
+
 const sizeFor = (device: Device, name: string): string =>
   name === 'densenet161' && !all && device.description.name.includes('SwiftShader') ? 'densenet161_96' : name;
 
@@ -82,7 +83,7 @@ describe('nets, fused, by kernels for GPUs with sizes compiled in', () => {
 
   test.for(NETS)('%s: output, gradients and statistics', { timeout: SLOW }, async ([name, make], context) => {
     const slow = !all && device.description.name.includes('SwiftShader');
-    context.skip(slow, 'SwiftShader compiles these kernels for minutes: WAVELIGHT_TEST_ALL=1 runs it');
+    context.skip(slow, 'SwiftShader compiles these kernels for minutes: npm run test:all runs it');
     await checkNet(device, name, make());
   });
 });
@@ -104,7 +105,7 @@ describe.each([
     SLOW,
   );
 
-  const why = fusion || all ? '' : ' (skipped: WAVELIGHT_TEST_ALL=1 runs it)';
+  const why = fusion || all ? '' : ' (skipped: npm run test:all runs it)';
   test.skipIf(why !== '')(`20 steps of Adam give PyTorch losses${why}`, async () => {
     const fixture = readJson('models/joint.json') as JointFixture;
     const { batch, classes, features, widths } = fixture;

@@ -197,7 +197,7 @@ function relativeError(a: Float32Array, b: Float32Array, least: number): number 
   }, 0);
 }
 
-/** Software adapters compile each net's kernels for seconds: WAVELIGHT_TEST_ALL=1 tries more nets. */
+/** Software adapters compile each net's kernels for seconds: npm run test:all tries more nets. */
 const NETS = process.env['WAVELIGHT_TEST_ALL'] === '1' ? { cpu: 40, gpu: 40 } : { cpu: 6, gpu: 3 };
 
 describe.each(['cpu', 'gpu'] as const)('a fused plan (%s kernels)', (kind: Description['kind']) => {

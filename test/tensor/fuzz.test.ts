@@ -20,12 +20,12 @@ const past = JSON.parse(readFileSync(new URL('fuzz-cases.json', import.meta.url)
 
 let devices: Devices;
 let close: () => Promise<void>;
-/** SwiftShader, which is minutes about the kernels for a GPU. */
+/** SwiftShader, which is minutes about the kernels for a GPU: `npm run test:all` has it all the same. */
 let slow = false;
 beforeAll(async () => {
   ({ devices, close } = await openDevices());
   const { name, architecture } = devices(ORACLE).description;
-  slow = /swiftshader/i.test(`${name} ${architecture}`);
+  slow = process.env['WAVELIGHT_TEST_ALL'] !== '1' && /swiftshader/i.test(`${name} ${architecture}`);
 });
 afterAll(() => close());
 
