@@ -1,17 +1,26 @@
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/** Files of more than ten seconds, longest first. */
+/** Files of ten seconds of CPU and more, longest first. */
 const LONG: readonly string[] = [
-  'avsc/models.test.ts',
+  // Collects the memory of its process all the time, which takes long where that is large.
+  'cli/fetch-weights.test.ts',
   'cli/train-weights.test.ts',
+  'avsc/models.test.ts',
   'cli/train.test.ts',
   'kernels/conv.test.ts',
-  'avsc/replay.test.ts',
+  'kernels/fused_conv.test.ts',
+  'tensor/ops.test.ts',
   'cli/bench-peers.test.ts',
-  'avsc/zoo.test.ts',
-  'avsc/weights-published.test.ts',
+  'avsc/replay.test.ts',
+  'package.test.ts',
   'cli/import.test.ts',
-  'avsc/densenet-plan.test.ts',
+  'avsc/zoo.test.ts',
+  'tensor/fusion.test.ts',
+  'kernels/gemm.test.ts',
+  'avsc/node/data/loader.test.ts',
+  'avsc/weights-published.test.ts',
+  'cli/usage.test.ts',
+  'nn/sequences.test.ts',
 ];
 
 /** Starts long files first, so that two workers end together; the others by path. */

@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => device.destroy());
 
-const BATCH = 4;
+const BATCH = 2;
 
 function jointStep() {
   manualSeed(3);

@@ -70,6 +70,8 @@ describe('compiled functions that are dropped', () => {
     const before = device.counters.bytesHeld;
     for (let i = 0; i < 100; i++) {
       await makeAndDrop();
+      // Ten of them hold 20 MB.
+      if (i % 10 < 9) continue;
       gc();
       // Finalizers run as tasks of their own.
       await new Promise((resolve) => setTimeout(resolve, 0));
