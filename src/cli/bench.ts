@@ -17,7 +17,7 @@ import { formatPlan } from '../tensor/plan/format.ts';
 import type { PlanTarget } from '../tensor/plan/target.ts';
 import type { AdapterChoice } from '../node/adapter.ts';
 import { openDevice } from './device.ts';
-import { deviceOption, whole } from './options.ts';
+import { deviceOption, UsageError, whole } from './options.ts';
 import { say } from './progress.ts';
 
 interface KernelOptions {
@@ -156,6 +156,8 @@ async function runSound({ repeats, json, out }: Omit<KernelOptions, 'device' | '
 async function runModel(options: ModelOptions): Promise<void> {
   const { device: choice, model, batch, steps, memory, fusion, json, out } = options;
   if (memory) return printPlan(options);
+  if (options.limits !== undefined || options.text === true)
+    throw new UsageError('--limits and --text print a plan, which runs nothing: add --memory');
   await using device = await openDevice(choice, fusion === undefined ? {} : { fusion });
   const machine = machineOf(device, await measureCeilings(device.gpu));
   const result = await benchModel(device, model, batch, steps, machine.ceilings);

@@ -76,8 +76,8 @@ export const keyOf = (inputs: readonly InputSpec[]): string =>
     ...inputs.map(({ dtype, shape }) => `${dtype}${formatShape(shape)}`),
   ].join();
 
-/** Placeholders for inputs; the runtime gives them memory when the plan is bound. */
-function placeholders(device: RecordingDevice, inputs: readonly InputSpec[]): Tensor[] {
+/** Tensors that stand for the inputs; the runtime gives them memory when the plan is bound. */
+function inputTensors(device: RecordingDevice, inputs: readonly InputSpec[]): Tensor[] {
   return inputs.map(({ dtype, shape }) => {
     const value = Value.create(dtype, shape, 'input', 'input');
     value.storage.resident = true;
@@ -96,7 +96,7 @@ export function traceFunction(
   inputs: readonly InputSpec[],
   fusion: boolean,
 ): TracedFunction {
-  const slots = placeholders(device, inputs);
+  const slots = inputTensors(device, inputs);
   const storages = slots.map(({ value }) => value.storage);
   for (const storage of storages) storage.handles++;
   const { result, made, recording } = device.trace(() => fn(...slots));
@@ -164,7 +164,7 @@ export function planFunction(
   inputs: readonly InputSpec[],
   { fusion, baked, onPlan }: PlanOptions,
 ): PlanStatistics {
-  const slots = placeholders(device, inputs);
+  const slots = inputTensors(device, inputs);
   const { made, recording } = device.trace(() => fn(...slots));
   try {
     const plan = planNodes(target, recording.nodes, { fusion });

@@ -102,3 +102,17 @@ describe('bench sound', () => {
     }
   });
 });
+
+describe('bench model --memory', () => {
+  it('plans for an adapter that is not there, and --limits without it is refused', async () => {
+    const args = ['bench', 'model', '--model', 'small', '--limits', 'h100'];
+    const refused = await wavelight(args, folder);
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toContain('add --memory');
+    const { code, stdout } = await wavelight([...args, '--memory', '--json'], folder);
+    expect(code).toBe(0);
+    const { adapter, plan } = JSON.parse(stdout) as { adapter: string; plan: { dispatches: number } };
+    expect(adapter).toBe('h100');
+    expect(plan.dispatches).toBeGreaterThan(0);
+  });
+});
