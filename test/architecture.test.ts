@@ -6,7 +6,7 @@ import { circlesIn, importsOf } from './support/imports.ts';
 const root = join(import.meta.dirname, '..', 'src');
 
 /** The classifier's folders that run in a browser, each of which imports only those before it. */
-const AVSC = ['audio', 'dataset', 'features', 'synth', 'models', 'presets.ts', 'weights', 'training'].map(
+const AVSC = ['audio', 'dataset', 'features', 'augment', 'synth', 'models', 'presets.ts', 'weights', 'training'].map(
   (name) => `avsc/${name}`,
 );
 
@@ -24,7 +24,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   tensor: ['gpu', 'kernels', 'tensor'],
   nn: ['gpu', 'kernels', 'tensor'],
   node: ['gpu', 'tensor', 'nn'],
-  ...Object.fromEntries(AVSC.map((folder, i) => [folder, ['tensor', 'nn', ...AVSC.slice(0, i)]])),
+  ...Object.fromEntries(AVSC.map((folder, i) => [folder, ['gpu', 'kernels', 'tensor', 'nn', ...AVSC.slice(0, i)]])),
   'avsc/index.ts': AVSC,
   'avsc/node/data': ['tensor', 'nn', 'node', ...AVSC],
   'avsc/node/weights': ['nn', 'node', ...AVSC],
