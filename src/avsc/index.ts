@@ -30,20 +30,26 @@ export {
   type SqueezeNetConfig,
 } from './models/squeezenet.ts';
 export { AudioNet, JointNet, VideoNet, type Extractor, type Frozen } from './models/joint.ts';
+export type { Augmentation, Mixup } from './experiment/augmentation.ts';
 export {
-  PRESETS,
-  scheduleOf,
+  resultKey,
+  resultStages,
   type AdamConfig,
+  type Experiment,
+  type NetSpec,
   type Phase,
-  type Preset,
-  type PresetName,
   type ScheduleConfig,
   type SgdConfig,
-} from './presets.ts';
-export { createModels, type SampleData, type SceneModel } from './training/model.ts';
+  type StageModel,
+  type StageSpec,
+} from './experiment/experiment.ts';
+export { preset, PRESET_NAMES, scheduleOf, type PresetName } from './experiment/presets.ts';
+export { readExperiment } from './experiment/read.ts';
+export { writeExperiment } from './experiment/write.ts';
+export { createModel, findStage, logitsOf, pictureInput, type SceneModel } from './training/model.ts';
+export { type InputPlan, type SampleData, type TrainingData } from './training/inputs.ts';
 export { createPredictor, createTrainer, type Predictor, type Trainer } from './training/trainer.ts';
 export { measure, softmaxRows, type ClassMetrics, type Metrics } from './training/metrics.ts';
-export { STAGES, type Stage } from './training/records.ts';
 export {
   ARCHITECTURE_NAMES,
   type Architecture,

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DENSENET161, DenseNet, DenseNetExtractor } from '../../src/avsc/models/densenet.ts';
 import { Fcnn } from '../../src/avsc/models/fcnn.ts';
 import { AudioNet, JointNet, VideoNet } from '../../src/avsc/models/joint.ts';
-import { PRESETS, scheduleOf } from '../../src/avsc/presets.ts';
+import { preset, PRESET_NAMES, scheduleOf } from '../../src/avsc/experiment/presets.ts';
 import { noGrad, sum, type Device } from '../../src/index.ts';
 import type { Module } from '../../src/nn/module.ts';
 import { testDevice } from '../support/engine.ts';
@@ -88,7 +88,9 @@ describe('DenseNet', () => {
 });
 
 describe('the nets of the small preset', () => {
-  const { audio, video, imageSize } = PRESETS.small;
+  const { imageSize, nets: small } = preset('small');
+  const audio = small['fcnn']?.options as FcnnConfig;
+  const video = small['densenet']?.options as DenseNetConfig;
   let device: Device;
   beforeAll(async () => (device = await testDevice()));
   afterAll(() => device.destroy());
@@ -169,8 +171,8 @@ describe('the nets of the small preset', () => {
 
 describe('presets', () => {
   it('name schedules that begin at the learning rate', () => {
-    for (const { phases } of Object.values(PRESETS)) {
-      for (const phase of Object.values(phases)) {
+    for (const name of PRESET_NAMES) {
+      for (const phase of preset(name).stages) {
         expect(scheduleOf(phase)(0)).toBe(phase.optimizer.learningRate);
         expect(scheduleOf(phase)(phase.epochs / 3)).toBeLessThanOrEqual(phase.optimizer.learningRate);
       }
