@@ -8,6 +8,7 @@ import { withInterrupt } from './interrupt.ts';
 import { cacheOption, dataOption, deviceOption } from './options.ts';
 import { clipCache } from './prepare.ts';
 import { say } from './progress.ts';
+import { formatTable } from './table.ts';
 import { showTraining } from './train-progress.ts';
 
 interface ReproduceOptions {
@@ -86,17 +87,16 @@ async function reproduce(name: TableName, options: ReproduceOptions, signal: Abo
 }
 
 function printTable({ rows, scale }: TableResults, out: string): void {
-  const width = Math.max(...rows.map(({ label }) => label.length));
-  console.log(`${'row'.padEnd(width)}  paper %  ours %  log loss  seconds  status`);
-  for (const { label, paper, accuracy, logLoss, seconds, status } of rows) {
-    const cells = [
-      paper.toFixed(1).padStart(7),
-      (accuracy === null ? '-' : (100 * accuracy).toFixed(1)).padStart(6),
-      (logLoss === null ? '-' : logLoss.toFixed(3)).padStart(8),
-      (seconds === null ? '-' : seconds.toFixed(0)).padStart(7),
-    ];
-    console.log([label.padEnd(width), ...cells, status].join('  '));
-  }
+  const titles = ['row', 'paper %', 'ours %', 'log loss', 'seconds', 'status'];
+  const cells = rows.map(({ label, paper, accuracy, logLoss, seconds, status }) => [
+    label,
+    paper.toFixed(1),
+    accuracy === null ? '-' : (100 * accuracy).toFixed(1),
+    logLoss?.toFixed(3) ?? '-',
+    seconds?.toFixed(0) ?? '-',
+    status,
+  ]);
+  console.log(formatTable([titles, ...cells], [1, 2, 3, 4]));
   if (scale === 'smoke') console.log('scale smoke: the numbers show that the rows run, and nothing else');
   console.log(`report: ${join(out, 'report.html')}`);
 }

@@ -4,6 +4,7 @@ import { resumeTraining, startTraining } from '../avsc/node/training/start.ts';
 import type { Frozen } from '../avsc/models/joint.ts';
 import { PROFILES } from '../gpu/profile.ts';
 import { openDevice } from './device.ts';
+import { dryRun, printDryRun } from './dry-run.ts';
 import { Interrupted, withInterrupt } from './interrupt.ts';
 import {
   cacheOption,
@@ -82,6 +83,13 @@ export function trainCommand(): Command {
 }
 
 async function train(options: TrainOptions, command: Command, signal: AbortSignal): Promise<void> {
+  if (options.dryRun) {
+    const { experiment, data } = await newRun(options, command);
+    const planned = await dryRun(experiment, options.limits, data);
+    if (options.json) console.log(JSON.stringify(planned));
+    else printDryRun(planned);
+    return;
+  }
   const resumed = options.resume ? await findRun(options.out) : undefined;
   if (resumed) await assertSameRecipe(resumed, options, command);
   const start = resumed ?? (await newRun(options, command));

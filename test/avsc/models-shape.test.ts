@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DENSENET161, DenseNet, DenseNetExtractor } from '../../src/avsc/models/densenet.ts';
-import { Fcnn } from '../../src/avsc/models/fcnn.ts';
+import { Fcnn, type FcnnConfig } from '../../src/avsc/models/fcnn.ts';
 import { AudioNet, JointNet, VideoNet } from '../../src/avsc/models/joint.ts';
 import { preset, PRESET_NAMES, scheduleOf } from '../../src/avsc/experiment/presets.ts';
 import { noGrad, sum, type Device } from '../../src/index.ts';
