@@ -132,8 +132,8 @@ fn run(i: u32) {
     // A negative index becomes a large one.
     let other = u32(partner[row]);
     if (other < params.rows) {
-      let with = other * params.frames + picture - row * params.frames;
-      frame = own * frame + (1.0 - own) * normalized(perturbed_word(with, word), word);
+      let source = other * params.frames + picture - row * params.frames;
+      frame = own * frame + (1.0 - own) * normalized(perturbed_word(source, word), word);
     } else {
       frame = vec4f(not_a_number());
     }
