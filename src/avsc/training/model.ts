@@ -101,7 +101,7 @@ export function architecturesFor(part: Modality): readonly ArchitectureName[] {
 
 function looksAt(part: Modality, { input }: Architecture): boolean {
   if (part === 'video') return input.kind === 'picture';
-  return input.kind === 'sound' && input.channels === FEATURE_CHANNELS;
+  return input.kind === 'sound' && input.input === 'logmel';
 }
 
 function published(part: Modality, names: ExtractorNames): Architecture | undefined {

@@ -10,7 +10,7 @@ import { STAGES, type EpochRecord, type RunResults, type Stage } from '../../tra
 import type { Metrics } from '../../training/metrics.ts';
 import { scheduleOf } from '../../presets.ts';
 import { createModels, pictureInput, type SceneModel } from '../../training/model.ts';
-import { MODALITIES, type Modality } from '../../models/joint.ts';
+import type { Modality } from '../../models/joint.ts';
 import { extractorNames, frozenIn } from '../../training/recipe.ts';
 import { createTrainer, type Trainer } from '../../training/trainer.ts';
 import { readCheckpoint, writeCheckpoint, type Checkpoint, type Position } from '../runs/checkpoint.ts';
@@ -125,7 +125,7 @@ async function runStage(run: Run, model: SceneModel, from: Position, saved?: Che
   const { stage } = model;
   const phase = recipe.phases[stage];
   const frozen = frozenIn(stage, recipe);
-  model.net.freeze(frozen.length === MODALITIES.length ? 'both' : (frozen[0] ?? 'none'));
+  model.net.freeze(frozen);
   if (saved && saved.model.size > 0) model.net.loadStateDict(saved.model);
   else await loadExtractors(folder, model);
   model.net.to(device);
