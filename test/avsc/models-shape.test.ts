@@ -146,7 +146,7 @@ describe('the nets of the small preset', () => {
 
   it('leave a frozen extractor alone: no gradients, running statistics as they were', async () => {
     const net = new JointNet(new Fcnn(audio), new DenseNetExtractor(video), 10)
-      .freeze('video')
+      .freeze(['video'])
       .to(device)
       .train();
     expect(net.audio.training && net.fusion.training).toBe(true);
@@ -163,7 +163,7 @@ describe('the nets of the small preset', () => {
     expect((await net.audio.stateDict()).get('norm0.running_mean')).not.toEqual(
       heard.get('norm0.running_mean'),
     );
-    net.freeze('none');
+    net.freeze([]);
     expect([...net.namedParameters().values()].every(({ requiresGrad }) => requiresGrad)).toBe(true);
     expect(net.modules().every(({ training }) => training)).toBe(true);
   });

@@ -1,9 +1,10 @@
 // The augmentation of one stage, and its reader.
 
 import { SOUND_INPUTS } from '../features/inputs.ts';
-import { PICTURE_OPERATIONS, type PicturePolicy } from '../augment/pictures/policy.ts';
+import { PICTURE_OPERATIONS } from '../augment/pictures/operations/index.ts';
+import type { PicturePolicy } from '../augment/pictures/policy.ts';
 import type { FeaturePolicy } from '../augment/features/policy.ts';
-import type { RatioRule } from '../augment/features/ratio.ts';
+import type { RatioPolicy } from '../augment/features/mix.ts';
 import { SOUND_OPERATIONS, type SoundOperationName } from '../augment/sound/index.ts';
 import type { Architecture } from '../weights/architecture.ts';
 import { list, number, object, oneOf, optional, withDefault, within, type Reader } from './fields.ts';
@@ -13,7 +14,7 @@ export interface Mixup {
   /** Share of the samples that are mixed, 0..1. */
   readonly share: number;
   /** Share of a mixed sample itself: Beta(alpha, alpha), or fixed. */
-  readonly ratio: RatioRule;
+  readonly ratio: RatioPolicy;
   readonly on: 'inputs' | 'embeddings';
 }
 
@@ -63,7 +64,7 @@ const readExtraClips: Reader<NonNullable<Augmentation['extraClips']>> = (value, 
   );
 };
 
-const PICTURE_NAMES = Object.keys(PICTURE_OPERATIONS) as readonly PicturePolicy['operations'][number][];
+const PICTURE_NAMES = PICTURE_OPERATIONS.map(({ name }) => name);
 
 const readPictures: Reader<PicturePolicy> = (value, name) => {
   const fields = object(value, name, ['operations', 'count', 'magnitude', 'probability', 'scale']);

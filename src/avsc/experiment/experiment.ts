@@ -1,6 +1,6 @@
 // An experiment: everything that decides the result of a training, as a file in experiments/ holds it.
 
-import type { Modality } from '../models/joint.ts';
+import type { FusionKind, HeadKind, Modality } from '../models/joint.ts';
 import type { ArchitectureName } from '../weights/architecture.ts';
 import type { Augmentation } from './augmentation.ts';
 
@@ -43,24 +43,21 @@ export interface Phase {
   readonly schedule: ScheduleConfig;
 }
 
-export const HEADS = ['linear', 'baseline'] as const;
-export const FUSIONS = ['mlp', 'hybrid', 'baseline'] as const;
-
 /** What a stage trains: a net with a head, or an audio and a video net with a fusion net. */
 export type StageModel =
-  | { readonly kind: 'single'; readonly net: string; readonly head: (typeof HEADS)[number] }
+  | { readonly kind: 'single'; readonly net: string; readonly head: HeadKind }
   | {
       readonly kind: 'joint';
       readonly audio: string;
       readonly video: string;
-      readonly fusion: (typeof FUSIONS)[number];
+      readonly fusion: FusionKind;
     };
 
 export interface StageSpec extends Phase {
   /** Names the stage in records and files: letters, digits, `-` and `_`. */
   readonly id: string;
   readonly model: StageModel;
-  /** Extractors that are not trained in this stage. */
+  /** Extractors that are not trained in this stage, nor are their parts of the baseline's fusion. */
   readonly freeze: readonly Modality[];
   readonly augmentation: Augmentation;
 }

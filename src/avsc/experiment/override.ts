@@ -1,8 +1,8 @@
 // Changes of an experiment by options of the command line.
 
 import { MODALITIES, type Frozen, type Modality } from '../models/joint.ts';
-import { findArchitecture, modalityOf } from '../weights/architectures.ts';
-import type { ArchitectureName } from '../weights/architecture.ts';
+import { modalityOf, type ArchitectureName } from '../weights/architecture.ts';
+import { findArchitecture } from '../weights/architectures.ts';
 import { netsOf, type Experiment, type NetSpec, type Phase, type StageSpec } from './experiment.ts';
 
 /** A published net that replaces the experiment's for a modality, and a file with its initial weights. */
@@ -72,7 +72,7 @@ function replaceNets(experiment: Experiment, part: Modality, choice: NetChoice |
         ? { ...old, weights }
         : {
             architecture,
-            options: findArchitecture(architecture).readOptions?.({}, `nets.${name}.options`) ?? null,
+            options: null,
             weights,
             standardize: experiment.given?.standardize ?? false,
           };

@@ -1,13 +1,11 @@
 // Reads an experiment from JSON: every field is checked, and so is what fields say about each other.
 
-import { MODALITIES, type Modality } from '../models/joint.ts';
-import { ARCHITECTURE_NAMES } from '../weights/architecture.ts';
-import { findArchitecture, modalityOf } from '../weights/architectures.ts';
+import { FUSIONS, HEADS, MODALITIES, type Modality } from '../models/joint.ts';
+import { ARCHITECTURE_NAMES, modalityOf } from '../weights/architecture.ts';
+import { findArchitecture } from '../weights/architectures.ts';
 import { checkAugmentation, readAugmentation } from './augmentation.ts';
 import {
   ENSEMBLE,
-  FUSIONS,
-  HEADS,
   netsOf,
   resultStages,
   SCHEDULES,
@@ -84,13 +82,11 @@ const evenSize: Reader<number> = (value, name) => {
 const readNet: Reader<NetSpec> = (value, name) => {
   const net = object(value, name, ['architecture', 'options', 'weights', 'standardize']);
   const architecture = oneOf(ARCHITECTURE_NAMES)(net['architecture'], within(name, 'architecture'));
-  const { readOptions } = findArchitecture(architecture);
-  const given = net['options'];
-  if (given !== undefined && given !== null && readOptions === undefined)
-    throw new Error(`${within(name, 'options')} is given, but ${architecture} has no options`);
+  const options = net['options'] ?? null;
+  if (options !== null) findArchitecture(architecture).checkOptions(options, within(name, 'options'));
   return {
     architecture,
-    options: readOptions === undefined ? null : readOptions(given ?? {}, within(name, 'options')),
+    options,
     weights: optional(text)(net['weights'], within(name, 'weights')),
     standardize: withDefault(boolean, false)(net['standardize'], within(name, 'standardize')),
   };

@@ -12,7 +12,7 @@ import { SOUND_INPUTS } from '../features/inputs.ts';
 import { elementCount } from '../../tensor/graph/shape.ts';
 import type { Experiment, StageSpec } from '../experiment/experiment.ts';
 import { feedTraining, type InputPlan, type TrainingData } from './inputs.ts';
-import { createModel, type SceneModel } from './model.ts';
+import { createModel, freezeParts, type SceneModel } from './model.ts';
 import { createOptimizer, trainingStep } from './trainer.ts';
 
 /** Ceilings of a device for an estimate. */
@@ -57,7 +57,7 @@ export function planStage(experiment: Experiment, stage: StageSpec, options: Dry
   manualSeed(experiment.seed);
   const device = new PlanningDevice(target);
   const model = createModel(experiment, stage);
-  model.net.freeze(stage.freeze);
+  freezeParts(model, stage);
   model.net.to(device).train();
   const step = trainingStep(model, createOptimizer(model, stage.optimizer), inputs);
   const { batchSize, imageSize } = experiment;

@@ -2,10 +2,14 @@
 
 import { randomStream } from '../dataset/random.ts';
 import type { Augmentation } from '../experiment/augmentation.ts';
-import { drawFeatureRow, augmentFeatures, FEATURE_TABLE } from '../augment/features/policy.ts';
+import { augmentFeatures } from '../augment/features/augment.ts';
 import { mixRows, type RowMix } from '../augment/features/mix.ts';
-import { drawProgram, INSTRUCTION_WORDS } from '../augment/pictures/policy.ts';
-import { pictureWords, prepareFrames } from '../augment/pictures/prepare.ts';
+import { drawFeatureRow } from '../augment/features/policy.ts';
+import { packPictures } from '../augment/pictures/pack.ts';
+import { drawProgram } from '../augment/pictures/policy.ts';
+import { prepareFrames } from '../augment/pictures/prepare.ts';
+import { FEATURE_WORDS } from '../../kernels/features.ts';
+import { INSTRUCTION_WORDS } from '../../kernels/pictures.ts';
 import { SOUND_INPUTS, type InputName, type SoundInputName } from '../features/inputs.ts';
 import type { PictureInput } from '../features/pictures.ts';
 import type { Modality } from '../models/joint.ts';
@@ -94,7 +98,7 @@ function dataOf(
     return { data: embeddings, shape: [rows, embeddings.length / rows] };
   }
   if (from === 'frames') {
-    const words = pictureWords(given(data.inputs.frames, from), picture.size);
+    const words = packPictures(given(data.inputs.frames, from), picture.size);
     return { data: words, shape: [rows, FRAMES, words.length / (rows * FRAMES)] };
   }
   return { data: given(data.inputs[from], from), shape: [rows, ...SOUND_INPUTS[from]] };
@@ -111,13 +115,13 @@ function drawTable(plan: InputPlan, input: PartInput, { keys, epoch }: TrainingD
   if (features !== null) {
     const shape = SOUND_INPUTS.logmel;
     const [channels] = shape;
-    const table = new Int32Array(keys.length * channels * FEATURE_TABLE);
+    const table = new Int32Array(keys.length * channels * FEATURE_WORDS);
     keys.forEach((key, row) => {
       if (key === null) return;
       const random = randomStream(plan.seed, epoch, key, 'features');
-      table.set(drawFeatureRow(features, shape, random), row * channels * FEATURE_TABLE);
+      table.set(drawFeatureRow(features, shape, random), row * channels * FEATURE_WORDS);
     });
-    return { data: table, shape: [keys.length, channels, FEATURE_TABLE] };
+    return { data: table, shape: [keys.length, channels, FEATURE_WORDS] };
   }
   const pictures = picturesOf(plan, input);
   if (pictures === null) return null;

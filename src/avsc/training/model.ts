@@ -11,8 +11,8 @@ import {
   type StageSpec,
 } from '../experiment/experiment.ts';
 import { AudioNet, JointNet, MODALITIES, VideoNet, type Extractor, type Modality } from '../models/joint.ts';
-import { ARCHITECTURE_NAMES, type ArchitectureName } from '../weights/architecture.ts';
-import { findArchitecture, IMAGENET_INPUT, modalityOf } from '../weights/architectures.ts';
+import { ARCHITECTURE_NAMES, modalityOf, type ArchitectureName } from '../weights/architecture.ts';
+import { findArchitecture, IMAGENET_INPUT } from '../weights/architectures.ts';
 import type { Tensor } from '../../tensor/graph/tensor.ts';
 
 export type SceneModel =
@@ -56,18 +56,26 @@ export function createModel(experiment: Nets, { id: stage, model }: StageSpec): 
     return findArchitecture(architecture).createExtractor(options ?? undefined);
   };
   const classes = SCENES.length;
-  const standardized = netsOf(model)
+  const standardised = netsOf(model)
     .filter((net) => netOf(experiment, net).standardize)
     .map((net) => partOf(experiment, net));
   if (model.kind === 'joint') {
     const { audio, video, fusion } = model;
-    const net = new JointNet(extractor(audio), extractor(video), classes, { standardized, fusion });
+    const net = new JointNet(extractor(audio), extractor(video), classes, { standardised, fusion });
     return { stage, parts: MODALITIES, net };
   }
-  const options = { standardized, head: model.head };
+  const options = { standardised, head: model.head };
   return partOf(experiment, model.net) === 'audio'
     ? { stage, parts: ['audio'], net: new AudioNet(extractor(model.net), classes, options) }
     : { stage, parts: ['video'], net: new VideoNet(extractor(model.net), classes, options) };
+}
+
+/** Freezes what a stage does not train. Call it before making the optimizer. */
+export function freezeParts({ net }: SceneModel, { model, freeze }: StageSpec): void {
+  if (net instanceof JointNet) {
+    const heads = model.kind === 'joint' && model.fusion === 'baseline' && freeze.length > 0;
+    net.freeze(freeze, { heads });
+  } else net.freeze(freeze);
 }
 
 /** Inputs of a stage's model by modality. */

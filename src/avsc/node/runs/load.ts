@@ -6,7 +6,7 @@ import type { StateDict } from '../../../nn/state.ts';
 import type { Device } from '../../../tensor/device.ts';
 import { netsOf, type StageSpec } from '../../experiment/experiment.ts';
 import type { Recipe } from '../../experiment/recipe.ts';
-import type { Modality } from '../../models/joint.ts';
+import { JointNet, type Modality } from '../../models/joint.ts';
 import { createModel, findStage, partOf, type SceneModel } from '../../training/model.ts';
 import { messageOf } from '../../../node/files.ts';
 import { runFiles, weightsFile, type RunFolder } from './folder.ts';
@@ -62,7 +62,7 @@ export async function loadInitialWeights(
     const file =
       origin.kind === 'stage' ? weightsFile(folder, origin.stage.id) : runFiles(folder.path).given(name);
     const tensors = await readWeights(file);
-    const named = origin.kind === 'stage' ? handedOn(tensors, part) : prefixed(tensors, `${part}.`);
+    const named = origin.kind === 'stage' ? handedOn(tensors, part, net) : prefixed(tensors, `${part}.`);
     const { missing } = net.loadStateDict(named, { strict: false });
     const lost = missing.filter((key) => key.startsWith(`${part}.`));
     if (lost.length > 0)
@@ -70,13 +70,16 @@ export async function loadInitialWeights(
   }
 }
 
-/** A stage's extractor with its standardization under the same names, and its head as the part of a fusion that has one. */
-function handedOn(tensors: StateDict, part: Modality): StateDict {
+/** What a stage takes over from an earlier one, under its own names. */
+function handedOn(tensors: StateDict, part: Modality, net: SceneModel['net']): StateDict {
+  const nameOf = (name: string): string | null => {
+    if (net instanceof JointNet) return net.nameOf(part, name);
+    return name.startsWith(`${part}.`) || name.startsWith(`${part}_norm.`) ? name : null;
+  };
   return new Map(
     [...tensors].flatMap(([name, tensor]) => {
-      if (name.startsWith(`${part}.`) || name.startsWith(`${part}_norm.`)) return [[name, tensor] as const];
-      if (name.startsWith('head.')) return [[`fusion.${part}_${name}`, tensor] as const];
-      return [];
+      const own = nameOf(name);
+      return own === null ? [] : [[own, tensor] as const];
     }),
   );
 }

@@ -6,7 +6,7 @@ import { scheduleOf } from '../../experiment/presets.ts';
 import { writeSafetensors } from '../../../nn/checkpoint/safetensors/file.ts';
 import { writeFileAtomic } from '../../../node/files.ts';
 import { manualSeed } from '../../../tensor/graph/random.ts';
-import { createModel, type SceneModel } from '../../training/model.ts';
+import { createModel, freezeParts, type SceneModel } from '../../training/model.ts';
 import { createTrainer } from '../../training/trainer.ts';
 import { makeExtras } from '../data/extras.ts';
 import { createLoader, type Loader } from '../data/loader.ts';
@@ -36,7 +36,7 @@ export async function runStage(
   // A stage draws numbers of its own, whatever other stages the experiment has.
   manualSeed(Math.floor(randomStream(recipe.seed, 'stage', stage.id)() * 2 ** 32));
   const model = createModel(recipe, stage);
-  model.net.freeze(stage.freeze);
+  freezeParts(model, stage);
   if (saved && saved.model.size > 0) model.net.loadStateDict(saved.model);
   else await loadInitialWeights(folder, stage, model);
   model.net.to(device);
