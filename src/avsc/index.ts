@@ -47,10 +47,6 @@ export {
   type FireWidths,
   type SqueezeNetConfig,
 } from './models/squeezenet.ts';
-<<<<<<< .merge_file_TjWndw
-export { AudioNet, JointNet, VideoNet, type Extractor, type Frozen } from './models/joint.ts';
-export type { Augmentation, Mixup } from './experiment/augmentation.ts';
-=======
 export {
   AudioNet,
   JointNet,
@@ -64,7 +60,7 @@ export {
   type Modality,
   type UnimodalNetOptions,
 } from './models/joint.ts';
->>>>>>> .merge_file_MxN4Yn
+export type { Augmentation, Mixup } from './experiment/augmentation.ts';
 export {
   resultKey,
   resultStages,

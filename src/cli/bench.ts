@@ -1,4 +1,4 @@
-// `wavelight bench kernels|model|sound|peers`: measures this machine, against its ceilings and against other engines.
+// `wavelight bench kernels|model|sound|host|peers`: measures this machine, against its ceilings and against other engines.
 
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { benchKernels } from '../../bench/kernels.ts';
@@ -8,7 +8,6 @@ import { benchPeers } from '../../bench/peers/run.ts';
 import { formatPeers } from '../../bench/peers/table.ts';
 import { SHAPES, type Shapes } from '../../bench/peers/shapes.ts';
 import { formatTable, machineOf } from '../../bench/report.ts';
-import { benchSound } from '../../bench/sound.ts';
 import { writeFileAtomic } from '../node/files.ts';
 import { measureCeilings } from '../gpu/ceilings.ts';
 import { PROFILES } from '../gpu/profile.ts';
@@ -79,11 +78,17 @@ export function benchCommand(): Command {
     .option('--out <file>', 'write JSON to a file')
     .action(runModel);
   const sound = new Command('sound')
-    .description('times the CPU work on ten seconds of stereo: resampling and features')
+    .description('times the CPU work on ten seconds of stereo: resampling, features and augmentation')
     .option('--repeats <n>', 'number of measurements, whose median is reported', whole(1), 5)
     .option('--json', 'print JSON')
     .option('--out <file>', 'write JSON to a file')
     .action(runSound);
+  const host = new Command('host')
+    .description('times the other work of a training on the CPU: planning, draws of augmentation, pictures')
+    .option('--repeats <n>', 'number of measurements, whose median is reported', whole(1), 3)
+    .option('--json', 'print JSON')
+    .option('--out <file>', 'write JSON to a file')
+    .action(runHost);
   const peers = new Command('peers')
     .description(
       'times the same work by wavelight and by other engines (install them: npm ci --prefix bench/peers)',
@@ -105,6 +110,7 @@ export function benchCommand(): Command {
     .addCommand(kernels)
     .addCommand(model)
     .addCommand(sound)
+    .addCommand(host)
     .addCommand(peers);
 }
 
@@ -144,13 +150,21 @@ async function runKernels({ device: choice, batch, repeats, json, out }: KernelO
 }
 
 async function runSound({ repeats, json, out }: Omit<KernelOptions, 'device' | 'batch'>): Promise<void> {
-  const results = benchSound(repeats);
-  const rows = results.map(({ work, milliseconds, timesRealTime }) => [
-    work,
+  const { benchSound } = await import('../../bench/sound.ts');
+  const results = await benchSound(repeats);
+  const rows = results.map(({ name, milliseconds, timesRealTime }) => [
+    name,
     milliseconds.toFixed(1),
     `${timesRealTime.toFixed(0)}x`,
   ]);
   await give({ results }, formatTable(['10 s of stereo', 'ms', 'of real time'], rows), json, out);
+}
+
+async function runHost({ repeats, json, out }: Omit<KernelOptions, 'device' | 'batch'>): Promise<void> {
+  const { benchHost } = await import('../../bench/host.ts');
+  const results = await benchHost(repeats);
+  const rows = results.map(({ name, milliseconds }) => [name, milliseconds.toFixed(2)]);
+  await give({ results }, formatTable(['work on the host', 'ms'], rows), json, out);
 }
 
 async function runModel(options: ModelOptions): Promise<void> {

@@ -24,14 +24,18 @@ interface DryRun {
 }
 
 /** Plans every stage's training step. `data` tells the number of clips; without it the data set is TAU's development set. */
-export async function dryRun(experiment: Experiment, profile: string, data: string | undefined): Promise<DryRun> {
+export async function dryRun(
+  experiment: Experiment,
+  profile: string,
+  data: string | undefined,
+): Promise<DryRun> {
   const geometry = PROFILES[profile as keyof typeof PROFILES];
   const clips = data === undefined ? TAU_CLIPS : (await readSplit(data, 'train')).length;
   const recipe = makeRecipe(experiment, {}, clips);
   const kept = Math.round(clips * (1 - recipe.validation));
   const stages = experiment.stages.map((stage) => {
     const { extraClips, mixup } = stage.augmentation;
-    const copies = Object.values(extraClips ?? {}).reduce((sum, count) => sum + count, 1);
+    const copies = Object.values(extraClips ?? {}).reduce((sum, count) => sum + (count ?? 0), 1);
     const samples = kept * copies * CLIP_SECONDS;
     const perEpoch = Math.floor(samples / experiment.batchSize);
     return planStage(experiment, stage, {
@@ -47,8 +51,22 @@ export async function dryRun(experiment: Experiment, profile: string, data: stri
 
 export function printDryRun({ experiment, device, batch, stages }: DryRun): void {
   const ceilings = CEILINGS[device];
-  say(`${experiment}, batch ${batch}, planned for ${device}${ceilings ? ` (${ceilings.gflops / 1000} TFLOP/s, ${ceilings.gBps} GB/s: ${ceilings.source})` : ''}`);
-  const titles = ['stage', 'steps', 'parameters', 'trained', 'dispatches', 'GFLOP', 'GB moved', 'GB held', 'ms a step, at least', `hours, at least`, `at ${100 * REACHED} %`];
+  say(
+    `${experiment}, batch ${batch}, planned for ${device}${ceilings ? ` (${ceilings.gflops / 1000} TFLOP/s, ${ceilings.gBps} GB/s: ${ceilings.source})` : ''}`,
+  );
+  const titles = [
+    'stage',
+    'steps',
+    'parameters',
+    'trained',
+    'dispatches',
+    'GFLOP',
+    'GB moved',
+    'GB held',
+    'ms a step, at least',
+    `hours, at least`,
+    `at ${100 * REACHED} %`,
+  ];
   const rows = stages.map(({ stage, steps, parameters, trained, plan, floorMilliseconds }) => {
     const hours = floorMilliseconds === null ? null : (floorMilliseconds * steps) / 3.6e6;
     return [

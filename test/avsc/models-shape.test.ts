@@ -1,5 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { DENSENET161, DenseNet, DenseNetExtractor } from '../../src/avsc/models/densenet.ts';
+import {
+  DENSENET161,
+  DenseNet,
+  DenseNetExtractor,
+  type DenseNetConfig,
+} from '../../src/avsc/models/densenet.ts';
 import { Fcnn, type FcnnConfig } from '../../src/avsc/models/fcnn.ts';
 import { AudioNet, JointNet, VideoNet } from '../../src/avsc/models/joint.ts';
 import { preset, PRESET_NAMES, scheduleOf } from '../../src/avsc/experiment/presets.ts';

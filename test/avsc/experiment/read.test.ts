@@ -58,7 +58,9 @@ describe('an experiment file', () => {
     };
     const experiments = [
       ...PRESET_NAMES.map(preset),
-      readExperiment(file({ stages: [stage(), joint({ augment })], result: { product: ['audio', 'joint'] } })),
+      readExperiment(
+        file({ stages: [stage(), joint({ augment })], result: { product: ['audio', 'joint'] } }),
+      ),
     ];
     for (const experiment of experiments) {
       const written: unknown = JSON.parse(JSON.stringify(writeExperiment(experiment)));
@@ -73,10 +75,18 @@ describe('an experiment file', () => {
 
   const wrong: readonly [string, object, string][] = [
     ['a misspelt field', { batchsize: 4 }, 'the experiment has a field "batchsize", which it does not take'],
-    ['a missing field', { batchSize: undefined }, 'batchSize is missing, it must be a whole number of at least 2'],
+    [
+      'a missing field',
+      { batchSize: undefined },
+      'batchSize is missing, it must be a whole number of at least 2',
+    ],
     ['a number out of range', { seed: -1 }, 'seed is -1, it must be a whole number of at least 0'],
     ['an odd picture', { imageSize: 33 }, 'imageSize is 33, it must be even'],
-    ['an unknown net', { nets: { a: { architecture: 'vgg' } } }, 'nets.a.architecture is "vgg", it must be one of'],
+    [
+      'an unknown net',
+      { nets: { a: { architecture: 'vgg' } } },
+      'nets.a.architecture is "vgg", it must be one of',
+    ],
     [
       'options of a net without any',
       { nets: { a: { architecture: 'resnet18', options: { depth: 3 } } } },
@@ -89,8 +99,16 @@ describe('an experiment file', () => {
     ],
     ['no stage', { stages: [] }, 'stages is empty'],
     ['two stages of one name', { stages: [stage(), stage()] }, 'two stages with the id audio'],
-    ['a stage without its net', { stages: [stage({ net: 'b' })], result: 'audio' }, 'stages[0].net names the net b'],
-    ['a net of the other kind', { stages: [joint({ audio: 'v' })] }, 'stages[0].audio names the net v, which is not one for audio'],
+    [
+      'a stage without its net',
+      { stages: [stage({ net: 'b' })], result: 'audio' },
+      'stages[0].net names the net b',
+    ],
+    [
+      'a net of the other kind',
+      { stages: [joint({ audio: 'v' })] },
+      'stages[0].audio names the net v, which is not one for audio',
+    ],
     ['net and fusion', { stages: [stage({ fusion: 'mlp' })] }, 'stages[0] has net and fusion'],
     ['an unknown fusion', { stages: [joint({ fusion: 'sum' })] }, 'stages[0].fusion is "sum"'],
     ['a path as a name', { stages: [stage({ id: '../x' })] }, 'stages[0].id is "../x"'],
@@ -102,13 +120,41 @@ describe('an experiment file', () => {
       { stages: [stage({ optimizer: { kind: 'adam', learningRate: 1, momentum: 0.9 } })] },
       'stages[0].optimizer has a field "momentum"',
     ],
-    ['SGD without momentum', { stages: [stage({ optimizer: { kind: 'sgd', learningRate: 1 } })] }, 'stages[0].optimizer.momentum is missing'],
-    ['pictures for sound', { stages: [stage({ augment: { pictures: { operations: ['Rotate'], count: 1, magnitude: 9 } } })] }, 'stages[0].augment.pictures is given, but no net of the stage takes pictures'],
-    ['an unknown sub-policy', { stages: [joint({ augment: { pictures: { operations: ['Blur'], count: 1, magnitude: 9 } } })] }, 'stages[0].augment.pictures.operations[0] is "Blur"'],
-    ['a magnitude of 30', { stages: [joint({ augment: { pictures: { operations: ['Color'], count: 1, magnitude: 30 } } })] }, 'stages[0].augment.pictures.magnitude is 30'],
-    ['mixup of nothing', { stages: [joint({ augment: { mixup: { share: 0.2 } } })] }, 'stages[0].augment.mixup takes either alpha'],
-    ['a share of 20', { stages: [joint({ augment: { mixup: { share: 20, alpha: 0.4 } } })] }, 'stages[0].augment.mixup.share is 20'],
-    ['unknown extra clips', { stages: [stage({ augment: { extraClips: { echo: 1 } } })] }, 'stages[0].augment.extraClips has a field "echo"'],
+    [
+      'SGD without momentum',
+      { stages: [stage({ optimizer: { kind: 'sgd', learningRate: 1 } })] },
+      'stages[0].optimizer.momentum is missing',
+    ],
+    [
+      'pictures for sound',
+      { stages: [stage({ augment: { pictures: { operations: ['Rotate'], count: 1, magnitude: 9 } } })] },
+      'stages[0].augment.pictures is given, but no net of the stage takes pictures',
+    ],
+    [
+      'an unknown sub-policy',
+      { stages: [joint({ augment: { pictures: { operations: ['Blur'], count: 1, magnitude: 9 } } })] },
+      'stages[0].augment.pictures.operations[0] is "Blur"',
+    ],
+    [
+      'a magnitude of 30',
+      { stages: [joint({ augment: { pictures: { operations: ['Color'], count: 1, magnitude: 30 } } })] },
+      'stages[0].augment.pictures.magnitude is 30',
+    ],
+    [
+      'mixup of nothing',
+      { stages: [joint({ augment: { mixup: { share: 0.2 } } })] },
+      'stages[0].augment.mixup takes either alpha',
+    ],
+    [
+      'a share of 20',
+      { stages: [joint({ augment: { mixup: { share: 20, alpha: 0.4 } } })] },
+      'stages[0].augment.mixup.share is 20',
+    ],
+    [
+      'unknown extra clips',
+      { stages: [stage({ augment: { extraClips: { echo: 1 } } })] },
+      'stages[0].augment.extraClips has a field "echo"',
+    ],
   ];
   it.each(wrong)('refuses %s in one sentence that names the field', (_, fields, sentence) => {
     expect(() => readExperiment(JSON.parse(JSON.stringify(file(fields))))).toThrow(sentence);
@@ -204,7 +250,11 @@ describe('options of the command line', () => {
     });
     const [, video] = squeezenet.stages;
     if (video === undefined) throw new Error('no video stage');
-    expect(pictureInput(squeezenet, video.model)).toMatchObject({ size: 224, mean: [0, 0, 0], std: [1, 1, 1] });
+    expect(pictureInput(squeezenet, video.model)).toMatchObject({
+      size: 224,
+      mean: [0, 0, 0],
+      std: [1, 1, 1],
+    });
     expect(() =>
       overrideExperiment(preset('small'), { nets: { video: { architecture: 'fcnn', weights: null } } }),
     ).toThrow('fcnn is not a net for video');

@@ -1,7 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { resultStages } from '../../../../src/avsc/experiment/experiment.ts';
 import { makeRecipe } from '../../../../src/avsc/experiment/recipe.ts';
-import { experimentNames, loadExperiment, parseExperiment } from '../../../../src/avsc/node/experiments/files.ts';
+import {
+  experimentNames,
+  loadExperiment,
+  parseExperiment,
+} from '../../../../src/avsc/node/experiments/files.ts';
 import { atScale, loadTable, TABLES } from '../../../../src/avsc/node/tables/table.ts';
 import { stageKey } from '../../../../src/avsc/node/training/shared-stages.ts';
 import type { Experiment } from '../../../../src/avsc/experiment/experiment.ts';
@@ -31,9 +35,9 @@ describe('tables', () => {
       'audio',
       '',
     ]);
-    expect(second?.rows.map(({ experiment }) => joint(experiment)?.augmentation.pictures?.operations)).toEqual(
-      second?.rows.map(({ label }) => (label === 'None' ? undefined : [label])),
-    );
+    expect(
+      second?.rows.map(({ experiment }) => joint(experiment)?.augmentation.pictures?.operations),
+    ).toEqual(second?.rows.map(({ label }) => (label === 'None' ? undefined : [label])));
     expect(third?.rows.map(({ experiment }) => joint(experiment)?.augmentation.mixup?.share)).toEqual([
       ...Array<undefined>(4).fill(undefined),
       0.2,
@@ -80,8 +84,12 @@ describe('experiment files', () => {
   });
 
   it('are refused in one sentence that names the file', async () => {
-    await expect(loadExperiment('nothing')).rejects.toThrow(/there is no experiment .*nothing\.json; those that come/);
-    await expect(loadExperiment('package.json')).rejects.toThrow(/package\.json is not an experiment: .* has a field/);
+    await expect(loadExperiment('nothing')).rejects.toThrow(
+      /there is no experiment .*nothing\.json; those that come/,
+    );
+    await expect(loadExperiment('package.json')).rejects.toThrow(
+      /package\.json is not an experiment: .* has a field/,
+    );
     await expect(parseExperiment({ extends: 'paper', batchSize: 1 }, '/x/y.json')).rejects.toThrow(
       '/x/y.json is not an experiment: batchSize is 1',
     );
