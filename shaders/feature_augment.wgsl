@@ -22,8 +22,8 @@ struct Params { count: u32, rows: u32, channels: u32, mels: u32, times: u32 }
 
 fn augmented(row: u32, channel: u32, mel: u32, time: u32) -> f32 {
   let at = (row * params.channels + channel) * 5u;
-  let from = u32(table[at]);
-  if (from >= params.channels) {
+  let origin = u32(table[at]);
+  if (origin >= params.channels) {
     return not_a_number();
   }
   let mel_masked = i32(mel) >= table[at + 1u] && i32(mel) < table[at + 2u];
@@ -31,7 +31,7 @@ fn augmented(row: u32, channel: u32, mel: u32, time: u32) -> f32 {
   if (mel_masked || time_masked) {
     return 0.0;
   }
-  return x[((row * params.channels + from) * params.mels + mel) * params.times + time];
+  return x[((row * params.channels + origin) * params.mels + mel) * params.times + time];
 }
 
 fn run(i: u32) {

@@ -16,15 +16,7 @@ import {
   type PictureStep,
   type RowMix,
 } from '../../src/kernels/pictures.ts';
-import {
-  autocontrast,
-  cases,
-  digestOf,
-  pictureOf,
-  programOf,
-  SIZES,
-  stretchedPictures,
-} from '../avsc/augment/cases.ts';
+import { cases, digestOf, pictureOf, programOf, SIZES, stretchedPictures } from '../avsc/augment/cases.ts';
 import { testGpu } from '../support/device.ts';
 import { contextOf, VARIANTS } from './compare.ts';
 import { buffer, runDispatches, type Values } from './run.ts';
@@ -120,11 +112,18 @@ describe.each(VARIANTS)(
       expect(wrong).toEqual([]);
     });
 
-    it("AutoContrast is Pillow's for every lowest and highest byte", async () => {
-      const bytes = stretchedPictures();
+    it('AutoContrast does what the host does for every lowest and highest byte', async () => {
+      const all = stretchedPictures();
+      // SwiftShader takes 11 s for all of them, so that it gets each ninth.
+      const step = process.env['WAVELIGHT_TEST_ALL'] === '1' ? 1 : 9;
+      const pictures = Array.from({ length: Math.ceil(all.length / 768 / step) }, (_, i) =>
+        all.subarray(i * step * 768, (i * step + 1) * 768),
+      );
       const program = operationProgram('AutoContrast', 9, 'original', 16, () => 0);
-      const programs = Array.from({ length: bytes.length / 768 }, () => program);
-      expect(digestOf(asBytes(await frames(bytes, programs, 16, { table: same })))).toBe(autocontrast.digest);
+      const programs = pictures.map(() => program);
+      const result = asBytes(await frames(joined(pictures), programs, 16, { table: same }));
+      const host = joined(pictures.map((bytes) => perturbBytes(bytes, program, 16)));
+      expect(digestOf(result)).toBe(digestOf(host));
     });
 
     it.each([1, 2, 3])('programs of %i operations do what the host does, odd sizes too', async (count) => {
