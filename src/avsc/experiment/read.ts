@@ -58,7 +58,7 @@ export function readExperiment(value: unknown): Experiment {
   const fields = object(value, 'the experiment', FIELDS);
   const experiment: Experiment = {
     name: text(fields['name'], 'name'),
-    description: withDefault(text, '')(fields['description'], 'description'),
+    description: withDefault(anyText, '')(fields['description'], 'description'),
     seed: withDefault(number({ min: 0, max: 2 ** 32 - 1, integer: true }), 1)(fields['seed'], 'seed'),
     batchSize: number({ min: 2, max: 65_536, integer: true })(fields['batchSize'], 'batchSize'),
     imageSize: evenSize(fields['imageSize'], 'imageSize'),
@@ -72,6 +72,8 @@ export function readExperiment(value: unknown): Experiment {
   checkStages(experiment);
   return experiment;
 }
+
+const anyText: Reader<string> = (value, name) => (value === '' ? '' : text(value, name));
 
 const evenSize: Reader<number> = (value, name) => {
   const size = number({ min: 16, max: 1024, integer: true })(value, name);

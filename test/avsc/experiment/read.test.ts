@@ -90,12 +90,12 @@ describe('an experiment file', () => {
     [
       'options of a net without any',
       { nets: { a: { architecture: 'resnet18', options: { depth: 3 } } } },
-      'nets.a.options is given, but resnet18 has no options',
+      'nets.a.options: resnet18 has no options',
     ],
     [
       'wrong options',
       { nets: { a: { architecture: 'fcnn', options: { widths: [1, 2] } } } },
-      'nets.a.options.',
+      'nets.a.options: widths must be a list of 3 integers',
     ],
     ['no stage', { stages: [] }, 'stages is empty'],
     ['two stages of one name', { stages: [stage(), stage()] }, 'two stages with the id audio'],
