@@ -9,15 +9,15 @@ import type { NamedTensors } from './names.ts';
 /** Nets that can be extractors, by name. */
 export const ARCHITECTURE_NAMES = [
   'densenet161',
-  'densenet',
   'resnet18',
   'resnet50',
-  'resnet50_bottom',
   'resnest50',
   'squeezenet1_1',
-  'openl3_image',
   'fcnn',
   'fcnn_small',
+  'densenet',
+  'resnet50_bottom',
+  'openl3_image',
   'resnet50_audio',
   'cnn1d',
   'openl3_audio',
