@@ -1,6 +1,7 @@
-// `wavelight bench kernels|model|sound|host|peers`: measures this machine, against its ceilings and against other engines.
+// `wavelight bench kernels|model|augmentation|sound|host|peers`: measures this machine, against its ceilings and against other engines.
 
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { benchAugmentation } from '../../bench/augmentation.ts';
 import { benchKernels } from '../../bench/kernels.ts';
 import { benchModel, MODELS, planModel, type ModelName, type ModelPlan } from '../../bench/model.ts';
 import { PEERS, type PeerName } from '../../bench/peers/roster.ts';
@@ -16,7 +17,8 @@ import { formatPlan } from '../tensor/plan/format.ts';
 import type { PlanTarget } from '../tensor/plan/target.ts';
 import type { AdapterChoice } from '../node/adapter.ts';
 import { openDevice } from './device.ts';
-import { deviceOption, UsageError, whole } from './options.ts';
+import { deviceOption, presetOption, UsageError, whole } from './options.ts';
+import { preset, type PresetName } from '../avsc/experiment/presets.ts';
 import { say } from './progress.ts';
 
 interface KernelOptions {
@@ -77,6 +79,15 @@ export function benchCommand(): Command {
     .option('--json', 'print JSON')
     .option('--out <file>', 'write JSON to a file')
     .action(runModel);
+  const augmentation = new Command('augmentation')
+    .description('times joint training steps with and without augmentation, in turns')
+    .addOption(deviceOption())
+    .addOption(presetOption('paper'))
+    .option('--batch <n>', 'samples per batch', whole(2), 2)
+    .option('--rounds <n>', 'number of steps of each, whose median is reported', whole(1), 3)
+    .option('--json', 'print JSON')
+    .option('--out <file>', 'write JSON to a file')
+    .action(runAugmentation);
   const sound = new Command('sound')
     .description('times the CPU work on ten seconds of stereo: resampling, features and augmentation')
     .option('--repeats <n>', 'number of measurements, whose median is reported', whole(1), 5)
@@ -109,6 +120,7 @@ export function benchCommand(): Command {
     .description('measures this device')
     .addCommand(kernels)
     .addCommand(model)
+    .addCommand(augmentation)
     .addCommand(sound)
     .addCommand(host)
     .addCommand(peers);
@@ -158,6 +170,26 @@ async function runSound({ repeats, json, out }: Omit<KernelOptions, 'device' | '
     `${timesRealTime.toFixed(0)}x`,
   ]);
   await give({ results }, formatTable(['10 s of stereo', 'ms', 'of real time'], rows), json, out);
+}
+
+interface AugmentationOptions extends Omit<KernelOptions, 'repeats'> {
+  readonly preset: PresetName;
+  readonly rounds: number;
+}
+
+async function runAugmentation(options: AugmentationOptions): Promise<void> {
+  const { device: choice, batch, rounds, json, out } = options;
+  await using device = await openDevice(choice);
+  const machine = machineOf(device, await measureCeilings(device.gpu));
+  const result = await benchAugmentation(device, preset(options.preset), batch, rounds);
+  const { augmentedMilliseconds, plainMilliseconds, share, dispatches } = result;
+  const rows = [
+    ['with augmentation', augmentedMilliseconds.toFixed(1), String(dispatches.augmented)],
+    ['without', plainMilliseconds.toFixed(1), String(dispatches.plain)],
+    ['augmentation adds', `${(100 * share).toFixed(1)} %`, String(dispatches.augmented - dispatches.plain)],
+  ];
+  const head = [`joint step of ${result.experiment}, batch ${batch}`, 'ms', 'dispatches'];
+  await give({ machine, ...result }, formatTable(head, rows), json, out);
 }
 
 async function runHost({ repeats, json, out }: Omit<KernelOptions, 'device' | 'batch'>): Promise<void> {

@@ -7,12 +7,10 @@ import type { PlanTarget } from '../../tensor/plan/target.ts';
 import { dtypeOfArray, type TypedArray } from '../../tensor/graph/dtype.ts';
 import type { Shape } from '../../tensor/graph/shape.ts';
 import type { InputSpec, StepInput } from '../../tensor/trace.ts';
-import { SCENES } from '../dataset/scenes.ts';
-import { SOUND_INPUTS } from '../features/inputs.ts';
-import { elementCount } from '../../tensor/graph/shape.ts';
 import type { Experiment, StageSpec } from '../experiment/experiment.ts';
-import { feedTraining, type InputPlan, type TrainingData } from './inputs.ts';
-import { createModel, freezeParts, type SceneModel } from './model.ts';
+import { exampleBatch } from './example-batch.ts';
+import { feedTraining, type InputPlan } from './inputs.ts';
+import { createModel, freezeParts } from './model.ts';
 import { createOptimizer, trainingStep } from './trainer.ts';
 
 /** Ceilings of a device for an estimate. */
@@ -60,12 +58,10 @@ export function planStage(experiment: Experiment, stage: StageSpec, options: Dry
   freezeParts(model, stage);
   model.net.to(device).train();
   const step = trainingStep(model, createOptimizer(model, stage.optimizer), inputs);
-  const { batchSize, imageSize } = experiment;
-  const specs = feedTraining(
-    inputs,
-    emptyBatch(inputs, batchSize, partnerRows, imageSize, model),
-    batchSize,
-  ).map(specOf);
+  const { batchSize } = experiment;
+  const specs = feedTraining(inputs, exampleBatch(inputs, model, batchSize, partnerRows), batchSize).map(
+    specOf,
+  );
   let floor = 0;
   const plan = device.plan(step, specs, {
     onPlan: ({ dispatches }) => {
@@ -83,39 +79,6 @@ export function planStage(experiment: Experiment, stage: StageSpec, options: Dry
     plan,
     floorMilliseconds: ceilings === undefined ? null : floor,
   };
-}
-
-/** A batch of zeros, for the shapes and types of the step's inputs. */
-function emptyBatch(
-  { parts, augmentation }: InputPlan,
-  count: number,
-  partnerRows: number,
-  size: number,
-  { net }: SceneModel,
-): TrainingData {
-  const mixes = (augmentation?.mixup ?? null) !== null;
-  const rows = count + (mixes ? partnerRows : 0);
-  const inputs: Record<string, Float32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>> = {};
-  const embeddings: Partial<Record<'audio' | 'video', Float32Array<ArrayBuffer>>> = {};
-  for (const { part, from } of parts) {
-    if (from === 'embeddings') embeddings[part] = new Float32Array(rows * featuresOf(net, part));
-    else if (from === 'frames') inputs[from] = new Uint8Array(rows * 2 * 3 * size * size);
-    else inputs[from] = new Float32Array(rows * elementCount(SOUND_INPUTS[from]));
-  }
-  return {
-    inputs: inputs as TrainingData['inputs'],
-    embeddings,
-    epoch: 1,
-    labels: new Float32Array(count * SCENES.length),
-    keys: new Array<null>(rows).fill(null),
-    mix: mixes ? { partner: new Int32Array(count), ratio: new Float32Array(count) } : null,
-  };
-}
-
-function featuresOf(net: SceneModel['net'], part: 'audio' | 'video'): number {
-  const extractor = part === 'audio' && 'audio' in net ? net.audio : 'video' in net ? net.video : null;
-  if (extractor === null) throw new Error(`the model has no ${part} extractor`);
-  return extractor.outFeatures;
 }
 
 function specOf(input: StepInput): InputSpec {
