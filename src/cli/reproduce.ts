@@ -5,7 +5,7 @@ import { loadTable, SCALES, TABLES, type Scale, type TableName } from '../avsc/n
 import type { AdapterChoice } from '../node/adapter.ts';
 import { openDevice } from './device.ts';
 import { withInterrupt } from './interrupt.ts';
-import { cacheOption, dataOption, deviceOption } from './options.ts';
+import { cacheOption, dataOption, deviceOption, whole } from './options.ts';
 import { clipCache } from './prepare.ts';
 import { say } from './progress.ts';
 import { formatTable } from './table.ts';
@@ -14,6 +14,7 @@ import { showTraining } from './train-progress.ts';
 interface ReproduceOptions {
   readonly data: string;
   readonly rows?: readonly string[];
+  readonly seeds?: readonly number[];
   readonly scale: Scale;
   readonly out?: string;
   readonly weightsFolder: string;
@@ -53,6 +54,11 @@ export function reproduceCommand(): Command {
     });
 }
 
+/** Parses a list of seeds. */
+function seeds(text: string): number[] {
+  return text.split(',').map((seed) => whole(0, 2 ** 32 - 1)(seed.trim()));
+}
+
 async function reproduce(name: TableName, options: ReproduceOptions, signal: AbortSignal): Promise<void> {
   const { scale, data, rows, weightsFolder } = options;
   const out = options.out ?? join('runs', `${name}-${scale}`);
@@ -66,6 +72,7 @@ async function reproduce(name: TableName, options: ReproduceOptions, signal: Abo
       out,
       scale,
       rows: rows ?? null,
+      seeds: options.seeds ?? null,
       cache,
       weightsFolder,
       device,
@@ -90,7 +97,7 @@ function printTable({ rows, scale }: TableResults, out: string): void {
   const titles = ['row', 'paper %', 'ours %', 'log loss', 'seconds', 'status'];
   const cells = rows.map(({ label, paper, accuracy, logLoss, seconds, status }) => [
     label,
-    paper.toFixed(1),
+    paper?.toFixed(1) ?? '-',
     accuracy === null ? '-' : (100 * accuracy).toFixed(1),
     logLoss?.toFixed(3) ?? '-',
     seconds?.toFixed(0) ?? '-',

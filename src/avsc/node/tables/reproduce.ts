@@ -5,6 +5,7 @@ import { join, relative, resolve } from 'node:path';
 import type { Device } from '../../../tensor/device.ts';
 import { messageOf, StorageError, writeFileAtomic } from '../../../node/files.ts';
 import { resultKey } from '../../experiment/experiment.ts';
+import type { Recipe } from '../../experiment/recipe.ts';
 import { writeExperiment } from '../../experiment/write.ts';
 import type { Metrics } from '../../training/metrics.ts';
 import type { RunResults } from '../../training/records.ts';
@@ -17,12 +18,14 @@ import { atScale, type Scale, type Table, type TableRow } from './table.ts';
 export interface RowResult {
   readonly id: string;
   readonly label: string;
-  /** Accuracy in the paper, in percent. */
-  readonly paper: number;
+  /** Accuracy in the paper, in percent; null for a row that the paper does not have. */
+  readonly paper: number | null;
   readonly status: 'done' | 'failed' | 'quoted' | 'waiting';
-  /** Mean of the classes' accuracies, 0..1. */
+  /** Mean of the classes' accuracies, 0..1; the mean over the seeds, if there are several. */
   readonly accuracy: number | null;
   readonly logLoss: number | null;
+  /** Accuracy by each seed. */
+  readonly accuracies: readonly number[];
   /** Time of the runs of this row; parts that another row had trained already are not in it. */
   readonly seconds: number | null;
   readonly note: string;
@@ -34,6 +37,7 @@ export interface TableResults {
   readonly scale: Scale;
   readonly device: string;
   readonly data: string;
+  readonly seeds: readonly number[] | null;
   readonly rows: readonly RowResult[];
 }
 
@@ -45,6 +49,8 @@ interface ReproduceOptions {
   readonly scale: Scale;
   /** Rows to run; null for all. */
   readonly rows: readonly string[] | null;
+  /** Each row is run once by each seed; null for the experiment's own. */
+  readonly seeds: readonly number[] | null;
   readonly cache: string;
   readonly weightsFolder: string;
   readonly device: Device;
@@ -69,6 +75,7 @@ export async function reproduceTable(table: Table, options: ReproduceOptions): P
     scale,
     device: device.description.name,
     data: resolve(data),
+    seeds: options.seeds,
     rows: table.rows.map((row) => results.get(row.id) ?? notRun(row)),
   });
   for (const [i, row] of table.rows.entries()) {
@@ -91,60 +98,88 @@ const notRun = ({ id, label, paper, note, experiment }: TableRow): RowResult => 
   status: experiment === null ? 'quoted' : 'waiting',
   accuracy: null,
   logLoss: null,
+  accuracies: [],
   seconds: null,
   note: note ?? '',
 });
 
-const folderOf = (out: string, id: string): string => join(out, 'rows', id);
+const folderOf = (out: string, id: string, seed: number | null): string =>
+  join(out, 'rows', seed === null ? id : `${id}-seed-${seed}`);
 
+/** Runs a row by every seed. A failure is the row's result. */
 async function runRow(
   row: TableRow,
   options: ReproduceOptions,
   before: RowResult | undefined,
 ): Promise<RowResult> {
-  const { out, data, scale, cache, weightsFolder, device, signal } = options;
-  const started = performance.now();
-  const notes = row.note === null ? [] : [row.note];
-  const path = folderOf(out, row.id);
+  const notes = new Set(row.note === null ? [] : [row.note]);
+  const done: Measured[] = [];
   try {
-    if (row.experiment === null) throw new Error('this row is quoted and cannot be run');
-    const experiment = atScale(row.experiment, scale);
-    const old = await finished(path);
-    if (old !== undefined) await assertSame(path, experiment);
-    if (old !== undefined && before?.status === 'done') return before;
-    const settings = {
-      cache,
-      openDevice: () => Promise.resolve(device),
-      saveEvery: 500,
-      signal,
-      events: { ...options.events, onMissing: (sentence: string) => void notes.push(sentence) },
-      measure: 'result' as const,
-      share: (recipe: Parameters<typeof sharedStages>[1], root: string) =>
-        sharedStages(join(out, '..', 'shared'), recipe, root, device.description.name),
-    };
-    const missing = scale === 'smoke' ? 'random' : 'refuse';
-    const results =
-      old ??
-      ((await exists(runFiles(path).config))
-        ? await resumeTraining(await openRun(path), settings)
-        : await startTraining(
-            { experiment, data, out: path, weights: { folder: weightsFolder, missing } },
-            settings,
-          )
-      ).results;
-    const metrics = metricsOf(results, resultKey(experiment));
-    return {
-      ...notRun(row),
-      status: 'done',
-      accuracy: metrics.accuracy.macro,
-      logLoss: metrics.logLoss,
-      seconds: (performance.now() - started) / 1000 + (before?.seconds ?? 0),
-      note: notes.join('; '),
-    };
+    for (const seed of options.seeds ?? [null]) done.push(await runSeed(row, seed, options, notes));
   } catch (error) {
-    if (signal.aborted || error instanceof StorageError) throw error;
+    if (options.signal.aborted || error instanceof StorageError) throw error;
     return { ...notRun(row), status: 'failed', note: messageOf(error) };
   }
+  const seconds = done.reduce((sum, run) => sum + run.seconds, 0);
+  return {
+    ...notRun(row),
+    status: 'done',
+    accuracy: mean(done.map(({ metrics }) => metrics.accuracy.macro)),
+    logLoss: mean(done.map(({ metrics }) => metrics.logLoss)),
+    accuracies: done.map(({ metrics }) => metrics.accuracy.macro),
+    // What was done before took its time before.
+    seconds: done.every(({ found }) => found) ? (before?.seconds ?? seconds) : seconds,
+    note: before?.status === 'done' && notes.size === 0 ? before.note : [...notes].join('; '),
+  };
+}
+
+const mean = (values: readonly number[]): number =>
+  values.reduce((sum, value) => sum + value, 0) / values.length;
+
+interface Measured {
+  readonly metrics: Metrics;
+  readonly seconds: number;
+  /** Whether the run had ended before. */
+  readonly found: boolean;
+}
+
+async function runSeed(
+  row: TableRow,
+  seed: number | null,
+  { out, data, scale, cache, weightsFolder, device, signal, events }: ReproduceOptions,
+  notes: Set<string>,
+): Promise<Measured> {
+  if (row.experiment === null) throw new Error('this row is quoted and cannot be run');
+  const started = performance.now();
+  const path = folderOf(out, row.id, seed);
+  const scaled = atScale(row.experiment, scale);
+  const experiment = seed === null ? scaled : { ...scaled, seed };
+  const metricsIn = (results: RunResults): Metrics => metricsOf(results, resultKey(experiment));
+  const old = await finished(path);
+  if (old !== undefined) {
+    await assertSame(path, experiment);
+    return { metrics: metricsIn(old), seconds: 0, found: true };
+  }
+  const settings = {
+    cache,
+    openDevice: () => Promise.resolve(device),
+    saveEvery: 500,
+    signal,
+    events: { ...events, onMissing: (sentence: string) => void notes.add(sentence) },
+    measure: 'result' as const,
+    share: (recipe: Recipe, root: string) =>
+      sharedStages(join(out, '..', 'shared'), recipe, root, device.description.name),
+  };
+  const missing = scale === 'smoke' ? 'random' : 'refuse';
+  const unfinished = (await exists(runFiles(path).config)) ? await openRun(path) : undefined;
+  if (unfinished !== undefined) await assertSame(path, experiment);
+  const { results } = unfinished
+    ? await resumeTraining(unfinished, settings)
+    : await startTraining(
+        { experiment, data, out: path, weights: { folder: weightsFolder, missing } },
+        settings,
+      );
+  return { metrics: metricsIn(results), seconds: (performance.now() - started) / 1000, found: false };
 }
 
 function metricsOf(results: RunResults, key: string): Metrics {
@@ -178,7 +213,7 @@ async function writeTable(table: Table, results: TableResults, out: string): Pro
   await writeFileAtomic(join(out, 'results.json'), `${JSON.stringify(results, null, 2)}\n`);
   const rows = await Promise.all(
     results.rows.map(async (row) => {
-      const file = runFiles(folderOf(out, row.id)).report;
+      const file = runFiles(folderOf(out, row.id, results.seeds?.[0] ?? null)).report;
       const { published } = table.rows.find(({ id }) => id === row.id) ?? { published: null };
       return { ...row, published, report: (await exists(file)) ? relative(out, file) : null };
     }),

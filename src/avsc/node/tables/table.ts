@@ -15,8 +15,8 @@ export type Scale = (typeof SCALES)[number];
 export interface TableRow {
   readonly id: string;
   readonly label: string;
-  /** Accuracy in the paper, in percent. */
-  readonly paper: number;
+  /** Accuracy in the paper, in percent; null for a row that the paper does not have. */
+  readonly paper: number | null;
   /** How the system is known: published in full, reconstructed from what is public, or by its result alone. */
   readonly published: 'published' | 'reconstructed' | 'quoted';
   readonly note: string | null;
@@ -25,14 +25,14 @@ export interface TableRow {
 }
 
 export interface Table {
-  readonly table: TableName;
+  readonly table: string;
   readonly title: string;
   readonly what: string;
   readonly rows: readonly TableRow[];
 }
 
-/** Reads a table of the package. Throws an Error of one sentence that names the file and the field at fault. */
-export async function loadTable(name: TableName): Promise<Table> {
+/** Reads a table of experiments/tables. Throws an Error of one sentence that names the file and the field at fault. */
+export async function loadTable(name: string): Promise<Table> {
   const file = join(EXPERIMENTS, 'tables', `${name}.json`);
   const value = await readJson(file);
   let fields: Readonly<Record<string, unknown>>;
@@ -63,7 +63,7 @@ const readRow: Reader<RawRow> = (value, name) => {
   return {
     id: text(row['id'], within(name, 'id')),
     label: text(row['label'], within(name, 'label')),
-    paper: number({ min: 0, max: 100 })(row['paper'], within(name, 'paper')),
+    paper: optional(number({ min: 0, max: 100 }))(row['paper'], within(name, 'paper')),
     published: oneOf(['published', 'reconstructed', 'quoted'])(row['published'], within(name, 'published')),
     note: optional(text)(row['note'], within(name, 'note')),
     experiment: row['experiment'] ?? null,
