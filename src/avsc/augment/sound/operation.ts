@@ -13,7 +13,7 @@ export interface SoundParameter {
   readonly allowed: readonly [low: number, high: number];
 }
 
-export interface SoundInput {
+interface SoundInput {
   readonly sound: Stereo;
   /** The other recording, where the operation takes one. */
   readonly partner?: Stereo | undefined;
