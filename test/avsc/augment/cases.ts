@@ -6,7 +6,7 @@ import { fnv1a, hashWord } from '../../support/hash.ts';
 import { readJson } from '../../support/oracle.ts';
 
 /** Operation, M, scale, side, kind of picture, sign, centre x and y of a cutout, digest of Pillow's result. */
-export type PictureCase = readonly [
+type PictureCase = readonly [
   PictureOperationName,
   number,
   MagnitudeScale,
