@@ -14,7 +14,16 @@ import {
 } from '../../../src/avsc/augment/pictures/policy.ts';
 import { randomStream } from '../../../src/avsc/dataset/random.ts';
 import { INSTRUCTION_WORDS, PICTURE_KINDS } from '../../../src/kernels/pictures.ts';
-import { autocontrast, cases, digestOf, pictureOf, programOf, SIZES, stretchedPictures } from './cases.ts';
+import {
+  autocontrast,
+  cases,
+  digestOf,
+  pictureOf,
+  programOf,
+  rectangles,
+  SIZES,
+  stretchedPictures,
+} from './cases.ts';
 
 const names = PICTURE_OPERATIONS.map(({ name }) => name);
 
@@ -34,6 +43,16 @@ describe('operations on pictures', () => {
       return (
         operation === name && digestOf(perturbBytes(pictureOf(kind, size), programOf(c), size)) !== digest
       );
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  it.each(names)("%s is Pillow's on pictures that are no squares", (name) => {
+    const own = rectangles.filter(([operation]) => operation === name);
+    expect(own.length).toBeGreaterThan(4);
+    const wrong = own.filter((c) => {
+      const [, , , extent, kind, , , , digest] = c;
+      return digestOf(perturbBytes(pictureOf(kind, extent), programOf(c), extent)) !== digest;
     });
     expect(wrong).toEqual([]);
   });
