@@ -1,7 +1,8 @@
 import { DENSENET161, DenseNet, DenseNetExtractor } from '../src/avsc/models/densenet.ts';
+import { preset } from '../src/avsc/experiment/presets.ts';
 import { Fcnn } from '../src/avsc/models/fcnn.ts';
 import { AudioNet, JointNet } from '../src/avsc/models/joint.ts';
-import { PRESETS } from '../src/avsc/presets.ts';
+import { createModel, findStage, logitsOf } from '../src/avsc/training/model.ts';
 import type { Ceilings } from '../src/gpu/ceilings.ts';
 import { Profiler, byLabel, type DispatchTime, type ProfileRow } from '../src/gpu/profiler.ts';
 import {
@@ -193,29 +194,32 @@ const floorOf = ({ flops, bytes }: DispatchTime, { fmaGflops, copyGBps }: Ceilin
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
 function build(model: ModelName, batch: number) {
-  const small = model === 'small';
-  const side = small ? PRESETS.small.imageSize : 224;
+  const small = preset('small');
+  const side = model === 'small' ? small.imageSize : 224;
   const audioShape = [batch, 6, 128, 39];
   const imageShape = [batch, 3, side, side];
   const videoShape = [batch, 2, 3, side, side];
-  const audio = () => new Fcnn(small ? PRESETS.small.audio : { features: 512 });
-  const video = () => new DenseNetExtractor(small ? PRESETS.small.video : DENSENET161);
   switch (model) {
     case 'fcnn': {
-      const net = new AudioNet(audio(), CLASSES);
+      const net = new AudioNet(new Fcnn({ features: 512 }), CLASSES);
       return { net: withLogits(net, (list) => net.forward(first(list))), shapes: [audioShape] };
     }
     case 'densenet161': {
       const net = new DenseNet(DENSENET161, CLASSES);
       return { net: withLogits(net, (list) => net.forward(first(list))), shapes: [imageShape] };
     }
-    case 'joint':
-    case 'small': {
-      const net = new JointNet(audio(), video(), CLASSES);
+    case 'joint': {
+      const net = new JointNet(new Fcnn({ features: 512 }), new DenseNetExtractor(DENSENET161), CLASSES);
       return {
         net: withLogits(net, (list) => net.forward(first(list), first(list.slice(1)))),
         shapes: [audioShape, videoShape],
       };
+    }
+    case 'small': {
+      const joint = createModel(small, findStage(small, 'joint'));
+      const logits = (list: readonly Tensor[]): Tensor =>
+        logitsOf(joint, { audio: first(list), video: first(list.slice(1)) });
+      return { net: withLogits(joint.net, logits), shapes: [audioShape, videoShape] };
     }
   }
 }

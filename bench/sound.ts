@@ -1,40 +1,38 @@
 import { SAMPLE_RATE, type Stereo } from '../src/avsc/audio/clip.ts';
 import { resample } from '../src/avsc/audio/resample.ts';
+import { makeExtraSound } from '../src/avsc/augment/sound/extras.ts';
+import { SOUND_OPERATION_NAMES } from '../src/avsc/augment/sound/index.ts';
+import { randomStream } from '../src/avsc/dataset/random.ts';
 import { LogMelExtractor } from '../src/avsc/features/logmel.ts';
-import { median } from './report.ts';
+import { timeHost, type HostTime, type HostWork } from './timer.ts';
 
 /** Length of a recording of TAU in seconds. */
 const SECONDS = 10;
 const OTHER_RATE = 44_100;
 
-interface SoundResult {
-  readonly work: string;
-  readonly milliseconds: number;
+interface SoundResult extends HostTime {
   /** Speed as a multiple of real time. */
   readonly timesRealTime: number;
 }
 
-/** Times the CPU work on ten seconds of stereo: resampling and features, each the median of `repeats`. */
-export function benchSound(repeats: number): SoundResult[] {
+/** Times the CPU work on ten seconds of stereo: resampling, features and augmentation. */
+export async function benchSound(repeats: number): Promise<SoundResult[]> {
   const clip = stereo(SAMPLE_RATE);
   const other = stereo(OTHER_RATE);
   const extractor = new LogMelExtractor();
-  return [
-    timed(`resample ${OTHER_RATE} to ${SAMPLE_RATE} Hz`, repeats, () =>
-      other.map((channel) => resample(channel, OTHER_RATE, SAMPLE_RATE)),
-    ),
-    timed('log-mel features, second by second', repeats, () => extractor.seconds(clip)),
+  const works: HostWork[] = [
+    {
+      name: `resample ${OTHER_RATE} to ${SAMPLE_RATE} Hz`,
+      run: () => other.map((channel) => resample(channel, OTHER_RATE, SAMPLE_RATE)),
+    },
+    { name: 'log-mel features, second by second', run: () => extractor.seconds(clip) },
+    ...SOUND_OPERATION_NAMES.map((op): HostWork => ({
+      name: `extra clip by ${op}`,
+      run: () => makeExtraSound({ op, sound: clip, partner: clip, random: randomStream(1, op) }),
+    })),
   ];
-}
-
-function timed(work: string, repeats: number, run: () => unknown): SoundResult {
-  const times = Array.from({ length: repeats }, () => {
-    const start = performance.now();
-    run();
-    return performance.now() - start;
-  });
-  const milliseconds = median(times);
-  return { work, milliseconds, timesRealTime: (SECONDS * 1e3) / milliseconds };
+  const times = await timeHost(works, repeats);
+  return times.map((time) => ({ ...time, timesRealTime: (SECONDS * 1e3) / time.milliseconds }));
 }
 
 function stereo(rate: number): Stereo {

@@ -48,10 +48,10 @@ describe('the package, built and installed', () => {
   it('gives one engine by both its entries', async () => {
     const program = `
       import { Device, Tensor, nn } from 'wavelight';
-      import { AudioNet, createModels } from 'wavelight/avsc';
+      import { AudioNet, createModel, findStage, preset } from 'wavelight/avsc';
       const device = await Device.create({ adapter: 'software' });
       const x = device.tensor([1, -2, 3], [1, 3]);
-      const { net } = createModels('small').audio;
+      const { net } = createModel(preset('small'), findStage(preset('small'), 'audio'));
       console.log(JSON.stringify({
         sum: await x.relu().sum().item(),
         tensor: x instanceof Tensor,
@@ -66,10 +66,10 @@ describe('the package, built and installed', () => {
     writeFileSync(
       join(project, 'user.mts'),
       `import { Device, type Tensor } from 'wavelight';
-       import { createModels } from 'wavelight/avsc';
+       import { createModel, findStage, preset } from 'wavelight/avsc';
        const device: Device = await Device.create({ adapter: 'auto' });
        const x: Tensor = device.tensor([1, 2]).relu().sum();
-       createModels('small').joint.net.to(device);
+       createModel(preset('small'), findStage(preset('small'), 'joint')).net.to(device);
        // @ts-expect-error there is no such method
        x.nothing();`,
     );

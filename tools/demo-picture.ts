@@ -4,12 +4,13 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SCENES } from '../src/avsc/dataset/scenes.ts';
-import { STAGES, type RunResults } from '../src/avsc/training/records.ts';
+import type { RunResults } from '../src/avsc/training/records.ts';
 
 const CELL = 18;
 const LEFT = 122;
 const TOP = 34;
 const GAP = 26;
+const STAGES = ['audio', 'video', 'joint'] as const;
 const TITLES = { audio: 'sound alone', video: 'picture alone', joint: 'both' } as const;
 
 const [run, out] = process.argv.slice(2);
@@ -24,7 +25,9 @@ const names = SCENES.map(
     `<text x="${LEFT - 8}" y="${TOP + i * CELL + 13}" text-anchor="end">${name.replace('_', ' ')}</text>`,
 );
 const matrices = STAGES.map((stage, s) => {
-  const { confusion, accuracy } = results[stage];
+  const metrics = results[stage];
+  if (metrics === undefined) throw new Error(`${run} has no metrics of the ${stage} model`);
+  const { confusion, accuracy } = metrics;
   const x0 = LEFT + s * (side + GAP);
   const title = `<text class="title" x="${x0 + side / 2}" y="20" text-anchor="middle">${TITLES[stage]}: ${(100 * accuracy.macro).toFixed(1)} %</text>`;
   const cells = confusion.flatMap((row, r) => {

@@ -17,11 +17,29 @@ export {
 } from './features/logmel.ts';
 export type { PictureInput } from './features/pictures.ts';
 export { SCENES, sceneIndex, type Scene } from './dataset/scenes.ts';
-export { DENSENET161, DenseNet, DenseNetExtractor, type DenseNetConfig } from './models/densenet.ts';
+export { CNN1D, Cnn1d, Cnn1dExtractor, type Cnn1dConfig } from './models/cnn1d.ts';
+export {
+  DENSENET121,
+  DENSENET161,
+  DenseNet,
+  DenseNetExtractor,
+  type DenseNetConfig,
+} from './models/densenet.ts';
 export { Fcnn, FCNN_SMALL, type FcnnConfig } from './models/fcnn.ts';
-export { FusionMlp } from './models/fusion.ts';
+export { BaselineFusion, BaselineHead, BaselineStem } from './models/heads/baseline.ts';
+export { HybridFusion } from './models/heads/hybrid.ts';
+export { FusionMlp } from './models/heads/mlp.ts';
+export { OPENL3_AUDIO, OPENL3_IMAGE, OpenL3, OpenL3Extractor, type OpenL3Config } from './models/openl3.ts';
 export { RESNEST50, ResNest, ResNestExtractor, type ResNestConfig } from './models/resnest.ts';
-export { RESNET18, RESNET50, ResNet, ResNetExtractor, type ResNetConfig } from './models/resnet.ts';
+export {
+  RESNET18,
+  RESNET50,
+  RESNET50_AUDIO,
+  RESNET50_BOTTOM,
+  ResNet,
+  ResNetExtractor,
+  type ResNetConfig,
+} from './models/resnet.ts';
 export {
   SQUEEZENET1_1,
   SqueezeNet,
@@ -29,21 +47,39 @@ export {
   type FireWidths,
   type SqueezeNetConfig,
 } from './models/squeezenet.ts';
-export { AudioNet, JointNet, VideoNet, type Extractor, type Frozen } from './models/joint.ts';
 export {
-  PRESETS,
-  scheduleOf,
+  AudioNet,
+  JointNet,
+  VideoNet,
+  type Extractor,
+  type Frozen,
+  type FusionKind,
+  type HeadKind,
+  type JointNetOptions,
+  type Mix,
+  type Modality,
+  type UnimodalNetOptions,
+} from './models/joint.ts';
+export type { Augmentation, Mixup } from './experiment/augmentation.ts';
+export {
+  resultKey,
+  resultStages,
   type AdamConfig,
+  type Experiment,
+  type NetSpec,
   type Phase,
-  type Preset,
-  type PresetName,
   type ScheduleConfig,
   type SgdConfig,
-} from './presets.ts';
-export { createModels, type SampleData, type SceneModel } from './training/model.ts';
+  type StageModel,
+  type StageSpec,
+} from './experiment/experiment.ts';
+export { preset, PRESET_NAMES, scheduleOf, type PresetName } from './experiment/presets.ts';
+export { readExperiment } from './experiment/read.ts';
+export { writeExperiment } from './experiment/write.ts';
+export { createModel, findStage, logitsOf, pictureInput, type SceneModel } from './training/model.ts';
+export { type InputPlan, type SampleData, type TrainingData } from './training/inputs.ts';
 export { createPredictor, createTrainer, type Predictor, type Trainer } from './training/trainer.ts';
 export { measure, softmaxRows, type ClassMetrics, type Metrics } from './training/metrics.ts';
-export { STAGES, type Stage } from './training/records.ts';
 export {
   ARCHITECTURE_NAMES,
   type Architecture,

@@ -1,6 +1,7 @@
-// `wavelight bench kernels|model|sound|peers`: measures this machine, against its ceilings and against other engines.
+// `wavelight bench kernels|model|augmentation|sound|host|peers`: measures this machine, against its ceilings and against other engines.
 
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { benchAugmentation } from '../../bench/augmentation.ts';
 import { benchKernels } from '../../bench/kernels.ts';
 import { benchModel, MODELS, planModel, type ModelName, type ModelPlan } from '../../bench/model.ts';
 import { PEERS, type PeerName } from '../../bench/peers/roster.ts';
@@ -8,7 +9,6 @@ import { benchPeers } from '../../bench/peers/run.ts';
 import { formatPeers } from '../../bench/peers/table.ts';
 import { SHAPES, type Shapes } from '../../bench/peers/shapes.ts';
 import { formatTable, machineOf } from '../../bench/report.ts';
-import { benchSound } from '../../bench/sound.ts';
 import { writeFileAtomic } from '../node/files.ts';
 import { measureCeilings } from '../gpu/ceilings.ts';
 import { PROFILES } from '../gpu/profile.ts';
@@ -17,7 +17,8 @@ import { formatPlan } from '../tensor/plan/format.ts';
 import type { PlanTarget } from '../tensor/plan/target.ts';
 import type { AdapterChoice } from '../node/adapter.ts';
 import { openDevice } from './device.ts';
-import { deviceOption, UsageError, whole } from './options.ts';
+import { deviceOption, presetOption, UsageError, whole } from './options.ts';
+import { preset, type PresetName } from '../avsc/experiment/presets.ts';
 import { say } from './progress.ts';
 
 interface KernelOptions {
@@ -78,12 +79,27 @@ export function benchCommand(): Command {
     .option('--json', 'print JSON')
     .option('--out <file>', 'write JSON to a file')
     .action(runModel);
+  const augmentation = new Command('augmentation')
+    .description('times joint training steps with and without augmentation, in turns')
+    .addOption(deviceOption())
+    .addOption(presetOption('paper'))
+    .option('--batch <n>', 'samples per batch', whole(2), 2)
+    .option('--rounds <n>', 'number of steps of each, whose median is reported', whole(1), 3)
+    .option('--json', 'print JSON')
+    .option('--out <file>', 'write JSON to a file')
+    .action(runAugmentation);
   const sound = new Command('sound')
-    .description('times the CPU work on ten seconds of stereo: resampling and features')
+    .description('times the CPU work on ten seconds of stereo: resampling, features and augmentation')
     .option('--repeats <n>', 'number of measurements, whose median is reported', whole(1), 5)
     .option('--json', 'print JSON')
     .option('--out <file>', 'write JSON to a file')
     .action(runSound);
+  const host = new Command('host')
+    .description('times the other work of a training on the CPU: planning, draws of augmentation, pictures')
+    .option('--repeats <n>', 'number of measurements, whose median is reported', whole(1), 3)
+    .option('--json', 'print JSON')
+    .option('--out <file>', 'write JSON to a file')
+    .action(runHost);
   const peers = new Command('peers')
     .description(
       'times the same work by wavelight and by other engines (install them: npm ci --prefix bench/peers)',
@@ -104,7 +120,9 @@ export function benchCommand(): Command {
     .description('measures this device')
     .addCommand(kernels)
     .addCommand(model)
+    .addCommand(augmentation)
     .addCommand(sound)
+    .addCommand(host)
     .addCommand(peers);
 }
 
@@ -144,13 +162,41 @@ async function runKernels({ device: choice, batch, repeats, json, out }: KernelO
 }
 
 async function runSound({ repeats, json, out }: Omit<KernelOptions, 'device' | 'batch'>): Promise<void> {
-  const results = benchSound(repeats);
-  const rows = results.map(({ work, milliseconds, timesRealTime }) => [
-    work,
+  const { benchSound } = await import('../../bench/sound.ts');
+  const results = await benchSound(repeats);
+  const rows = results.map(({ name, milliseconds, timesRealTime }) => [
+    name,
     milliseconds.toFixed(1),
     `${timesRealTime.toFixed(0)}x`,
   ]);
   await give({ results }, formatTable(['10 s of stereo', 'ms', 'of real time'], rows), json, out);
+}
+
+interface AugmentationOptions extends Omit<KernelOptions, 'repeats'> {
+  readonly preset: PresetName;
+  readonly rounds: number;
+}
+
+async function runAugmentation(options: AugmentationOptions): Promise<void> {
+  const { device: choice, batch, rounds, json, out } = options;
+  await using device = await openDevice(choice);
+  const machine = machineOf(device, await measureCeilings(device.gpu));
+  const result = await benchAugmentation(device, preset(options.preset), batch, rounds);
+  const { augmentedMilliseconds, plainMilliseconds, share, dispatches } = result;
+  const rows = [
+    ['with augmentation', augmentedMilliseconds.toFixed(1), String(dispatches.augmented)],
+    ['without', plainMilliseconds.toFixed(1), String(dispatches.plain)],
+    ['augmentation adds', `${(100 * share).toFixed(1)} %`, String(dispatches.augmented - dispatches.plain)],
+  ];
+  const head = [`joint step of ${result.experiment}, batch ${batch}`, 'ms', 'dispatches'];
+  await give({ machine, ...result }, formatTable(head, rows), json, out);
+}
+
+async function runHost({ repeats, json, out }: Omit<KernelOptions, 'device' | 'batch'>): Promise<void> {
+  const { benchHost } = await import('../../bench/host.ts');
+  const results = await benchHost(repeats);
+  const rows = results.map(({ name, milliseconds }) => [name, milliseconds.toFixed(2)]);
+  await give({ results }, formatTable(['work on the host', 'ms'], rows), json, out);
 }
 
 async function runModel(options: ModelOptions): Promise<void> {

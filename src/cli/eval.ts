@@ -2,17 +2,14 @@ import { dirname, join, resolve } from 'node:path';
 import { mkdir } from 'node:fs/promises';
 import { Command, Option } from 'commander';
 import { SCENES } from '../avsc/dataset/scenes.ts';
-import { measurePredictions, predictAll } from '../avsc/node/runs/evaluate.ts';
-import { loadModel } from '../avsc/node/runs/load.ts';
-import { createLoader } from '../avsc/node/data/loader.ts';
+import { resultStages } from '../avsc/experiment/experiment.ts';
+import { measurePredictions, productOf, type Predictions } from '../avsc/node/runs/evaluate.ts';
+import { predictStage } from '../avsc/node/runs/measure.ts';
 import type { PreparedClip } from '../avsc/node/data/prepare.ts';
 import { newestRun, openRun } from '../avsc/node/runs/folder.ts';
-import { stageSources } from '../avsc/node/runs/stage-sources.ts';
 import { submissionTable } from '../avsc/node/runs/submission.ts';
 import type { Metrics } from '../avsc/training/metrics.ts';
-import { pictureInput } from '../avsc/training/model.ts';
-import { extractorNames } from '../avsc/training/recipe.ts';
-import { STAGES, type Stage } from '../avsc/training/records.ts';
+import { findStage, inputNames } from '../avsc/training/model.ts';
 import type { AdapterChoice } from '../node/adapter.ts';
 import { writeFileAtomic } from '../node/files.ts';
 import { openDevice } from './device.ts';
@@ -24,7 +21,7 @@ import { say, showEmbedding, showProgress } from './progress.ts';
 interface EvalOptions {
   readonly data?: string;
   readonly split: 'evaluate' | 'test';
-  readonly model: Stage;
+  readonly model?: string;
   readonly submission?: string;
   readonly cache?: string;
   readonly device: AdapterChoice;
@@ -42,7 +39,7 @@ export function evalCommand(): Command {
         .choices(['evaluate', 'test'])
         .default('evaluate'),
     )
-    .addOption(new Option('--model <name>', 'model to evaluate').choices([...STAGES]).default('joint'))
+    .option('--model <name>', "stage whose model is evaluated (default: the run's result)")
     .option('--submission <path>', 'submission file to write (default: submission-SPLIT.tsv in the run)')
     .addOption(cacheOption())
     .addOption(deviceOption())
@@ -56,31 +53,28 @@ async function evaluate(run: string | undefined, options: EvalOptions, signal: A
   const folder = run === undefined ? await newestRun() : await openRun(run);
   if (run === undefined) say(`run: ${folder.path}`);
   const { recipe } = folder.config;
-  const picture = pictureInput(recipe.preset, extractorNames(recipe));
+  const stages = (options.model === undefined ? resultStages(recipe) : [options.model]).map((id) =>
+    findStage(recipe, id),
+  );
   const cache = await clipCache(options.cache);
   const data = options.data === undefined ? folder.config.data : resolve(options.data);
   const { splits } = await decode(data, [options.split], {
-    size: picture.size,
+    inputs: inputNames(recipe),
+    size: recipe.imageSize,
     cache,
     signal,
   });
   const clips: readonly PreparedClip[] = splits[0] ?? [];
   const device = await openDevice(options.device);
-  const model = await loadModel(folder, options.model, device);
-  const sources = await stageSources(model, clips, {
-    device,
-    folder,
-    cache,
-    signal,
-    onEmbedding: showEmbedding(),
-  });
-  const loader = await createLoader(clips, { batchSize: recipe.batchSize, sources, picture });
-  const progress = showProgress('evaluating', loader.sampleCount, 'samples');
-  const predictions = await predictAll(device, model, loader, {
-    onProgress: (done) => progress.update(done),
-    signal,
-  });
-  progress.end();
+  const onEmbedding = showEmbedding();
+  const each: Predictions[] = [];
+  for (const stage of stages) {
+    const progress = showProgress(`evaluating ${stage.id}`, sampleCount(clips), 'samples');
+    const onPredicted = (done: number): void => progress.update(done);
+    each.push(await predictStage({ device, folder, cache, signal, onEmbedding, onPredicted }, stage, clips));
+    progress.end();
+  }
+  const predictions = productOf(each);
   const submission = options.submission ?? join(folder.path, `submission-${options.split}.tsv`);
   await mkdir(dirname(submission), { recursive: true });
   await writeFileAtomic(submission, submissionTable(predictions));
@@ -92,7 +86,7 @@ async function evaluate(run: string | undefined, options: EvalOptions, signal: A
         run: folder.path,
         data,
         split: options.split,
-        model: options.model,
+        model: stages.map(({ id }) => id).join(' x '),
         submission,
         metrics,
       }),
@@ -104,6 +98,9 @@ async function evaluate(run: string | undefined, options: EvalOptions, signal: A
   else printMetrics(metrics);
   console.log(`submission file: ${submission}`);
 }
+
+const sampleCount = (clips: readonly PreparedClip[]): number =>
+  clips.reduce((sum, { seconds }) => sum + seconds, 0);
 
 function printMetrics({ accuracy, logLoss, classes, confusion, count }: Metrics): void {
   const percent = (value: number): string => `${(100 * value).toFixed(1)} %`;

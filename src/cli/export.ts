@@ -1,9 +1,10 @@
 import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Command, Option } from 'commander';
+import { resultStages } from '../avsc/experiment/experiment.ts';
 import { exportRunOnnx, exportRunSafetensors } from '../avsc/node/runs/export.ts';
-import { newestRun, openRun, runFiles, type RunFolder } from '../avsc/node/runs/folder.ts';
-import { STAGES, type Stage } from '../avsc/training/records.ts';
+import { newestRun, openRun, runFiles, weightsFile, type RunFolder } from '../avsc/node/runs/folder.ts';
+import { findStage } from '../avsc/training/model.ts';
 import type { AdapterChoice } from '../node/adapter.ts';
 import { openDevice } from './device.ts';
 import { deviceOption, UsageError } from './options.ts';
@@ -13,7 +14,7 @@ type Format = 'safetensors' | 'onnx';
 
 interface ExportOptions {
   readonly format: Format;
-  readonly model: Stage;
+  readonly model?: string;
   readonly out?: string;
   readonly device: AdapterChoice;
   readonly json?: true;
@@ -31,7 +32,7 @@ export function exportCommand(): Command {
         .choices(['safetensors', 'onnx'])
         .makeOptionMandatory(),
     )
-    .addOption(new Option('--model <name>', 'model to export').choices([...STAGES]).default('joint'))
+    .option('--model <name>', "stage whose model is exported (default: the run's result)")
     .option(
       '--out <path>',
       'the file to write (default: MODEL.onnx or MODEL-exported.safetensors in the run)',
@@ -46,13 +47,18 @@ export function exportCommand(): Command {
 }
 
 async function exportRun(run: string | undefined, options: ExportOptions): Promise<void> {
-  const { format, model } = options;
+  const { format } = options;
   const folder = run === undefined ? await newestRun() : await openRun(run);
+  const { recipe } = folder.config;
+  const [first = ''] = resultStages(recipe);
+  if (options.model === undefined && resultStages(recipe).length > 1)
+    throw new UsageError(`the result of ${folder.path} is a product of models: name one with --model`);
+  const model = findStage(recipe, options.model ?? first).id;
   if (run === undefined) say(`run: ${folder.path}`);
   const out =
     options.out ?? join(folder.path, format === 'onnx' ? `${model}.onnx` : `${model}-exported.safetensors`);
   if (isOfRun(folder, out)) throw new UsageError(`--out ${out} is a file of the run itself`);
-  const fixedBatch = await write(folder, options, out);
+  const fixedBatch = await write(folder, model, options, out);
   const { size } = await stat(out);
   if (options.json) {
     console.log(JSON.stringify({ run: folder.path, model, format, out, bytes: size, fixedBatch }));
@@ -62,16 +68,18 @@ async function exportRun(run: string | undefined, options: ExportOptions): Promi
   if (fixedBatch !== null) console.log(`its batch is fixed to 1, since ${fixedBatch}`);
 }
 
-function isOfRun({ path }: RunFolder, out: string): boolean {
-  const files = runFiles(path);
-  const own = [...STAGES.map(files.weights), files.checkpoint, files.config, files.results, files.records];
+function isOfRun(folder: RunFolder, out: string): boolean {
+  const files = runFiles(folder.path);
+  const weights = folder.config.recipe.stages.map(({ id }) => weightsFile(folder, id));
+  const own = [...weights, files.checkpoint, files.config, files.results, files.records];
   return own.some((file) => resolve(file) === resolve(out));
 }
 
 /** Writes the file. Returns the reason if the batch is fixed to 1, else null. */
 async function write(
   folder: RunFolder,
-  { format, model, device }: ExportOptions,
+  model: string,
+  { format, device }: ExportOptions,
   out: string,
 ): Promise<string | null> {
   switch (format) {

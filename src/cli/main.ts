@@ -10,6 +10,7 @@ import { printable } from './table.ts';
 /** Commands are loaded on demand, because each needs other libraries. */
 const COMMANDS: Readonly<Record<string, () => Promise<() => Command>>> = {
   train: () => import('./train.ts').then(({ trainCommand }) => trainCommand),
+  reproduce: () => import('./reproduce.ts').then(({ reproduceCommand }) => reproduceCommand),
   prepare: () => import('./prepare.ts').then(({ prepareCommand }) => prepareCommand),
   eval: () => import('./eval.ts').then(({ evalCommand }) => evalCommand),
   predict: () => import('./predict.ts').then(({ predictCommand }) => predictCommand),

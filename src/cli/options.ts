@@ -1,10 +1,9 @@
 // Options that several commands share, parsers of their values, and the error of wrong usage.
 
 import { InvalidArgumentError, Option } from 'commander';
-import type { PresetName } from '../avsc/presets.ts';
+import { PRESET_NAMES, type PresetName } from '../avsc/experiment/presets.ts';
 import type { Modality } from '../avsc/models/joint.ts';
 import { architecturesFor } from '../avsc/training/model.ts';
-import { PRESET_NAMES } from '../avsc/training/recipe.ts';
 import type { AdapterChoice } from '../node/adapter.ts';
 
 /** The command line is wrong (exit 2), as opposed to work that failed (exit 1). */

@@ -40,7 +40,7 @@ async function predict(
   const predictor: MediaPredictor = predictMedia(folder, device);
   try {
     for (const file of files) {
-      const { model, probabilities } = await predictor.predict(file, signal);
+      const { models, probabilities } = await predictor.predict(file, signal);
       for (let second = 0; second * SCENES.length < probabilities.length; second++) {
         const row = probabilities.subarray(second * SCENES.length, (second + 1) * SCENES.length);
         const best = argmaxRow(row, 0, SCENES.length);
@@ -50,7 +50,7 @@ async function predict(
           second,
           scene: SCENES[best],
           probability: rounded(row[best] ?? 0),
-          model,
+          model: models.join(' x '),
           probabilities: named,
         };
         console.log(JSON.stringify(line));

@@ -2,7 +2,7 @@
 
 import { runFiles } from '../avsc/node/runs/folder.ts';
 import type { StartEvents } from '../avsc/node/training/start.ts';
-import { STAGES, type RunResults } from '../avsc/training/records.ts';
+import type { RunResults } from '../avsc/training/records.ts';
 import { formatReport } from '../avsc/weights/import.ts';
 import { say, showProgress, type Progress } from './progress.ts';
 
@@ -29,6 +29,9 @@ export function showTraining(): TrainingDisplay {
   };
   const events: StartEvents = {
     onWeights: (report) => say(formatReport(report)),
+    onMissing: say,
+    onExtras: (done, total) => count('augmenting sound', 'clips', done, total),
+    onShared: (stage) => say(`${stage}: another run has trained this stage`),
     onMaking: (done, total) => count('making the data set', 'clips', done, total),
     onDemo: (path, made) => say(`${made ? 'made' : 'found'} the demonstration data set in ${path}`),
     onDecoding: (done, total) => count('decoding', 'clips', done, total),
@@ -62,15 +65,15 @@ export function showTraining(): TrainingDisplay {
 /** Prints a line for each model and the path of the report. */
 export function printResults(results: RunResults, path: string): void {
   const percent = (value: number): string => `${(100 * value).toFixed(1)} %`.padStart(8);
-  console.log('model   accuracy (mean of classes)  accuracy (overall)  log loss');
-  for (const stage of STAGES) {
-    const { accuracy, logLoss } = results[stage];
+  const width = Math.max(6, ...Object.keys(results).map(({ length }) => length));
+  console.log(`${'model'.padEnd(width)}  accuracy (mean of classes)  accuracy (overall)  log loss`);
+  for (const [stage, { accuracy, logLoss }] of Object.entries(results)) {
     const cells = [
       percent(accuracy.macro).padStart(26),
       percent(accuracy.overall).padStart(18),
       logLoss.toFixed(4).padStart(8),
     ];
-    console.log([stage.padEnd(6), ...cells].join('  '));
+    console.log([stage.padEnd(width), ...cells].join('  '));
   }
   console.log(`report: ${runFiles(path).report}`);
 }

@@ -1,8 +1,10 @@
 import { Command, Option } from 'commander';
 import { newestUnfinishedRun, openRun, type RunFolder } from '../avsc/node/runs/folder.ts';
 import { resumeTraining, startTraining } from '../avsc/node/training/start.ts';
-import { FREEZES } from '../avsc/training/recipe.ts';
+import type { Frozen } from '../avsc/models/joint.ts';
+import { PROFILES } from '../gpu/profile.ts';
 import { openDevice } from './device.ts';
+import { dryRun, printDryRun } from './dry-run.ts';
 import { Interrupted, withInterrupt } from './interrupt.ts';
 import {
   cacheOption,
@@ -17,6 +19,9 @@ import { clipCache } from './prepare.ts';
 import { assertSameRecipe, newRun, type TrainOptions } from './train-options.ts';
 import { printResults, showTraining } from './train-progress.ts';
 
+/** Extractors that can be frozen: those with given weights from the first stage on, others in the joint stage. */
+const FREEZES: readonly Frozen[] = ['none', 'audio', 'video', 'both'];
+
 /** `train`: from clips to a report; without `--data` on the demonstration data set. */
 export function trainCommand(): Command {
   return new Command('train')
@@ -25,10 +30,11 @@ export function trainCommand(): Command {
     )
     .addOption(dataOption())
     .addOption(presetOption('small'))
-    .option('--epochs <n>', "epochs of each of the three stages (default: the preset's)", whole(1))
-    .option('--batch <n>', "samples per batch (default: the preset's)", whole(2, 65536))
-    .option('--lr <rate>', 'learning rate of the joint stage', numeric(0))
-    .option('--lr-unimodal <rate>', 'learning rate of the audio and the video stages', numeric(0))
+    .option('--config <file>', 'experiment to train: a JSON file, or the name of one in experiments/')
+    .option('--epochs <n>', "epochs of each stage (default: the experiment's)", whole(1))
+    .option('--batch <n>', "samples per batch (default: the experiment's)", whole(2, 65536))
+    .option('--lr <rate>', 'learning rate of stages with sound and pictures', numeric(0))
+    .option('--lr-unimodal <rate>', 'learning rate of stages with sound or pictures alone', numeric(0))
     .addOption(extractorOption('video'))
     .option(
       '--video-weights <file>',
@@ -36,12 +42,14 @@ export function trainCommand(): Command {
     )
     .addOption(extractorOption('audio'))
     .option('--audio-weights <file>', 'the same for the audio net')
+    .option('--weights-folder <dir>', 'folder of published weights that the experiment names', 'weights')
+    .option('--random-weights', 'begin with random weights where published ones are missing')
     .addOption(
       new Option(
         '--freeze <part>',
         'frozen extractors: those with given weights from the start, others in the joint stage ' +
           '(default: given weights in the small preset, none in the paper)',
-      ).choices([...FREEZES]),
+      ).choices(FREEZES),
     )
     .option(
       '--validation <part>',
@@ -59,6 +67,15 @@ export function trainCommand(): Command {
       whole(1),
       200,
     )
+    .option(
+      '--dry-run',
+      'print stages, steps, memory, dispatches, flops and estimated time, without data or device',
+    )
+    .addOption(
+      new Option('--limits <profile>', 'device that --dry-run plans for')
+        .choices(Object.keys(PROFILES))
+        .default('h100'),
+    )
     .option('--json', 'print the results as JSON')
     .action(async (options: TrainOptions, command: Command) => {
       await withInterrupt((signal) => train(options, command, signal));
@@ -66,9 +83,16 @@ export function trainCommand(): Command {
 }
 
 async function train(options: TrainOptions, command: Command, signal: AbortSignal): Promise<void> {
+  if (options.dryRun) {
+    const { experiment, data } = await newRun(options, command);
+    const planned = await dryRun(experiment, options.limits, data);
+    if (options.json) console.log(JSON.stringify(planned));
+    else printDryRun(planned);
+    return;
+  }
   const resumed = options.resume ? await findRun(options.out) : undefined;
   if (resumed) await assertSameRecipe(resumed, options, command);
-  const start = resumed ?? newRun(options);
+  const start = resumed ?? (await newRun(options, command));
   const display = showTraining();
   const settings = {
     cache: await clipCache(options.cache),

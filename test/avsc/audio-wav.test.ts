@@ -1,3 +1,4 @@
+import nodeWav from 'node-wav';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { decodeWav, encodeWav } from '../../src/avsc/audio/wav.ts';
@@ -177,6 +178,39 @@ describe('encodeWav', () => {
   test('refuses no channel and unequal ones', () => {
     expect(() => encodeWav([], 48000, 16)).toThrow(/channels of one length, got \[\]/);
     expect(() => encodeWav([new Float32Array(2), new Float32Array(3)], 48000, 16)).toThrow(/\[2, 3\]/);
+  });
+});
+
+describe('node-wav, which scales by 2^(bits-1) below zero and by one less above', () => {
+  const sound = [0, 1].map((c) => Float32Array.from({ length: 999 }, (_, i) => Math.sin(i / (7 + c)) * 0.9));
+  const steps = (samples: Float32Array, below: number, above: number): number[] =>
+    [...samples].map((x) => Math.round(x * (x < 0 ? below : above)) || 0);
+
+  test.each([16, 24] as const)('reads what encodeWav writes in %d bits, step by step', (bits) => {
+    const scale = 2 ** (bits - 1);
+    const bytes = encodeWav(sound, 44_100, bits);
+    const { sampleRate, channelData } = nodeWav.decode(bytes);
+    expect(sampleRate).toBe(44_100);
+    expect(channelData.map((samples) => steps(samples, scale, scale - 1))).toEqual(
+      decodeWav(bytes).channels.map((samples) => steps(samples, scale, scale)),
+    );
+  });
+
+  test.each([16, 24, 32])('writes %d bits that decodeWav reads, step by step', (bits) => {
+    const scale = 2 ** (bits - 1);
+    // It truncates, but 24 bits below zero it rounds down.
+    const round = bits === 24 ? Math.floor : Math.trunc;
+    const { sampleRate, channels } = decodeWav(nodeWav.encode(sound, { sampleRate: 8000, bitDepth: bits }));
+    expect(sampleRate).toBe(8000);
+    channels.forEach((samples, c) => {
+      const wanted = sound[c]?.map((x) => round(x < 0 ? x * scale : x * (scale - 1)) / scale);
+      expect(samples).toEqual(wanted);
+    });
+  });
+
+  test('writes float that decodeWav reads to the bit', () => {
+    const { channels } = decodeWav(nodeWav.encode(sound, { sampleRate: 8000, bitDepth: 32, float: true }));
+    expect(channels).toEqual(sound);
   });
 });
 

@@ -6,6 +6,7 @@ import { SAMPLE_RATE, secondsOf, toStereo, type Stereo } from '../../src/avsc/au
 import { decodeWav } from '../../src/avsc/audio/wav.ts';
 import { melFilterBank } from '../../src/avsc/features/mel.ts';
 import { LogMelExtractor, logMelFeatures, type LogMelFeatures } from '../../src/avsc/features/logmel.ts';
+import { synthetic } from '../support/synthetic_sound.ts';
 
 interface Summary {
   frames: number;
@@ -27,19 +28,6 @@ const fixture = (name: string): unknown =>
 
 const RECORDINGS = new URL('../../../shared/data/tau-mini/audio/', import.meta.url);
 const TOLERANCE = 1e-4;
-
-/** The same formula as `synthetic` in tools/features_reference.py. */
-function synthetic(seconds = 10): Stereo {
-  const channel = (c: number): Float32Array =>
-    Float32Array.from({ length: seconds * SAMPLE_RATE }, (_, i) => {
-      const t = i / SAMPLE_RATE;
-      const noise = ((i * 2654435761 + c * 97531) % 2 ** 32) / 2 ** 32 - 0.5;
-      const slow = 0.5 + 0.4 * Math.sin(2 * Math.PI * (0.3 + 0.2 * c) * t);
-      const tone = Math.sin(2 * Math.PI * (220 + 330 * c) * t + 40 * Math.sin(2 * Math.PI * 0.7 * t));
-      return 0.3 * slow * tone + 0.1 * noise * (1 - slow);
-    });
-  return [channel(0), channel(1)];
-}
 
 /** Largest absolute difference over spot values, and over each channel's mean and root mean square. */
 function distance({ data, shape }: LogMelFeatures, expected: Summary): number {

@@ -1,8 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { DENSENET161, DenseNet, DenseNetExtractor } from '../../src/avsc/models/densenet.ts';
-import { Fcnn } from '../../src/avsc/models/fcnn.ts';
+import {
+  DENSENET161,
+  DenseNet,
+  DenseNetExtractor,
+  type DenseNetConfig,
+} from '../../src/avsc/models/densenet.ts';
+import { Fcnn, type FcnnConfig } from '../../src/avsc/models/fcnn.ts';
 import { AudioNet, JointNet, VideoNet } from '../../src/avsc/models/joint.ts';
-import { PRESETS, scheduleOf } from '../../src/avsc/presets.ts';
+import { preset, PRESET_NAMES, scheduleOf } from '../../src/avsc/experiment/presets.ts';
 import { noGrad, sum, type Device } from '../../src/index.ts';
 import type { Module } from '../../src/nn/module.ts';
 import { testDevice } from '../support/engine.ts';
@@ -88,7 +93,9 @@ describe('DenseNet', () => {
 });
 
 describe('the nets of the small preset', () => {
-  const { audio, video, imageSize } = PRESETS.small;
+  const { imageSize, nets: small } = preset('small');
+  const audio = small['fcnn']?.options as FcnnConfig;
+  const video = small['densenet']?.options as DenseNetConfig;
   let device: Device;
   beforeAll(async () => (device = await testDevice()));
   afterAll(() => device.destroy());
@@ -144,7 +151,7 @@ describe('the nets of the small preset', () => {
 
   it('leave a frozen extractor alone: no gradients, running statistics as they were', async () => {
     const net = new JointNet(new Fcnn(audio), new DenseNetExtractor(video), 10)
-      .freeze('video')
+      .freeze(['video'])
       .to(device)
       .train();
     expect(net.audio.training && net.fusion.training).toBe(true);
@@ -161,7 +168,7 @@ describe('the nets of the small preset', () => {
     expect((await net.audio.stateDict()).get('norm0.running_mean')).not.toEqual(
       heard.get('norm0.running_mean'),
     );
-    net.freeze('none');
+    net.freeze([]);
     expect([...net.namedParameters().values()].every(({ requiresGrad }) => requiresGrad)).toBe(true);
     expect(net.modules().every(({ training }) => training)).toBe(true);
   });
@@ -169,8 +176,8 @@ describe('the nets of the small preset', () => {
 
 describe('presets', () => {
   it('name schedules that begin at the learning rate', () => {
-    for (const { phases } of Object.values(PRESETS)) {
-      for (const phase of Object.values(phases)) {
+    for (const name of PRESET_NAMES) {
+      for (const phase of preset(name).stages) {
         expect(scheduleOf(phase)(0)).toBe(phase.optimizer.learningRate);
         expect(scheduleOf(phase)(phase.epochs / 3)).toBeLessThanOrEqual(phase.optimizer.learningRate);
       }

@@ -1,4 +1,6 @@
+import { readdirSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Fcnn } from '../../src/avsc/models/fcnn.ts';
 import { ResNestExtractor } from '../../src/avsc/models/resnest.ts';
 import { ResNetExtractor } from '../../src/avsc/models/resnet.ts';
 import { SqueezeNetExtractor } from '../../src/avsc/models/squeezenet.ts';
@@ -8,7 +10,7 @@ import { importWeights, readStateDict } from '../../src/avsc/weights/import.ts';
 import { noGrad, type Device } from '../../src/index.ts';
 import { openCheckpoint } from '../../src/nn/checkpoint/open.ts';
 import { bytesSource } from '../../src/nn/checkpoint/source.ts';
-import type { Layer } from '../../src/nn/module.ts';
+import { Layer } from '../../src/nn/module.ts';
 import { testDevice } from '../support/engine.ts';
 import { hashValues } from '../support/hash.ts';
 import { checkNet, hashWeights } from '../support/nets.ts';
@@ -101,7 +103,7 @@ describe('small nets of each kind against PyTorch in f64: output, gradients and 
 describe('architectures', () => {
   test('are as many parameters as published, with 365 classes', () => {
     const counts = Object.fromEntries(
-      ['resnet18', 'resnet50', 'densenet161', 'squeezenet1_1'].map((name) => [
+      ['resnet18', 'resnet50', 'resnet50_bottom', 'densenet161', 'squeezenet1_1'].map((name) => [
         name,
         findArchitecture(name).createClassifier(365).parameterCount(),
       ]),
@@ -109,10 +111,12 @@ describe('architectures', () => {
     expect(counts).toEqual({
       resnet18: 11_363_757,
       resnet50: 24_255_917,
+      resnet50_bottom: 8_543_296 + 1024 * 365 + 365,
       densenet161: 27_278_285,
       squeezenet1_1: 915_629,
     });
     expect(findArchitecture('resnest50').createClassifier(1000).parameterCount()).toBe(27_483_240);
+    expect(findArchitecture('densenet').createClassifier(1000).parameterCount()).toBe(7_978_856);
   });
 
   test("have extractors whose names are the classifier's without the head's", () => {
@@ -126,9 +130,84 @@ describe('architectures', () => {
     }
   });
 
-  test('have extractors of 512, 2048 and 2208 features', () => {
-    const features = ARCHITECTURE_NAMES.map((name) => ARCHITECTURES[name].createExtractor().outFeatures);
-    expect(features).toEqual([2208, 512, 2048, 2048, 512, 10, 3]);
+  test('have extractors of as many features as published', () => {
+    const features = ARCHITECTURE_NAMES.map((name) => [
+      name,
+      ARCHITECTURES[name].createExtractor().outFeatures,
+    ]);
+    expect(Object.fromEntries(features)).toEqual({
+      densenet161: 2208,
+      densenet: 1024,
+      resnet18: 512,
+      resnet50: 2048,
+      resnet50_bottom: 1024,
+      resnest50: 2048,
+      squeezenet1_1: 512,
+      openl3_image: 512,
+      fcnn: 10,
+      fcnn_small: 3,
+      resnet50_audio: 2048,
+      cnn1d: 512,
+      openl3_audio: 512,
+    });
+  });
+
+  test('have their own names, and every file of a net has one', async () => {
+    for (const name of ARCHITECTURE_NAMES) expect(ARCHITECTURES[name].name).toBe(name);
+    const extractors = ARCHITECTURE_NAMES.map((name) => ARCHITECTURES[name].createExtractor());
+    const folder = new URL('../../src/avsc/models/', import.meta.url);
+    // The nets of whole scenes are put together from extractors and heads.
+    const files = readdirSync(folder).filter((file) => file.endsWith('.ts') && file !== 'joint.ts');
+    expect(files.length).toBeGreaterThan(6);
+    for (const file of files) {
+      const exported = Object.values((await import(new URL(file, folder).href)) as Record<string, unknown>);
+      const classes = exported.filter(
+        (value) => typeof value === 'function' && value.prototype instanceof Layer,
+      ) as (abstract new () => Layer)[];
+      const known = classes.some((net) => extractors.some((extractor) => extractor instanceof net));
+      expect(known, `src/avsc/models/${file} has an entry in src/avsc/weights/architectures.ts`).toBe(true);
+    }
+  });
+
+  test('take sizes as options, or say which field is wrong', () => {
+    const fcnn = findArchitecture('fcnn');
+    expect(fcnn.createExtractor({ features: 512 }).parameterCount()).toBe(12_343_084);
+    const small = { features: 64, widths: [8, 16, 32], dropout: 0, normMomentum: 0.1 };
+    expect(fcnn.createExtractor(small).outFeatures).toBe(64);
+    expect(fcnn.createClassifier(10, small).parameterCount()).toBe(
+      new Fcnn({ features: 10, widths: [8, 16, 32] }).parameterCount(),
+    );
+    const densenet = findArchitecture('densenet');
+    expect(densenet.createExtractor({ growthRate: 12, blocks: [2, 2, 2], stem: 16 }).outFeatures).toBe(46);
+    const wrong: readonly [string, unknown, string][] = [
+      ['fcnn', {}, 'audio.options needs features, an integer of 2 to 16384'],
+      ['fcnn', { features: 1 }, 'audio.options: features must be an integer of 2 to 16384, got 1'],
+      ['fcnn', { features: 64, widths: [8, 16] }, 'audio.options: widths must be a list of 3 integers'],
+      [
+        'fcnn',
+        { features: 64, width: [8, 16, 32] },
+        "audio.options has no option 'width': did you mean 'widths'?",
+      ],
+      [
+        'fcnn',
+        { features: 64, dropout: 1 },
+        'audio.options: dropout must be a number of at least 0 and below 1',
+      ],
+      ['fcnn', 64, 'audio.options takes options as an object with features'],
+      ['densenet', { growthRate: 12, blocks: [], stem: 16 }, 'blocks must be a list of 1 to 8 integers'],
+      [
+        'densenet',
+        { growthRate: 12, blocks: [2, 1e9], stem: 16 },
+        'blocks must be a list of 1 to 8 integers',
+      ],
+      ['densenet', { growthRate: 12, blocks: [2, 2] }, 'audio.options needs stem'],
+      ['resnet18', { width: 8 }, 'audio.options: resnet18 has no options'],
+    ];
+    for (const [name, options, message] of wrong) {
+      expect(() => findArchitecture(name).checkOptions(options, 'audio.options')).toThrow(message);
+    }
+    expect(() => fcnn.createExtractor({ features: 0.5 })).toThrow('fcnn: features must be');
+    expect(() => fcnn.checkOptions(undefined)).not.toThrow();
   });
 
   test('are listed where a name is none of them', () => {

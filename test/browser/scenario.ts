@@ -1,6 +1,6 @@
 // What runs alike in the page and in Node: gives numbers to compare, computed from hashed inputs.
 
-import { createModels, LogMelExtractor, PRESETS, SAMPLE_RATE } from '../../src/avsc/index.ts';
+import { createModel, findStage, LogMelExtractor, logitsOf, preset, SAMPLE_RATE } from '../../src/avsc/index.ts';
 import {
   conv2d,
   crossEntropy,
@@ -77,13 +77,15 @@ export async function scenes(device: Device): Promise<Numbers> {
     uniform('left', SAMPLE_RATE),
     uniform('right', SAMPLE_RATE),
   ]);
-  const { net } = createModels('small').joint;
+  const small = preset('small');
+  const joint = createModel(small, findStage(small, 'joint'));
+  const { net } = joint;
   for (const [name, entry] of net.namedTensors()) entry.set(new Float32Array(hashWeight(name, entry.shape)));
   net.to(device).eval();
-  const size = PRESETS.small.imageSize;
+  const size = small.imageSize;
   const frames = device.tensor(normal('frames', 2 * 3 * size * size), [1, 2, 3, size, size]);
   const sound = device.tensor(features.data, [1, ...features.shape]);
-  const { logits } = await read({ logits: noGrad(() => net.forward(sound, frames)) });
+  const { logits } = await read({ logits: noGrad(() => logitsOf(joint, { audio: sound, video: frames })) });
   return { features: Array.from(features.data), logits: logits ?? [] };
 }
 

@@ -7,10 +7,12 @@ import { normalisePictures } from '../../src/avsc/features/pictures.ts';
 import { readGivenWeights } from '../../src/avsc/node/weights/given.ts';
 import { loadModel } from '../../src/avsc/node/runs/load.ts';
 import { readMediaSeconds } from '../../src/avsc/node/data/media-seconds.ts';
-import { createRun, runFiles, type RunFolder } from '../../src/avsc/node/runs/folder.ts';
-import { createModels, pictureInput } from '../../src/avsc/training/model.ts';
-import { extractorNames, makeRecipe, type ExtractorChoices } from '../../src/avsc/training/recipe.ts';
-import { STAGES } from '../../src/avsc/training/records.ts';
+import { createRun, weightsFile, type RunFolder } from '../../src/avsc/node/runs/folder.ts';
+import { overrideExperiment, type Overrides } from '../../src/avsc/experiment/override.ts';
+import { preset } from '../../src/avsc/experiment/presets.ts';
+import { makeRecipe } from '../../src/avsc/experiment/recipe.ts';
+import { inputPlan } from '../../src/avsc/node/runs/stage-sources.ts';
+import { createModel, findStage, pictureInput } from '../../src/avsc/training/model.ts';
 import { createPredictor } from '../../src/avsc/training/trainer.ts';
 import { manualSeed, type Device } from '../../src/index.ts';
 import { readSafetensors, writeSafetensors } from '../../src/nn/checkpoint/safetensors/file.ts';
@@ -38,20 +40,20 @@ afterAll(async () => {
 });
 
 /** A finished run of the small preset as training would leave it, with weights that nobody trained. */
-async function makeRun(name: string, extractors?: ExtractorChoices, video?: StateDict): Promise<RunFolder> {
-  const recipe = makeRecipe({ preset: 'small', ...(extractors === undefined ? {} : { extractors }) }, 10);
+async function makeRun(name: string, nets: Overrides['nets'] = {}, video?: StateDict): Promise<RunFolder> {
+  const experiment = overrideExperiment(preset('small'), { nets });
+  const recipe = makeRecipe(experiment, { fcnn: null, densenet: null }, 10);
   const run = await createRun(join(folder, name), { data: folder, recipe });
   manualSeed(5);
-  const models = createModels('small', extractorNames(recipe));
-  for (const stage of STAGES) {
-    const state = await models[stage].net.stateDict();
+  for (const stage of recipe.stages) {
+    const state = await createModel(recipe, stage).net.stateDict();
     for (const [key, { shape }] of state) {
       const given = key.startsWith('video.') ? video?.get(key.slice('video.'.length)) : undefined;
       if (given !== undefined) state.set(key, given);
       // Statistics and weights with which probabilities differ from class to class.
       else if (!key.endsWith('mean_image')) state.set(key, { shape, data: hashWeight(key, shape) });
     }
-    await writeFile(runFiles(run.path).weights(stage), writeSafetensors(state));
+    await writeFile(weightsFile(run, stage.id), writeSafetensors(state));
   }
   return run;
 }
@@ -72,7 +74,9 @@ async function compare(run: RunFolder, audio: Float32Array, pictures: Uint8Array
   expect([out, fixedBatch]).toEqual([join(run.path, 'joint.onnx'), null]);
   const file = new Uint8Array(await readFile(out));
   expect(file.length).toBe(bytes);
-  const input = pictureInput('small', extractorNames(run.config.recipe));
+  const { recipe } = run.config;
+  const stage = findStage(recipe, 'joint');
+  const input = pictureInput(recipe, stage.model);
   const text = new TextDecoder('latin1').decode(file);
   expect(text).toContain('"street_pedestrian"');
   expect(text).toContain(`cut to the centre ${input.size}`);
@@ -87,9 +91,16 @@ async function compare(run: RunFolder, audio: Float32Array, pictures: Uint8Array
   );
   const model = await loadModel(run, 'joint', device);
   try {
-    const predictor = createPredictor(device, model);
+    const predictor = createPredictor(
+      device,
+      model,
+      inputPlan(recipe, { ...stage, freeze: [] }, 'evaluation'),
+    );
     const logits = await (
-      await predictor.predict({ audio: Float32Array.from(audio), frames }, seconds)
+      await predictor.predict(
+        { inputs: { logmel: Float32Array.from(audio), frames: Uint8Array.from(pictures) } },
+        seconds,
+      )
     ).data();
     const here = softmaxRows(Float64Array.from(logits), 10);
     const there = results.get('probabilities');
@@ -123,11 +134,13 @@ describe('export', () => {
   it.skipIf(missing.length > 0)(
     `the same with the SqueezeNet of Places365, on a real clip${why}`,
     async () => {
-      const { state, source } = await readGivenWeights('squeezenet1_1', SQUEEZENET);
-      const extractors = { audio: null, video: { architecture: 'squeezenet1_1', weights: source } } as const;
-      const run = await makeRun('squeezenet', extractors, state);
-      const { audio, frames } = await readMediaSeconds(CLIP, 224, new AbortController().signal);
-      if (audio === null || frames === null) throw new Error(`${CLIP} lacks sound or pictures`);
+      const { state } = await readGivenWeights('squeezenet1_1', SQUEEZENET);
+      const nets = { video: { architecture: 'squeezenet1_1', weights: SQUEEZENET } } as const;
+      const run = await makeRun('squeezenet', nets, state);
+      const wanted = { inputs: ['logmel', 'frames'], size: 224 } as const;
+      const { sound, frames } = await readMediaSeconds(CLIP, wanted, new AbortController().signal);
+      const audio = sound?.logmel;
+      if (audio === undefined || frames === null) throw new Error(`${CLIP} lacks sound or pictures`);
       const error = await compare(run, audio, frames);
       console.log(`SqueezeNet: probabilities differ by at most ${error.toExponential(1)} in ONNX Runtime`);
       expect(error).toBeLessThan(1e-4);
@@ -144,7 +157,7 @@ describe('export', () => {
     const out = join(run.path, 'video-exported.safetensors');
     expect(stdout).toContain(out);
     const [mine, other] = await Promise.all(
-      [runFiles(run.path).weights('video'), out].map(async (path) =>
+      [weightsFile(run, 'video'), out].map(async (path) =>
         readSafetensors(new Uint8Array(await readFile(path))),
       ),
     );
@@ -170,7 +183,7 @@ describe('export', () => {
 
   it('says which file of a run is missing, and writes over none', async () => {
     const run = await makeRun('broken');
-    await rm(runFiles(run.path).weights('joint'));
+    await rm(weightsFile(run, 'joint'));
     const own = await wavelight(
       ['export', run.path, '--format', 'onnx', '--out', join('broken', 'video.safetensors')],
       folder,

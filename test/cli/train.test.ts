@@ -69,8 +69,8 @@ describe('train', () => {
   it('fills the run folder', async () => {
     const results = JSON.parse((await bytes('whole', 'metrics.json')).toString()) as RunResults;
     for (const stage of ['audio', 'video', 'joint'] as const) {
-      expect(results[stage].count).toBe(10);
-      expect(results[stage].confusion).toHaveLength(SCENES.length);
+      expect(results[stage]?.count).toBe(10);
+      expect(results[stage]?.confusion).toHaveLength(SCENES.length);
     }
     const lines = (await bytes('whole', 'metrics.jsonl')).toString().trimEnd().split('\n');
     // 20 samples: 5 steps and 1 epoch line, twice, in three stages.

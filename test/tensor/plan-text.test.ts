@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { DenseNet } from '../../src/avsc/models/densenet.ts';
-import { Fcnn } from '../../src/avsc/models/fcnn.ts';
-import { AudioNet } from '../../src/avsc/models/joint.ts';
-import { PRESETS } from '../../src/avsc/presets.ts';
+import { preset } from '../../src/avsc/experiment/presets.ts';
+import { createModel, findStage } from '../../src/avsc/training/model.ts';
 import { crossEntropy, manualSeed, optim, PlanningDevice, PROFILES, type Tensor } from '../../src/index.ts';
 import type { Module } from '../../src/nn/module.ts';
 import { formatPlan } from '../../src/tensor/plan/format.ts';
@@ -16,7 +15,10 @@ type Net = Module & { forward(x: Tensor): Tensor };
 
 /** The small preset's net for sound, and a net of two dense blocks of two layers. */
 const NETS: Readonly<Record<string, { readonly net: () => Net; readonly shape: readonly number[] }>> = {
-  'small-audio': { net: () => new AudioNet(new Fcnn(PRESETS.small.audio), 10), shape: [16, 6, 128, 39] },
+  'small-audio': {
+    net: () => createModel(preset('small'), findStage(preset('small'), 'audio')).net as Net,
+    shape: [16, 6, 128, 39],
+  },
   'dense-blocks': {
     net: () => new DenseNet({ stem: 16, growthRate: 8, blocks: [2, 2] }, 10),
     shape: [4, 3, 64, 64],

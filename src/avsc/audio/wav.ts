@@ -1,4 +1,6 @@
 // RIFF/WAVE in and out. The bytes are untrusted: every size is checked before anything is allocated.
+// node-wav, the usual package, does not do: it reads the lowest 24-bit sample as +1, truncates what it writes, believes any size
+// in the header, and its encoder wants Node's Buffer. The tests hold the two against each other.
 
 export interface Wav {
   /** Samples per second. */

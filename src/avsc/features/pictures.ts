@@ -16,7 +16,7 @@ export function normalisePictures(
   { mean, std }: Pick<PictureInput, 'mean' | 'std'>,
   out: Float32Array,
 ): void {
-  const tables = mean.map((m, c) => table(m, std[c] ?? 1));
+  const tables = mean.map((m, c) => byteTable(m, std[c] ?? 1));
   const area = size * size;
   for (let plane = 0; plane * area < frames.length; plane++) {
     const values = tables[plane % 3] as Float32Array;
@@ -26,5 +26,5 @@ export function normalisePictures(
 }
 
 /** The 256 normalised values of a channel. */
-const table = (mean: number, std: number): Float32Array =>
+export const byteTable = (mean: number, std: number): Float32Array =>
   Float32Array.from({ length: 256 }, (_, value) => (value / 255 - mean) / std);

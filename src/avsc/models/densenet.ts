@@ -20,6 +20,8 @@ export interface DenseNetConfig {
   readonly stem: number;
 }
 
+/** 1024 features; 7,978,856 parameters with 1000 classes. */
+export const DENSENET121: DenseNetConfig = { growthRate: 32, blocks: [6, 12, 24, 16], stem: 64 };
 /** 2208 features; 28,681,000 parameters with 1000 classes. */
 export const DENSENET161: DenseNetConfig = { growthRate: 48, blocks: [6, 12, 36, 24], stem: 96 };
 

@@ -6,7 +6,9 @@ import { reshape } from '../../tensor/ops/reshape.ts';
 import { mean } from '../../tensor/ops/reduce.ts';
 import { formatShape } from '../../tensor/graph/shape.ts';
 import type { Tensor } from '../../tensor/graph/tensor.ts';
-import { FusionMlp } from './fusion.ts';
+import { BaselineFusion, BaselineHead } from './heads/baseline.ts';
+import { HybridFusion } from './heads/hybrid.ts';
+import { FusionMlp } from './heads/mlp.ts';
 
 /** A net from an input to embeddings [N, outFeatures]. */
 export type Extractor = Layer & { readonly outFeatures: number };
@@ -21,13 +23,34 @@ export type Frozen = 'none' | Modality | 'both';
 /** Whether an extractor is among the frozen ones. */
 export const isFrozen = (part: Modality, frozen: Frozen): boolean => frozen === part || frozen === 'both';
 
-/** Embeddings that are standardised before they are classified. */
+/** Classifiers of one modality's embeddings: one Linear, or the challenge baseline's `BaselineHead`. */
+export const HEADS = ['linear', 'baseline'] as const;
+export type HeadKind = (typeof HEADS)[number];
+
+/** Classifiers of two embeddings: the paper's MLP on both side by side, `HybridFusion`, or the baseline's `BaselineFusion`. */
+export const FUSIONS = ['mlp', 'hybrid', 'baseline'] as const;
+export type FusionKind = (typeof FUSIONS)[number];
+
 interface SceneNetOptions {
+  /** Modalities whose embeddings are standardised before they are classified. Default: none. */
   readonly standardised?: readonly Modality[];
 }
 
+export interface UnimodalNetOptions extends SceneNetOptions {
+  /** Default 'linear'. */
+  readonly head?: HeadKind;
+}
+
+export interface JointNetOptions extends SceneNetOptions {
+  /** Default 'mlp'. */
+  readonly fusion?: FusionKind;
+}
+
+/** Applied to each modality's embedding [N, outFeatures]; mixup of embeddings may return another N. */
+export type Mix = (embedding: Tensor) => Tensor;
+
 /**
- * Embeddings [N, outFeatures] of sound [N, 6, mel, frames], or of clips' frames [N, F, 3, H, W]. The extractor sees all N * F
+ * Embeddings [N, outFeatures] of sound, or of clips' frames [N, F, 3, H, W]. The extractor sees all N * F
  * frames as one batch, clip by clip, and their embeddings are averaged over F. An input of rank 2 holds embeddings already
  * and is returned as it is. Throws a RangeError for frames of another rank.
  */
@@ -48,47 +71,89 @@ function standardiser(part: Modality, extractor: Extractor, options: SceneNetOpt
   return standardised ? new BatchNorm2d(extractor.outFeatures, { affine: false }) : null;
 }
 
+function makeHead(kind: HeadKind, features: number, classes: number): Layer {
+  switch (kind) {
+    case 'linear':
+      return new Linear(features, classes);
+    case 'baseline':
+      return new BaselineHead(features, classes);
+  }
+}
+
+function makeFusion(
+  kind: FusionKind,
+  audio: number,
+  video: number,
+  classes: number,
+): FusionMlp | HybridFusion | BaselineFusion {
+  switch (kind) {
+    case 'mlp':
+      return new FusionMlp(audio + video, classes);
+    case 'hybrid':
+      return new HybridFusion(audio, video, classes);
+    case 'baseline':
+      return new BaselineFusion(audio, video, classes);
+  }
+}
+
 /** Base of the three nets: their extractors can be frozen. */
 abstract class SceneNet extends Module {
   #frozen: readonly Module[] = [];
 
   /**
-   * Freezes extractors and unfreezes the others. A frozen extractor's parameters get no gradient, and it stays in evaluation
-   * mode, so that batch norm uses its running statistics and does not update them. Call it before making the optimiser.
+   * Freezes the extractors of these modalities and unfreezes everything else. A frozen part's parameters get no gradient, and it
+   * stays in evaluation mode, so that batch norm uses its running statistics and does not update them. Call it before making
+   * the optimizer. Modalities that the net lacks are ignored.
    */
-  freeze(frozen: Frozen): this {
-    this.#frozen = this.namedChildren().flatMap(([name, child]) =>
-      MODALITIES.some((part) => part === name && isFrozen(part, frozen)) ? [child] : [],
+  freeze(parts: readonly Modality[]): this {
+    return this.freezeModules(
+      this.namedChildren().flatMap(([name, child]) => (parts.some((part) => part === name) ? [child] : [])),
     );
+  }
+
+  protected freezeModules(frozen: readonly Module[]): this {
+    this.#frozen = frozen;
     this.requiresGrad_(true);
-    for (const extractor of this.#frozen) extractor.requiresGrad_(false);
+    for (const part of frozen) part.requiresGrad_(false);
     return this.train(this.training);
   }
 
   override train(mode = true): this {
     super.train(mode);
-    for (const extractor of this.#frozen) extractor.eval();
+    for (const part of this.#frozen) part.eval();
     return this;
   }
 }
 
-/** Scenes from sound alone: [N, 6, mel, frames] to logits. Its `audio` part is the joint net's. */
+/** Embedding of an input, mixed and standardised. */
+function prepared(
+  part: Modality,
+  extractor: Extractor,
+  norm: BatchNorm2d | null,
+  input: Tensor,
+  mix: Mix | undefined,
+): Tensor {
+  const embedding = embed(part, extractor, input);
+  const mixed = mix?.(embedding) ?? embedding;
+  return norm?.forward(mixed) ?? mixed;
+}
+
+/** Scenes from sound alone: the extractor's input [N, ...] to logits. Its `audio` part is the joint net's. */
 export class AudioNet extends SceneNet {
   readonly audio: Extractor;
   readonly audioNorm: BatchNorm2d | null;
-  readonly head: Linear;
+  readonly head: Layer;
 
-  constructor(audio: Extractor, classes: number, options: SceneNetOptions = {}) {
+  constructor(audio: Extractor, classes: number, options: UnimodalNetOptions = {}) {
     super();
     this.audio = audio;
     this.audioNorm = standardiser('audio', audio, options);
-    this.head = new Linear(audio.outFeatures, classes);
+    this.head = makeHead(options.head ?? 'linear', audio.outFeatures, classes);
   }
 
   /** Sound, or its embeddings [N, outFeatures]. */
-  forward(audio: Tensor): Tensor {
-    const embedding = embed('audio', this.audio, audio);
-    return this.head.forward(this.audioNorm?.forward(embedding) ?? embedding);
+  forward(audio: Tensor, mix?: Mix): Tensor {
+    return this.head.forward(prepared('audio', this.audio, this.audioNorm, audio, mix));
   }
 }
 
@@ -96,47 +161,77 @@ export class AudioNet extends SceneNet {
 export class VideoNet extends SceneNet {
   readonly video: Extractor;
   readonly videoNorm: BatchNorm2d | null;
-  readonly head: Linear;
+  readonly head: Layer;
 
-  constructor(video: Extractor, classes: number, options: SceneNetOptions = {}) {
+  constructor(video: Extractor, classes: number, options: UnimodalNetOptions = {}) {
     super();
     this.video = video;
     this.videoNorm = standardiser('video', video, options);
-    this.head = new Linear(video.outFeatures, classes);
+    this.head = makeHead(options.head ?? 'linear', video.outFeatures, classes);
   }
 
   /** Frames, or their embeddings [N, outFeatures]. */
-  forward(frames: Tensor): Tensor {
-    const embedding = embed('video', this.video, frames);
-    return this.head.forward(this.videoNorm?.forward(embedding) ?? embedding);
+  forward(frames: Tensor, mix?: Mix): Tensor {
+    return this.head.forward(prepared('video', this.video, this.videoNorm, frames, mix));
   }
 }
 
-/** Scenes from both: logits of the fusion net on the two embeddings side by side, sound first. */
+/** Scenes from both: logits of the fusion on the two embeddings. */
 export class JointNet extends SceneNet {
   readonly audio: Extractor;
   readonly video: Extractor;
   readonly audioNorm: BatchNorm2d | null;
   readonly videoNorm: BatchNorm2d | null;
-  readonly fusion: FusionMlp;
+  readonly fusion: FusionMlp | HybridFusion | BaselineFusion;
 
-  constructor(audio: Extractor, video: Extractor, classes: number, options: SceneNetOptions = {}) {
+  constructor(audio: Extractor, video: Extractor, classes: number, options: JointNetOptions = {}) {
     super();
     this.audio = audio;
     this.video = video;
     this.audioNorm = standardiser('audio', audio, options);
     this.videoNorm = standardiser('video', video, options);
-    this.fusion = new FusionMlp(audio.outFeatures + video.outFeatures, classes);
+    this.fusion = makeFusion(options.fusion ?? 'mlp', audio.outFeatures, video.outFeatures, classes);
   }
 
   /**
-   * Audio [N, 6, mel, frames] and pictures [N, frames, 3, H, W] of the same N clips to logits [N, classes]; either may be
-   * given as embeddings [N, outFeatures].
+   * With `heads` also the first layers of these modalities' heads within the baseline's fusion, and the standardisation before
+   * them, as the submitted baseline does. Throws a TypeError if `heads` is asked of another fusion, which has none.
    */
-  forward(audio: Tensor, frames: Tensor): Tensor {
-    const sound = embed('audio', this.audio, audio);
-    const sight = embed('video', this.video, frames);
-    const embeddings = [this.audioNorm?.forward(sound) ?? sound, this.videoNorm?.forward(sight) ?? sight];
-    return this.fusion.forward(concat(embeddings, 1));
+  override freeze(parts: readonly Modality[], { heads = false }: { readonly heads?: boolean } = {}): this {
+    if (!heads) return super.freeze(parts);
+    const { fusion } = this;
+    if (!(fusion instanceof BaselineFusion)) {
+      throw new TypeError("only the fusion 'baseline' has heads of its modalities that can be frozen");
+    }
+    return this.freezeModules(
+      parts.flatMap((part) => {
+        const norm = part === 'audio' ? this.audioNorm : this.videoNorm;
+        return [this[part], fusion[part], ...(norm ? [norm] : [])];
+      }),
+    );
+  }
+
+  /**
+   * The name in this net of a tensor of the trained AudioNet or VideoNet, from which this net begins: the extractor's and the
+   * standardisation's are the same; the baseline's fusion also takes over the first layers of its head. Null for the rest.
+   */
+  nameOf(part: Modality, name: string): string | null {
+    if (name.startsWith(`${part}.`) || name.startsWith(`${part}_norm.`)) return name;
+    if (!(this.fusion instanceof BaselineFusion)) return null;
+    const [, layer] = /^head\.((?:fc1|norm1|fc2)\..*)$/.exec(name) ?? [];
+    return layer === undefined ? null : `fusion.${part}.${layer}`;
+  }
+
+  /**
+   * Sound and pictures [N, frames, 3, H, W] of the same N clips to logits [N, classes]; either may be given as embeddings
+   * [N, outFeatures].
+   */
+  forward(audio: Tensor, frames: Tensor, mix?: Mix): Tensor {
+    const sound = prepared('audio', this.audio, this.audioNorm, audio, mix);
+    const sight = prepared('video', this.video, this.videoNorm, frames, mix);
+    const { fusion } = this;
+    return fusion instanceof FusionMlp
+      ? fusion.forward(concat([sound, sight], 1))
+      : fusion.forward(sound, sight);
   }
 }

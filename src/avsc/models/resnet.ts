@@ -21,12 +21,24 @@ export interface ResNetConfig {
   readonly layers: readonly number[];
   /** Channels of the first convolution and width of layer1's blocks; each layer doubles it. */
   readonly width: number;
+  /** Input channels. Default 3. */
+  readonly channels?: number;
 }
 
 /** 512 features. */
 export const RESNET18: ResNetConfig = { block: 'basic', layers: [2, 2, 2, 2], width: 64 };
 /** 2048 features. */
 export const RESNET50: ResNetConfig = { block: 'bottleneck', layers: [3, 4, 6, 3], width: 64 };
+/**
+ * ResNet50 on log-mel features, whose 6 channels the first convolution takes; else torchvision's, since the paper says no more.
+ * 2048 features. Maps of 128 x 39: 64x20, 32x10, 16x5, 8x3, 4x2.
+ */
+export const RESNET50_AUDIO: ResNetConfig = { ...RESNET50, channels: 6 };
+/**
+ * ResNet50 up to layer3: 1024 features of 8.5 M parameters. Decision: these are the "bottom layers of a pre-trained image
+ * model" that Zhang et al. use.
+ */
+export const RESNET50_BOTTOM: ResNetConfig = { ...RESNET50, layers: [3, 4, 6] };
 
 /** Output channels of a bottleneck, as a multiple of its width. */
 const EXPANSION = 4;
@@ -86,8 +98,8 @@ class Bottleneck extends Layer {
   }
 }
 
-function specOf({ block, layers, width }: ResNetConfig): ResidualSpec {
-  const frame = { stem: plainConv(3, width, 7, 2), width, layers };
+function specOf({ block, layers, width, channels = 3 }: ResNetConfig): ResidualSpec {
+  const frame = { stem: plainConv(channels, width, 7, 2), width, layers };
   switch (block) {
     case 'basic':
       return { ...frame, expansion: 1, makeBlock: (size) => new BasicBlock(size) };
@@ -97,8 +109,8 @@ function specOf({ block, layers, width }: ResNetConfig): ResidualSpec {
 }
 
 /**
- * ResNet without its last layer (He et al. 2016; the stride on the 3x3 as in torchvision, "v1.5"), from [N, 3, H, W] to
- * [N, outFeatures]. Keys are torchvision's.
+ * ResNet without its last layer (He et al. 2016; the stride on the 3x3 as in torchvision, "v1.5"), from [N, channels, H, W]
+ * to [N, outFeatures]. Keys are torchvision's.
  */
 export class ResNetExtractor extends ResidualExtractor {
   constructor(config: ResNetConfig) {
@@ -106,7 +118,7 @@ export class ResNetExtractor extends ResidualExtractor {
   }
 }
 
-/** The whole net, from [N, 3, H, W] to logits [N, classes]. */
+/** The whole net, from [N, channels, H, W] to logits [N, classes]. */
 export class ResNet extends ResidualClassifier {
   constructor(config: ResNetConfig, classes: number) {
     super(specOf(config), classes);

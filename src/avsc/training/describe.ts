@@ -1,11 +1,11 @@
 // Metadata of an exported model: everything that a program needs to run it.
 
 import { SCENES } from '../dataset/scenes.ts';
-import { FEATURE_CHANNELS, FRAMES_PER_SECOND, MELS } from '../features/logmel.ts';
+import { MELS } from '../features/logmel.ts';
 import type { OnnxInput } from '../../nn/onnx/export.ts';
-import { modalitiesOf, pictureInput } from './model.ts';
-import { extractorNames, type Recipe } from './recipe.ts';
-import type { Stage } from './records.ts';
+import { netsOf, type Experiment, type StageSpec } from '../experiment/experiment.ts';
+import { SOUND_INPUTS } from '../features/inputs.ts';
+import { inputOf, netOf, partOf, pictureInput } from './model.ts';
 
 const PICTURES = 2;
 
@@ -28,38 +28,46 @@ const SOUND = {
     '(x[t+1] - x[t-1]) / 10 + (x[t+2] - x[t-2]) / 5, without padding; all is cropped to the frames that remain',
 } as const;
 
-type Part = Pick<Recipe, 'preset' | 'extractors'>;
+const OTHER_SOUNDS = {
+  waveform: '1 s of stereo sound at 48 kHz, [channel, sample], in [-1, 1]',
+  openl3: "OpenL3's mel256 spectrogram of 1 s of sound, in dB relative to its maximum, [1, mel band, frame]",
+} as const;
 
 /** The inputs of a stage's model, in its order. */
-export function describeInputs(recipe: Part, stage: Stage): OnnxInput[] {
-  const { size, mean, std } = pictureInput(recipe.preset, extractorNames(recipe));
-  return modalitiesOf(stage).map((part) =>
-    part === 'audio'
-      ? {
-          name: 'audio',
-          shape: [FEATURE_CHANNELS, MELS, FRAMES_PER_SECOND],
-          description: `log-mel features of 1 s of stereo sound, [channel, mel band, frame]: ${JSON.stringify(SOUND)}`,
-        }
-      : {
-          name: 'frames',
-          shape: [PICTURES, 3, size, size],
-          description: `the 1st and the 15th frame of the second (0 s and 14/30 s), RGB, squashed to ${Math.round((size * 256) / 224)} pixels square and cut to the centre ${size}, then (x / 255 - mean) / std with mean [${mean.join(', ')}] and std [${std.join(', ')}]`,
-        },
-  );
+export function describeInputs(experiment: Experiment, { model }: StageSpec): OnnxInput[] {
+  const { size, mean, std } = pictureInput(experiment, model);
+  return netsOf(model).map((net) => {
+    const input = inputOf(experiment, net);
+    if (input === 'frames')
+      return {
+        name: 'frames',
+        shape: [PICTURES, 3, size, size],
+        description: `the 1st and the 15th frame of the second (0 s and 14/30 s), RGB, squashed to ${Math.round((size * 256) / 224)} pixels square and cut to the centre ${size}, then (x / 255 - mean) / std with mean [${mean.join(', ')}] and std [${std.join(', ')}]`,
+      };
+    const description =
+      input === 'logmel'
+        ? `log-mel features of 1 s of stereo sound, [channel, mel band, frame]: ${JSON.stringify(SOUND)}`
+        : OTHER_SOUNDS[input];
+    return { name: 'audio', shape: [...SOUND_INPUTS[input]], description };
+  });
 }
 
 /** Description of a stage's model as text, for the metadata of a file. */
-export function describeModel(recipe: Part, stage: Stage): Map<string, string> {
-  const names = extractorNames(recipe);
-  const { size, mean, std } = pictureInput(recipe.preset, names);
-  const parts = modalitiesOf(stage);
-  const extractors = Object.fromEntries(parts.map((part) => [part, names[part] ?? `the preset's own`]));
+export function describeModel(experiment: Experiment, { id, model }: StageSpec): Map<string, string> {
+  const { size, mean, std } = pictureInput(experiment, model);
+  const nets = netsOf(model);
+  const parts = nets.map((net) => partOf(experiment, net));
+  const extractors = nets.map(
+    (net) => [partOf(experiment, net), netOf(experiment, net).architecture] as const,
+  );
   return new Map([
-    ['model', stage],
-    ['preset', recipe.preset],
-    ['extractors', JSON.stringify(extractors)],
+    ['model', id],
+    ['experiment', experiment.name],
+    ['extractors', JSON.stringify(Object.fromEntries(extractors))],
     ['classes', JSON.stringify(SCENES)],
-    ...(parts.includes('audio') ? ([['audio', JSON.stringify(SOUND)]] as const) : []),
+    ...(nets.some((net) => inputOf(experiment, net) === 'logmel')
+      ? ([['audio', JSON.stringify(SOUND)]] as const)
+      : []),
     ...(parts.includes('video')
       ? ([['frames', JSON.stringify({ times: [0, 14 / 30], size, fit: 'squash-crop', mean, std })]] as const)
       : []),

@@ -1,113 +1,127 @@
-// The three models of a run under one interface: inputs and logits of each.
+// The models of an experiment's stages.
 
-import type { StepInput } from '../../tensor/trace.ts';
-import type { Tensor } from '../../tensor/graph/tensor.ts';
-import { FEATURE_CHANNELS, FRAMES_PER_SECOND, MELS } from '../features/logmel.ts';
-import type { PictureInput } from '../features/pictures.ts';
 import { SCENES } from '../dataset/scenes.ts';
-import { DenseNetExtractor } from '../models/densenet.ts';
-import { Fcnn } from '../models/fcnn.ts';
+import type { InputName } from '../features/inputs.ts';
+import type { PictureInput } from '../features/pictures.ts';
+import {
+  netsOf,
+  type Experiment,
+  type NetSpec,
+  type StageModel,
+  type StageSpec,
+} from '../experiment/experiment.ts';
 import { AudioNet, JointNet, MODALITIES, VideoNet, type Extractor, type Modality } from '../models/joint.ts';
-import { PRESETS, type PresetName } from '../presets.ts';
-import { ARCHITECTURE_NAMES, type Architecture, type ArchitectureName } from '../weights/architecture.ts';
+import { ARCHITECTURE_NAMES, modalityOf, type ArchitectureName } from '../weights/architecture.ts';
 import { findArchitecture, IMAGENET_INPUT } from '../weights/architectures.ts';
-import type { Stage } from './records.ts';
+import type { Tensor } from '../../tensor/graph/tensor.ts';
 
 export type SceneModel =
-  | { readonly stage: 'audio'; readonly net: AudioNet }
-  | { readonly stage: 'video'; readonly net: VideoNet }
-  | { readonly stage: 'joint'; readonly net: JointNet };
+  | { readonly stage: string; readonly parts: readonly ['audio']; readonly net: AudioNet }
+  | { readonly stage: string; readonly parts: readonly ['video']; readonly net: VideoNet }
+  | { readonly stage: string; readonly parts: readonly ['audio', 'video']; readonly net: JointNet };
 
-/** B samples: features [B, 6, 128, 39] and normalised pictures [B, 2, 3, S, S]. */
-export interface SampleData {
-  readonly audio: Float32Array<ArrayBuffer>;
-  readonly frames: Float32Array<ArrayBuffer>;
-  /** Embeddings [B, outFeatures] by frozen extractors, which replace the modality's input. */
-  readonly embeddings?: Readonly<Partial<Record<Modality, Float32Array<ArrayBuffer>>>>;
+type Nets = Pick<Experiment, 'nets'>;
+
+/** The net of an experiment by its name. Throws an Error if there is none. */
+export function netOf({ nets }: Nets, name: string): NetSpec {
+  const found = nets[name];
+  if (found === undefined)
+    throw new Error(`the experiment has no net ${name}: ${Object.keys(nets).join(', ')}`);
+  return found;
 }
 
-/** Frames of each sample. */
-const PICTURES = 2;
-const AUDIO_SHAPE = [FEATURE_CHANNELS, MELS, FRAMES_PER_SECOND] as const;
-
-/** Inputs of a stage's model from a batch of `count` samples, in the order that `logitsOf` takes. */
-export function inputsOf(stage: Stage, data: SampleData, count: number): StepInput[] {
-  return modalitiesOf(stage).map((part) => {
-    const embeddings = data.embeddings?.[part];
-    if (embeddings) return { data: embeddings, shape: [count, embeddings.length / count] };
-    if (part === 'audio') return { data: data.audio, shape: [count, ...AUDIO_SHAPE] };
-    const side = Math.sqrt(data.frames.length / (count * PICTURES * 3));
-    return { data: data.frames, shape: [count, PICTURES, 3, side, side] };
-  });
-}
+/** The modality of a net's input. */
+export const partOf = (experiment: Nets, net: string): Modality =>
+  modalityOf(findArchitecture(netOf(experiment, net).architecture));
 
 /** Modalities of a stage's model, in the order of its inputs. */
-export function modalitiesOf(stage: Stage): readonly Modality[] {
-  return stage === 'joint' ? MODALITIES : [stage];
+export const partsOf = (experiment: Nets, model: StageModel): readonly Modality[] =>
+  netsOf(model).map((net) => partOf(experiment, net));
+
+/** The net that a stage's model has for a modality; undefined if it has none. */
+export const netFor = (experiment: Nets, model: StageModel, part: Modality): string | undefined =>
+  netsOf(model).find((net) => partOf(experiment, net) === part);
+
+/** The stage of this id. Throws an Error that lists the ids if there is none. */
+export function findStage({ stages }: Pick<Experiment, 'stages'>, id: string): StageSpec {
+  const found = stages.find((stage) => stage.id === id);
+  if (found !== undefined) return found;
+  throw new Error(`there is no model ${id}: choose one of ${stages.map((stage) => stage.id).join(', ')}`);
 }
 
-/** Logits [B, classes]. Throws a RangeError if the number of inputs is not the model's. */
-export function logitsOf(model: SceneModel, inputs: readonly Tensor[]): Tensor {
-  const [first, second] = inputs;
-  if (first === undefined || (model.stage === 'joint') !== (second !== undefined)) {
-    throw new RangeError(`the ${model.stage} model does not take ${inputs.length} inputs`);
+/** The model of a stage in host memory. The seed set by `manualSeed` decides its initial weights. */
+export function createModel(experiment: Nets, { id: stage, model }: StageSpec): SceneModel {
+  const extractor = (net: string): Extractor => {
+    const { architecture, options } = netOf(experiment, net);
+    return findArchitecture(architecture).createExtractor(options ?? undefined);
+  };
+  const classes = SCENES.length;
+  const standardised = netsOf(model)
+    .filter((net) => netOf(experiment, net).standardize)
+    .map((net) => partOf(experiment, net));
+  if (model.kind === 'joint') {
+    const { audio, video, fusion } = model;
+    const net = new JointNet(extractor(audio), extractor(video), classes, { standardised, fusion });
+    return { stage, parts: MODALITIES, net };
   }
-  switch (model.stage) {
-    case 'audio':
-    case 'video':
-      return model.net.forward(first);
-    case 'joint':
-      return model.net.forward(first, second as Tensor);
-  }
+  const options = { standardised, head: model.head };
+  return partOf(experiment, model.net) === 'audio'
+    ? { stage, parts: ['audio'], net: new AudioNet(extractor(model.net), classes, options) }
+    : { stage, parts: ['video'], net: new VideoNet(extractor(model.net), classes, options) };
 }
 
-/** Published nets that replace a preset's extractors; null keeps the preset's own. */
-export type ExtractorNames = Readonly<Record<Modality, ArchitectureName | null>>;
+/** Freezes what a stage does not train. Call it before making the optimizer. */
+export function freezeParts({ net }: SceneModel, { model, freeze }: StageSpec): void {
+  if (net instanceof JointNet) {
+    const heads = model.kind === 'joint' && model.fusion === 'baseline' && freeze.length > 0;
+    net.freeze(freeze, { heads });
+  } else net.freeze(freeze);
+}
 
-const OWN: ExtractorNames = { audio: null, video: null };
+/** Inputs of a stage's model by modality. */
+export type ModelInputs = Readonly<Partial<Record<Modality, Tensor>>>;
 
 /**
- * The three models of a preset, with published nets as extractors if they are named, in host memory. The seed set by
- * `manualSeed` decides their initial weights. Throws an Error for a net of the other modality.
+ * Logits [B, classes]. `mix` is applied to the embeddings before they are classified. Throws a RangeError if an input of the model is
+ * missing.
  */
-export function createModels(
-  preset: PresetName,
-  names: ExtractorNames = OWN,
-): { readonly [S in Stage]: Extract<SceneModel, { stage: S }> } {
-  const config = PRESETS[preset];
-  const audio = (): Extractor => published('audio', names)?.createExtractor() ?? new Fcnn(config.audio);
-  const video = (): Extractor =>
-    published('video', names)?.createExtractor() ?? new DenseNetExtractor(config.video);
-  const standardised = MODALITIES.filter((part) => config.standardise && names[part] !== null);
-  const classes = SCENES.length;
-  return {
-    audio: { stage: 'audio', net: new AudioNet(audio(), classes, { standardised }) },
-    video: { stage: 'video', net: new VideoNet(video(), classes, { standardised }) },
-    joint: { stage: 'joint', net: new JointNet(audio(), video(), classes, { standardised }) },
+export function logitsOf(
+  model: SceneModel,
+  inputs: ModelInputs,
+  mix?: (embedding: Tensor) => Tensor,
+): Tensor {
+  const input = (part: Modality): Tensor => {
+    const found = inputs[part];
+    if (found === undefined) throw new RangeError(`the model ${model.stage} needs an input for ${part}`);
+    return found;
   };
+  if (model.net instanceof JointNet) return model.net.forward(input('audio'), input('video'), mix);
+  return model.net.forward(input(model.parts[0]), mix);
 }
 
-/** Preprocessing for a preset's video net, or for the published net that replaces it. */
-export function pictureInput(preset: PresetName, names: ExtractorNames = OWN): PictureInput {
-  const input = published('video', names)?.input;
-  if (input?.kind === 'picture') return input;
-  return { ...IMAGENET_INPUT, size: PRESETS[preset].imageSize };
+/** Name of the input that a net takes. */
+export function inputOf(experiment: Nets, net: string): InputName {
+  const { input } = findArchitecture(netOf(experiment, net).architecture);
+  return input.kind === 'sound' ? input.input : 'frames';
 }
 
-/** Published nets that can be an extractor of this modality. */
+/** Inputs that the nets of an experiment's stages take. */
+export const inputNames = (experiment: Pick<Experiment, 'nets' | 'stages'>): readonly InputName[] => [
+  ...new Set(experiment.stages.flatMap(({ model }) => netsOf(model).map((net) => inputOf(experiment, net)))),
+];
+
+/** Preprocessing of the frames for a stage's video net, at the experiment's size. */
+export function pictureInput(
+  experiment: Pick<Experiment, 'nets' | 'imageSize'>,
+  model: StageModel,
+): PictureInput {
+  const net = netFor(experiment, model, 'video');
+  const input = net === undefined ? undefined : findArchitecture(netOf(experiment, net).architecture).input;
+  const { mean, std } = input?.kind === 'picture' ? input : IMAGENET_INPUT;
+  return { kind: 'picture', size: experiment.imageSize, mean, std };
+}
+
+/** Architectures that can be an extractor of this modality. */
 export function architecturesFor(part: Modality): readonly ArchitectureName[] {
-  return ARCHITECTURE_NAMES.filter((name) => looksAt(part, findArchitecture(name)));
-}
-
-function looksAt(part: Modality, { input }: Architecture): boolean {
-  if (part === 'video') return input.kind === 'picture';
-  return input.kind === 'sound' && input.channels === FEATURE_CHANNELS;
-}
-
-function published(part: Modality, names: ExtractorNames): Architecture | undefined {
-  const name = names[part];
-  if (name === null) return undefined;
-  const architecture = findArchitecture(name);
-  if (looksAt(part, architecture)) return architecture;
-  throw new Error(`${name} is a net for ${architecture.input.kind}s: it cannot be the ${part} extractor`);
+  return ARCHITECTURE_NAMES.filter((name) => modalityOf(findArchitecture(name)) === part);
 }

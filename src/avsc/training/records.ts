@@ -2,14 +2,11 @@
 
 import type { Metrics } from './metrics.ts';
 
-/** The stages of a training, in order: the audio net, then the video net, each with a linear head, then both with the fusion MLP. */
-export const STAGES = ['audio', 'video', 'joint'] as const;
-export type Stage = (typeof STAGES)[number];
-
-/** One optimiser step. Counters begin at 1. */
+/** One optimizer step. Counters begin at 1. */
 export interface StepRecord {
   readonly kind: 'step';
-  readonly stage: Stage;
+  /** Id of the stage. */
+  readonly stage: string;
   readonly epoch: number;
   /** Step within the epoch. */
   readonly step: number;
@@ -20,7 +17,7 @@ export interface StepRecord {
 
 export interface EpochRecord {
   readonly kind: 'epoch';
-  readonly stage: Stage;
+  readonly stage: string;
   readonly epoch: number;
   /** Mean loss of the epoch's steps. */
   readonly loss: number;
@@ -31,5 +28,5 @@ export interface EpochRecord {
 /** A line of metrics.jsonl. It contains no times, so that the same seed on the same device gives the same bytes. */
 export type RunRecord = StepRecord | EpochRecord;
 
-/** metrics.json: each of the three models on the evaluation split. */
-export type RunResults = Readonly<Record<Stage, Metrics>>;
+/** metrics.json: the models on the evaluation split, by stage, and `ensemble` if the result is a product of several. */
+export type RunResults = Readonly<Record<string, Metrics>>;

@@ -7,44 +7,39 @@ import { backward, noGrad } from '../../tensor/graph/autograd.ts';
 import type { Device } from '../../tensor/device.ts';
 import { crossEntropy } from '../../tensor/ops/loss.ts';
 import type { Tensor } from '../../tensor/graph/tensor.ts';
-import type { AdamConfig, SgdConfig } from '../presets.ts';
-import { inputsOf, logitsOf, type SampleData, type SceneModel } from './model.ts';
+import type { AdamConfig, SgdConfig } from '../experiment/experiment.ts';
+import { feed, feedTraining, receive, type InputPlan, type SampleData, type TrainingData } from './inputs.ts';
+import { logitsOf, type SceneModel } from './model.ts';
 
 export interface Trainer {
   readonly model: SceneModel;
   /**
-   * Submits one optimiser step on a batch of `count` samples with soft labels [count, classes]. It resolves when the data
-   * is uploaded, to the loss before the step, which can be read until three steps later.
+   * Submits one optimizer step on a batch of `count` samples, augmentation included. It resolves when the data is uploaded, to the
+   * loss before the step, which can be read until three steps later.
    */
-  step(
-    batch: SampleData & { readonly labels: Float32Array<ArrayBuffer> },
-    count: number,
-    lr: number,
-  ): Promise<Tensor>;
-  /** Moments and step count of the optimiser. */
+  step(batch: TrainingData, count: number, lr: number): Promise<Tensor>;
+  /** Moments and step count of the optimizer. */
   optimizerState(): Promise<StateDict>;
   loadOptimizerState(state: StateDict): void;
   dispose(): void;
 }
 
-/** Creates the optimiser over the parameters that are not frozen. The model must be on the device. */
-export function createTrainer(device: Device, model: SceneModel, config: AdamConfig | SgdConfig): Trainer {
+type Optimizer = Adam | Sgd;
+
+/** Creates the optimizer over the parameters that are not frozen. The model must be on the device. */
+export function createTrainer(
+  device: Device,
+  model: SceneModel,
+  config: AdamConfig | SgdConfig,
+  plan: InputPlan,
+): Trainer {
   const optimizer = createOptimizer(model, config);
-  const compiled = device.compile((...inputs: Tensor[]) => {
-    const labels = inputs.at(-1) as Tensor;
-    model.net.train();
-    optimizer.zeroGrad();
-    const loss = crossEntropy(logitsOf(model, inputs.slice(0, -1)), labels);
-    backward(loss, undefined);
-    optimizer.step();
-    return loss;
-  });
+  const compiled = device.compile(trainingStep(model, optimizer, plan));
   return {
     model,
     step: (batch, count, lr) => {
       optimizer.lr = lr;
-      const labels = { data: batch.labels, shape: [count, batch.labels.length / count] };
-      return compiled(...inputsOf(model.stage, batch, count), labels);
+      return compiled(...feedTraining(plan, batch, count));
     },
     optimizerState: () => optimizer.stateDict(),
     loadOptimizerState: (state) => optimizer.loadStateDict(state),
@@ -55,7 +50,26 @@ export function createTrainer(device: Device, model: SceneModel, config: AdamCon
   };
 }
 
-function createOptimizer({ net }: SceneModel, config: AdamConfig | SgdConfig): Adam | Sgd {
+/** One step as a function of its inputs: augmentation, forward, loss, backward, optimizer. */
+export function trainingStep(
+  model: SceneModel,
+  optimizer: Optimizer,
+  plan: InputPlan,
+): (...inputs: Tensor[]) => Tensor {
+  return (...tensors) => {
+    const { inputs, mix, rest } = receive(plan, tensors);
+    const [labels] = rest;
+    if (labels === undefined) throw new RangeError('a training step needs labels');
+    model.net.train();
+    optimizer.zeroGrad();
+    const loss = crossEntropy(logitsOf(model, inputs, mix), labels);
+    backward(loss, undefined);
+    optimizer.step();
+    return loss;
+  };
+}
+
+export function createOptimizer({ net }: SceneModel, config: AdamConfig | SgdConfig): Optimizer {
   const { weightDecay, learningRate: lr } = config;
   switch (config.kind) {
     case 'adam':
@@ -71,13 +85,15 @@ export interface Predictor {
   dispose(): void;
 }
 
-export function createPredictor(device: Device, model: SceneModel): Predictor {
-  const compiled = device.compile((...inputs: Tensor[]) => {
+/** The augmentation of `plan` is not applied. */
+export function createPredictor(device: Device, model: SceneModel, plan: InputPlan): Predictor {
+  const plain = { ...plan, augmentation: null };
+  const compiled = device.compile((...tensors: Tensor[]) => {
     model.net.eval();
-    return noGrad(() => logitsOf(model, inputs));
+    return noGrad(() => logitsOf(model, receive(plain, tensors).inputs));
   });
   return {
-    predict: (batch, count) => compiled(...inputsOf(model.stage, batch, count)),
+    predict: (batch, count) => compiled(...feed(plain, batch, count)),
     dispose: () => compiled.dispose(),
   };
 }

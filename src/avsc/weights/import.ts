@@ -13,6 +13,8 @@ export interface ImportOptions {
   readonly dropHead?: boolean;
   /** Files that lie beside the weights (`Architecture.companions`), by name. */
   readonly companions?: NamedTensors;
+  /** Sizes of the net (`Architecture.checkOptions`). Default: as published. */
+  readonly options?: unknown;
   /** Throw if a tensor is missing, unexpected or of another shape. Default true; if false, it is left out and reported. */
   readonly strict?: boolean;
 }
@@ -30,7 +32,7 @@ export interface ImportReport {
   readonly missing: readonly string[];
   readonly unexpected: readonly string[];
   readonly wrongShape: readonly WrongShape[];
-  /** Tensors of a dropped head. */
+  /** Tensors of a dropped head, and of published layers that the net leaves out. */
   readonly dropped: readonly string[];
   /** PyTorch's batch counters (num_batches_tracked), which are not used. */
   readonly ignored: readonly string[];
@@ -55,8 +57,11 @@ export function importWeights(
   options: ImportOptions = {},
 ): ImportedWeights {
   const { classes = architecture.classes, dropHead = false, companions = new Map(), strict = true } = options;
+  const { head, leftOut } = architecture;
   const given = architecture.adapt(file, companions);
-  const net = dropHead ? architecture.createExtractor() : architecture.createClassifier(classes);
+  const net = dropHead
+    ? architecture.createExtractor(options.options)
+    : architecture.createClassifier(classes, options.options);
   const expected = new Map([...net.namedTensors()].map(([name, { shape }]) => [name, shape]));
   const tensors = new Map<string, CheckpointTensor>();
   const [missing, wrongShape]: [string[], WrongShape[]] = [[], []];
@@ -68,7 +73,9 @@ export function importWeights(
   }
   const others = [...given.keys()].filter((name) => !expected.has(name));
   const ignored = others.filter((name) => name.split('.').at(-1) === IGNORED);
-  const dropped = others.filter((name) => dropHead && architecture.head.includes(name));
+  const dropped = others.filter(
+    (name) => (dropHead && head.includes(name)) || (leftOut?.test(name) ?? false),
+  );
   const unexpected = others.filter((name) => !ignored.includes(name) && !dropped.includes(name));
   const loaded = [...tensors.keys()];
   const report = {

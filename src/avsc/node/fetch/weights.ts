@@ -82,6 +82,9 @@ export function findWeights(name: string): WeightSource {
   throw new Error(`there are no weights ${name}: choose one of ${WEIGHT_NAMES.join(', ')}`);
 }
 
+/** Name of the file under which weights are published. */
+export const fileOf = ({ url }: WeightSource): string => url.slice(url.lastIndexOf('/') + 1);
+
 /** Names, sizes and licences, one line each. */
 export function listWeights(): string {
   const width = Math.max(...WEIGHT_NAMES.map(({ length }) => length));
@@ -102,7 +105,7 @@ export async function fetchWeights(
   { folder, mirror, ...options }: FetchOptions,
 ): Promise<Downloaded & { readonly path: string }> {
   const { sha256, elsewhere } = source;
-  const file = source.url.slice(source.url.lastIndexOf('/') + 1);
+  const file = fileOf(source);
   const url =
     mirror === undefined ? source.url : new URL(file, mirror.endsWith('/') ? mirror : `${mirror}/`).href;
   const path = join(folder, file);

@@ -3,17 +3,17 @@
 import { readFile } from 'node:fs/promises';
 import { readSafetensors, writeSafetensors } from '../../../nn/checkpoint/safetensors/file.ts';
 import type { HostTensor, StateDict } from '../../../nn/state.ts';
-import { STAGES, type Stage } from '../../training/records.ts';
 import { errorCode, messageOf, writeFileAtomic } from '../../../node/files.ts';
 
 /** Progress of a training. */
 export interface Position {
-  readonly stage: Stage;
+  /** Id of the stage. */
+  readonly stage: string;
   /** Current epoch, from 1. After the stage's last epoch it is the number of epochs plus 1. */
   readonly epoch: number;
   /** Finished steps of the epoch, where the loader resumes. */
   readonly step: number;
-  /** Finished steps of the run, which key the device's random numbers. */
+  /** Finished steps of the stage, which key the device's random numbers. */
   readonly totalSteps: number;
   /** Sum of the losses of the epoch's finished steps. */
   readonly lossSum: number;
@@ -64,10 +64,10 @@ export async function readCheckpoint(path: string): Promise<Checkpoint | undefin
 
 function parsePosition(text: string): Position {
   const value = JSON.parse(text) as Readonly<Record<string, unknown>> | null;
-  const stage = STAGES.find((name) => name === value?.['stage']);
+  const stage = value?.['stage'];
   const counts = (['epoch', 'step', 'totalSteps', 'recordBytes'] as const).map((name) => value?.[name]);
   const lossSum = value?.['lossSum'];
-  if (stage === undefined || !counts.every(Number.isSafeInteger) || typeof lossSum !== 'number') {
+  if (typeof stage !== 'string' || !counts.every(Number.isSafeInteger) || typeof lossSum !== 'number') {
     throw new Error('its position is missing or not one of ours');
   }
   const [epoch = 0, step = 0, totalSteps = 0, recordBytes = 0] = counts as number[];

@@ -3,6 +3,7 @@
 import type { Device } from '../../../tensor/device.ts';
 import type { TypedArray } from '../../../tensor/graph/dtype.ts';
 import { SCENES } from '../../dataset/scenes.ts';
+import type { InputPlan } from '../../training/inputs.ts';
 import { measure, softmaxRows, type Metrics } from '../../training/metrics.ts';
 import type { SceneModel } from '../../training/model.ts';
 import { createPredictor } from '../../training/trainer.ts';
@@ -26,6 +27,7 @@ interface PredictOptions {
 export async function predictAll(
   device: Device,
   model: SceneModel,
+  plan: InputPlan,
   loader: Loader,
   { onProgress, signal }: PredictOptions = {},
 ): Promise<Predictions> {
@@ -33,13 +35,13 @@ export async function predictAll(
   const samples: Sample[] = [];
   const logits = new Float64Array(loader.sampleCount * classes);
   const pending: Promise<void>[] = [];
-  const predictor = createPredictor(device, model);
+  const predictor = createPredictor(device, model, plan);
   try {
     for await (const batch of loader.batches(0)) {
       signal?.throwIfAborted();
       const at = samples.length * classes;
       samples.push(...batch.samples);
-      const result = await predictor.predict(batch, batch.classes.length);
+      const result = await predictor.predict(batch, batch.rows);
       const put = (data: TypedArray): void => logits.set(data.subarray(0, batch.count * classes), at);
       pending.push(result.data().then(put));
       if (pending.length >= IN_FLIGHT) await pending.shift();
@@ -51,6 +53,23 @@ export async function predictAll(
     predictor.dispose();
   }
   return { samples, probabilities: softmaxRows(logits, classes) };
+}
+
+/**
+ * Late fusion: the product of the models' probabilities of each sample, scaled to sum 1. The predictions are of the same samples.
+ * Throws a RangeError if they are not, or if there are none.
+ */
+export function productOf(predictions: readonly Predictions[]): Predictions {
+  const [first] = predictions;
+  if (first === undefined) throw new RangeError('a product needs at least one model');
+  if (predictions.length === 1) return first;
+  const logs = new Float64Array(first.probabilities.length);
+  for (const { samples, probabilities } of predictions) {
+    if (samples.length !== first.samples.length)
+      throw new RangeError(`a product of ${samples.length} and ${first.samples.length} samples`);
+    probabilities.forEach((p, i) => (logs[i] = (logs[i] ?? 0) + Math.log(p)));
+  }
+  return { samples: first.samples, probabilities: softmaxRows(logs, SCENES.length) };
 }
 
 /** Metrics of predictions on labelled samples. Throws an Error if a sample has no label. */

@@ -4,22 +4,19 @@ import { safetensorsPieces } from '../../../nn/checkpoint/safetensors/file.ts';
 import { exportOnnx } from '../../../nn/onnx/export.ts';
 import { softmax } from '../../../tensor/ops/softmax.ts';
 import type { Device } from '../../../tensor/device.ts';
+import type { Tensor } from '../../../tensor/graph/tensor.ts';
 import { writeFileAtomic } from '../../../node/files.ts';
 import { describeInputs, describeModel } from '../../training/describe.ts';
-import { logitsOf } from '../../training/model.ts';
-import type { Stage } from '../../training/records.ts';
+import { findStage, logitsOf } from '../../training/model.ts';
 import { withCheckpoint } from '../weights/checkpoint-file.ts';
+import { weightsFile, type RunFolder } from './folder.ts';
 import { loadModel } from './load.ts';
-import { runFiles, type RunFolder } from './folder.ts';
 
 /** Writes the weights, with the model's description as metadata. Throws, naming the file, if one is missing. */
-export async function exportRunSafetensors(
-  { path, config }: RunFolder,
-  stage: Stage,
-  out: string,
-): Promise<void> {
-  await withCheckpoint(runFiles(path).weights(stage), async ({ tensors, metadata }) => {
-    const described = new Map([...metadata, ...describeModel(config.recipe, stage)]);
+export async function exportRunSafetensors(folder: RunFolder, stage: string, out: string): Promise<void> {
+  const { recipe } = folder.config;
+  await withCheckpoint(weightsFile(folder, stage), async ({ tensors, metadata }) => {
+    const described = new Map([...metadata, ...describeModel(recipe, findStage(recipe, stage))]);
     await writeFileAtomic(out, safetensorsPieces(tensors, described));
   });
 }
@@ -30,7 +27,7 @@ export async function exportRunSafetensors(
  */
 export async function exportRunOnnx(
   folder: RunFolder,
-  stage: Stage,
+  stage: string,
   device: Device,
   out: string,
 ): Promise<{ readonly fixedBatch: string | null }> {
@@ -38,14 +35,16 @@ export async function exportRunOnnx(
   const model = await loadModel(folder, stage, device);
   try {
     model.net.eval();
-    const inputs = describeInputs(recipe, stage);
+    const spec = findStage(recipe, stage);
+    const inputs = describeInputs(recipe, spec);
     const exported = await exportOnnx(device, model.net, {
       name: `wavelight_${stage}`,
       description: `Audio-visual scene classification, ${stage} model; ${inputs.map(({ name, description }) => `${name}: ${description}`).join('; ')}`,
-      metadata: describeModel(recipe, stage),
+      metadata: describeModel(recipe, spec),
       inputs,
       forward: (...given) => {
-        const logits = logitsOf(model, given);
+        const named = Object.fromEntries(model.parts.map((part, i) => [part, given[i] as Tensor]));
+        const logits = logitsOf(model, named);
         return { logits, probabilities: softmax(logits, 1) };
       },
     });

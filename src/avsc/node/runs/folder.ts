@@ -4,15 +4,15 @@ import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeSafetensors } from '../../../nn/checkpoint/safetensors/file.ts';
 import type { StateDict } from '../../../nn/state.ts';
-import type { Modality } from '../../models/joint.ts';
-import { checkRecipe, type Recipe } from '../../training/recipe.ts';
-import type { RunRecord, RunResults, Stage } from '../../training/records.ts';
+import { readRecipe, writeRecipe, type Recipe } from '../../experiment/recipe.ts';
+import type { RunRecord, RunResults } from '../../training/records.ts';
 import { errorCode, messageOf, writeFileAtomic } from '../../../node/files.ts';
 
 /** Default parent folder of runs. */
 const RUNS = 'runs';
 
-const VERSION = 1;
+/** To be increased when config.json changes. */
+const VERSION = 2;
 
 /** Contents of config.json: the data set and the recipe of a run. */
 interface RunConfig {
@@ -34,13 +34,10 @@ export const runFiles = (path: string) => ({
   records: join(path, 'metrics.jsonl'),
   /** Seconds per epoch and the device, which differ between equal runs. */
   timings: join(path, 'timings.jsonl'),
-  /** Metrics of the three models on the evaluation split. */
+  /** Metrics of the models on the evaluation split. */
   results: join(path, 'metrics.json'),
-  /** Final weights of a stage; model.safetensors is the joint model. */
-  weights: (stage: Stage): string =>
-    join(path, stage === 'joint' ? 'model.safetensors' : `${stage}.safetensors`),
-  /** Given weights of an extractor, as imported, so that a run does not need their file again. */
-  given: (part: Modality): string => join(path, `given-${part}.safetensors`),
+  /** Given weights of a net's extractor, as imported, so that a run does not need their file again. */
+  given: (net: string): string => join(path, `given-${net}.safetensors`),
   /** Embeddings by extractors that this run trained and then froze. */
   embeddings: join(path, 'embeddings'),
   /** Weights, optimiser state and counters, from which a killed run resumes. */
@@ -48,22 +45,28 @@ export const runFiles = (path: string) => ({
   report: join(path, 'report.html'),
 });
 
+/** File of a stage's final weights: model.safetensors if they are the run's result. */
+export function weightsFile({ path, config }: RunFolder, stage: string): string {
+  return join(path, config.recipe.result === stage ? 'model.safetensors' : `${stage}.safetensors`);
+}
+
 /** Creates the folder, the given weights in it and config.json. Throws if the folder already holds a run. */
 export async function createRun(
   path: string,
   config: Omit<RunConfig, 'version'>,
-  given: ReadonlyMap<Modality, StateDict> = new Map(),
+  given: ReadonlyMap<string, StateDict> = new Map(),
 ): Promise<RunFolder> {
   const files = runFiles(path);
   await assertNoRun(path);
   await mkdir(path, { recursive: true }).catch((error: unknown) => {
     throw new Error(`cannot make the run's folder ${path}: ${messageOf(error)}`, { cause: error });
   });
-  for (const [part, weights] of given) await writeFileAtomic(files.given(part), writeSafetensors(weights));
+  for (const [net, weights] of given) await writeFileAtomic(files.given(net), writeSafetensors(weights));
   // config.json is written last, because a folder with it counts as a run.
-  const full: RunConfig = { version: VERSION, ...config };
-  await writeFileAtomic(files.config, `${JSON.stringify(full, null, 2)}\n`);
-  return { path, config: full };
+  const { data, recipe } = config;
+  const written = { version: VERSION, data, recipe: writeRecipe(recipe) };
+  await writeFileAtomic(files.config, `${JSON.stringify(written, null, 2)}\n`);
+  return { path, config: { version: VERSION, data, recipe } };
 }
 
 /** Throws if the folder already holds a run. */
@@ -91,7 +94,7 @@ export async function openRun(path: string): Promise<RunFolder> {
     if (version !== VERSION)
       throw new Error(`version is ${JSON.stringify(version)}, this program reads ${VERSION}`);
     if (typeof data !== 'string') throw new Error('data is missing');
-    return { path, config: { version: VERSION, data, recipe: checkRecipe(recipe) } };
+    return { path, config: { version: VERSION, data, recipe: readRecipe(recipe) } };
   } catch (error) {
     throw new Error(`${file} is not a run's configuration: ${messageOf(error)}`, { cause: error });
   }
@@ -99,7 +102,7 @@ export async function openRun(path: string): Promise<RunFolder> {
 
 /** The run under `parent` that finished last. Throws if there is none. */
 export async function newestRun(parent = RUNS): Promise<RunFolder> {
-  const newest = await newestWith(parent, (path) => runFiles(path).weights('joint'));
+  const newest = await newestWith(parent, (path) => runFiles(path).results);
   if (newest !== undefined) return openRun(newest);
   throw new Error(
     `there is no finished run under ${parent}/: train one first (wavelight train), or name one with --run`,

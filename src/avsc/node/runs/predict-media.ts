@@ -2,23 +2,26 @@
 
 import type { Device } from '../../../tensor/device.ts';
 import { SCENES } from '../../dataset/scenes.ts';
-import { normalisePictures, type PictureInput } from '../../features/pictures.ts';
+import { netsOf, resultStages, type StageSpec } from '../../experiment/experiment.ts';
+import type { Recipe } from '../../experiment/recipe.ts';
 import { softmaxRows } from '../../training/metrics.ts';
-import { pictureInput, type SceneModel } from '../../training/model.ts';
-import { extractorNames } from '../../training/recipe.ts';
-import type { Stage } from '../../training/records.ts';
+import { findStage, inputNames, inputOf, partsOf, type SceneModel } from '../../training/model.ts';
+import type { SampleData } from '../../training/inputs.ts';
 import { createPredictor, type Predictor } from '../../training/trainer.ts';
-import { AUDIO_VALUES, frameBytes } from '../data/clip-file.ts';
+import { SOUND_INPUTS } from '../../features/inputs.ts';
+import { elementCount } from '../../../tensor/graph/shape.ts';
+import { frameBytes } from '../data/records.ts';
 import { loadModel } from './load.ts';
 import { readMediaSeconds, type MediaSeconds } from '../data/media-seconds.ts';
+import { inputPlan } from './stage-sources.ts';
 import type { RunFolder } from './folder.ts';
 
 /** Seconds in a batch. */
 const BATCH = 8;
 
 interface MediaPrediction {
-  /** The model for the modalities of the file. */
-  readonly model: Stage;
+  /** The models for the modalities of the file; their probabilities are multiplied if there are several. */
+  readonly models: readonly string[];
   /** [seconds, 10], in the order of SCENES. */
   readonly probabilities: Float64Array<ArrayBuffer>;
 }
@@ -29,32 +32,49 @@ export interface MediaPredictor {
   dispose(): void;
 }
 
-/** Predicts with the joint model if a file has sound and pictures, else with the model of its one modality. */
+/** Predicts with the run's result if a file has sound and pictures, else with a model of its one modality. */
 export function predictMedia(folder: RunFolder, device: Device): MediaPredictor {
   const { recipe } = folder.config;
-  const picture = pictureInput(recipe.preset, extractorNames(recipe));
-  const loaded = new Map<Stage, { readonly model: SceneModel; readonly predictor: Predictor }>();
-  const open = async (stage: Stage): Promise<Predictor> => {
-    const found = loaded.get(stage);
+  const loaded = new Map<string, { readonly model: SceneModel; readonly predictor: Predictor }>();
+  const open = async (stage: StageSpec): Promise<Predictor> => {
+    const found = loaded.get(stage.id);
     if (found) return found.predictor;
-    const model = await loadModel(folder, stage, device);
-    const predictor = createPredictor(device, model);
-    loaded.set(stage, { model, predictor });
+    const model = await loadModel(folder, stage.id, device);
+    const predictor = createPredictor(
+      device,
+      model,
+      inputPlan(recipe, { ...stage, freeze: [] }, 'evaluation'),
+    );
+    loaded.set(stage.id, { model, predictor });
     return predictor;
   };
   return {
     predict: async (path, signal) => {
-      const media = await readMediaSeconds(path, picture.size, signal);
-      const stage = stageFor(media);
-      const predictor = await open(stage);
+      const media = await readMediaSeconds(
+        path,
+        { inputs: inputNames(recipe), size: recipe.imageSize },
+        signal,
+      );
+      const stages = stagesFor(recipe, media, path);
       const logits = new Float64Array(media.seconds * SCENES.length);
-      for (let from = 0; from < media.seconds; from += BATCH) {
-        signal.throwIfAborted();
-        const count = Math.min(BATCH, media.seconds - from);
-        const result = await predictor.predict(batchOf(media, picture, from, count), BATCH);
-        logits.set((await result.data()).subarray(0, count * SCENES.length), from * SCENES.length);
+      for (const stage of stages) {
+        const predictor = await open(stage);
+        for (let from = 0; from < media.seconds; from += BATCH) {
+          signal.throwIfAborted();
+          const count = Math.min(BATCH, media.seconds - from);
+          const batch = batchOf(recipe, stage, media, from, count);
+          const rows = (await (await predictor.predict(batch, BATCH)).data()).subarray(
+            0,
+            count * SCENES.length,
+          );
+          // A product of probabilities is a sum of their logarithms, up to a factor that the softmax takes out.
+          rows.forEach(
+            (value, i) =>
+              (logits[from * SCENES.length + i] = (logits[from * SCENES.length + i] ?? 0) + value),
+          );
+        }
       }
-      return { model: stage, probabilities: softmaxRows(logits, SCENES.length) };
+      return { models: stages.map(({ id }) => id), probabilities: softmaxRows(logits, SCENES.length) };
     },
     dispose: () => {
       for (const { model, predictor } of loaded.values()) {
@@ -65,27 +85,44 @@ export function predictMedia(folder: RunFolder, device: Device): MediaPredictor 
   };
 }
 
-function stageFor({ audio, frames }: MediaSeconds): Stage {
-  if (audio === null) return 'video';
-  return frames === null ? 'audio' : 'joint';
+/** The stages of the result whose inputs the file has, or else the last stage that can do with what there is. */
+function stagesFor(recipe: Recipe, media: MediaSeconds, path: string): readonly StageSpec[] {
+  const has = { audio: media.sound !== null, video: media.frames !== null };
+  const fits = ({ model }: StageSpec): boolean => partsOf(recipe, model).every((part) => has[part]);
+  const wanted = resultStages(recipe)
+    .map((id) => findStage(recipe, id))
+    .filter(fits);
+  if (wanted.length > 0) return wanted;
+  const other = recipe.stages.findLast(fits);
+  if (other !== undefined) return [other];
+  throw new Error(
+    `${path} has no ${has.audio ? 'pictures' : 'sound'}, and the run has no model for ${has.audio ? 'sound' : 'pictures'} alone`,
+  );
 }
 
-/** Seconds [from, from + count) in a batch of BATCH. The other rows, and a modality that the file lacks, are zeros. */
+/** Seconds [from, from + count) in a batch of BATCH. The other rows are zeros. */
 function batchOf(
-  { audio, frames }: MediaSeconds,
-  picture: PictureInput,
+  recipe: Recipe,
+  { model }: StageSpec,
+  media: MediaSeconds,
   from: number,
   count: number,
-): { audio: Float32Array<ArrayBuffer>; frames: Float32Array<ArrayBuffer> } {
-  const bytes = frameBytes(picture.size);
-  const batch = { audio: new Float32Array(BATCH * AUDIO_VALUES), frames: new Float32Array(BATCH * bytes) };
-  if (audio) batch.audio.set(audio.subarray(from * AUDIO_VALUES, (from + count) * AUDIO_VALUES));
-  if (frames)
-    normalisePictures(
-      frames.subarray(from * bytes, (from + count) * bytes),
-      picture.size,
-      picture,
-      batch.frames,
-    );
-  return batch;
+): SampleData {
+  const inputs: Record<string, Float32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>> = {};
+  for (const net of netsOf(model)) {
+    const input = inputOf(recipe, net);
+    if (input === 'frames') {
+      const bytes = frameBytes(recipe.imageSize);
+      const batch = new Uint8Array(BATCH * bytes);
+      if (media.frames) batch.set(media.frames.subarray(from * bytes, (from + count) * bytes));
+      inputs[input] = batch;
+    } else {
+      const values = elementCount(SOUND_INPUTS[input]);
+      const batch = new Float32Array(BATCH * values);
+      const sound = media.sound?.[input];
+      if (sound) batch.set(sound.subarray(from * values, (from + count) * values));
+      inputs[input] = batch;
+    }
+  }
+  return { inputs: inputs as SampleData['inputs'] };
 }

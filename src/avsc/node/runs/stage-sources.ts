@@ -2,18 +2,44 @@
 
 import { join } from 'node:path';
 import type { Device } from '../../../tensor/device.ts';
-import { MODALITIES, type Extractor, type Modality } from '../../models/joint.ts';
-import { modalitiesOf, pictureInput, type SceneModel } from '../../training/model.ts';
-import { extractorNames, frozenIn } from '../../training/recipe.ts';
+import { netsOf, type StageSpec } from '../../experiment/experiment.ts';
+import type { Recipe } from '../../experiment/recipe.ts';
+import type { Extractor, Modality } from '../../models/joint.ts';
+import type { InputPlan, PartInput } from '../../training/inputs.ts';
+import { inputOf, partOf, pictureInput, type SceneModel } from '../../training/model.ts';
 import { embedClips } from '../data/embeddings.ts';
 import type { Sources } from '../data/loader.ts';
 import type { PreparedClip } from '../data/prepare.ts';
 import { runFiles, type RunFolder } from './folder.ts';
+import { originOf } from './load.ts';
+
+/**
+ * How the inputs of a stage come to its model, for training with the stage's augmentation, or without. Embeddings stand for the
+ * inputs of a frozen extractor, unless these are augmented.
+ */
+export function inputPlan(recipe: Recipe, stage: StageSpec, use: 'training' | 'evaluation'): InputPlan {
+  const augmentation = use === 'training' ? stage.augmentation : null;
+  return {
+    parts: netsOf(stage.model).map((net): PartInput => {
+      const part = partOf(recipe, net);
+      const input = inputOf(recipe, net);
+      const changed =
+        (input === 'logmel' && augmentation?.features != null) ||
+        (input === 'frames' && augmentation?.pictures != null) ||
+        augmentation?.mixup?.on === 'inputs';
+      return { part, from: stage.freeze.includes(part) && !changed ? 'embeddings' : input };
+    }),
+    picture: pictureInput(recipe, stage.model),
+    augmentation,
+    seed: recipe.seed,
+  };
+}
 
 interface SourceOptions {
   readonly device: Device;
   readonly folder: RunFolder;
-  /** Folder of the decoded clips. Embeddings by given weights are cached below it and shared by all runs. */
+  readonly stage: StageSpec;
+  /** Folder of the prepared clips. Embeddings by given weights are cached below it and shared by all runs. */
   readonly cache: string;
   readonly signal: AbortSignal;
   /** Called with the seconds embedded so far and the seconds to embed. */
@@ -21,31 +47,33 @@ interface SourceOptions {
 }
 
 /**
- * Sources of the clips' batches for a stage's model, which is on the device. Embeddings by frozen extractors that are not
- * cached yet are computed. Throws as `embedClips` does.
+ * Sources of the clips' batches for a stage's model, which is on the device. Embeddings that are not cached yet are computed. Throws as
+ * `embedClips` does.
  */
 export async function stageSources(
   model: SceneModel,
   clips: readonly PreparedClip[],
-  { device, folder, cache, signal, onEmbedding }: SourceOptions,
+  plan: InputPlan,
+  { device, folder, stage, cache, signal, onEmbedding }: SourceOptions,
 ): Promise<Sources> {
   const { recipe } = folder.config;
-  const parts = modalitiesOf(model.stage);
-  const frozen = frozenIn(model.stage, recipe);
   const sources: Record<Modality, Sources[Modality]> = { audio: 'nothing', video: 'nothing' };
-  for (const part of MODALITIES) {
-    if (parts.includes(part)) sources[part] = 'input';
-    if (!frozen.includes(part)) continue;
-    const names = extractorNames(recipe);
+  for (const { part, from } of plan.parts) {
+    if (from !== 'embeddings') {
+      sources[part] = from;
+      continue;
+    }
+    const net = netsOf(stage.model).find((name) => partOf(recipe, name) === part) ?? '';
     // Embeddings by weights that this run trained are of no use to other runs, so they stay in its folder.
-    const given = recipe.extractors[part]?.weights;
+    const shared = originOf(recipe, stage, net).kind === 'given';
     sources[part] = await embedClips(clips, {
       device,
       part,
       extractor: extractorOf(model, part),
-      name: names[part] ?? recipe.preset,
-      picture: pictureInput(recipe.preset, names),
-      folder: given ? join(cache, 'embeddings') : runFiles(folder.path).embeddings,
+      input: inputOf(recipe, net),
+      name: recipe.nets[net]?.architecture ?? net,
+      picture: plan.picture,
+      folder: shared ? join(cache, 'embeddings') : runFiles(folder.path).embeddings,
       onProgress: (done, total) => onEmbedding?.(part, done, total),
       signal,
     });

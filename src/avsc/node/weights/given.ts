@@ -23,11 +23,19 @@ export interface GivenWeights {
  * Weights for an architecture's extractor; the head is left out, whatever its number of classes. Throws one sentence that
  * names the file if it cannot be read or is of another net.
  */
-export async function readGivenWeights(name: ArchitectureName, path: string): Promise<GivenWeights> {
+export async function readGivenWeights(
+  name: ArchitectureName,
+  path: string,
+  options: unknown = null,
+): Promise<GivenWeights> {
   const architecture = findArchitecture(name);
   return withCheckpoint(path, async (checkpoint) => {
     const companions = await readCompanions(architecture, path);
-    const { report, tensors } = importWeights(checkpoint, architecture, { dropHead: true, companions });
+    const { report, tensors } = importWeights(checkpoint, architecture, {
+      dropHead: true,
+      companions,
+      options,
+    });
     const state = await readStateDict(tensors);
     return { source: { file: resolve(path), sha256: await sha256Of(path) }, report, state };
   });

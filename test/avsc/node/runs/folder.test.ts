@@ -16,10 +16,8 @@ import {
 import { submissionTable } from '../../../../src/avsc/node/runs/submission.ts';
 import { SCENES } from '../../../../src/avsc/dataset/scenes.ts';
 import type { PreparedClip } from '../../../../src/avsc/node/data/prepare.ts';
-import { PRESETS } from '../../../../src/avsc/presets.ts';
-import { pictureInput } from '../../../../src/avsc/training/model.ts';
-import { checkRecipe, frozenIn, makeRecipe } from '../../../../src/avsc/training/recipe.ts';
-import { STAGES } from '../../../../src/avsc/training/records.ts';
+import { preset } from '../../../../src/avsc/experiment/presets.ts';
+import { makeRecipe, writeRecipe } from '../../../../src/avsc/experiment/recipe.ts';
 
 let folder = '';
 beforeAll(async () => {
@@ -27,88 +25,13 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-describe('recipe', () => {
-  it('goes over the preset with what the command says', () => {
-    const recipe = makeRecipe(
-      { preset: 'paper', epochs: 3, lr: 1e-4, unimodalLr: 1e-2, freeze: 'audio' },
-      8646,
-    );
-    expect(recipe).toMatchObject({ seed: 1, batchSize: 32, freeze: 'audio', validation: 0.1 });
-    expect(recipe.phases.joint).toMatchObject({
-      epochs: 3,
-      optimizer: { learningRate: 1e-4, weightDecay: 1e-5 },
-    });
-    expect(recipe.phases.audio).toMatchObject({ epochs: 3, optimizer: { learningRate: 1e-2 } });
-    expect(makeRecipe({ preset: 'paper' }, 8646).phases.joint.optimizer.learningRate).toBe(1e-5);
-  });
-
-  it('holds nothing out of a small set', () => {
-    expect(makeRecipe({ preset: 'small' }, 40).validation).toBe(0);
-  });
-});
-
-describe('recipe with published extractors', () => {
-  const weights = { file: '/w.safetensors', sha256: 'ab'.repeat(32) };
-  const choose = (given: typeof weights | null) =>
-    ({ audio: null, video: { architecture: 'resnet18', weights: given } }) as const;
-
-  it('freezes given weights in the small preset and trains a probe of them, with many cheap steps', () => {
-    const recipe = makeRecipe({ preset: 'small', extractors: choose(weights) }, 6);
-    expect(recipe.freeze).toBe('video');
-    expect(STAGES.map((stage) => frozenIn(stage, recipe))).toEqual([[], ['video'], ['video']]);
-    expect(recipe.phases.video.epochs).toBeGreaterThan(PRESETS.small.phases.video.epochs);
-    expect(recipe.phases.audio).toEqual(PRESETS.small.phases.audio);
-    const lively = makeRecipe({ preset: 'small', extractors: choose(weights), freeze: 'none' }, 6);
-    expect(STAGES.flatMap((stage) => frozenIn(stage, lively))).toEqual([]);
-    expect(lively.phases.video.optimizer.learningRate).toBe(1e-4);
-  });
-
-  it('trains random weights first, whatever is frozen', () => {
-    const usual = makeRecipe({ preset: 'small', extractors: choose(null) }, 6);
-    expect(usual.freeze).toBe('none');
-    expect(usual.phases).toEqual(makeRecipe({ preset: 'small' }, 6).phases);
-    const later = makeRecipe({ preset: 'small', freeze: 'both', extractors: choose(null) }, 6);
-    expect(STAGES.map((stage) => frozenIn(stage, later))).toEqual([[], [], ['audio', 'video']]);
-  });
-
-  it("leaves the paper's recipe as it is", () => {
-    const paper = makeRecipe({ preset: 'paper', extractors: choose(weights) }, 8646);
-    expect(paper.freeze).toBe('none');
-    expect(paper.phases).toEqual(PRESETS.paper.phases);
-  });
-
-  it('comes back from config.json; older ones have none, foreign ones are refused', () => {
-    const recipe = makeRecipe({ preset: 'small', extractors: choose(weights) }, 6);
-    expect(checkRecipe(JSON.parse(JSON.stringify(recipe)))).toEqual(recipe);
-    const { extractors, ...older } = recipe;
-    expect(checkRecipe(older).extractors).toEqual({ audio: null, video: null });
-    const withVideo = (video: unknown) => ({ ...recipe, extractors: { ...extractors, video } });
-    expect(() => checkRecipe(withVideo({ architecture: 'vgg', weights: null }))).toThrow(
-      'extractors.video.architecture is "vgg"',
-    );
-    expect(() => checkRecipe(withVideo({ architecture: 'resnet18', weights: { file: 'x' } }))).toThrow(
-      "extractors.video.weights is not a file's path with its SHA-256",
-    );
-  });
-
-  it('decides what pictures are normalised by', () => {
-    const squeezenet = pictureInput('small', { audio: null, video: 'squeezenet1_1' });
-    expect(squeezenet).toMatchObject({ size: 224, mean: [0, 0, 0], std: [1, 1, 1] });
-    expect(pictureInput('small').size).toBe(PRESETS.small.imageSize);
-    expect(pictureInput('paper')).toEqual(pictureInput('paper', { audio: null, video: 'densenet161' }));
-    expect(() => pictureInput('small', { audio: null, video: 'fcnn' })).toThrow(
-      'fcnn is a net for sounds: it cannot be the video extractor',
-    );
-  });
-});
-
 describe('run folder', () => {
-  const recipe = makeRecipe({ preset: 'small', seed: 7 }, 40);
+  const recipe = makeRecipe({ ...preset('small'), seed: 7 }, { fcnn: null, densenet: null }, 40);
 
   it('gives back what it was made with and refuses a second run', async () => {
     const path = join(folder, 'a');
     await createRun(path, { data: '/data', recipe });
-    expect((await openRun(path)).config).toEqual({ version: 1, data: '/data', recipe });
+    expect((await openRun(path)).config).toEqual({ version: 2, data: '/data', recipe });
     await expect(createRun(path, { data: '/data', recipe })).rejects.toThrow('already holds a run');
   });
 
@@ -118,7 +41,7 @@ describe('run folder', () => {
     await createRun(path, { data: '/data', recipe });
     await writeFile(
       join(path, 'config.json'),
-      JSON.stringify({ version: 1, data: '', recipe: { ...recipe, seed: -1 } }),
+      JSON.stringify({ version: 2, data: '', recipe: writeRecipe({ ...recipe, seed: -1 }) }),
     );
     await expect(openRun(path)).rejects.toThrow("config.json is not a run's configuration: seed is -1");
     await writeFile(join(path, 'config.json'), '{');
@@ -129,7 +52,6 @@ describe('run folder', () => {
     const parent = join(folder, 'runs');
     await expect(newestRun(parent)).rejects.toThrow('there is no finished run');
     for (const name of ['small-1', 'small-2']) await createRun(join(parent, name), { data: '/data', recipe });
-    await writeFile(runFiles(join(parent, 'small-1')).weights('joint'), '');
     await writeFile(runFiles(join(parent, 'small-1')).results, '{}');
     expect((await newestRun(parent)).path).toBe(join(parent, 'small-1'));
     expect((await newestUnfinishedRun(parent)).path).toBe(join(parent, 'small-2'));

@@ -1,7 +1,7 @@
-import { Linear } from '../../nn/layers/linear.ts';
-import { Layer } from '../../nn/module.ts';
-import { relu } from '../../tensor/ops/unary.ts';
-import type { Tensor } from '../../tensor/graph/tensor.ts';
+import { Linear } from '../../../nn/layers/linear.ts';
+import { Layer } from '../../../nn/module.ts';
+import { relu } from '../../../tensor/ops/unary.ts';
+import type { Tensor } from '../../../tensor/graph/tensor.ts';
 
 /** Linear layers to 512, 128, 64 and the classes with ReLU between: from embeddings [N, inputs] to logits [N, classes]. */
 export class FusionMlp extends Layer {

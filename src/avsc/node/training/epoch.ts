@@ -1,0 +1,117 @@
+// One epoch of a stage: steps in flight, records, checkpoints.
+
+import type { StageSpec } from '../../experiment/experiment.ts';
+import type { Schedule } from '../../../nn/schedule.ts';
+import type { EpochRecord } from '../../training/records.ts';
+import type { Trainer } from '../../training/trainer.ts';
+import { inputPlan } from '../runs/stage-sources.ts';
+import type { Batch, Loader } from '../data/loader.ts';
+import { writeCheckpoint, type Position } from '../runs/checkpoint.ts';
+import { measurePredictions, predictAll } from '../runs/evaluate.ts';
+import type { Run } from './run.ts';
+
+/** Steps in flight: the next step waits for the loss of the oldest. */
+const IN_FLIGHT = 3;
+
+interface Loaders {
+  readonly loader: Loader;
+  readonly validation: Loader | null;
+}
+
+/** Trains to the end of the current epoch, measures and saves; returns the beginning of the next epoch. */
+export async function runEpoch(
+  run: Run,
+  stage: StageSpec,
+  trainer: Trainer,
+  { loader, validation }: Loaders,
+  schedule: Schedule,
+  from: Position,
+): Promise<Position> {
+  const { device, folder, log, timings, signal, events } = run;
+  const { epoch } = from;
+  const { recipe } = folder.config;
+  const { batchSize } = recipe;
+  const started = performance.now();
+  let waiting = 0;
+  let position = from;
+  const pending: (() => Promise<void>)[] = [];
+  const settle = async (left: number): Promise<void> => {
+    while (pending.length > left) await pending.shift()?.();
+  };
+  const batches = loader.batches(epoch, from.step);
+  const next = async (): Promise<Batch | undefined> => {
+    const asked = performance.now();
+    const { value } = await batches.next();
+    waiting += performance.now() - asked;
+    return value ?? undefined;
+  };
+  try {
+    for (let batch = await next(); batch !== undefined; batch = await next()) {
+      const { step } = batch;
+      const lr = schedule(epoch - 1 + step / loader.steps);
+      // Random numbers depend on the number of the step alone, not on other work of the device.
+      device.randomStep = from.totalSteps + step - from.step;
+      const keys = batch.rowSamples.map((sample) => sample?.key ?? null);
+      const loss = (await trainer.step({ ...batch, keys }, batchSize, lr)).item();
+      loss.catch(() => undefined); // The rejection is handled where `pending` is awaited.
+      pending.push(async () => {
+        const value = await loss;
+        if (!Number.isFinite(value)) throw new Error(divergence(stage, epoch, step + 1, value));
+        log.append({ kind: 'step', stage: stage.id, epoch, step: step + 1, lr, loss: value });
+        position = {
+          ...position,
+          step: step + 1,
+          totalSteps: position.totalSteps + 1,
+          lossSum: position.lossSum + value,
+          recordBytes: log.bytes,
+        };
+        events.onStep?.((epoch - 1) * loader.steps + step + 1, value);
+      });
+      await settle(IN_FLIGHT - 1);
+      const due = (step + 1) % run.saveEvery === 0 && step + 1 < loader.steps;
+      if (due || signal.aborted) {
+        await settle(0);
+        await save(run, trainer, position);
+        signal.throwIfAborted();
+      }
+    }
+    await settle(0);
+  } finally {
+    pending.length = 0;
+    await batches.return();
+  }
+  const seconds = (performance.now() - started) / 1000;
+  const plan = inputPlan(recipe, stage, 'evaluation');
+  const metrics = validation && measurePredictions(await predictAll(device, trainer.model, plan, validation));
+  const record: EpochRecord = {
+    kind: 'epoch',
+    stage: stage.id,
+    epoch,
+    loss: position.lossSum / loader.steps,
+    ...(metrics && { validation: { accuracy: metrics.accuracy.macro, logLoss: metrics.logLoss } }),
+  };
+  log.append(record);
+  timings.append({
+    stage: stage.id,
+    epoch,
+    seconds,
+    steps: loader.steps - from.step,
+    waiting: waiting / 1000,
+  });
+  events.onEpoch?.(record);
+  const end = { ...position, epoch: epoch + 1, step: 0, lossSum: 0, recordBytes: log.bytes };
+  await save(run, trainer, end);
+  signal.throwIfAborted();
+  return end;
+}
+
+async function save({ files, log }: Run, trainer: Trainer, position: Position): Promise<void> {
+  const [model, optimizer] = await Promise.all([trainer.model.net.stateDict(), trainer.optimizerState()]);
+  log.flush();
+  await writeCheckpoint(files.checkpoint, { position, model, optimizer });
+}
+
+function divergence({ id, model }: StageSpec, epoch: number, step: number, loss: number): string {
+  const option = model.kind === 'joint' ? '--lr' : '--lr-unimodal';
+  return `the ${id} model's loss became ${loss} in epoch ${epoch}, step ${step}: train with a smaller ${option}`;
+}

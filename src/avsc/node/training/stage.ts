@@ -1,0 +1,105 @@
+// One stage of a run: its model, its batches, its epochs, its weights.
+
+import { randomStream } from '../../dataset/random.ts';
+import type { StageSpec } from '../../experiment/experiment.ts';
+import { scheduleOf } from '../../experiment/presets.ts';
+import { writeSafetensors } from '../../../nn/checkpoint/safetensors/file.ts';
+import { writeFileAtomic } from '../../../node/files.ts';
+import { manualSeed } from '../../../tensor/graph/random.ts';
+import { createModel, freezeParts, type SceneModel } from '../../training/model.ts';
+import { createTrainer } from '../../training/trainer.ts';
+import { makeExtras } from '../data/extras.ts';
+import { createLoader, type Loader } from '../data/loader.ts';
+import type { PreparedClip } from '../data/prepare.ts';
+import type { Checkpoint, Position } from '../runs/checkpoint.ts';
+import { weightsFile } from '../runs/folder.ts';
+import { loadInitialWeights } from '../runs/load.ts';
+import { evaluationLoader } from '../runs/measure.ts';
+import { inputPlan, stageSources } from '../runs/stage-sources.ts';
+import { runEpoch } from './epoch.ts';
+import { measureContext, type Run } from './run.ts';
+
+/** Trains one stage from `from` on and writes its weights. */
+export async function runStage(
+  run: Run,
+  stage: StageSpec,
+  from: Position,
+  saved?: Checkpoint,
+): Promise<void> {
+  const { device, folder, clips, events } = run;
+  const { recipe } = folder.config;
+  const file = weightsFile(folder, stage.id);
+  if (saved === undefined && (await run.shared?.take(stage, file))) {
+    events.onShared?.(stage.id);
+    return;
+  }
+  // A stage draws numbers of its own, whatever other stages the experiment has.
+  manualSeed(Math.floor(randomStream(recipe.seed, 'stage', stage.id)() * 2 ** 32));
+  const model = createModel(recipe, stage);
+  freezeParts(model, stage);
+  if (saved && saved.model.size > 0) model.net.loadStateDict(saved.model);
+  else await loadInitialWeights(folder, stage, model);
+  model.net.to(device);
+  const plan = inputPlan(recipe, stage, 'training');
+  const trainer = createTrainer(device, model, stage.optimizer, plan);
+  try {
+    if (saved && saved.optimizer.size > 0) trainer.loadOptimizerState(saved.optimizer);
+    const loader = await trainingLoader(run, stage, model);
+    const validation =
+      clips.validation.length > 0
+        ? await evaluationLoader(measureContext(run), stage, model, clips.validation)
+        : null;
+    events.onStage?.(stage.id, {
+      steps: stage.epochs * loader.steps,
+      parameters: model.net.parameterCount(),
+      trained: trainedCount(model),
+    });
+    const schedule = scheduleOf(stage);
+    let position = from;
+    while (position.epoch <= stage.epochs)
+      position = await runEpoch(run, stage, trainer, { loader, validation }, schedule, position);
+    const metadata = new Map([
+      ['experiment', recipe.name],
+      ['model', stage.id],
+    ]);
+    await writeFileAtomic(file, writeSafetensors(await model.net.stateDict(), metadata));
+    await run.shared?.keep(stage, file);
+    events.onStageEnd?.();
+  } finally {
+    trainer.dispose();
+    model.net.dispose();
+  }
+}
+
+/** Shuffled batches of the training clips and of the extra clips made from them. */
+async function trainingLoader(run: Run, stage: StageSpec, model: SceneModel): Promise<Loader> {
+  const { folder, clips, cache, signal, events } = run;
+  const { recipe } = folder.config;
+  const { extraClips, mixup } = stage.augmentation;
+  const extras: readonly PreparedClip[] =
+    extraClips === null
+      ? []
+      : await makeExtras(clips.train, extraClips, recipe.seed, {
+          cache,
+          signal,
+          onProgress: (done, total) => events.onExtras?.(done, total),
+        });
+  const all = [...clips.train, ...extras];
+  const plan = inputPlan(recipe, stage, 'training');
+  const sources = await stageSources(model, all, plan, { ...measureContext(run), stage });
+  const { stepsPerEpoch } = recipe.limits;
+  return createLoader(all, {
+    batchSize: recipe.batchSize,
+    shuffle: { seed: recipe.seed },
+    sources,
+    size: recipe.imageSize,
+    ...(mixup && { mixup }),
+    ...(stepsPerEpoch !== null && { maxSamples: stepsPerEpoch * recipe.batchSize }),
+  });
+}
+
+/** Number of elements in the parameters that are not frozen. */
+function trainedCount({ net }: SceneModel): number {
+  const trained = net.parameters().filter(({ requiresGrad }) => requiresGrad);
+  return trained.reduce((sum, { numel }) => sum + numel, 0);
+}
