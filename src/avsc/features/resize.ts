@@ -12,12 +12,12 @@ interface Taps {
   readonly weights: Int32Array;
 }
 
-/** A picture of any size in memory: `channels` bytes per pixel, the first three of which are R, G and B. */
+/** A picture of any size in memory: `channels` bytes per pixel, the first three of which are R, G and B; or RGB plane by plane. */
 export interface Pixels {
   readonly data: Uint8Array;
   readonly width: number;
   readonly height: number;
-  readonly channels: number;
+  readonly channels: number | 'planes';
 }
 
 /**
@@ -25,7 +25,7 @@ export interface Pixels {
  * Throws a RangeError if a size is no positive integer or the number of bytes is not that of the picture's size.
  */
 export function squashPicture(pixels: Pixels, side: number, size = side): Uint8Array<ArrayBuffer> {
-  const { data, width, height, channels } = pixels;
+  const { width, height } = pixels;
   for (const number of [width, height, side, size]) {
     if (!Number.isInteger(number) || number < 1 || size > side) {
       throw new RangeError(
@@ -33,20 +33,47 @@ export function squashPicture(pixels: Pixels, side: number, size = side): Uint8A
       );
     }
   }
-  if (channels < 3 || data.length !== width * height * channels) {
+  const start = Math.round((side - size) / 2);
+  return resizePixels(pixels, tapsOf(width, side, start, size), tapsOf(height, side, start, size));
+}
+
+/** Squashes a picture to width x height pixels, as RGB bytes [3, height, width]. Throws as `squashPicture` does. */
+export function squashTo(pixels: Pixels, width: number, height: number): Uint8Array<ArrayBuffer> {
+  for (const number of [pixels.width, pixels.height, width, height]) {
+    if (!Number.isInteger(number) || number < 1)
+      throw new RangeError(
+        `a picture of ${pixels.width} x ${pixels.height} cannot become ${width} x ${height}`,
+      );
+  }
+  return resizePixels(pixels, tapsOf(pixels.width, width), tapsOf(pixels.height, height));
+}
+
+/** The columns first, then the rows, each pass rounded to bytes. */
+function resizePixels(
+  { data, width, height, channels }: Pixels,
+  columns: readonly Taps[],
+  rows: readonly Taps[],
+): Uint8Array<ArrayBuffer> {
+  const planar = channels === 'planes';
+  const stride = planar ? 1 : channels;
+  if ((!planar && channels < 3) || data.length !== width * height * (planar ? 3 : channels)) {
     throw new RangeError(`${width} x ${height} pixels of ${channels} bytes are not ${data.length} bytes`);
   }
-  const start = Math.round((side - size) / 2);
-  const columns = tapsOf(width, side).slice(start, start + size);
-  const rows = tapsOf(height, side).slice(start, start + size);
-  const result = new Uint8Array(3 * size * size);
-  const line = new Uint8Array(height);
+  const result = new Uint8Array(3 * rows.length * columns.length);
+  // One line of the picture after its columns were weighed, of as many rows as the result needs.
+  const lines = new Uint8Array(height * columns.length);
   for (let channel = 0; channel < 3; channel++) {
-    columns.forEach((column, x) => {
-      for (let y = 0; y < height; y++)
-        line[y] = weigh(data, y * width * channels + channel, channels, column);
-      rows.forEach((row, y) => (result[(channel * size + y) * size + x] = weigh(line, 0, 1, row)));
-    });
+    const first = planar ? channel * width * height : channel;
+    for (let y = 0; y < height; y++) {
+      const start = first + y * width * stride;
+      for (let x = 0; x < columns.length; x++)
+        lines[y * columns.length + x] = weigh(data, start, stride, columns[x] as Taps);
+    }
+    for (let y = 0; y < rows.length; y++) {
+      const at = (channel * rows.length + y) * columns.length;
+      for (let x = 0; x < columns.length; x++)
+        result[at + x] = weigh(lines, x, columns.length, rows[y] as Taps);
+    }
   }
   return result;
 }
@@ -60,12 +87,12 @@ function weigh(source: Uint8Array, start: number, stride: number, { from, weight
   return Math.min(255, sum >> PRECISION);
 }
 
-/** The taps of each pixel when a line of `count` pixels is resized to `to` pixels. */
-function tapsOf(count: number, to: number): Taps[] {
+/** The taps of the pixels from `start` on, `kept` of them, when a line of `count` pixels is resized to `to` pixels. */
+function tapsOf(count: number, to: number, start = 0, kept = to): Taps[] {
   const scale = count / to;
   const support = Math.max(scale, 1);
-  return Array.from({ length: to }, (_, i) => {
-    const centre = (i + 0.5) * scale;
+  return Array.from({ length: kept }, (_, i) => {
+    const centre = (start + i + 0.5) * scale;
     const from = Math.max(0, Math.trunc(centre - support + 0.5));
     const until = Math.min(count, Math.trunc(centre + support + 0.5));
     const triangle = Array.from({ length: until - from }, (_, k) =>

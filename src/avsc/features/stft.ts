@@ -1,4 +1,4 @@
-// Short-time Fourier transform: periodic Hann window, centred frames, reflect padding, power spectrum.
+// Short-time Fourier transform: periodic Hann window, centered frames, power spectrum.
 
 import FFT from 'fft.js';
 
@@ -12,9 +12,14 @@ export class PowerSpectrogram {
   readonly #window: Float64Array;
   readonly #frame: Float64Array;
   readonly #spectrum: Float64Array;
+  readonly #padding: 'reflect' | 'zeros';
 
-  /** `fftSize` is a power of two and the window's length; `hop` samples lie between frames. */
-  constructor(fftSize: number, hop: number) {
+  /**
+   * `fftSize` is a power of two and the window's length; `hop` samples lie between frames. `padding` is what lies beyond the
+   * signal's ends: its mirror image without the sample at the edge (default), or zeros.
+   */
+  constructor(fftSize: number, hop: number, padding: 'reflect' | 'zeros' = 'reflect') {
+    this.#padding = padding;
     this.fftSize = fftSize;
     this.hop = hop;
     this.bins = fftSize / 2 + 1;
@@ -34,7 +39,7 @@ export class PowerSpectrogram {
 
   /**
    * Writes |X[k]|^2 of one frame, k = 0 .. fftSize / 2, into `power` of length `bins`.
-   * The signal must be longer than fftSize / 2, or it could not be mirrored at its ends.
+   * To be mirrored at its ends, a signal must be longer than fftSize / 2.
    */
   frame(signal: Float32Array, index: number, power: Float64Array): void {
     const frame = this.#frame;
@@ -44,6 +49,8 @@ export class PowerSpectrogram {
     const last = signal.length - 1;
     if (start >= 0 && start + size <= signal.length) {
       for (let i = 0; i < size; i++) frame[i] = (signal[start + i] as number) * (window[i] as number);
+    } else if (this.#padding === 'zeros') {
+      for (let i = 0; i < size; i++) frame[i] = (signal[start + i] ?? 0) * (window[i] as number);
     } else {
       for (let i = 0; i < size; i++) {
         const at = Math.abs(start + i);

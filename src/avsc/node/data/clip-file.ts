@@ -1,150 +1,128 @@
-// A decoded clip on disk: a header, then one record per second, so that one read gets any second.
+// A prepared clip on disk: its sound as integers of the file it came from, and the two frames of each second as RGB bytes.
 //
-//   magic "WLCLIP01" | seconds u32 | size u32 | crc32 of each record, u32 each | crc32 of all before, u32
-//   then per second: features f32 [6, 128, 39], pictures u8 [2, 3, size, size]        (little endian)
+// A record file (records.ts) of one record a second: sound [2, 48000] of the header's format, then pictures u8 [2, 3, height, width].
+// Tags: format of the sound (0 i16, 1 i24 packed in 3 bytes, 2 f32), height, width, 0. A clip without pictures has height 0. Little endian.
 
-import { open, stat, type FileHandle } from 'node:fs/promises';
-import { crc32 } from 'node:zlib';
-import { FEATURE_CHANNELS, FRAMES_PER_SECOND, MELS } from '../../features/logmel.ts';
-import { writeFileAtomic } from '../../../node/files.ts';
-import { FRAME_TIMES } from './media.ts';
+import { open } from 'node:fs/promises';
+import { SAMPLE_RATE, type Stereo } from '../../audio/clip.ts';
+import { frameBytes, openRecords, readPart, writeRecords, type RecordFile } from './records.ts';
+import { decodeSamples, encodeSamples, formatOf, SAMPLE_BYTES, SOUND_FORMATS } from './samples.ts';
+import type { SoundFormat } from './samples.ts';
 
-/** Values of the features of one second, [6, 128, 39]. */
-export const AUDIO_VALUES = FEATURE_CHANNELS * MELS * FRAMES_PER_SECOND;
-/** Pictures of one second. */
-const FRAMES = FRAME_TIMES.length;
+export const CLIP_MAGIC = 'WLCLIP02';
 
-const MAGIC = 'WLCLIP01';
-const FIXED_BYTES = MAGIC.length + 8;
-const MAX_SECONDS = 3600;
+/** Position of a record's parts. */
+export const SOUND_PART = 0;
+export const PICTURES_PART = 1;
 
-/** One second of a clip. */
-export interface Second {
-  /** Log-mel features [6, 128, 39]. */
-  readonly audio: Float32Array;
-  /** RGB bytes [2, 3, size, size]. */
-  readonly frames: Uint8Array;
+/** A picture may not be larger than the store's largest (STORED_SIDE), with room for later versions. */
+const MAX_SIDE = 4096;
+
+/** Pictures of a clip: RGB bytes [seconds, 2, 3, height, width]. */
+export interface StoredPictures {
+  readonly height: number;
+  readonly width: number;
+  readonly data: Uint8Array;
 }
 
-/** Header of a decoded clip. */
+/** Header of a prepared clip. */
 export interface ClipFile {
   readonly path: string;
   readonly seconds: number;
-  readonly size: number;
-  readonly checksums: Uint32Array;
+  readonly format: SoundFormat;
+  /** Size of the pictures; 0 x 0 if there are none. */
+  readonly height: number;
+  readonly width: number;
+  readonly records: RecordFile;
 }
 
-/** Bytes of the pictures of one second, [2, 3, size, size]. */
-export function frameBytes(size: number): number {
-  return FRAMES * 3 * size * size;
+/** Bytes of the sound of one second. */
+export function soundBytes(format: SoundFormat): number {
+  return 2 * SAMPLE_RATE * SAMPLE_BYTES[format];
 }
 
-/** Writes all seconds of a clip atomically. Throws a StorageError if writing fails. */
-export async function writeClipFile(path: string, size: number, seconds: readonly Second[]): Promise<void> {
-  const pieces = seconds.flatMap(({ audio, frames }) => [bytesOf(audio), frames]);
-  const header = new Uint8Array(headerBytes(seconds.length));
-  const view = new DataView(header.buffer);
-  header.set(new TextEncoder().encode(MAGIC));
-  view.setUint32(8, seconds.length, true);
-  view.setUint32(12, size, true);
-  seconds.forEach((second, i) => view.setUint32(FIXED_BYTES + 4 * i, checksum(second), true));
-  const end = header.length - 4;
-  view.setUint32(end, crc32(header.subarray(0, end)), true);
-  await writeFileAtomic(path, [header, ...pieces]);
+/** Writes a clip atomically: its seconds of sound, in the smallest format that keeps every bit, and its pictures. Throws a StorageError. */
+export async function writeClipFile(
+  path: string,
+  seconds: readonly Stereo[],
+  pictures: StoredPictures | null,
+): Promise<void> {
+  const format = formatOf(seconds.flat());
+  const { height, width } = pictures ?? { height: 0, width: 0 };
+  const bytes = frameBytes(height, width);
+  const records = seconds.map(([left, right], i) => {
+    const sound = new Uint8Array(soundBytes(format));
+    encodeSamples(left, format, sound.subarray(0, sound.length / 2));
+    encodeSamples(right, format, sound.subarray(sound.length / 2));
+    return pictures ? [sound, pictures.data.subarray(i * bytes, (i + 1) * bytes)] : [sound];
+  });
+  const tags = [SOUND_FORMATS.indexOf(format), height, width, 0] as const;
+  const parts = pictures ? [soundBytes(format), bytes] : [soundBytes(format)];
+  await writeRecords(path, { magic: CLIP_MAGIC, tags, parts }, records);
 }
 
 /** Reads and checks the header and the file's length. Throws, naming the file, if either is damaged or missing. */
 export async function openClipFile(path: string): Promise<ClipFile> {
-  return withFile(path, async (file) => {
-    const fixed = await readBytes(file, path, 0, FIXED_BYTES);
-    const seconds = new DataView(fixed.buffer).getUint32(8, true);
-    const size = new DataView(fixed.buffer).getUint32(12, true);
-    const magic = String.fromCharCode(...fixed.subarray(0, MAGIC.length));
-    if (magic !== MAGIC || seconds < 1 || seconds > MAX_SECONDS || size < 1 || size > 4096) {
-      throw damaged(path, 'its header is not one of a decoded clip');
+  const records = await openRecords(path, CLIP_MAGIC);
+  const [code, height, width] = records.tags;
+  const format = SOUND_FORMATS[code];
+  const pictures = records.parts[PICTURES_PART];
+  const fits =
+    format !== undefined &&
+    records.parts[SOUND_PART] === soundBytes(format) &&
+    height <= MAX_SIDE &&
+    width <= MAX_SIDE &&
+    (pictures === undefined ? height === 0 : height > 0 && pictures === frameBytes(height, width));
+  if (!fits) throw new Error(`the prepared ${path} is damaged (sizes of its records): remove it`);
+  return { path, seconds: records.records, format, height, width, records };
+}
+
+/** One second of sound, in [-1, 1]. Throws, naming the file, if its checksum is wrong. */
+export async function readSound(clip: ClipFile, second: number): Promise<Stereo> {
+  return (await readSounds(clip, second, second + 1))[0] as Stereo;
+}
+
+/** Seconds [from, to) of sound. */
+export async function readSounds(clip: ClipFile, from = 0, to = clip.seconds): Promise<Stereo[]> {
+  return withHandle(clip, async (read) => {
+    const bytes = new Uint8Array(soundBytes(clip.format));
+    const seconds: Stereo[] = [];
+    for (let second = from; second < to; second++) {
+      await read(second, SOUND_PART, bytes);
+      const values = new Float32Array(2 * SAMPLE_RATE);
+      decodeSamples(bytes, clip.format, values);
+      seconds.push([values.subarray(0, SAMPLE_RATE), values.subarray(SAMPLE_RATE)]);
     }
-    const header = await readBytes(file, path, 0, headerBytes(seconds));
-    const view = new DataView(header.buffer);
-    const end = header.length - 4;
-    if (crc32(header.subarray(0, end)) !== view.getUint32(end, true)) {
-      throw damaged(path, "its header's checksum is wrong");
-    }
-    const expected = header.length + seconds * recordBytes(size);
-    const found = (await stat(path)).size;
-    if (found !== expected) throw damaged(path, `it has ${found} bytes, its header says ${expected}`);
-    const checksums = Uint32Array.from({ length: seconds }, (_, i) =>
-      view.getUint32(FIXED_BYTES + 4 * i, true),
-    );
-    return { path, seconds, size, checksums };
+    return seconds;
   });
 }
 
-/** Reads one second of a clip. Throws, naming the file, if its checksum is wrong. */
-export async function readSecond(clip: ClipFile, second: number): Promise<Second> {
-  return withFile(clip.path, (file) => readFrom(file, clip, second));
-}
-
-/** Reads every second of a clip once and throws, naming the file, if one is damaged. */
-export async function verifyClipFile(clip: ClipFile): Promise<void> {
-  await withFile(clip.path, async (file) => {
-    for (let second = 0; second < clip.seconds; second++) await readFrom(file, clip, second);
-  });
-}
-
-async function readFrom(file: FileHandle, clip: ClipFile, second: number): Promise<Second> {
-  if (!Number.isInteger(second) || second < 0 || second >= clip.seconds) {
-    throw new RangeError(`${clip.path} has ${clip.seconds} seconds, second ${second} was asked for`);
-  }
-  const length = recordBytes(clip.size);
-  const record = await readBytes(file, clip.path, headerBytes(clip.seconds) + second * length, length);
-  if (crc32(record) !== clip.checksums[second]) {
-    throw damaged(clip.path, `the checksum of second ${second} is wrong`);
-  }
-  return {
-    audio: new Float32Array(record.buffer, 0, AUDIO_VALUES),
-    frames: record.subarray(AUDIO_VALUES * 4),
-  };
-}
-
-async function withFile<T>(path: string, use: (file: FileHandle) => Promise<T>): Promise<T> {
-  const file = await open(path);
-  try {
-    return await use(file);
-  } finally {
-    await file.close();
-  }
-}
-
-async function readBytes(
-  file: FileHandle,
-  path: string,
-  position: number,
-  length: number,
+/** Pictures of seconds [from, to), RGB bytes [to - from, 2, 3, height, width]. Throws, naming the file, if there are none or a checksum is wrong. */
+export async function readPictures(
+  clip: ClipFile,
+  from = 0,
+  to = clip.seconds,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = new Uint8Array(length);
-  const { bytesRead } = await file.read(bytes, 0, length, position);
-  if (bytesRead < length) throw damaged(path, `it ends after ${position + bytesRead} bytes`);
-  return bytes;
+  const bytes = frameBytes(clip.height, clip.width);
+  if (bytes === 0) throw new Error(`the prepared ${clip.path} has no pictures`);
+  return withHandle(clip, async (read) => {
+    const data = new Uint8Array((to - from) * bytes);
+    for (let second = from; second < to; second++) {
+      const at = (second - from) * bytes;
+      await read(second, PICTURES_PART, data.subarray(at, at + bytes));
+    }
+    return data;
+  });
 }
 
-function damaged(path: string, reason: string): Error {
-  return new Error(
-    `the decoded clip ${path} is damaged (${reason}): run "wavelight prepare" again to remake it`,
-  );
-}
-
-function checksum({ audio, frames }: Second): number {
-  return crc32(frames, crc32(bytesOf(audio)));
-}
-
-function headerBytes(seconds: number): number {
-  return FIXED_BYTES + 4 * seconds + 4;
-}
-
-function recordBytes(size: number): number {
-  return AUDIO_VALUES * 4 + frameBytes(size);
-}
-
-function bytesOf(values: Float32Array): Uint8Array {
-  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+async function withHandle<T>(
+  { path, records }: ClipFile,
+  use: (read: (second: number, part: number, out: Uint8Array) => Promise<void>) => Promise<T>,
+): Promise<T> {
+  const handle = await open(path);
+  try {
+    return await use((second, part, out) => readPart(handle, records, second, part, out));
+  } finally {
+    await handle.close();
+  }
 }

@@ -9,9 +9,10 @@ import type { Device } from '../../../tensor/device.ts';
 import type { TypedArray } from '../../../tensor/graph/dtype.ts';
 import { normalisePictures, type PictureInput } from '../../features/pictures.ts';
 import { embed, type Extractor, type Modality } from '../../models/joint.ts';
-import { inputsOf } from '../../training/model.ts';
-import { AUDIO_VALUES, frameBytes, openClipFile, readSecond, type ClipFile } from './clip-file.ts';
+import { SOUND_INPUTS, type InputName } from '../../features/inputs.ts';
+import { inputBytes } from './derive.ts';
 import { hasEmbeddings, readEmbedding, writeEmbeddings } from './embedding-file.ts';
+import { InputReader, openInput, sourcePath, type InputSource } from './input-source.ts';
 import { removeStale, type PreparedClip } from './prepare.ts';
 
 /** Embeddings of the samples of some clips. */

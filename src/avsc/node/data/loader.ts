@@ -1,68 +1,78 @@
-// Batches of one-second samples from the decoded clips, read ahead so that the device does not wait.
+// Batches of one-second samples from the prepared clips, read ahead so that the device does not wait.
 
 import { SCENES } from '../../dataset/scenes.ts';
 import { permutation, randomStream } from '../../dataset/random.ts';
-import { normalisePictures, type PictureInput } from '../../features/pictures.ts';
+import type { InputName, SoundInputName } from '../../features/inputs.ts';
 import { MODALITIES, type Modality } from '../../models/joint.ts';
-import { IMAGENET_INPUT } from '../../weights/architectures.ts';
-import { AUDIO_VALUES, frameBytes, openClipFile, readSecond, type ClipFile } from './clip-file.ts';
+import { inputBytes } from './derive.ts';
 import type { EmbeddingTable } from './embeddings.ts';
+import { InputReader, openInput, sourcePath, type InputSource } from './input-source.ts';
+import { mapLimited } from './limit.ts';
+import { drawMix, partnerRows, type Mixup, type SampleMix } from './mixup.ts';
 import type { PreparedClip } from './prepare.ts';
 
 /** One second of one clip. */
 export interface Sample {
   readonly clip: PreparedClip;
   readonly second: number;
+  /** u32 hash of the clip's name and the second: the key of the sample's random numbers. */
+  readonly key: number;
 }
 
-/**
- * One batch of B samples. The arrays are reused: they are valid until the next batch is requested.
- */
-export interface Batch {
+/** B samples in the first rows, then the M partners that they are mixed with. */
+export interface BatchRows {
+  /** Inputs [B + M, ...] by name: sound f32, frames RGB bytes [B + M, 2, 3, S, S], which begin a buffer of their own. */
+  readonly inputs: Readonly<Partial<Record<SoundInputName, Float32Array<ArrayBuffer>>>> & {
+    readonly frames?: Uint8Array<ArrayBuffer>;
+  };
+  /** Embeddings [B + M, features] of the modalities whose source is an EmbeddingTable. */
+  readonly embeddings: Readonly<Partial<Record<Modality, Float32Array<ArrayBuffer>>>>;
+}
+
+/** One batch. The arrays are reused: they are valid until the next batch is requested. */
+export interface Batch extends BatchRows {
+  readonly epoch: number;
   /** Index within the epoch. */
   readonly step: number;
-  /** Number of samples. The remaining rows up to B are zeros, which only occurs in the last batch of an evaluation. */
+  /** Number of samples. The rest of the B rows is zeros, which only occurs in the last batch of an evaluation. */
   readonly count: number;
-  /** Log-mel features [B, 6, 128, 39]; empty if they are not read. */
-  readonly audio: Float32Array<ArrayBuffer>;
-  /** Normalised RGB pictures [B, 2, 3, size, size]; empty if they are not read. */
-  readonly frames: Float32Array<ArrayBuffer>;
-  /** Embeddings [B, features] of the modalities whose source is an EmbeddingTable. */
-  readonly embeddings: Readonly<Partial<Record<Modality, Float32Array<ArrayBuffer>>>>;
-  /** One-hot labels [B, 10]; zeros if a clip has no label. */
+  /** B + M. */
+  readonly rows: number;
+  /** Soft labels [B, 10], mixed already; zeros if a clip has no label. */
   readonly labels: Float32Array<ArrayBuffer>;
-  /** Class indices [B]; -1 if a clip has no label. */
+  /** Class indices [B] of the samples themselves; -1 if a clip has no label. */
   readonly classes: Int32Array<ArrayBuffer>;
   /** The `count` samples, in order. */
   readonly samples: readonly Sample[];
+  /** The sample in each of the B + M rows; null for a row of zeros: padding, or a partner's row that is not used. */
+  readonly rowSamples: readonly (Sample | null)[];
+  /** Row of the partner of each of the B samples, its own if it is not mixed, and its own share in the mix; null without mixup. */
+  readonly mix: {
+    readonly partner: Int32Array<ArrayBuffer>;
+    readonly ratio: Float32Array<ArrayBuffer>;
+  } | null;
 }
 
-/** Changes one sample in place, before its pictures are normalised: features [6, 128, 39], RGB bytes [2, 3, S, S]. */
-type SampleTransform = (
-  audio: Float32Array,
-  frames: Uint8Array,
-  key: { readonly epoch: number; readonly index: number },
-) => void;
-
-/** Contents of a batch for one modality: the input of its extractor, its embeddings, or nothing. */
-type Source = 'input' | 'nothing' | EmbeddingTable;
+/** Contents of a batch for one modality: an input of its net, embeddings, or nothing. */
+export type Source = InputName | 'nothing' | EmbeddingTable;
 
 export type Sources = Readonly<Record<Modality, Source>>;
 
-interface LoaderOptions {
+export interface LoaderOptions {
   readonly batchSize: number;
   /** Shuffles the samples each epoch from the seed. Default: the order of the clips, for evaluation. */
   readonly shuffle?: { readonly seed: number };
   /** Whether an incomplete last batch is dropped (default when shuffling) or padded with zeros. */
   readonly dropLast?: boolean;
-  /** Batches read ahead. Default 2. Memory: (readAhead + 1) * batchSize * (120 kB + 24 * size^2 bytes). */
+  /** Batches read ahead. Default 2. Memory: (readAhead + 1) * rows * (120 kB for log-mel + 6 * size^2 bytes for frames). */
   readonly readAhead?: number;
-  /** Default: the inputs of both modalities. */
-  readonly sources?: Sources;
-  /** Normalisation of pictures. Default: ImageNet's mean and standard deviation. */
-  readonly picture?: Pick<PictureInput, 'mean' | 'std'>;
-  /** Augmentation of single samples, which excludes embeddings. Its `key` names epoch and sample, so that a resumed run repeats it. */
-  readonly transform?: SampleTransform;
+  readonly sources: Sources;
+  /** Side of frames in pixels; needed where frames are read. */
+  readonly size?: number;
+  /** Mixes a share of the samples with any samples of the clips. Needs `shuffle`, whose seed decides which. */
+  readonly mixup?: Mixup;
+  /** Takes the first samples of each epoch's order only, for short runs. */
+  readonly maxSamples?: number;
 }
 
 export interface Loader {
@@ -74,129 +84,209 @@ export interface Loader {
   batches(epoch: number, from?: number): AsyncGenerator<Batch, void, undefined>;
 }
 
+/** Clips whose files are opened at once to check their headers. */
+const OPENED_AT_ONCE = 32;
+
 /**
- * A loader over decoded clips. It keeps no clip in memory, so the data set may be larger than memory.
- * Opens every clip once to check its header. Throws if a clip is missing, damaged or of another size, if the set is empty
- * or smaller than one batch that may not be padded, or if `transform` is combined with embeddings.
+ * A loader over prepared clips. It keeps no clip in memory, so the data set may be larger than memory.
+ * Opens the files of every clip once to check their headers. Throws if one is missing, damaged or not prepared for its input, if the set
+ * is empty or smaller than one batch that may not be padded, or if an option is out of range.
  */
 export async function createLoader(clips: readonly PreparedClip[], options: LoaderOptions): Promise<Loader> {
-  const { batchSize, shuffle, dropLast = shuffle !== undefined, readAhead = 2 } = options;
-  const { sources = INPUTS, picture = IMAGENET_INPUT } = options;
-  if (!Number.isInteger(batchSize) || batchSize < 1) {
-    throw new Error(`the batch size must be an integer of at least 1, got ${batchSize}`);
-  }
-  if (options.transform && MODALITIES.some((part) => typeof sources[part] === 'object')) {
-    throw new Error('samples whose embeddings are read cannot be transformed');
-  }
-  const files = await openAll(clips);
-  const size = files[0]?.size ?? 0;
+  const { batchSize, shuffle, dropLast = shuffle !== undefined, readAhead = 2, sources, mixup } = options;
+  const { maxSamples = Infinity, size = 0 } = options;
+  checkOptions(options);
+  if (clips.length === 0) throw new Error('there is no clip to load: the split is empty');
   const samples = clips.flatMap((clip) =>
-    Array.from({ length: clip.seconds }, (_, second): Sample => ({ clip, second })),
+    Array.from({ length: clip.seconds }, (_, second) => sampleOf(clip, second)),
   );
-  const steps = dropLast ? Math.floor(samples.length / batchSize) : Math.ceil(samples.length / batchSize);
+  const count = Math.min(samples.length, maxSamples);
+  const steps = dropLast ? Math.floor(count / batchSize) : Math.ceil(count / batchSize);
   if (steps === 0) {
     throw new Error(
-      `${samples.length} samples do not fill one batch of ${batchSize}: take a smaller batch or more clips`,
+      `${count} samples do not fill one batch of ${batchSize}: take a smaller batch or more clips`,
     );
   }
-  const fileOf = new Map(clips.map((clip, i) => [clip, files[i] as ClipFile]));
+  const rows = batchSize + (mixup ? partnerRows(mixup.share, batchSize) : 0);
+  const tracks = await Promise.all(
+    MODALITIES.flatMap((part) => {
+      const source = sources[part];
+      return typeof source === 'string' && source !== 'nothing' ? [openTrack(clips, source, size)] : [];
+    }),
+  );
 
   const fill = async (
-    batch: MutableBatch,
+    buffers: Buffers,
+    reader: InputReader,
     order: Uint32Array,
     epoch: number,
     step: number,
   ): Promise<Batch> => {
-    const picked = [...order.subarray(step * batchSize, (step + 1) * batchSize)];
-    clear(batch, picked.length);
-    await Promise.all(
-      picked.map(async (index, slot) => {
-        const { clip, second } = samples[index] as Sample;
-        if (MODALITIES.some((part) => sources[part] === 'input')) {
-          const { audio, frames } = await readSecond(fileOf.get(clip) as ClipFile, second);
-          options.transform?.(audio, frames, { epoch, index });
-          const bytes = frames.length;
-          if (sources.audio === 'input') batch.audio.set(audio, slot * AUDIO_VALUES);
-          if (sources.video === 'input')
-            normalisePictures(frames, size, picture, batch.frames.subarray(slot * bytes, (slot + 1) * bytes));
-        }
-        for (const part of MODALITIES) {
-          const table = sources[part];
-          if (typeof table === 'object')
-            batch.embeddings[part]?.set(await table.read(clip, second), slot * table.features);
-        }
-        if (clip.label !== undefined) {
-          batch.labels[slot * SCENES.length + clip.label] = 1;
-          batch.classes[slot] = clip.label;
-        }
-      }),
+    const first = step * batchSize;
+    const own = [...order.subarray(first, Math.min(first + batchSize, count))].map(
+      (index) => samples[index] as Sample,
     );
-    return { ...batch, step, count: picked.length, samples: picked.map((index) => samples[index] as Sample) };
+    const rowSamples = Array.from({ length: rows }, (_, row) => own[row] ?? null);
+    const mixes = own.map((sample, slot): SampleMix | null =>
+      mixup && shuffle ? drawMix(mixup, first + slot, shuffle.seed, epoch, sample.key, samples.length) : null,
+    );
+    let row = batchSize;
+    buffers.mix?.partner.forEach((_, slot, partner) => (partner[slot] = slot));
+    buffers.mix?.ratio.fill(1);
+    mixes.forEach((mix, slot) => {
+      if (mix === null || buffers.mix === null) return;
+      rowSamples[row] = samples[mix.partner] as Sample;
+      buffers.mix.partner[slot] = row++;
+      buffers.mix.ratio[slot] = mix.ratio;
+    });
+    setLabels(buffers, own, rowSamples);
+    await Promise.all(
+      rowSamples.map((sample, at) => fillRow(buffers, reader, tracks, sources, sample, at)),
+    );
+    return { ...buffers, epoch, step, count: own.length, rows, samples: own, rowSamples };
   };
 
   return {
-    sampleCount: samples.length,
+    sampleCount: count,
     steps,
     async *batches(epoch, from = 0) {
       const order = shuffle
         ? permutation(samples.length, randomStream(shuffle.seed, epoch, 'order'))
         : Uint32Array.from(samples, (_, i) => i);
-      const ring = Array.from({ length: readAhead + 1 }, () => emptyBatch(batchSize, size, sources));
+      const reader = new InputReader();
+      const ring = Array.from({ length: readAhead + 1 }, () =>
+        emptyBuffers(batchSize, rows, tracks, sources, mixup !== undefined),
+      );
       const pending: Promise<Batch>[] = [];
       const start = (step: number): void => {
         if (step >= steps) return;
-        const filling = fill(ring[step % ring.length] as MutableBatch, order, epoch, step);
+        const filling = fill(ring[step % ring.length] as Buffers, reader, order, epoch, step);
         // A failure is thrown when its batch is awaited; until then it must not count as unhandled.
         filling.catch(() => undefined);
         pending.push(filling);
       };
-      for (let step = from; step < from + readAhead; step++) start(step);
-      for (let step = from; step < steps; step++) {
-        start(step + readAhead);
-        yield await (pending.shift() as Promise<Batch>);
+      try {
+        for (let step = from; step < from + readAhead; step++) start(step);
+        for (let step = from; step < steps; step++) {
+          start(step + readAhead);
+          const batch = await (pending[0] as Promise<Batch>);
+          pending.shift();
+          yield batch;
+        }
+      } finally {
+        await Promise.allSettled(pending);
+        await reader.close();
       }
     },
   };
 }
 
-const INPUTS: Sources = { audio: 'input', video: 'input' };
+function checkOptions({ batchSize, shuffle, sources, size, mixup, maxSamples }: LoaderOptions): void {
+  if (!Number.isInteger(batchSize) || batchSize < 1) {
+    throw new Error(`the batch size must be an integer of at least 1, got ${batchSize}`);
+  }
+  if (maxSamples !== undefined && (!Number.isInteger(maxSamples) || maxSamples < 1)) {
+    throw new Error(`the number of samples must be an integer of at least 1, got ${maxSamples}`);
+  }
+  if (Object.values(sources).includes('frames') && size === undefined) {
+    throw new Error('frames need a size in pixels');
+  }
+  if (mixup && !shuffle) throw new Error('mixup needs a shuffled order and its seed');
+  if (mixup && !(mixup.share >= 0 && mixup.share <= 1)) {
+    throw new Error(`the share of mixed samples must be from 0 to 1, got ${mixup.share}`);
+  }
+}
 
-type MutableBatch = Pick<Batch, 'audio' | 'frames' | 'embeddings' | 'labels' | 'classes'>;
+function sampleOf(clip: PreparedClip, second: number): Sample {
+  return { clip, second, key: Math.floor(randomStream(`${clip.name}/${second}`)() * 2 ** 32) };
+}
 
-function emptyBatch(batchSize: number, size: number, sources: Sources): MutableBatch {
+/** One input of all clips. */
+interface Track {
+  readonly input: InputName;
+  /** Bytes of one sample. */
+  readonly bytes: number;
+  readonly sources: ReadonlyMap<PreparedClip, InputSource>;
+}
+
+async function openTrack(clips: readonly PreparedClip[], input: InputName, size: number): Promise<Track> {
+  // An extra clip has the pictures of its original, whose file is opened once.
+  const opened = new Map<string, Promise<InputSource>>();
+  const sources = await mapLimited(clips, OPENED_AT_ONCE, async (clip) => {
+    const path = sourcePath(clip, input);
+    const source = opened.get(path) ?? openInput(clip, input, size);
+    opened.set(path, source);
+    return [clip, await source] as const;
+  });
+  return { input, bytes: inputBytes(input, size), sources: new Map(sources) };
+}
+
+type Buffers = Pick<Batch, 'inputs' | 'embeddings' | 'labels' | 'classes' | 'mix'>;
+
+function emptyBuffers(
+  batchSize: number,
+  rows: number,
+  tracks: readonly Track[],
+  sources: Sources,
+  mixed: boolean,
+): Buffers {
   const embeddings = MODALITIES.flatMap((part): [Modality, Float32Array<ArrayBuffer>][] => {
     const table = sources[part];
-    return typeof table === 'object' ? [[part, new Float32Array(batchSize * table.features)]] : [];
+    return typeof table === 'object' ? [[part, new Float32Array(rows * table.features)]] : [];
   });
+  const inputs = tracks.map(({ input, bytes }) => [
+    input,
+    input === 'frames' ? new Uint8Array(rows * bytes) : new Float32Array((rows * bytes) / 4),
+  ]);
   return {
-    audio: new Float32Array(sources.audio === 'input' ? batchSize * AUDIO_VALUES : 0),
-    frames: new Float32Array(sources.video === 'input' ? batchSize * frameBytes(size) : 0),
+    inputs: Object.fromEntries(inputs) as Batch['inputs'],
     embeddings: Object.fromEntries(embeddings),
     labels: new Float32Array(batchSize * SCENES.length),
     classes: new Int32Array(batchSize),
+    mix: mixed ? { partner: new Int32Array(batchSize), ratio: new Float32Array(batchSize) } : null,
   };
 }
 
-function clear(batch: MutableBatch, count: number): void {
-  const capacity = batch.classes.length;
-  batch.labels.fill(0);
-  batch.classes.fill(-1);
-  for (const values of [batch.audio, batch.frames, ...Object.values(batch.embeddings)])
-    values.fill(0, (values.length / capacity) * count);
+/** One row of every array: the sample's, or zeros. */
+async function fillRow(
+  { inputs, embeddings }: Buffers,
+  reader: InputReader,
+  tracks: readonly Track[],
+  sources: Sources,
+  sample: Sample | null,
+  row: number,
+): Promise<void> {
+  const reads = tracks.map(async ({ input, bytes, sources: files }) => {
+    const { buffer } = inputs[input] as Float32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>;
+    const out = new Uint8Array(buffer, row * bytes, bytes);
+    if (sample === null) out.fill(0);
+    else await reader.read(files.get(sample.clip) as InputSource, sample.second, out);
+  });
+  const rows = MODALITIES.map(async (part) => {
+    const table = sources[part];
+    const out = embeddings[part];
+    if (typeof table !== 'object' || !out) return;
+    const at = row * table.features;
+    if (sample === null) out.fill(0, at, at + table.features);
+    else out.set(await table.read(sample.clip, sample.second), at);
+  });
+  await Promise.all([...reads, ...rows]);
 }
 
-async function openAll(clips: readonly PreparedClip[]): Promise<ClipFile[]> {
-  const first = clips[0];
-  if (!first) throw new Error('there is no clip to load: the split is empty');
-  const files: ClipFile[] = [];
-  for (const clip of clips) {
-    const file = await openClipFile(clip.path);
-    if (file.size !== (files[0]?.size ?? file.size)) {
-      throw new Error(
-        `the decoded clip ${clip.path} has pictures of ${file.size} pixels, others of ${files[0]?.size}: prepare them alike`,
-      );
-    }
-    files.push(file);
-  }
-  return files;
+function setLabels(
+  { labels, classes, mix }: Buffers,
+  own: readonly Sample[],
+  rowSamples: readonly (Sample | null)[],
+): void {
+  labels.fill(0);
+  classes.fill(-1);
+  own.forEach(({ clip }, slot) => {
+    if (clip.label === undefined) return;
+    classes[slot] = clip.label;
+    const ratio = mix?.ratio[slot] ?? 1;
+    const partner = rowSamples[mix?.partner[slot] ?? slot]?.clip.label;
+    const at = slot * SCENES.length;
+    labels[at + clip.label] = ratio;
+    if (partner !== undefined) labels[at + partner] = (labels[at + partner] ?? 0) + 1 - ratio;
+  });
 }

@@ -13,7 +13,8 @@ import {
 } from 'mediabunny';
 import { decodeWav, type Wav } from '../../audio/wav.ts';
 import { errorCode, messageOf } from '../../../node/files.ts';
-import { resizePicture, type PictureOptions } from './image.ts';
+import { STORED_SIDE, storedPicture, type StoredFrames } from './image.ts';
+import type { SoundFormat } from './samples.ts';
 
 // Hardware decoding is off: results must not depend on the machine's video decoder, and probing for one prints warnings.
 registerMediabunnyServer({ hardwareContext: null });
@@ -38,19 +39,20 @@ const MAX_SAMPLES = 2 ** 29;
 /** A picture that lasts longer than this, in s, counts as a gap in the video. */
 const MAX_GAP = 1;
 
-interface VideoFrames {
+/** Frames [seconds, 2, 3, height, width]. */
+export interface VideoFrames extends StoredFrames {
   /** Whole seconds covered. */
   readonly seconds: number;
-  /** RGB bytes [seconds, 2, 3, size, size]. */
   readonly data: Uint8Array<ArrayBuffer>;
 }
 
 /**
- * Decodes the 1st and the 15th picture of each second at 30 frames per second, or the nearest frames at another rate.
+ * Decodes the 1st and the 15th picture of each second at 30 frames per second, or the nearest frames at another rate, as they are stored:
+ * a width or height of more than 256 pixels is squashed to 256. A later picture of another size is brought to that of the first.
  * `seconds` is the number of seconds of the sound; its default is the number of full seconds of the video.
  * Throws, naming the file: unreadable, no video track, broken within, or shorter than `seconds`.
  */
-export function decodeFrames(path: string, options: PictureOptions, seconds?: number): Promise<VideoFrames> {
+export function decodeFrames(path: string, seconds?: number): Promise<VideoFrames> {
   return withInput(path, async (input) => {
     const track = await input.getPrimaryVideoTrack();
     if (!track) throw new Error('has no video track');
@@ -65,10 +67,9 @@ export function decodeFrames(path: string, options: PictureOptions, seconds?: nu
       );
     }
     checkLength(wanted);
-    const frame = 3 * options.size * options.size;
-    const data = new Uint8Array(wanted * FRAME_TIMES.length * frame);
     const times = await pictureTimes(track, wanted);
     const sink = new VideoSampleSink(track, { hardwareAcceleration: 'prefer-software' });
+    let frames: VideoFrames | undefined;
     let index = 0;
     for await (const sample of sink.samplesAtTimestamps(times)) {
       const time = times[index] ?? 0;
@@ -79,14 +80,18 @@ export function decodeFrames(path: string, options: PictureOptions, seconds?: nu
             `has no picture between ${sample.timestamp.toFixed(2)} s and ${time.toFixed(2)} s (broken file?)`,
           );
         }
-        data.set(await toPicture(sample, options), index * frame);
+        const picture = await toPixels(sample);
+        frames ??= emptyFrames(picture, wanted);
+        const stored = storedPicture(picture.rgba, picture.width, picture.height, frames);
+        frames.data.set(stored, index * stored.length);
       } finally {
         sample.close();
       }
       index += 1;
     }
-    if (index < times.length) throw new Error(`ends after ${index} of ${times.length} pictures`);
-    return { seconds: wanted, data };
+    if (!frames || index < times.length)
+      throw new Error(`ends after ${index} of ${times.length} pictures`);
+    return frames;
   });
 }
 
@@ -141,9 +146,42 @@ function hasVideo(path: string): Promise<boolean> {
   return withInput(path, async (input) => (await input.getPrimaryVideoTrack()) !== null);
 }
 
+/** What a clip's files say of their contents without being decoded. */
+export interface MediaSize {
+  /** Whole seconds of sound. */
+  readonly seconds: number;
+  /** Format in which the sound will be stored. */
+  readonly format: SoundFormat;
+  /** Size of the stored pictures. */
+  readonly height: number;
+  readonly width: number;
+}
+
+export interface MeasureJob {
+  readonly audio: string;
+  readonly video: string;
+}
+
+/** Reads length and sizes of a clip's files from their headers. Throws, naming the file, if it is unreadable or lacks its track. */
+export async function measureMedia({ audio, video }: MeasureJob): Promise<MediaSize> {
+  const sound = await withInput(audio, async (input) => {
+    const track = await input.getPrimaryAudioTrack();
+    if (!track) throw new Error('has no sound');
+    const codec = await track.getCodec();
+    const format = codec === 'pcm-s16' ? 'i16' : codec === 'pcm-s24' ? 'i24' : 'f32';
+    return { seconds: Math.floor((await track.computeDuration()) + SHORTFALL), format } as const;
+  });
+  const picture = await withInput(video, async (input) => {
+    const track = await input.getPrimaryVideoTrack();
+    if (!track) throw new Error('has no video track');
+    const [width, height] = [await track.getDisplayWidth(), await track.getDisplayHeight()];
+    return { height: Math.min(height, STORED_SIDE), width: Math.min(width, STORED_SIDE) };
+  });
+  return { ...sound, ...picture };
+}
+
 export interface MediaJob {
   readonly path: string;
-  readonly options: PictureOptions;
 }
 
 /** Sound and pictures of a file, which has at least one of them. */
@@ -154,14 +192,14 @@ export interface Media {
 }
 
 /** Decodes sound and pictures of one file. Throws, naming the file, as `decodeSound` and `decodeFrames` do. */
-export async function decodeMedia({ path, options }: MediaJob): Promise<Media> {
+export async function decodeMedia({ path }: MediaJob): Promise<Media> {
   const pictured = await hasVideo(path);
   const sounding = await withInput(path, async (input) => (await input.getPrimaryAudioTrack()) !== null);
   if (!sounding && !pictured) throw new Error(`${path} has neither sound nor pictures`);
   const sound = sounding ? await decodeSound(path) : undefined;
   const seconds = sound && Math.floor((sound.channels[0]?.length ?? 0) / sound.sampleRate + SHORTFALL);
   if (seconds === 0) throw new Error(`${path} lasts less than a second`);
-  const frames = pictured ? await decodeFrames(path, options, seconds) : undefined;
+  const frames = pictured ? await decodeFrames(path, seconds) : undefined;
   return { sound, frames };
 }
 
@@ -175,20 +213,34 @@ async function pictureTimes(track: InputVideoTrack, seconds: number): Promise<nu
   ).flat();
 }
 
-async function toPicture(sample: VideoSample, options: PictureOptions): Promise<Uint8Array> {
+/** Room for the frames of a video whose pictures are of this size. */
+function emptyFrames({ width, height }: Picture, seconds: number): VideoFrames {
+  const stored = { width: Math.min(width, STORED_SIDE), height: Math.min(height, STORED_SIDE) };
+  const data = new Uint8Array(seconds * FRAME_TIMES.length * 3 * stored.width * stored.height);
+  return { seconds, ...stored, data };
+}
+
+interface Picture {
+  /** [height, width, 4]. */
+  readonly rgba: Uint8Array;
+  readonly width: number;
+  readonly height: number;
+}
+
+async function toPixels(sample: VideoSample): Promise<Picture> {
   if (sample.rotation !== 0 || sample.flip) {
     const { displayWidth: width, displayHeight: height } = sample;
     const upright = await sample.transform({ width, height, fit: 'fill' });
     try {
-      return await copyPicture(upright, options);
+      return await copyPixels(upright);
     } finally {
       upright.close();
     }
   }
-  return copyPicture(sample, options);
+  return copyPixels(sample);
 }
 
-async function copyPicture(sample: VideoSample, options: PictureOptions): Promise<Uint8Array> {
+async function copyPixels(sample: VideoSample): Promise<Picture> {
   const { codedWidth, codedHeight } = sample;
   if (codedWidth > MAX_SIDE || codedHeight > MAX_SIDE) {
     throw new Error(`has pictures of ${codedWidth} x ${codedHeight}, more than ${MAX_SIDE} pixels a side`);
@@ -196,7 +248,7 @@ async function copyPicture(sample: VideoSample, options: PictureOptions): Promis
   const { width, height } = sample.visibleRect;
   const rgba = new Uint8Array(sample.allocationSize({ format: 'RGBA' }));
   await sample.copyTo(rgba, { format: 'RGBA' });
-  return resizePicture(rgba, width, height, options);
+  return { rgba, width, height };
 }
 
 async function withInput<T>(path: string, use: (input: Input) => Promise<T>): Promise<T> {

@@ -113,7 +113,8 @@ function ask(worker: Worker, job: Job, patience: number): Promise<Reply | undefi
 
 function inputOf(job: Job): string {
   switch (job.kind) {
-    case 'decode':
+    case 'prepare':
+    case 'measure':
       return `${job.audio} or ${job.video}`;
     case 'media':
       return job.path;

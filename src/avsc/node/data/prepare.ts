@@ -1,30 +1,44 @@
-// Decodes all clips of a data set into the cache, on all cores.
+// Prepares all clips of a data set, on all cores.
 
 import { lstat, readdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Clip } from '../../dataset/clips.ts';
-import type { DecodeOptions } from './decode-clip.ts';
+import type { InputName } from '../../features/inputs.ts';
+import type { Scaling } from '../../features/logmel.ts';
 import { DatasetError } from './dataset.ts';
+import { checkSize } from './image.ts';
 import { runJobs, type PoolOptions } from './pool.ts';
+import { checkSpace, type SpaceEstimate } from './space.ts';
 
-interface PrepareOptions extends DecodeOptions, PoolOptions {
-  /** Folder of the decoded clips. A second takes 120 kB for features and 6 * size^2 bytes for pictures. */
+export interface PrepareOptions extends PoolOptions {
+  /** Folder of the prepared clips. */
   readonly cache: string;
-  /** Whether the checksums of cached clips are verified by reading them in full (default). Their length always is. */
+  /** Inputs to make beside the clips. Default: none. */
+  readonly inputs?: readonly InputName[];
+  /** Side of frames in pixels, as wanted by nets. Default: 224. */
+  readonly size?: number;
+  /** Range by which log-mel features are scaled: of each second (default) or of the whole clip. */
+  readonly scaling?: Scaling;
+  /** Whether the checksums of what is there are verified by reading it in full (default). Lengths always are. */
   readonly verify?: boolean;
+  /** Called with the disk space that is needed, if any, before the work starts. */
+  readonly onEstimate?: (estimate: SpaceEstimate) => void;
 }
 
-/** A clip that has been decoded into the cache. */
+/** A clip in the store. */
 export interface PreparedClip extends Clip {
+  /** Its file in the store (clip-file.ts). */
   readonly path: string;
   readonly seconds: number;
+  /** The file that has its pictures, where it is another one: those of an extra clip are its original's. */
+  readonly pictures?: string;
+  /** Files of the inputs that were derived from it (derive.ts). */
+  readonly derived?: Readonly<Partial<Record<InputName, string>>>;
 }
 
 export interface Prepared {
   readonly clips: PreparedClip[];
-  /** Side of the pictures in pixels. */
-  readonly size: number;
-  /** Number of clips that the cache had already. */
+  /** Number of clips of which nothing had to be made. */
   readonly cached: number;
 }
 
@@ -32,25 +46,27 @@ export interface Prepared {
 const STALE_MS = 60 * 60 * 1000;
 
 /**
- * Decodes the clips of a data set's folder that are not in the cache yet. Clips that an interrupted run decoded are kept.
- * Throws a DatasetError that lists ALL bad clips (split file, row, what is wrong), a StorageError of one
- * sentence when the disk is full, and the signal's reason when it was stopped.
+ * Decodes the clips of a data set's folder that are not in the store yet, and derives inputs. What an interrupted run made is kept.
+ * Throws a DatasetError that lists ALL bad clips (split file, row, what is wrong), a StorageError of one sentence if the disk
+ * has too little space for what is missing, or is full, and the signal's reason when it was stopped.
  */
 export async function prepareClips(
   root: string,
   clips: readonly Clip[],
-  { cache, size, fit, scaling, verify = true, ...pool }: PrepareOptions,
+  { cache, inputs = [], size = 224, scaling = 'sample', verify = true, onEstimate, ...pool }: PrepareOptions,
 ): Promise<Prepared> {
+  checkSize(size);
   await removeStale(cache);
-  const options = { size, fit: fit ?? 'squash-crop', scaling: scaling ?? 'sample' } as const;
   const jobs = clips.map(({ audio, video }) => ({
-    kind: 'decode' as const,
+    kind: 'prepare' as const,
     audio: resolve(root, audio),
     video: resolve(root, video),
     cache,
-    options,
+    inputs,
+    options: { size, scaling },
     verify,
   }));
+  await checkSpace(jobs, cache, { ...pool, onEstimate });
   const outcomes = await runJobs(jobs, pool);
   const prepared: PreparedClip[] = [];
   const problems: string[] = [];
@@ -58,7 +74,8 @@ export async function prepareClips(
   clips.forEach((clip, i) => {
     const outcome = outcomes[i];
     if (outcome && 'value' in outcome) {
-      prepared.push({ ...clip, path: outcome.value.path, seconds: outcome.value.seconds });
+      const { path, seconds, derived } = outcome.value;
+      prepared.push({ ...clip, path, seconds, derived });
       if (outcome.value.cached) cached += 1;
     } else {
       problems.push(`${clip.source.file}, row ${clip.source.line}: ${outcome?.problem ?? 'not decoded'}`);
@@ -70,7 +87,7 @@ export async function prepareClips(
       problems,
     );
   }
-  return { clips: prepared, size, cached };
+  return { clips: prepared, cached };
 }
 
 /** Removes the temporary files of processes that died from a cache folder. */

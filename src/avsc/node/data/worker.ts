@@ -1,14 +1,22 @@
 // The worker thread that decodes or generates clips; pool.ts starts it.
 
 import { parentPort } from 'node:worker_threads';
-import { decodeClip, type DecodedClip, type DecodeJob } from './decode-clip.ts';
 import { messageOf, StorageError } from '../../../node/files.ts';
-import { decodeMedia, type Media, type MediaJob } from './media.ts';
+import {
+  decodeMedia,
+  measureMedia,
+  type Media,
+  type MediaJob,
+  type MeasureJob,
+  type MediaSize,
+} from './media.ts';
+import { prepareClip, type PrepareJob, type StoredClip } from './prepare-clip.ts';
 import { generateClip, type MakeJob } from './synth-clip.ts';
 
 /** Input and result of each kind of job. */
 interface Jobs {
-  readonly decode: { readonly job: DecodeJob; readonly result: DecodedClip };
+  readonly prepare: { readonly job: PrepareJob; readonly result: StoredClip };
+  readonly measure: { readonly job: MeasureJob; readonly result: MediaSize };
   readonly media: { readonly job: MediaJob; readonly result: Media };
   readonly make: { readonly job: MakeJob; readonly result: null };
 }
@@ -29,8 +37,10 @@ export interface Alive {
 
 async function run(job: Job): Promise<JobResult<Job>> {
   switch (job.kind) {
-    case 'decode':
-      return decodeClip(job);
+    case 'prepare':
+      return prepareClip(job);
+    case 'measure':
+      return measureMedia(job);
     case 'media':
       return decodeMedia(job);
     case 'make':

@@ -1,0 +1,166 @@
+// Inputs of nets that are made of a prepared clip, once, each into a record file beside it: log-mel, OpenL3's spectrogram, frames.
+
+import { createHash } from 'node:crypto';
+import { basename, dirname, join } from 'node:path';
+import type { Stereo } from '../../audio/clip.ts';
+import { SOUND_INPUTS, type InputName } from '../../features/inputs.ts';
+import { LogMelExtractor, type Scaling } from '../../features/logmel.ts';
+import { OpenL3Extractor } from '../../features/openl3.ts';
+import { readPictures, readSounds, type ClipFile } from './clip-file.ts';
+import { framesOf, isSquashed } from './image.ts';
+import { fileBytes, frameBytes, openRecords, verifyRecords, writeRecords, type RecordFile } from './records.ts';
+
+/** Options that decide the values of derived inputs. */
+export interface InputOptions {
+  /** Side of frames in pixels. */
+  readonly size: number;
+  /** Range by which log-mel features are scaled: of each second or of the whole clip. */
+  readonly scaling: Scaling;
+}
+
+const INPUT_MAGIC = 'WLINPUT1';
+
+/** To be increased when the computation of an input changes. */
+const VERSIONS: Readonly<Record<InputName, number>> = { logmel: 1, openl3: 1, waveform: 1, frames: 1 };
+const CODES: Readonly<Record<InputName, number>> = { logmel: 1, openl3: 2, waveform: 3, frames: 4 };
+
+/** Bytes of an input of one second. */
+export function inputBytes(input: InputName, size: number): number {
+  if (input === 'frames') return frameBytes(size);
+  const [channels, rows, columns = 1]: readonly number[] = SOUND_INPUTS[input];
+  return 4 * (channels ?? 1) * (rows ?? 1) * columns;
+}
+
+/** Whether an input of a clip has a file of its own, or is read from the clip: waveforms, and frames whose pictures are squashed already. */
+export function isDerived(clip: Pick<ClipFile, 'width' | 'height'>, input: InputName, size: number): boolean {
+  switch (input) {
+    case 'logmel':
+    case 'openl3':
+      return true;
+    case 'waveform':
+      return false;
+    case 'frames':
+      return !isSquashed(clip, size);
+  }
+}
+
+/** Path of a derived input: the clip's own, with a hash of its name, the input and the options that matter to it. */
+export function derivedPath(clip: string, input: InputName, { size, scaling }: InputOptions): string {
+  const name = basename(clip, '.clip');
+  const options = input === 'frames' ? { size } : input === 'logmel' ? { scaling } : {};
+  const key = JSON.stringify({ name, input, version: VERSIONS[input], ...options });
+  const hash = createHash('sha256').update(key).digest('hex').slice(0, 12);
+  return join(dirname(clip), `${name}.${input}-${hash}.input`);
+}
+
+/** Bytes of a derived input's file. */
+export function derivedBytes(seconds: number, input: InputName, size: number): number {
+  return fileBytes(seconds, [inputBytes(input, size)]);
+}
+
+/**
+ * Opens a derived input. Throws, naming the file, if it is missing, damaged, or not this input of so many seconds and frames of this size.
+ */
+export async function openDerived(
+  path: string,
+  input: InputName,
+  seconds: number,
+  size: number,
+): Promise<RecordFile> {
+  const file = await openRecords(path, INPUT_MAGIC);
+  const [code] = file.tags;
+  if (code === CODES[input] && file.records === seconds && file.parts[0] === inputBytes(input, size))
+    return file;
+  throw new Error(
+    `${path} does not hold ${input === 'frames' ? `frames of ${size} pixels` : input} of ${seconds} s: ` +
+      'run "wavelight prepare" again to remake it',
+  );
+}
+
+/**
+ * Makes an input of a clip, unless its file is there and whole; `verify` reads it in full. Returns true if it was made.
+ * Throws a StorageError if it cannot be written.
+ */
+export async function deriveInput(
+  clip: ClipFile,
+  input: InputName,
+  options: InputOptions,
+  verify: boolean,
+): Promise<boolean> {
+  const path = derivedPath(clip.path, input, options);
+  try {
+    const found = await openDerived(path, input, clip.seconds, options.size);
+    if (verify) await verifyRecords(found);
+    return false;
+  } catch {
+    // The file is absent or damaged, and is made again in both cases.
+  }
+  const bytes = inputBytes(input, options.size);
+  const values = await compute(clip, input, options);
+  const records = Array.from({ length: clip.seconds }, (_, i) => [values.subarray(i * bytes, (i + 1) * bytes)]);
+  const tags = [CODES[input], options.size, 0, 0] as const;
+  await writeRecords(path, { magic: INPUT_MAGIC, tags, parts: [bytes] }, records);
+  return true;
+}
+
+async function compute(
+  clip: ClipFile,
+  input: InputName,
+  { size, scaling }: InputOptions,
+): Promise<Uint8Array<ArrayBuffer>> {
+  if (input === 'frames') {
+    const { height, width, seconds } = clip;
+    const out = new Uint8Array(seconds * inputBytes(input, size));
+    framesOf({ height, width, data: await readPictures(clip) }, size, out);
+    return out;
+  }
+  return new Uint8Array(soundInput(await readSounds(clip), input, scaling).buffer);
+}
+
+/** An input made of the seconds of a clip, [seconds, ...]. */
+export function soundInput(
+  seconds: readonly Stereo[],
+  input: Exclude<InputName, 'frames'>,
+  scaling: Scaling,
+): Float32Array<ArrayBuffer> {
+  const values = inputBytes(input, 0) / 4;
+  const out = new Float32Array(seconds.length * values);
+  const room = (i: number): Float32Array => out.subarray(i * values, (i + 1) * values);
+  switch (input) {
+    case 'logmel': {
+      const range = scaling === 'clip' ? logMel().range(joined(seconds)) : undefined;
+      seconds.forEach((second, i) => room(i).set(logMel().extract(second, range).data));
+      return out;
+    }
+    case 'openl3':
+      seconds.forEach((second, i) => openL3().extract(second, room(i)));
+      return out;
+    case 'waveform':
+      seconds.forEach(([left, right], i) => {
+        room(i).set(left);
+        room(i).set(right, left.length);
+      });
+      return out;
+  }
+}
+
+// Extractors keep their tables and scratch for the life of the thread.
+let logMelExtractor: LogMelExtractor | undefined;
+let openL3Extractor: OpenL3Extractor | undefined;
+const logMel = (): LogMelExtractor => (logMelExtractor ??= new LogMelExtractor());
+const openL3 = (): OpenL3Extractor => (openL3Extractor ??= new OpenL3Extractor());
+
+/** The whole seconds of a clip as one recording. */
+function joined(seconds: readonly Stereo[]): Stereo {
+  const channel = (c: 0 | 1): Float32Array => {
+    const length = seconds.reduce((sum, second) => sum + second[c].length, 0);
+    const out = new Float32Array(length);
+    let at = 0;
+    for (const second of seconds) {
+      out.set(second[c], at);
+      at += second[c].length;
+    }
+    return out;
+  };
+  return [channel(0), channel(1)];
+}

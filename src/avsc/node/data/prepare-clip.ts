@@ -1,0 +1,117 @@
+// Prepares one clip: decodes it into the store, unless the store has it, and makes the inputs that nets want.
+
+import { createHash } from 'node:crypto';
+import { stat } from 'node:fs/promises';
+import { basename, extname, join } from 'node:path';
+import { SAMPLE_RATE, secondsOf, type Stereo } from '../../audio/clip.ts';
+import type { InputName } from '../../features/inputs.ts';
+import { errorCode } from '../../../node/files.ts';
+import { openClipFile, writeClipFile, type ClipFile } from './clip-file.ts';
+import { derivedPath, deriveInput, isDerived, type InputOptions } from './derive.ts';
+import { decodeFrames, decodeSound } from './media.ts';
+import { verifyRecords } from './records.ts';
+
+/** The files of a clip and the folder of the store. */
+export interface ClipFiles {
+  readonly audio: string;
+  readonly video: string;
+  readonly cache: string;
+}
+
+/** One clip to prepare. */
+export interface PrepareJob extends ClipFiles {
+  readonly inputs: readonly InputName[];
+  readonly options: InputOptions;
+  /** Whether what is there is read in full to verify its checksums. */
+  readonly verify: boolean;
+}
+
+export interface StoredClip {
+  readonly path: string;
+  readonly seconds: number;
+  /** Files of derived inputs. */
+  readonly derived: Readonly<Partial<Record<InputName, string>>>;
+  /** True if nothing had to be made. */
+  readonly cached: boolean;
+}
+
+/** To be increased when the layout of a prepared clip or its decoding changes. */
+const CACHE_VERSION = 3;
+
+/**
+ * Decodes a clip's sound and frames into the store and derives inputs from it. A damaged file is replaced, a whole one kept.
+ * Throws one sentence for a bad clip (not 48 kHz stereo, truncated, unreadable, video shorter than its sound)
+ * and a StorageError if the store cannot be written.
+ */
+export async function prepareClip({ inputs, options, verify, ...files }: PrepareJob): Promise<StoredClip> {
+  const path = await entryPath(files);
+  let clip = await findClip(path, verify);
+  let cached = clip !== undefined;
+  clip ??= await decodeClip(path, files);
+  const derived: Partial<Record<InputName, string>> = {};
+  for (const input of inputs) {
+    if (!isDerived(clip, input, options.size)) continue;
+    if (await deriveInput(clip, input, options, verify)) cached = false;
+    derived[input] = derivedPath(path, input, options);
+  }
+  return { path, seconds: clip.seconds, derived, cached };
+}
+
+async function decodeClip(path: string, { audio, video }: ClipFiles): Promise<ClipFile> {
+  const sound = await readStereo(audio);
+  const seconds = secondsOf(sound);
+  if (seconds.length === 0) {
+    throw new Error(
+      `${audio} lasts ${(sound[0].length / SAMPLE_RATE).toFixed(2)} s, at least one second is needed`,
+    );
+  }
+  await writeClipFile(path, seconds, await decodeFrames(video, seconds.length));
+  return openClipFile(path);
+}
+
+async function readStereo(path: string): Promise<Stereo> {
+  const { sampleRate, channels } = await decodeSound(path);
+  const [left, right] = channels;
+  if (sampleRate !== SAMPLE_RATE || channels.length !== 2 || !left || !right) {
+    throw new Error(
+      `${path} has ${channels.length} channels at ${sampleRate} Hz, the data set needs 2 at ${SAMPLE_RATE} Hz`,
+    );
+  }
+  return [left, right];
+}
+
+/** The prepared clip, if it is there and whole. */
+export async function findClip(path: string, verify: boolean): Promise<ClipFile | undefined> {
+  try {
+    const clip = await openClipFile(path);
+    if (verify) await verifyRecords(clip.records);
+    return clip;
+  } catch {
+    // The entry is absent or damaged, and is made again in both cases.
+    return undefined;
+  }
+}
+
+/**
+ * Path of a clip in the store. Its name has a hash of name, size and modification time of both files, so a changed file is decoded again.
+ * Throws, naming the file, if one cannot be read.
+ */
+export async function entryPath({ audio, video, cache }: ClipFiles): Promise<string> {
+  const files = await Promise.all([identify(audio), identify(video)]);
+  const hash = createHash('sha256').update(JSON.stringify({ version: CACHE_VERSION, files }));
+  return join(cache, `${fileNameOf(basename(audio, extname(audio)))}-${hash.digest('hex').slice(0, 20)}.clip`);
+}
+
+/** A clip's name as the beginning of a file's name. */
+export const fileNameOf = (name: string): string => name.replaceAll(/[^\w.-]/g, '_').slice(0, 80);
+
+async function identify(path: string): Promise<{ name: string; size: number; time: number }> {
+  try {
+    const { size, mtimeMs } = await stat(path);
+    return { name: basename(path), size, time: mtimeMs };
+  } catch (error) {
+    throw new Error(`${path} ${errorCode(error) === 'ENOENT' ? 'does not exist' : 'cannot be read'}`, {
+      cause: error,
+    });
+  }
+}

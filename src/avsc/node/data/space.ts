@@ -1,0 +1,106 @@
+// Disk space that preparing clips will take, estimated from a few of them, against what the disk has.
+
+import { mkdir, statfs } from 'node:fs/promises';
+import type { InputName } from '../../features/inputs.ts';
+import { StorageError, storageError } from '../../../node/files.ts';
+import { openClipFile, soundBytes } from './clip-file.ts';
+import { derivedBytes, derivedPath, isDerived } from './derive.ts';
+import { mapLimited } from './limit.ts';
+import type { MediaSize } from './media.ts';
+import { runJobs, type PoolOptions } from './pool.ts';
+import { entryPath, type PrepareJob } from './prepare-clip.ts';
+import { fileBytes, frameBytes, sizeOf } from './records.ts';
+
+/** Disk space for what is missing, in bytes. */
+export interface SpaceEstimate {
+  /** Clips that something is missing of. */
+  readonly clips: number;
+  readonly needed: number;
+  readonly free: number;
+}
+
+/** Clips whose headers are read: a data set's clips are alike. */
+const SAMPLE = 16;
+const STATS_AT_ONCE = 64;
+
+/**
+ * Estimates the space for the files that are missing, from the headers of a sample of their clips; a bad clip counts as the others.
+ * Throws a StorageError with both numbers if the disk has less.
+ */
+export async function checkSpace(
+  jobs: readonly PrepareJob[],
+  cache: string,
+  { onEstimate, ...pool }: PoolOptions & { readonly onEstimate?: ((e: SpaceEstimate) => void) | undefined },
+): Promise<void> {
+  await mkdir(cache, { recursive: true }).catch((error: unknown) => {
+    throw storageError(error, cache);
+  });
+  const surveyed = await mapLimited(jobs, STATS_AT_ONCE, survey);
+  pool.signal?.throwIfAborted();
+  const missing = surveyed.filter(({ entry, inputs }) => entry === null || inputs.length > 0);
+  if (missing.length === 0) return;
+  const sample = missing.filter((_, i) => i % Math.ceil(missing.length / SAMPLE) === 0);
+  const { workers, signal, patience } = pool;
+  const sizes = await measure(sample, { ...(workers && { workers }), ...(signal && { signal }), ...(patience && { patience }) });
+  // A data set none of whose clips can be read is refused by the decoder, clip by clip.
+  if (sizes.length === 0) return;
+  const mean = (bytes: (size: MediaSize) => number): number =>
+    sizes.reduce((sum, size) => sum + bytes(size), 0) / sizes.length;
+  let needed = missing.filter(({ entry }) => entry === null).length * mean(entryBytes);
+  for (const input of new Set(missing.flatMap(({ inputs }) => inputs))) {
+    const count = missing.filter(({ inputs }) => inputs.includes(input)).length;
+    const { size } = (jobs[0] as PrepareJob).options;
+    needed += count * mean((clip) => (isDerived(clip, input, size) ? derivedBytes(clip.seconds, input, size) : 0));
+  }
+  if (needed === 0) return;
+  const { bavail, bsize } = await statfs(cache);
+  const estimate = { clips: missing.length, needed: Math.ceil(needed), free: bavail * bsize };
+  onEstimate?.(estimate);
+  if (estimate.needed > estimate.free) {
+    throw new StorageError(
+      `preparing ${estimate.clips} clips takes about ${formatBytes(estimate.needed)}, and the disk that holds ${cache} has ` +
+        `${formatBytes(estimate.free)} free: free some space there or choose another folder`,
+    );
+  }
+}
+
+/** Bytes in GB or MB (powers of 1000), as disks are sold. */
+export function formatBytes(bytes: number): string {
+  return bytes >= 1e9 ? `${(bytes / 1e9).toFixed(1)} GB` : `${(bytes / 1e6).toFixed(1)} MB`;
+}
+
+interface Survey {
+  readonly job: PrepareJob;
+  /** The clip's file in the store; null if there is none. */
+  readonly entry: string | null;
+  /** Inputs that have no file. */
+  readonly inputs: readonly InputName[];
+}
+
+async function survey(job: PrepareJob): Promise<Survey> {
+  // A file that cannot be read is reported when the clip is prepared.
+  const path = await entryPath(job).catch(() => null);
+  if (path === null) return { job, entry: null, inputs: job.inputs };
+  const inputs: InputName[] = [];
+  for (const input of job.inputs) {
+    if ((await sizeOf(derivedPath(path, input, job.options))) === 0) inputs.push(input);
+  }
+  return { job, entry: (await sizeOf(path)) === 0 ? null : path, inputs };
+}
+
+/** Lengths and sizes of clips, read from the store or else from the headers of their files. Those that cannot be read are left out. */
+async function measure(sample: readonly Survey[], pool: PoolOptions): Promise<MediaSize[]> {
+  const stored = await Promise.all(
+    sample.map(({ entry }) => (entry === null ? undefined : openClipFile(entry).catch(() => undefined))),
+  );
+  const known = stored.flatMap((clip): MediaSize[] => (clip ? [clip] : []));
+  const jobs = sample.flatMap(({ job: { audio, video } }, i) =>
+    stored[i] ? [] : [{ kind: 'measure' as const, audio, video }],
+  );
+  const measured = await runJobs(jobs, pool);
+  return [...known, ...measured.flatMap((outcome) => ('value' in outcome ? [outcome.value] : []))];
+}
+
+function entryBytes({ seconds, format, height, width }: MediaSize): number {
+  return fileBytes(seconds, [soundBytes(format), frameBytes(height, width)]);
+}
