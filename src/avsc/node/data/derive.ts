@@ -8,7 +8,14 @@ import { LogMelExtractor, type Scaling } from '../../features/logmel.ts';
 import { OpenL3Extractor } from '../../features/openl3.ts';
 import { readPictures, readSounds, type ClipFile } from './clip-file.ts';
 import { framesOf, isSquashed } from './image.ts';
-import { fileBytes, frameBytes, openRecords, verifyRecords, writeRecords, type RecordFile } from './records.ts';
+import {
+  fileBytes,
+  frameBytes,
+  openRecords,
+  verifyRecords,
+  writeRecords,
+  type RecordFile,
+} from './records.ts';
 
 /** Options that decide the values of derived inputs. */
 export interface InputOptions {
@@ -97,7 +104,9 @@ export async function deriveInput(
   }
   const bytes = inputBytes(input, options.size);
   const values = await compute(clip, input, options);
-  const records = Array.from({ length: clip.seconds }, (_, i) => [values.subarray(i * bytes, (i + 1) * bytes)]);
+  const records = Array.from({ length: clip.seconds }, (_, i) => [
+    values.subarray(i * bytes, (i + 1) * bytes),
+  ]);
   const tags = [CODES[input], options.size, 0, 0] as const;
   await writeRecords(path, { magic: INPUT_MAGIC, tags, parts: [bytes] }, records);
   return true;

@@ -140,9 +140,7 @@ export async function createLoader(clips: readonly PreparedClip[], options: Load
       buffers.mix.ratio[slot] = mix.ratio;
     });
     setLabels(buffers, own, rowSamples);
-    await Promise.all(
-      rowSamples.map((sample, at) => fillRow(buffers, reader, tracks, sources, sample, at)),
-    );
+    await Promise.all(rowSamples.map((sample, at) => fillRow(buffers, reader, tracks, sources, sample, at)));
     return { ...buffers, epoch, step, count: own.length, rows, samples: own, rowSamples };
   };
 

@@ -99,7 +99,10 @@ export async function findClip(path: string, verify: boolean): Promise<ClipFile 
 export async function entryPath({ audio, video, cache }: ClipFiles): Promise<string> {
   const files = await Promise.all([identify(audio), identify(video)]);
   const hash = createHash('sha256').update(JSON.stringify({ version: CACHE_VERSION, files }));
-  return join(cache, `${fileNameOf(basename(audio, extname(audio)))}-${hash.digest('hex').slice(0, 20)}.clip`);
+  return join(
+    cache,
+    `${fileNameOf(basename(audio, extname(audio)))}-${hash.digest('hex').slice(0, 20)}.clip`,
+  );
 }
 
 /** A clip's name as the beginning of a file's name. */

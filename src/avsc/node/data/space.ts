@@ -41,7 +41,11 @@ export async function checkSpace(
   if (missing.length === 0) return;
   const sample = missing.filter((_, i) => i % Math.ceil(missing.length / SAMPLE) === 0);
   const { workers, signal, patience } = pool;
-  const sizes = await measure(sample, { ...(workers && { workers }), ...(signal && { signal }), ...(patience && { patience }) });
+  const sizes = await measure(sample, {
+    ...(workers && { workers }),
+    ...(signal && { signal }),
+    ...(patience && { patience }),
+  });
   // A data set none of whose clips can be read is refused by the decoder, clip by clip.
   if (sizes.length === 0) return;
   const mean = (bytes: (size: MediaSize) => number): number =>
@@ -50,7 +54,8 @@ export async function checkSpace(
   for (const input of new Set(missing.flatMap(({ inputs }) => inputs))) {
     const count = missing.filter(({ inputs }) => inputs.includes(input)).length;
     const { size } = (jobs[0] as PrepareJob).options;
-    needed += count * mean((clip) => (isDerived(clip, input, size) ? derivedBytes(clip.seconds, input, size) : 0));
+    needed +=
+      count * mean((clip) => (isDerived(clip, input, size) ? derivedBytes(clip.seconds, input, size) : 0));
   }
   if (needed === 0) return;
   const { bavail, bsize } = await statfs(cache);
