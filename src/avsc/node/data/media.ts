@@ -89,8 +89,7 @@ export function decodeFrames(path: string, seconds?: number): Promise<VideoFrame
       }
       index += 1;
     }
-    if (!frames || index < times.length)
-      throw new Error(`ends after ${index} of ${times.length} pictures`);
+    if (!frames || index < times.length) throw new Error(`ends after ${index} of ${times.length} pictures`);
     return frames;
   });
 }

@@ -41,7 +41,11 @@ export async function checkSpace(
   if (missing.length === 0) return;
   const sample = missing.filter((_, i) => i % Math.ceil(missing.length / SAMPLE) === 0);
   const { workers, signal, patience } = pool;
-  const sizes = await measure(sample, { ...(workers && { workers }), ...(signal && { signal }), ...(patience && { patience }) });
+  const sizes = await measure(sample, {
+    ...(workers && { workers }),
+    ...(signal && { signal }),
+    ...(patience && { patience }),
+  });
   // A data set none of whose clips can be read is refused by the decoder, clip by clip.
   if (sizes.length === 0) return;
   const mean = (bytes: (size: MediaSize) => number): number =>
@@ -50,18 +54,28 @@ export async function checkSpace(
   for (const input of new Set(missing.flatMap(({ inputs }) => inputs))) {
     const count = missing.filter(({ inputs }) => inputs.includes(input)).length;
     const { size } = (jobs[0] as PrepareJob).options;
-    needed += count * mean((clip) => (isDerived(clip, input, size) ? derivedBytes(clip.seconds, input, size) : 0));
+    needed +=
+      count * mean((clip) => (isDerived(clip, input, size) ? derivedBytes(clip.seconds, input, size) : 0));
   }
-  if (needed === 0) return;
-  const { bavail, bsize } = await statfs(cache);
-  const estimate = { clips: missing.length, needed: Math.ceil(needed), free: bavail * bsize };
-  onEstimate?.(estimate);
-  if (estimate.needed > estimate.free) {
-    throw new StorageError(
-      `preparing ${estimate.clips} clips takes about ${formatBytes(estimate.needed)}, and the disk that holds ${cache} has ` +
-        `${formatBytes(estimate.free)} free: free some space there or choose another folder`,
-    );
-  }
+  await requireSpace(cache, missing.length, needed, onEstimate);
+}
+
+/** Throws a StorageError with both numbers if the disk that holds a folder has less than what making the files of some clips takes. */
+export async function requireSpace(
+  folder: string,
+  clips: number,
+  bytes: number,
+  onEstimate?: (estimate: SpaceEstimate) => void,
+): Promise<void> {
+  if (bytes === 0) return;
+  const { bavail, bsize } = await statfs(folder);
+  const [needed, free] = [Math.ceil(bytes), bavail * bsize];
+  onEstimate?.({ clips, needed, free });
+  if (needed <= free) return;
+  throw new StorageError(
+    `preparing ${clips} clips takes about ${formatBytes(needed)}, and the disk that holds ${folder} has ` +
+      `${formatBytes(free)} free: free some space there or choose another folder`,
+  );
 }
 
 /** Bytes in GB or MB (powers of 1000), as disks are sold. */
