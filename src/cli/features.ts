@@ -1,12 +1,14 @@
 import { extname } from 'node:path';
 import { Command } from 'commander';
-import { AUDIO_VALUES } from '../avsc/node/data/clip-file.ts';
 import { readFeatures } from '../avsc/node/data/media-seconds.ts';
 import { encodeNpy } from '../avsc/node/data/npy.ts';
 import { FEATURE_CHANNELS, FRAMES_PER_SECOND, MELS } from '../avsc/features/logmel.ts';
 import { writeSafetensors } from '../nn/checkpoint/safetensors/file.ts';
 import { writeFileAtomic } from '../node/files.ts';
 import { UsageError } from './options.ts';
+
+/** Values of the features of one second. */
+const VALUES = FEATURE_CHANNELS * MELS * FRAMES_PER_SECOND;
 
 const CHANNELS = ['left', 'right', 'delta left', 'delta right', 'delta-delta left', 'delta-delta right'];
 
@@ -19,7 +21,7 @@ export function featuresCommand(): Command {
     .action(async (file: string, { out }: { out?: string }) => {
       const encode = out === undefined ? undefined : encoderFor(out);
       const data = await readFeatures(file);
-      const shape = [data.length / AUDIO_VALUES, FEATURE_CHANNELS, MELS, FRAMES_PER_SECOND];
+      const shape = [data.length / VALUES, FEATURE_CHANNELS, MELS, FRAMES_PER_SECOND];
       if (out !== undefined && encode !== undefined) await writeFileAtomic(out, encode(data, shape));
       const channels = CHANNELS.map((name, c) => ({ name, ...summary(data, c) }));
       console.log(JSON.stringify({ file, shape, ...(out === undefined ? {} : { out }), channels }, null, 2));
@@ -41,7 +43,7 @@ function encoderFor(path: string): typeof encodeNpy {
 function summary(data: Float32Array, channel: number): { min: number; max: number; mean: number } {
   const size = MELS * FRAMES_PER_SECOND;
   let [min, max, sum, count] = [Infinity, -Infinity, 0, 0];
-  for (let at = channel * size; at < data.length; at += AUDIO_VALUES) {
+  for (let at = channel * size; at < data.length; at += VALUES) {
     for (const value of data.subarray(at, at + size)) {
       if (value < min) min = value;
       if (value > max) max = value;

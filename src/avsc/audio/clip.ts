@@ -31,6 +31,16 @@ export function secondsOf(clip: Stereo): Stereo[] {
   );
 }
 
+/** The seconds of a clip as one recording. */
+export function joinSeconds(seconds: readonly Stereo[]): Stereo {
+  const join = (channel: 0 | 1): Float32Array => {
+    const out = new Float32Array(seconds.length * SAMPLE_RATE);
+    seconds.forEach((second, i) => out.set(second[channel], i * SAMPLE_RATE));
+    return out;
+  };
+  return [join(0), join(1)];
+}
+
 function cut(samples: Float32Array, second: number): Float32Array {
   const piece = samples.subarray(second * SAMPLE_RATE, (second + 1) * SAMPLE_RATE);
   if (piece.length === SAMPLE_RATE) return piece;

@@ -41,7 +41,7 @@ export class PowerSpectrogram {
    * Writes |X[k]|^2 of one frame, k = 0 .. fftSize / 2, into `power` of length `bins`.
    * To be mirrored at its ends, a signal must be longer than fftSize / 2.
    */
-  frame(signal: Float32Array, index: number, power: Float64Array): void {
+  frame(signal: Float32Array | Float64Array, index: number, power: Float64Array): void {
     const frame = this.#frame;
     const window = this.#window;
     const size = this.fftSize;

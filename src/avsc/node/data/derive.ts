@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { basename, dirname, join } from 'node:path';
-import type { Stereo } from '../../audio/clip.ts';
+import { joinSeconds, type Stereo } from '../../audio/clip.ts';
 import { SOUND_INPUTS, type InputName } from '../../features/inputs.ts';
 import { LogMelExtractor, type Scaling } from '../../features/logmel.ts';
 import { OpenL3Extractor } from '../../features/openl3.ts';
@@ -137,7 +137,7 @@ export function soundInput(
   const room = (i: number): Float32Array => out.subarray(i * values, (i + 1) * values);
   switch (input) {
     case 'logmel': {
-      const range = scaling === 'clip' ? logMel().range(joined(seconds)) : undefined;
+      const range = scaling === 'clip' ? logMel().range(joinSeconds(seconds)) : undefined;
       seconds.forEach((second, i) => room(i).set(logMel().extract(second, range).data));
       return out;
     }
@@ -158,18 +158,3 @@ let logMelExtractor: LogMelExtractor | undefined;
 let openL3Extractor: OpenL3Extractor | undefined;
 const logMel = (): LogMelExtractor => (logMelExtractor ??= new LogMelExtractor());
 const openL3 = (): OpenL3Extractor => (openL3Extractor ??= new OpenL3Extractor());
-
-/** The whole seconds of a clip as one recording. */
-function joined(seconds: readonly Stereo[]): Stereo {
-  const channel = (c: 0 | 1): Float32Array => {
-    const length = seconds.reduce((sum, second) => sum + second[c].length, 0);
-    const out = new Float32Array(length);
-    let at = 0;
-    for (const second of seconds) {
-      out.set(second[c], at);
-      at += second[c].length;
-    }
-    return out;
-  };
-  return [channel(0), channel(1)];
-}

@@ -7,13 +7,16 @@ import { noGrad } from '../../../tensor/graph/autograd.ts';
 import type { StepInput } from '../../../tensor/trace.ts';
 import type { Device } from '../../../tensor/device.ts';
 import type { TypedArray } from '../../../tensor/graph/dtype.ts';
-import { normalisePictures, type PictureInput } from '../../features/pictures.ts';
+import { packPictures } from '../../augment/pictures/pack.ts';
+import { prepareFrames } from '../../augment/pictures/prepare.ts';
+import type { PictureInput } from '../../features/pictures.ts';
 import { embed, type Extractor, type Modality } from '../../models/joint.ts';
 import { SOUND_INPUTS, type InputName } from '../../features/inputs.ts';
 import { inputBytes } from './derive.ts';
 import { hasEmbeddings, readEmbedding, writeEmbeddings } from './embedding-file.ts';
-import { InputReader, openInput, sourcePath, type InputSource } from './input-source.ts';
+import { InputReader, openInput, sourcePath } from './input-source.ts';
 import { removeStale, type PreparedClip } from './prepare.ts';
+import { FRAMES } from './records.ts';
 
 /** Embeddings of the samples of some clips. */
 export interface EmbeddingTable {
@@ -27,8 +30,11 @@ interface EmbedOptions {
   readonly part: Modality;
   /** On the device; it is put into evaluation mode. */
   readonly extractor: Extractor;
+  /** Input of the extractor. */
+  readonly input: InputName;
   /** Name of the architecture or preset, which distinguishes nets with the same weights. */
   readonly name: string;
+  /** Size and normalization of frames. */
   readonly picture: PictureInput;
   /** Parent folder of the embeddings. */
   readonly folder: string;
@@ -37,7 +43,7 @@ interface EmbedOptions {
 }
 
 /** To be increased when the layout of the files or their computation changes. */
-const VERSION = 1;
+const VERSION = 2;
 
 /** Seconds in a batch. A shorter clip has a batch of its own size. */
 const BATCH = 5;
@@ -48,21 +54,23 @@ const READS_IN_FLIGHT = 3;
 
 /**
  * Embeddings of all seconds of the clips. Those missing from the cache or damaged there are computed and written.
- * The cache's key is a hash of the extractor's weights and name, of the adapter, and of the decoded clip's own key (files,
- * size), so cached values equal computed ones bit for bit. Embeddings are of unchanged samples: a training with augmentation
+ * The cache's key is a hash of the extractor's weights and name, of the adapter, of the normalization, and of the name of the file that
+ * the input comes from, which tells its values; so cached values equal computed ones bit for bit. Embeddings are of unchanged samples: a training with augmentation
  * cannot use them. When the signal aborts, finished clips stay in the cache and the signal's reason is thrown.
  */
 export async function embedClips(
   clips: readonly PreparedClip[],
   options: EmbedOptions,
 ): Promise<EmbeddingTable> {
-  const { extractor, signal, onProgress } = options;
+  const { extractor, input, signal, onProgress } = options;
   const folder = join(options.folder, await keyOf(options));
   const features = extractor.outFeatures;
-  const pathOf = (clip: PreparedClip): string => join(folder, `${basename(clip.path, '.clip')}.embeddings`);
+  // An extra clip with its original's pictures shares their embeddings.
+  const pathOf = (clip: PreparedClip): string =>
+    join(folder, `${basename(sourcePath(clip, input))}.embeddings`);
   await removeStale(folder);
   const missing: PreparedClip[] = [];
-  for (const clip of clips) {
+  for (const clip of new Map(clips.map((each) => [pathOf(each), each])).values()) {
     signal?.throwIfAborted();
     if (!(await hasEmbeddings(pathOf(clip), clip.seconds, features))) missing.push(clip);
   }
@@ -86,13 +94,22 @@ export async function embedClips(
     await Promise.all(pending);
   } finally {
     await Promise.allSettled(pending);
-    embedder.dispose();
+    await embedder.dispose();
   }
   return { features, read: (clip, second) => readEmbedding(pathOf(clip), second, features) };
 }
 
-async function keyOf({ device, part, extractor, name }: EmbedOptions): Promise<string> {
-  const about = { version: VERSION, part, name, adapter: device.description.name, batch: BATCH };
+async function keyOf({ device, part, extractor, input, name, picture }: EmbedOptions): Promise<string> {
+  const adapter = device.description.name;
+  const about = {
+    version: VERSION,
+    part,
+    input,
+    name,
+    adapter,
+    batch: BATCH,
+    ...(input === 'frames' && picture),
+  };
   const hash = createHash('sha256').update(JSON.stringify(about));
   hashState(hash, await extractor.stateDict());
   return `${name}-${hash.digest('hex').slice(0, 20)}`;
@@ -108,52 +125,54 @@ function hashState(hash: ReturnType<typeof createHash>, state: StateDict): void 
 interface Embedder {
   /** Resolves when all batches of the clip are submitted, to a promise of the rows [seconds, features]. */
   start(clip: PreparedClip): Promise<{ readonly rows: Promise<Float32Array<ArrayBuffer>> }>;
-  dispose(): void;
+  dispose(): Promise<void>;
 }
 
-function createEmbedder({ device, part, extractor, picture }: EmbedOptions): Embedder {
-  const compiled = device.compile((input) => {
+function createEmbedder({ device, part, extractor, input, picture }: EmbedOptions): Embedder {
+  const compiled = device.compile((values) => {
     extractor.eval();
-    return noGrad(() => embed(part, extractor, input));
+    return noGrad(() => {
+      const prepared = input === 'frames' ? prepareFrames(values, null, null, picture) : values;
+      return embed(part, extractor, prepared);
+    });
   });
   const features = extractor.outFeatures;
+  const bytes = inputBytes(input, picture.size);
+  const reader = new InputReader();
   return {
     start: async (clip) => {
-      const file = await openClipFile(clip.path);
-      const rows = new Float32Array(file.seconds * features);
+      const source = await openInput(clip, input, picture.size);
+      const rows = new Float32Array(clip.seconds * features);
       const reads: Promise<void>[] = [];
       // A batch holds seconds of one clip, so that a clip's bits do not depend on which other clips were missing.
-      const size = Math.min(BATCH, file.seconds);
-      for (let from = 0; from < file.seconds; from += size) {
-        const count = Math.min(size, file.seconds - from);
-        const result = await compiled(await readInput(file, part, picture, from, count, size));
+      const size = Math.min(BATCH, clip.seconds);
+      for (let from = 0; from < clip.seconds; from += size) {
+        const count = Math.min(size, clip.seconds - from);
+        // Padded with zeros to `size`.
+        const values = new Uint8Array(size * bytes);
+        await Promise.all(
+          Array.from({ length: count }, (_, i) =>
+            reader.read(source, from + i, values.subarray(i * bytes, (i + 1) * bytes)),
+          ),
+        );
+        const result = await compiled(stepInput(input, values, size, picture.size));
         const put = (data: TypedArray): void => rows.set(data.subarray(0, count * features), from * features);
         reads.push(result.data().then(put));
         await reads.at(-READS_IN_FLIGHT);
       }
       return { rows: Promise.all(reads).then(() => rows) };
     },
-    dispose: () => compiled.dispose(),
+    dispose: async () => {
+      compiled.dispose();
+      await reader.close();
+    },
   };
 }
 
-/** Seconds [from, from + count) as the extractor's input, padded with zeros to `size`. */
-async function readInput(
-  file: ClipFile,
-  part: Modality,
-  picture: PictureInput,
-  from: number,
-  count: number,
-  size: number,
-): Promise<StepInput> {
-  const bytes = frameBytes(file.size);
-  const audio = new Float32Array(part === 'audio' ? size * AUDIO_VALUES : 0);
-  const frames = new Float32Array(part === 'video' ? size * bytes : 0);
-  for (let i = 0; i < count; i++) {
-    const second = await readSecond(file, from + i);
-    if (part === 'audio') audio.set(second.audio, i * AUDIO_VALUES);
-    else normalisePictures(second.frames, file.size, picture, frames.subarray(i * bytes, (i + 1) * bytes));
-  }
-  const [input] = inputsOf(part, { audio, frames }, size);
-  return input as StepInput;
+/** Bytes of `rows` samples as the input of the compiled function. */
+function stepInput(input: InputName, values: Uint8Array<ArrayBuffer>, rows: number, size: number): StepInput {
+  if (input !== 'frames')
+    return { data: new Float32Array(values.buffer), shape: [rows, ...SOUND_INPUTS[input]] };
+  const words = packPictures(values, size);
+  return { data: words, shape: [rows, FRAMES, words.length / (rows * FRAMES)] };
 }

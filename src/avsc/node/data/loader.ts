@@ -11,6 +11,8 @@ import { mapLimited } from './limit.ts';
 import { drawMix, partnerRows, type Mixup, type SampleMix } from './mixup.ts';
 import type { PreparedClip } from './prepare.ts';
 
+export { partnerRows };
+
 /** One second of one clip. */
 export interface Sample {
   readonly clip: PreparedClip;
@@ -107,7 +109,7 @@ export async function createLoader(clips: readonly PreparedClip[], options: Load
       `${count} samples do not fill one batch of ${batchSize}: take a smaller batch or more clips`,
     );
   }
-  const rows = batchSize + (mixup ? partnerRows(mixup.share, batchSize) : 0);
+  const rows = batchSize + (mixup ? partnerRows(batchSize, mixup.share) : 0);
   const tracks = await Promise.all(
     MODALITIES.flatMap((part) => {
       const source = sources[part];

@@ -1,55 +1,73 @@
 // Any media file as inputs of the models, second by second, for `predict` and `features`.
 
-import { resample } from '../../audio/resample.ts';
+import { resampleStereo } from '../../audio/resample.ts';
 import { SAMPLE_RATE, secondsOf, toStereo, type Stereo } from '../../audio/clip.ts';
 import type { Wav } from '../../audio/wav.ts';
-import { LogMelExtractor } from '../../features/logmel.ts';
-import { AUDIO_VALUES } from './clip-file.ts';
+import type { InputName, SoundInputName } from '../../features/inputs.ts';
+import { soundInput } from './derive.ts';
+import { framesOf } from './image.ts';
 import { decodeSound } from './media.ts';
 import { readMedia } from './read-media.ts';
+import { frameBytes } from './records.ts';
 
 /** Inputs from a file; a part is null if the file has no such track. */
 export interface MediaSeconds {
   readonly seconds: number;
-  /** Log-mel features [seconds, 6, 128, 39]. */
-  readonly audio: Float32Array<ArrayBuffer> | null;
+  /** The sound inputs that were asked for, [seconds, ...]. */
+  readonly sound: Readonly<Partial<Record<SoundInputName, Float32Array<ArrayBuffer>>>> | null;
   /** RGB bytes [seconds, 2, 3, size, size]. */
   readonly frames: Uint8Array<ArrayBuffer> | null;
 }
 
-/** Decodes sound and pictures of a media file. Throws, naming the file, if it is unreadable or shorter than one second. */
+export interface MediaOptions {
+  readonly inputs: readonly InputName[];
+  /** Side of frames in pixels. */
+  readonly size: number;
+}
+
+/**
+ * Decodes sound and pictures of a media file into inputs, by the same steps as clips of a data set.
+ * Throws, naming the file, if it is unreadable or shorter than one second.
+ */
 export async function readMediaSeconds(
   path: string,
-  size: number,
+  { inputs, size }: MediaOptions,
   signal: AbortSignal,
 ): Promise<MediaSeconds> {
-  const { sound, frames } = await readMedia(path, { size }, { signal });
-  const audio = sound === undefined ? null : featuresOf(path, sound);
-  const seconds = audio === null ? (frames?.seconds ?? 0) : audio.length / AUDIO_VALUES;
+  const media = await readMedia(path, { signal });
+  const sound = media.sound === undefined ? null : secondsOfMedia(path, media.sound);
+  const frames = media.frames ?? null;
   // Both are cut to the sound's full seconds, but they may differ in a last second that lacks some samples.
-  return { seconds: Math.min(seconds, frames?.seconds ?? seconds), audio, frames: frames?.data ?? null };
+  const seconds = Math.min(sound?.length ?? Infinity, frames?.seconds ?? Infinity);
+  const entries = inputs.flatMap((input) =>
+    input === 'frames' || sound === null ? [] : [[input, soundInput(sound, input, 'sample')] as const],
+  );
+  return {
+    seconds,
+    sound: sound && Object.fromEntries(entries),
+    frames: frames && inputs.includes('frames') ? framesAt(frames, size) : null,
+  };
 }
 
 /** Log-mel features [seconds, 6, 128, 39] of a media file's sound. Throws, naming the file, as `readMediaSeconds` does. */
 export async function readFeatures(path: string): Promise<Float32Array<ArrayBuffer>> {
-  return featuresOf(path, await decodeSound(path));
+  return soundInput(secondsOfMedia(path, await decodeSound(path)), 'logmel', 'sample');
 }
 
-function featuresOf(path: string, { sampleRate, channels }: Wav): Float32Array<ArrayBuffer> {
-  const sound = atStandardRate(toStereo(channels), sampleRate);
-  const seconds = secondsOf(sound).length;
-  if (seconds === 0) {
-    throw new Error(
-      `${path} has ${(sound[0].length / SAMPLE_RATE).toFixed(2)} s of sound, at least one second is needed`,
-    );
-  }
-  const out = new Float32Array(seconds * AUDIO_VALUES);
-  new LogMelExtractor().seconds(sound).forEach(({ data }, i) => out.set(data, i * AUDIO_VALUES));
+function secondsOfMedia(path: string, { sampleRate, channels }: Wav): Stereo[] {
+  const sound = resampleStereo(toStereo(channels), sampleRate, SAMPLE_RATE);
+  const seconds = secondsOf(sound);
+  if (seconds.length > 0) return seconds;
+  throw new Error(
+    `${path} has ${(sound[0].length / SAMPLE_RATE).toFixed(2)} s of sound, at least one second is needed`,
+  );
+}
+
+function framesAt(
+  frames: Parameters<typeof framesOf>[0] & { seconds: number },
+  size: number,
+): Uint8Array<ArrayBuffer> {
+  const out = new Uint8Array(frames.seconds * frameBytes(size));
+  framesOf(frames, size, out);
   return out;
-}
-
-function atStandardRate([left, right]: Stereo, rate: number): Stereo {
-  if (rate === SAMPLE_RATE) return [left, right];
-  const first = resample(left, rate, SAMPLE_RATE);
-  return [first, right === left ? first : resample(right, rate, SAMPLE_RATE)];
 }

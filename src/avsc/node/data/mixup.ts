@@ -1,12 +1,12 @@
 // Which samples of an epoch are mixed, with whom, and by which ratio: decided by the sample and its position in the epoch's order.
 
-import { drawRatio, type RatioRule } from '../../augment/features/ratio.ts';
+import { drawRatio, type RatioPolicy } from '../../augment/features/mix.ts';
 import { randomStream } from '../../dataset/random.ts';
 
 export interface Mixup {
   /** Share of the samples that are mixed, 0..1. */
   readonly share: number;
-  readonly ratio: RatioRule;
+  readonly ratio: RatioPolicy;
 }
 
 export interface SampleMix {
@@ -17,7 +17,7 @@ export interface SampleMix {
 }
 
 /** Rows for partners that a batch of `batchSize` samples needs at most. */
-export function partnerRows(share: number, batchSize: number): number {
+export function partnerRows(batchSize: number, share: number): number {
   return share === 0 ? 0 : Math.min(batchSize, Math.ceil(batchSize * share) + 1);
 }
 

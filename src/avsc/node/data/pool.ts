@@ -117,6 +117,7 @@ function inputOf(job: Job): string {
     case 'measure':
       return `${job.audio} or ${job.video}`;
     case 'media':
+    case 'extra':
       return job.path;
     case 'make':
       return job.clip.name;

@@ -48,13 +48,26 @@ export async function prepareClip({ inputs, options, verify, ...files }: Prepare
   let clip = await findClip(path, verify);
   let cached = clip !== undefined;
   clip ??= await decodeClip(path, files);
+  const { derived, made } = await deriveInputs(clip, inputs, options, verify);
+  if (made) cached = false;
+  return { path, seconds: clip.seconds, derived, cached };
+}
+
+/** Makes those inputs of a clip that have files of their own and are not there. */
+export async function deriveInputs(
+  clip: ClipFile,
+  inputs: readonly InputName[],
+  options: InputOptions,
+  verify: boolean,
+): Promise<Pick<StoredClip, 'derived'> & { readonly made: boolean }> {
   const derived: Partial<Record<InputName, string>> = {};
+  let made = false;
   for (const input of inputs) {
     if (!isDerived(clip, input, options.size)) continue;
-    if (await deriveInput(clip, input, options, verify)) cached = false;
-    derived[input] = derivedPath(path, input, options);
+    if (await deriveInput(clip, input, options, verify)) made = true;
+    derived[input] = derivedPath(clip.path, input, options);
   }
-  return { path, seconds: clip.seconds, derived, cached };
+  return { derived, made };
 }
 
 async function decodeClip(path: string, { audio, video }: ClipFiles): Promise<ClipFile> {
@@ -106,7 +119,7 @@ export async function entryPath({ audio, video, cache }: ClipFiles): Promise<str
 }
 
 /** A clip's name as the beginning of a file's name. */
-export const fileNameOf = (name: string): string => name.replaceAll(/[^\w.-]/g, '_').slice(0, 80);
+export const fileNameOf = (name: string): string => name.replaceAll(/[^\w.+-]/g, '_').slice(0, 80);
 
 async function identify(path: string): Promise<{ name: string; size: number; time: number }> {
   try {

@@ -57,16 +57,25 @@ export async function checkSpace(
     needed +=
       count * mean((clip) => (isDerived(clip, input, size) ? derivedBytes(clip.seconds, input, size) : 0));
   }
-  if (needed === 0) return;
-  const { bavail, bsize } = await statfs(cache);
-  const estimate = { clips: missing.length, needed: Math.ceil(needed), free: bavail * bsize };
-  onEstimate?.(estimate);
-  if (estimate.needed > estimate.free) {
-    throw new StorageError(
-      `preparing ${estimate.clips} clips takes about ${formatBytes(estimate.needed)}, and the disk that holds ${cache} has ` +
-        `${formatBytes(estimate.free)} free: free some space there or choose another folder`,
-    );
-  }
+  await requireSpace(cache, missing.length, needed, onEstimate);
+}
+
+/** Throws a StorageError with both numbers if the disk that holds a folder has less than what making the files of some clips takes. */
+export async function requireSpace(
+  folder: string,
+  clips: number,
+  bytes: number,
+  onEstimate?: (estimate: SpaceEstimate) => void,
+): Promise<void> {
+  if (bytes === 0) return;
+  const { bavail, bsize } = await statfs(folder);
+  const [needed, free] = [Math.ceil(bytes), bavail * bsize];
+  onEstimate?.({ clips, needed, free });
+  if (needed <= free) return;
+  throw new StorageError(
+    `preparing ${clips} clips takes about ${formatBytes(needed)}, and the disk that holds ${folder} has ` +
+      `${formatBytes(free)} free: free some space there or choose another folder`,
+  );
 }
 
 /** Bytes in GB or MB (powers of 1000), as disks are sold. */

@@ -10,6 +10,7 @@ import {
   type MeasureJob,
   type MediaSize,
 } from './media.ts';
+import { makeExtra, type ExtraJob, type MadeExtra } from './extra-clip.ts';
 import { prepareClip, type PrepareJob, type StoredClip } from './prepare-clip.ts';
 import { generateClip, type MakeJob } from './synth-clip.ts';
 
@@ -18,6 +19,7 @@ interface Jobs {
   readonly prepare: { readonly job: PrepareJob; readonly result: StoredClip };
   readonly measure: { readonly job: MeasureJob; readonly result: MediaSize };
   readonly media: { readonly job: MediaJob; readonly result: Media };
+  readonly extra: { readonly job: ExtraJob; readonly result: MadeExtra };
   readonly make: { readonly job: MakeJob; readonly result: null };
 }
 
@@ -43,6 +45,8 @@ async function run(job: Job): Promise<JobResult<Job>> {
       return measureMedia(job);
     case 'media':
       return decodeMedia(job);
+    case 'extra':
+      return makeExtra(job);
     case 'make':
       await generateClip(job);
       return null;

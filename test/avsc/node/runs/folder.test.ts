@@ -129,9 +129,9 @@ describe('submission file', () => {
     probabilities.set([0.2, 0.8], 10);
     probabilities.set([0, 0, 1], 20);
     const samples = [
-      { clip: a, second: 0 },
-      { clip: a, second: 1 },
-      { clip: b, second: 0 },
+      { clip: a, second: 0, key: 1 },
+      { clip: a, second: 1, key: 2 },
+      { clip: b, second: 0, key: 3 },
     ];
     const lines = submissionTable({ samples, probabilities }).split('\n');
     expect(lines[0]).toBe(`filename\tscene_label\t${SCENES.join('\t')}`);
