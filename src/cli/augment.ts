@@ -4,7 +4,7 @@ import { augmentPicture, augmentRecording, pictureOfMasks } from '../avsc/node/d
 import { readPixels } from '../avsc/node/data/image.ts';
 import { decodeSound } from '../avsc/node/data/media.ts';
 import { MAX_MAGNITUDE, NO_MAGNITUDE, type MagnitudeScale } from '../avsc/augment/pictures/operation.ts';
-import { PICTURE_OPERATIONS } from '../avsc/augment/pictures/operations/index.ts';
+import { PICTURE_OPERATIONS } from '../avsc/augment/pictures/registry.ts';
 import { checkValue } from '../avsc/augment/sound/extras.ts';
 import {
   SOUND_OPERATION_NAMES,

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SAMPLE_RATE, toStereo } from '../../src/avsc/audio/clip.ts';
 import { decodeWav, encodeWav } from '../../src/avsc/audio/wav.ts';
 import { perturbBytes } from '../../src/avsc/augment/pictures/perturb.ts';
-import { PICTURE_OPERATIONS } from '../../src/avsc/augment/pictures/operations/index.ts';
+import { PICTURE_OPERATIONS } from '../../src/avsc/augment/pictures/registry.ts';
 import { operationProgram } from '../../src/avsc/augment/pictures/policy.ts';
 import { makeExtraSound } from '../../src/avsc/augment/sound/extras.ts';
 import { SOUND_OPERATION_NAMES } from '../../src/avsc/augment/sound/index.ts';

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { perturbBytes } from '../../../src/avsc/augment/pictures/perturb.ts';
-import { PICTURE_OPERATIONS } from '../../../src/avsc/augment/pictures/operations/index.ts';
+import { PICTURE_OPERATIONS } from '../../../src/avsc/augment/pictures/registry.ts';
 import type { PictureOperationName } from '../../../src/avsc/augment/pictures/operation.ts';
 import { packPictures } from '../../../src/avsc/augment/pictures/pack.ts';
 import {
@@ -30,7 +30,7 @@ const names = PICTURE_OPERATIONS.map(({ name }) => name);
 describe('operations on pictures', () => {
   it('are those of the folder, each with cases of every size', () => {
     const folder = join(import.meta.dirname, '../../../src/avsc/augment/pictures/operations');
-    const files = readdirSync(folder).filter((file) => file !== 'index.ts');
+    const files = readdirSync(folder);
     const fileOf = (name: string) => `${name.replace(/(?<=[a-z])[A-Z]/g, '-$&').toLowerCase()}.ts`;
     expect(names.map(fileOf).sort()).toEqual(files.sort());
     for (const name of names)

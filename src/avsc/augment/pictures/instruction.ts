@@ -41,7 +41,7 @@ export const extentOf = (size: number | Extent): Extent =>
   typeof size === 'number' ? { width: size, height: size } : size;
 
 /** Input coordinates of an output pixel (x, y): (a x + b y + c, d x + e y + f). */
-export type AffineMatrix = readonly [a: number, b: number, c: number, d: number, e: number, f: number];
+type AffineMatrix = readonly [a: number, b: number, c: number, d: number, e: number, f: number];
 
 const toFixed16 = (value: number): number => Math.floor(value * 65536 + 0.5);
 

@@ -28,7 +28,7 @@ export type PictureOperationName =
  */
 export type MagnitudeScale = 'original' | 'torchvision';
 
-export interface InstructionContext {
+interface InstructionContext {
   /** 0 .. 10. */
   readonly magnitude: number;
   readonly scale: MagnitudeScale;

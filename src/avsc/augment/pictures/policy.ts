@@ -4,7 +4,7 @@ import { INSTRUCTION_WORDS } from '../../../kernels/pictures.ts';
 import type { Random } from '../../dataset/random.ts';
 import { extentOf, IDENTITY, type Extent } from './instruction.ts';
 import { below, MAX_MAGNITUDE, type MagnitudeScale, type PictureOperationName } from './operation.ts';
-import { pictureOperation } from './operations/index.ts';
+import { pictureOperation } from './registry.ts';
 
 export interface PicturePolicy {
   /** Drawn from uniformly. */
@@ -75,7 +75,7 @@ export function operationProgram(
 }
 
 /** Throws a RangeError that names the value where no picture can be drawn by the policy. */
-export function checkPicturePolicy({ operations, count, magnitude, probability }: PicturePolicy): void {
+function checkPicturePolicy({ operations, count, magnitude, probability }: PicturePolicy): void {
   if (!Number.isInteger(count) || count < 0 || count > MAX_COUNT)
     throw new RangeError(`a policy applies 0 to ${MAX_COUNT} operations to a picture, got ${count}`);
   if (operations.length === 0 && count > 0)

@@ -1,6 +1,6 @@
 // Any media file as inputs of the models, second by second, for `predict` and `features`.
 
-import { resampleStereo } from '../../audio/resample.ts';
+import { resample } from '../../audio/resample.ts';
 import { SAMPLE_RATE, secondsOf, toStereo, type Stereo } from '../../audio/clip.ts';
 import type { Wav } from '../../audio/wav.ts';
 import { LogMelExtractor } from '../../features/logmel.ts';
@@ -48,6 +48,8 @@ function featuresOf(path: string, { sampleRate, channels }: Wav): Float32Array<A
   return out;
 }
 
-function atStandardRate(sound: Stereo, rate: number): Stereo {
-  return rate === SAMPLE_RATE ? sound : resampleStereo(sound, rate, SAMPLE_RATE);
+function atStandardRate([left, right]: Stereo, rate: number): Stereo {
+  if (rate === SAMPLE_RATE) return [left, right];
+  const first = resample(left, rate, SAMPLE_RATE);
+  return [first, right === left ? first : resample(right, rate, SAMPLE_RATE)];
 }
