@@ -60,7 +60,7 @@ describe('help', () => {
     const { code, stdout } = await wavelight(['--help'], folder);
     expect(code).toBe(0);
     const weights = ['fetch-weights', 'inspect', 'import', 'classify', 'export'];
-    for (const name of ['train', 'prepare', 'eval', 'predict', 'features', 'doctor', ...weights])
+    for (const name of ['train', 'prepare', 'eval', 'predict', 'features', 'augment', 'doctor', ...weights])
       expect(stdout).toContain(`  ${name} `);
   });
 });

@@ -7,7 +7,7 @@ import { fnv1a, hashWord } from '../../support/hash.ts';
 import { readJson } from '../../support/oracle.ts';
 
 /** Operation, M, scale, side or extent, kind of picture, sign, centre x and y of a cutout, digest of Pillow's result. */
-export type PictureCase<Size extends number | Extent = number> = readonly [
+type PictureCase<Size extends number | Extent = number> = readonly [
   PictureOperationName,
   number,
   MagnitudeScale,
