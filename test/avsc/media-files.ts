@@ -19,7 +19,19 @@ export function temporaryFolder(): string {
 /** Writes an H.264 MP4 file of plain frames, `colour(i)` the RGB bytes of frame i. */
 export async function writeVideo(
   path: string,
-  { rate, frames, colour }: { rate: number; frames: number; colour: (frame: number) => readonly number[] },
+  {
+    rate,
+    frames,
+    colour,
+    width = 64,
+    height = 48,
+  }: {
+    rate: number;
+    frames: number;
+    colour: (frame: number) => readonly number[];
+    width?: number;
+    height?: number;
+  },
 ): Promise<void> {
   const target = new BufferTarget();
   const output = new Output({ format: new Mp4OutputFormat(), target });
@@ -31,11 +43,11 @@ export async function writeVideo(
   output.addVideoTrack(source);
   await output.start();
   for (let i = 0; i < frames; i++) {
-    const rgba = new Uint8Array(64 * 48 * 4).map((_, k) => [...colour(i), 255][k % 4] ?? 0);
+    const rgba = new Uint8Array(width * height * 4).map((_, k) => [...colour(i), 255][k % 4] ?? 0);
     const sample = new VideoSample(rgba, {
       format: 'RGBX',
-      codedWidth: 64,
-      codedHeight: 48,
+      codedWidth: width,
+      codedHeight: height,
       timestamp: i / rate,
       duration: 1 / rate,
     });

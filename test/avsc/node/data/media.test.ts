@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { decodeImage } from '../../../../src/avsc/node/data/image.ts';
+import { decodeImage, type StoredFrames } from '../../../../src/avsc/node/data/image.ts';
 import { decodeFrames, decodeSound } from '../../../../src/avsc/node/data/media.ts';
 import { readMedia } from '../../../../src/avsc/node/data/read-media.ts';
 import { SHARED, temporaryFolder, writeTone, writeVideo } from '../../media-files.ts';
@@ -11,9 +11,9 @@ const media = join(SHARED, 'media');
 const withMedia = existsSync(media);
 
 /** Grey value of the middle of each picture. */
-function greys(data: Uint8Array, size: number): number[] {
-  const frame = 3 * size * size;
-  return Array.from({ length: data.length / frame }, (_, i) => data[i * frame + (size * size) / 2] ?? 0);
+function greys({ data, width, height }: StoredFrames): number[] {
+  const frame = 3 * width * height;
+  return Array.from({ length: data.length / frame }, (_, i) => data[i * frame + (width * height) / 2] ?? 0);
 }
 
 describe('pictures of a video', () => {
@@ -32,10 +32,10 @@ describe('pictures of a video', () => {
         frames: Math.ceil(rate * 2.1),
         colour: (i) => [value(i), value(i), value(i)],
       });
-      const { seconds, data } = await decodeFrames(path, { size: 16 });
-      expect(seconds).toBe(2);
+      const frames = await decodeFrames(path);
+      expect([frames.seconds, frames.width, frames.height]).toEqual([2, 64, 48]);
       const wanted = expected.map(value);
-      const found = greys(data, 16);
+      const found = greys(frames);
       console.log(`rate ${name}: wanted ${wanted.join(' ')}, found ${found.join(' ')}`);
       // Neighbouring frames differ by 2.
       found.forEach((grey, i) => expect(Math.abs(grey - (wanted[i] ?? 0))).toBeLessThan(1.5));
@@ -45,8 +45,11 @@ describe('pictures of a video', () => {
   it('are RGB, plane by plane', async () => {
     const path = join(folder, 'red.mp4');
     await writeVideo(path, { rate: 30, frames: 30, colour: () => [220, 60, 20] });
-    const { data } = await decodeFrames(path, { size: 8 });
-    const means = [0, 1, 2].map((c) => data.subarray(c * 64, (c + 1) * 64).reduce((a, b) => a + b) / 64);
+    const { data, width, height } = await decodeFrames(path);
+    const area = width * height;
+    const means = [0, 1, 2].map(
+      (c) => data.subarray(c * area, (c + 1) * area).reduce((a, b) => a + b) / area,
+    );
     console.log(`220, 60, 20 decoded as ${means.map((mean) => mean.toFixed(1)).join(', ')}`);
     [220, 60, 20].forEach((value, c) => expect(Math.abs((means[c] ?? 0) - value)).toBeLessThan(6));
   });
@@ -54,29 +57,24 @@ describe('pictures of a video', () => {
   it('are refused when the file is not a video, broken, or shorter than its sound', async () => {
     const short = join(folder, 'short.mp4');
     await writeVideo(short, { rate: 30, frames: 35, colour: (i) => [i, i, i] });
-    await expect(decodeFrames(short, { size: 8 }, 2)).rejects.toThrow(
+    await expect(decodeFrames(short, 2)).rejects.toThrow(
       /short.mp4 lasts 1.17 s and is shorter than its sound of 2 s/,
     );
     const text = join(folder, 'text.mp4');
     writeFileSync(text, 'not a video at all, but long enough to look into'.repeat(50));
-    await expect(decodeFrames(text, { size: 8 })).rejects.toThrow(/text.mp4 is not a media file/);
+    await expect(decodeFrames(text)).rejects.toThrow(/text.mp4 is not a media file/);
     const empty = join(folder, 'empty.mp4');
     writeFileSync(empty, '');
-    await expect(decodeFrames(empty, { size: 8 })).rejects.toThrow(/empty.mp4 is not a media file/);
-    await expect(decodeFrames(join(folder, 'none.mp4'), { size: 8 })).rejects.toThrow(
-      /none.mp4 does not exist/,
-    );
-    await expect(decodeFrames(folder, { size: 8 })).rejects.toThrow(/not a file/);
+    await expect(decodeFrames(empty)).rejects.toThrow(/empty.mp4 is not a media file/);
+    await expect(decodeFrames(join(folder, 'none.mp4'))).rejects.toThrow(/none.mp4 does not exist/);
+    await expect(decodeFrames(folder)).rejects.toThrow(/not a file/);
     const tone = join(folder, 'only-sound.wav');
     writeTone(tone, 1);
-    await expect(decodeFrames(tone, { size: 8 })).rejects.toThrow(/only-sound.wav has no video track/);
+    await expect(decodeFrames(tone)).rejects.toThrow(/only-sound.wav has no video track/);
     const cut = join(folder, 'cut.mp4');
     writeFileSync(cut, readFileSync(short));
     truncateSync(cut, Math.floor(readFileSync(short).length / 2));
-    await expect(decodeFrames(cut, { size: 8 })).rejects.toThrow(/cut.mp4 /);
-    await expect(decodeFrames(short, { size: 0 })).rejects.toThrow(
-      /must be an integer from 1 to 4096, got 0/,
-    );
+    await expect(decodeFrames(cut)).rejects.toThrow(/cut.mp4 /);
   });
 });
 
@@ -104,16 +102,16 @@ describe('one media file read in a thread', () => {
 
   it('gives what the file has', async () => {
     await writeVideo(good, { rate: 30, frames: 60, colour: (i) => [3 * i, 255 - i, 99] });
-    const video = await readMedia(good, { size: 8 });
+    const video = await readMedia(good);
     expect(video.sound).toBeUndefined();
-    expect(video.frames).toEqual(await decodeFrames(good, { size: 8 }));
+    expect(video.frames).toEqual(await decodeFrames(good));
     const tone = join(folder, 'tone.wav');
     writeTone(tone, 1.5);
-    const sound = await readMedia(tone, { size: 8 });
+    const sound = await readMedia(tone);
     expect(sound.frames).toBeUndefined();
     expect(sound.sound).toEqual(await decodeSound(tone));
     writeTone(tone, 0.5);
-    await expect(readMedia(tone, { size: 8 })).rejects.toThrow(/tone.wav lasts less than a second/);
+    await expect(readMedia(tone)).rejects.toThrow(/tone.wav lasts less than a second/);
   });
 
   it('fails in one sentence where FFmpeg refuses the data', async () => {
@@ -121,9 +119,7 @@ describe('one media file read in a thread', () => {
       const start = bytes.indexOf('mdat') + 4;
       bytes.fill(0xa5, start, start + 2000);
     });
-    await expect(readMedia(path, { size: 8 })).rejects.toThrow(
-      /noise.mp4 cannot be decoded \(broken or truncated\?\)/,
-    );
+    await expect(readMedia(path)).rejects.toThrow(/noise.mp4 cannot be decoded \(broken or truncated\?\)/);
   });
 
   it('fails in one sentence where the container sends its reader round in circles', async () => {
@@ -131,7 +127,7 @@ describe('one media file read in a thread', () => {
       // stts: size, name, version and flags, number of entries, then (samples, duration): 4 bytes each.
       bytes.writeUInt32BE(0xffffffff, bytes.indexOf('stts') + 12);
     });
-    await expect(readMedia(path, { size: 8 }, { patience: 3000 })).rejects.toThrow(
+    await expect(readMedia(path, { patience: 3000 })).rejects.toThrow(
       /endless.mp4 keeps the decoder busy without end/,
     );
   }, 20_000);
@@ -151,7 +147,7 @@ describe.skipIf(!withMedia)(`real media (needs ${media})`, () => {
     const [first = new Float32Array()] = channels;
     const loud = Math.sqrt(first.reduce((sum, x) => sum + x * x, 0) / first.length);
     expect(first.length / rate).toBeCloseTo(length, 2);
-    const video = await decodeFrames(path, { size: 32 });
+    const video = await decodeFrames(path);
     expect(video.seconds).toBe(seconds);
     const mean = video.data.reduce((a, b) => a + b) / video.data.length;
     console.log(`${name}: root mean square ${loud.toFixed(4)}, mean brightness ${mean.toFixed(1)}`);
