@@ -15,8 +15,8 @@ export const CLIP_MAGIC = 'WLCLIP02';
 export const SOUND_PART = 0;
 export const PICTURES_PART = 1;
 
-/** A picture may not be larger than the store's largest (STORED_SIDE), with room for later versions. */
-const MAX_SIDE = 4096;
+/** No picture is stored larger. */
+const MAX_SIDE = 256;
 
 /** Pictures of a clip: RGB bytes [seconds, 2, 3, height, width]. */
 export interface StoredPictures {

@@ -61,8 +61,17 @@ function squashedSide(size: number): number {
   return Math.round((size * 256) / 224);
 }
 
-/** A picture of a prepared clip has at most so many pixels a side: the first step of Places365's script. */
-export const STORED_SIDE = 256;
+const STORED_SIDE = 256;
+
+/** Size at which a picture is stored: its own, or 256 x 256 if a side is larger, the first step of Places365's script. */
+export function storedSize(
+  width: number,
+  height: number,
+): { readonly width: number; readonly height: number } {
+  return Math.max(width, height) > STORED_SIDE
+    ? { width: STORED_SIDE, height: STORED_SIDE }
+    : { width, height };
+}
 
 /** Converts RGBA bytes [height, width, 4] to the RGB bytes [3, toHeight, toWidth] that are stored. Alpha is ignored. */
 export function storedPicture(

@@ -13,7 +13,7 @@ import {
 } from 'mediabunny';
 import { decodeWav, type Wav } from '../../audio/wav.ts';
 import { errorCode, messageOf } from '../../../node/files.ts';
-import { STORED_SIDE, storedPicture, type StoredFrames } from './image.ts';
+import { storedPicture, storedSize, type StoredFrames } from './image.ts';
 import type { SoundFormat } from './samples.ts';
 
 // Hardware decoding is off: results must not depend on the machine's video decoder, and probing for one prints warnings.
@@ -48,7 +48,7 @@ export interface VideoFrames extends StoredFrames {
 
 /**
  * Decodes the 1st and the 15th picture of each second at 30 frames per second, or the nearest frames at another rate, as they are stored:
- * a width or height of more than 256 pixels is squashed to 256. A later picture of another size is brought to that of the first.
+ * a picture with a side of more than 256 pixels is squashed to 256 x 256. A later picture of another size is brought to that of the first.
  * `seconds` is the number of seconds of the sound; its default is the number of full seconds of the video.
  * Throws, naming the file: unreadable, no video track, broken within, or shorter than `seconds`.
  */
@@ -174,7 +174,7 @@ export async function measureMedia({ audio, video }: MeasureJob): Promise<MediaS
     const track = await input.getPrimaryVideoTrack();
     if (!track) throw new Error('has no video track');
     const [width, height] = [await track.getDisplayWidth(), await track.getDisplayHeight()];
-    return { height: Math.min(height, STORED_SIDE), width: Math.min(width, STORED_SIDE) };
+    return storedSize(width, height);
   });
   return { ...sound, ...picture };
 }
@@ -214,7 +214,7 @@ async function pictureTimes(track: InputVideoTrack, seconds: number): Promise<nu
 
 /** Room for the frames of a video whose pictures are of this size. */
 function emptyFrames({ width, height }: Picture, seconds: number): VideoFrames {
-  const stored = { width: Math.min(width, STORED_SIDE), height: Math.min(height, STORED_SIDE) };
+  const stored = storedSize(width, height);
   const data = new Uint8Array(seconds * FRAME_TIMES.length * 3 * stored.width * stored.height);
   return { seconds, ...stored, data };
 }

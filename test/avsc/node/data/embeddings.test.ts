@@ -5,13 +5,11 @@ import { normalisePictures } from '../../../../src/avsc/features/pictures.ts';
 import { DenseNetExtractor } from '../../../../src/avsc/models/densenet.ts';
 import { Fcnn } from '../../../../src/avsc/models/fcnn.ts';
 import { embed, JointNet, type Extractor, type Modality } from '../../../../src/avsc/models/joint.ts';
-import {
-  AUDIO_VALUES,
-  frameBytes,
-  openClipFile,
-  readSecond,
-  writeClipFile,
-} from '../../../../src/avsc/node/data/clip-file.ts';
+import { openClipFile, writeClipFile } from '../../../../src/avsc/node/data/clip-file.ts';
+import { inputBytes } from '../../../../src/avsc/node/data/derive.ts';
+import { InputReader, openInput } from '../../../../src/avsc/node/data/input-source.ts';
+import { deriveInputs } from '../../../../src/avsc/node/data/prepare-clip.ts';
+import { frameBytes } from '../../../../src/avsc/node/data/records.ts';
 import { embedClips, type EmbeddingTable } from '../../../../src/avsc/node/data/embeddings.ts';
 import { createLoader } from '../../../../src/avsc/node/data/loader.ts';
 import type { PreparedClip } from '../../../../src/avsc/node/data/prepare.ts';
@@ -40,17 +38,23 @@ function videoNet(seed: number): Extractor {
   return new DenseNetExtractor({ growthRate: 4, blocks: [2, 2], stem: 8 });
 }
 
-/** A decoded clip of noise. */
+const INPUTS = { audio: 'logmel', video: 'frames' } as const;
+const AUDIO_VALUES = 6 * 128 * 39;
+
+/** A prepared clip of noise. */
 async function writeClip(name: string): Promise<PreparedClip> {
   const path = join(folder, `${name}.clip`);
-  const seconds = Array.from({ length: SECONDS }, (_, i) => ({
-    audio: uniform(`${name}/audio${i}`, AUDIO_VALUES),
-    frames: Uint8Array.from(uniform(`${name}/frames${i}`, frameBytes(SIZE)), (x) => 127.5 * (x + 1)),
-  }));
-  await writeClipFile(path, SIZE, seconds);
+  const sound = Array.from(
+    { length: SECONDS },
+    (_, i) => [uniform(`${name}/left${i}`, 48_000), uniform(`${name}/right${i}`, 48_000)] as const,
+  );
+  const data = Uint8Array.from(uniform(`${name}/frames`, SECONDS * frameBytes(40)), (x) => 127.5 * (x + 1));
+  await writeClipFile(path, sound, { width: 40, height: 40, data });
+  const options = { size: SIZE, scaling: 'sample' } as const;
+  const { derived } = await deriveInputs(await openClipFile(path), ['logmel', 'frames'], options, false);
   const source = { file: 'fold1_train.csv', line: 2 };
   const files = { audio: `audio/${name}.wav`, video: `video/${name}.mp4` };
-  return { name, ...files, label: 4, location: undefined, source, path, seconds: SECONDS };
+  return { name, ...files, label: 4, location: undefined, source, path, seconds: SECONDS, derived };
 }
 
 beforeAll(async () => {
@@ -69,11 +73,13 @@ async function embedInto(
   part: Modality = 'video',
   extractor = nets[part],
   signal?: AbortSignal,
+  those = clips,
 ): Promise<{ table: EmbeddingTable; computed: number }> {
   let computed = 0;
   const onProgress = (done: number): void => void (computed = done);
-  const options = { device, part, extractor, name: 'net', picture: PICTURE, folder: join(folder, name) };
-  const table = await embedClips(clips, { ...options, onProgress, ...(signal && { signal }) });
+  const net = { part, extractor, input: INPUTS[part], name: 'net', picture: PICTURE };
+  const options = { device, ...net, folder: join(folder, name) };
+  const table = await embedClips(those, { ...options, onProgress, ...(signal && { signal }) });
   return { table, computed };
 }
 
@@ -92,15 +98,17 @@ describe('embeddings of frozen extractors', () => {
     const { table, computed } = await embedInto(`whole-${part}`, part);
     expect(computed).toBe(3 * SECONDS);
     let worst = 0;
+    const reader = new InputReader();
     for (const clip of clips) {
-      const file = await openClipFile(clip.path);
+      const source = await openInput(clip, INPUTS[part], SIZE);
       for (const second of [0, 4, 6]) {
-        const sample = await readSecond(file, second);
-        const pictures = new Float32Array(sample.frames.length);
-        normalisePictures(sample.frames, SIZE, PICTURE, pictures);
+        const bytes = new Uint8Array(inputBytes(INPUTS[part], SIZE));
+        await reader.read(source, second, bytes);
+        const pictures = new Float32Array(part === 'video' ? bytes.length : 0);
+        if (part === 'video') normalisePictures(bytes, SIZE, PICTURE, pictures);
         const input =
           part === 'audio'
-            ? device.tensor(Float32Array.from(sample.audio), [1, 6, 128, 39])
+            ? device.tensor(new Float32Array(bytes.buffer), [1, 6, 128, 39])
             : device.tensor(pictures, [1, 2, 3, SIZE, SIZE]);
         const expected = await noGrad(() => embed(part, nets[part], input)).data();
         const row = await table.read(clip, second);
@@ -109,6 +117,7 @@ describe('embeddings of frozen extractors', () => {
         expect(Math.max(...row)).toBeGreaterThan(0.01);
       }
     }
+    await reader.close();
     console.log(`largest difference of a kept ${part} embedding from one computed alone: ${worst}`);
     expect(worst).toBeLessThan(1e-6);
   });
@@ -148,7 +157,8 @@ describe('embeddings of frozen extractors', () => {
 
   it('go on after a stop, to the same bytes', async () => {
     const stop = new AbortController();
-    const options = { device, part: 'video', extractor: nets.video, name: 'net', picture: PICTURE } as const;
+    const net = { part: 'video', extractor: nets.video, input: 'frames', name: 'net' } as const;
+    const options = { device, ...net, picture: PICTURE };
     const stopped = embedClips(clips, {
       ...options,
       folder: join(folder, 'stopped'),
@@ -188,24 +198,49 @@ describe('embeddings of frozen extractors', () => {
     },
   );
 
-  it('are read instead of pictures, which cannot be changed then', async () => {
+  it('are read instead of pictures, with rows for partners', async () => {
     const { table } = await embedInto('whole-video');
     const sources = { audio: 'nothing', video: table } as const;
-    const loader = await createLoader(clips, { batchSize: 8, sources });
+    const mixup = { share: 0.25, ratio: { alpha: 0.4 } };
+    const loader = await createLoader(clips, {
+      batchSize: 8,
+      dropLast: false,
+      shuffle: { seed: 2 },
+      sources,
+      mixup,
+    });
     let at = 0;
-    for await (const { audio, frames, embeddings, samples } of loader.batches(0)) {
-      expect([audio.length, frames.length]).toEqual([0, 0]);
-      for (const [slot, { clip, second }] of samples.entries()) {
+    for await (const { inputs, embeddings, samples, rowSamples, rows } of loader.batches(0)) {
+      expect(inputs).toEqual({});
+      expect([rows, embeddings.video?.length]).toEqual([11, 11 * table.features]);
+      for (const [slot, sample] of rowSamples.entries()) {
         const row = embeddings.video?.slice(slot * table.features, (slot + 1) * table.features);
-        expect(row).toEqual(await table.read(clip, second));
-        at++;
+        const expected = sample
+          ? await table.read(sample.clip, sample.second)
+          : new Float32Array(table.features);
+        expect(row).toEqual(expected);
       }
-      expect(embeddings.video?.subarray(samples.length * table.features).every((x) => x === 0)).toBe(true);
+      at += samples.length;
     }
     expect(at).toBe(3 * SECONDS);
-    const transform = (): void => undefined;
-    await expect(createLoader(clips, { batchSize: 8, sources, transform })).rejects.toThrow(
-      'samples whose embeddings are read cannot be transformed',
-    );
+  });
+
+  it('of an extra clip are those of the original for pictures, its own for sound', async () => {
+    const [first, second] = clips;
+    if (!first || !second) throw new Error('no clip');
+    const frames = first.derived?.frames ?? '';
+    const extra = {
+      ...first,
+      name: `${first.name}+noise-1`,
+      path: second.path,
+      pictures: first.path,
+      derived: { logmel: second.derived?.logmel ?? '', frames },
+    };
+    const video = await embedInto('extra-video', 'video', nets.video, undefined, [first, extra]);
+    expect([video.computed, filesOf('extra-video').length]).toEqual([SECONDS, 1]);
+    expect(await video.table.read(extra, 3)).toEqual(await video.table.read(first, 3));
+    const audio = await embedInto('extra-audio', 'audio', nets.audio, undefined, [first, second, extra]);
+    expect([audio.computed, filesOf('extra-audio').length]).toEqual([2 * SECONDS, 2]);
+    expect(await audio.table.read(extra, 3)).toEqual(await audio.table.read(second, 3));
   });
 });

@@ -109,11 +109,11 @@ describe('the store', () => {
     await expect(readSound(file, 2)).rejects.toThrow(/has 2 seconds, second 2 was asked for/);
   });
 
-  it('squashes a side of more than 256 pixels to 256 and keeps a smaller one', async () => {
+  it('squashes a picture with a side of more than 256 pixels to 256 x 256', async () => {
     const video = join(folder, 'wide.mp4');
     await writeVideo(video, { rate: 30, frames: 30, colour: () => [200, 100, 50], width: 320, height: 48 });
     const { height, width, data } = await decodeFrames(video);
-    expect([height, width, data.length]).toEqual([48, 256, 2 * 3 * 48 * 256]);
+    expect([height, width, data.length]).toEqual([256, 256, 2 * 3 * 256 * 256]);
   });
 
   it('is found again, also when only part of it is there', async () => {
@@ -354,7 +354,7 @@ describe.skipIf(!existsSync(tau))(`real recordings (needs ${tau})`, () => {
     );
     expect(stored.map((clip) => clip.seconds)).toEqual(stored.map(() => 10));
     const file = await openClipFile(stored[0]?.path ?? '');
-    expect([file.format, file.height, file.width]).toEqual(['i24', 240, 256]);
+    expect([file.format, file.height, file.width]).toEqual(['i24', 256, 256]);
     // The samples of the file, as the file has them: 24 bits each, left and right in turn.
     const wav = readFileSync(join(tau, stored[0]?.audio ?? ''));
     const data = wav.indexOf('data') + 8;
