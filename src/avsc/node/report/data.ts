@@ -80,9 +80,9 @@ export interface Augmentation {
   readonly after: readonly string[];
 }
 
-/** One table of the paper beside our numbers. */
+/** One table of the paper beside our numbers, or a table of our own. */
 export interface TableReport {
-  readonly table: 'table1' | 'table2' | 'table3' | 'table4';
+  readonly table: string;
   readonly title: string;
   readonly what: string;
   readonly data: string;
@@ -97,11 +97,13 @@ export interface TableReport {
 export interface TableReportRow {
   readonly id: string;
   readonly label: string;
-  /** The paper's accuracy in %. */
-  readonly paper: number;
+  /** The paper's accuracy in %; null for a row that the paper does not have. */
+  readonly paper: number | null;
   readonly status: 'done' | 'failed' | 'quoted' | 'waiting';
-  /** Our accuracy, 0..1. */
+  /** Our accuracy, 0..1: the mean over the seeds. */
   readonly accuracy: number | null;
+  /** Our accuracy by each seed. */
+  readonly accuracies: readonly number[];
   readonly logLoss: number | null;
   readonly seconds: number | null;
   readonly note: string;

@@ -6,17 +6,16 @@ import { dateText, duration } from './format.ts';
 import { html, relativeLink, type Html } from './html.ts';
 import { comparisonChart } from './page/comparison-chart.ts';
 
-const NAMES: Readonly<Record<TableReport['table'], string>> = {
-  table1: 'Table 1',
-  table2: 'Table 2',
-  table3: 'Table 3',
-  table4: 'Table 4',
-};
+/** `table1` as 'Table 1 of the paper'; other tables are our own. */
+function nameOf(table: string): string {
+  const [, number] = /^table(\d)$/.exec(table) ?? [];
+  return number === undefined ? 'A table of this project' : `Table ${number} of the paper`;
+}
 
 /** The page of a table: one HTML document that loads nothing. Throws a TypeError for a link that is not relative. */
 export async function renderTableReport(report: TableReport): Promise<string> {
   return renderDocument({
-    title: `${NAMES[report.table]}: ${report.title}`,
+    title: `${nameOf(report.table)}: ${report.title}`,
     header: header(report),
     sections: [comparisonSection(report), rowsSection(report)],
     colors: new Map(),
@@ -25,7 +24,7 @@ export async function renderTableReport(report: TableReport): Promise<string> {
 
 function header({ table, title, what, data, device, scale, finished }: TableReport): Html {
   return html`<header>
-      <div class="eyebrow">${NAMES[table]} of the paper</div>
+      <div class="eyebrow">${nameOf(table)}</div>
       <h1>${title}</h1>
       <p>${what}</p>
       <dl class="facts">
@@ -95,7 +94,7 @@ function figures(rows: readonly TableReportRow[], scale: TableReport['scale']): 
   const runnable = rows.length - count('quoted');
   const open = [`${count('failed')} failed`, `${count('waiting')} waiting`, `${count('quoted')} quoted`];
   const gaps = rows.flatMap(({ accuracy, paper, label }) =>
-    accuracy === null ? [] : [{ label, gap: 100 * accuracy - paper }],
+    accuracy === null || paper === null ? [] : [{ label, gap: 100 * accuracy - paper }],
   );
   const mean = gaps.reduce((sum, { gap }) => sum + gap, 0) / gaps.length;
   const [widest] = [...gaps].sort((a, b) => Math.abs(b.gap) - Math.abs(a.gap));
@@ -154,21 +153,31 @@ function rowsSection({ rows, scale }: TableReport): Section {
 }
 
 function tableRow(row: TableReportRow, isSmoke: boolean): Html {
-  const { label, paper, accuracy, logLoss, seconds, note, report } = row;
+  const { label, paper, accuracy, accuracies, logLoss, seconds, note, report } = row;
   const none = html`<span class="soft">–</span>`;
-  const difference = accuracy === null || isSmoke ? none : `${signed(100 * accuracy - paper)}`;
+  const difference =
+    accuracy === null || paper === null || isSmoke ? none : `${signed(100 * accuracy - paper)}`;
   return html`<tr>
     <th scope="row" class="text">
       ${report === null ? label : html`<a href="${relativeLink(report)}">${label}</a>`}
     </th>
-    <td>${paper.toFixed(1)} %</td>
-    <td>${accuracy === null ? none : html`<b>${(100 * accuracy).toFixed(1)} %</b>`}</td>
+    <td>${paper === null ? none : `${paper.toFixed(1)} %`}</td>
+    <td>${accuracy === null ? none : html`<b>${(100 * accuracy).toFixed(1)} %</b>`}${spread(accuracies)}</td>
     <td>${difference}</td>
     <td>${logLoss === null ? none : logLoss.toFixed(4)}</td>
     <td>${seconds === null ? none : duration(seconds)}</td>
     <td class="text">${statusChip(row.status)}${publishedChip(row.published)}</td>
     <td class="text soft">${note}</td>
   </tr>`;
+}
+
+/** Standard deviation over the seeds, if there are several. */
+function spread(accuracies: readonly number[]): Html | null {
+  if (accuracies.length < 2) return null;
+  const mean = accuracies.reduce((sum, value) => sum + value, 0) / accuracies.length;
+  const squares = accuracies.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  const deviation = Math.sqrt(squares / (accuracies.length - 1));
+  return html` <span class="soft">± ${(100 * deviation).toFixed(1)}</span>`;
 }
 
 function statusChip(status: TableReportRow['status']): Html {

@@ -16,7 +16,7 @@ import type { Recipe } from '../../experiment/recipe.ts';
 import { inputNames } from '../../training/model.ts';
 import type { PreparedClip } from '../data/prepare.ts';
 import type { RunReport } from '../report/data.ts';
-import { picturePng } from '../report/images.ts';
+import { picturePng } from '../report/pictures.ts';
 import { floats, spectrogramOf } from './examples.ts';
 import { readInput } from './sample-input.ts';
 

@@ -7,7 +7,7 @@ import { netOf } from '../../training/model.ts';
 
 import type { EpochRecord, RunResults, StepRecord } from '../../training/records.ts';
 import type { PreparedClip } from '../data/prepare.ts';
-import type { RunReport } from '../report/data.ts';
+import type { EpochTiming, RunReport } from '../report/data.ts';
 import { renderRunReport } from '../report/run.ts';
 import { showAugmentations } from './augmentation-examples.ts';
 import type { Predictions } from './evaluate.ts';
@@ -50,7 +50,7 @@ export async function runReport({
     final: resultKey(recipe),
     steps: records.filter((record): record is StepRecord => record.kind === 'step'),
     epochs: records.filter((record): record is EpochRecord => record.kind === 'epoch'),
-    timings: timings.flatMap((line) => ('waiting' in line ? [line as RunReport['timings'][number]] : [])),
+    timings: timings.flatMap((line) => ('waiting' in line ? [line as unknown as EpochTiming] : [])),
     results,
     examples: await showExamples(recipe, predictions),
     augmentations: await showAugmentations(recipe, clips),

@@ -7,7 +7,7 @@ export interface ComparisonData {
   readonly rows: readonly {
     readonly id: string;
     readonly label: string;
-    readonly paper: number;
+    readonly paper: number | null;
     readonly ours: number | null;
     readonly status: string;
   }[];
@@ -17,12 +17,14 @@ export interface ComparisonData {
 export function comparisonChart(kit: Kit, { id, height, rows }: ComparisonData): void {
   const { plot } = kit;
   type Row = (typeof rows)[number];
-  const both = rows.filter(({ ours }) => ours !== null);
+  const ours = rows.filter((row) => row.ours !== null);
+  const theirs = rows.filter((row) => row.paper !== null);
+  const both = ours.filter((row) => row.paper !== null);
   const value = (accuracy: number | null): string =>
     accuracy === null ? 'none' : `${accuracy.toFixed(1)} %`;
-  const difference = ({ paper, ours }: Row): string => {
-    if (ours === null) return 'none';
-    return `${ours < paper ? '−' : '+'}${Math.abs(ours - paper).toFixed(1)} points`;
+  const difference = (row: Row): string => {
+    if (row.ours === null || row.paper === null) return 'none';
+    return `${row.ours < row.paper ? '−' : '+'}${Math.abs(row.ours - row.paper).toFixed(1)} points`;
   };
   kit.chart(id, (width) => {
     // On a narrow page a label stands above its row.
@@ -56,7 +58,7 @@ export function comparisonChart(kit: Kit, { id, height, rows }: ComparisonData):
           strokeLinecap: 'round',
           dy: narrow ? 9 : 0,
         }),
-        plot.dot(rows, {
+        plot.dot(theirs, {
           x: 'paper',
           y: 'id',
           r: 6,
@@ -65,7 +67,7 @@ export function comparisonChart(kit: Kit, { id, height, rows }: ComparisonData):
           fill: 'var(--surface)',
           dy: narrow ? 9 : 0,
         }),
-        plot.dot(both, {
+        plot.dot(ours, {
           x: 'ours',
           y: 'id',
           r: 6,
@@ -86,12 +88,12 @@ export function comparisonChart(kit: Kit, { id, height, rows }: ComparisonData):
         }),
         plot.tip(rows, {
           ...kit.tip,
-          ...plot.pointerY({ x: 'paper', y: 'id', maxRadius: Infinity }),
+          ...plot.pointerY({ x: (row: Row) => row.paper ?? row.ours, y: 'id', maxRadius: Infinity }),
           stroke: 'var(--line)',
           channels: {
             row: { value: 'label', label: 'row' },
             theirs: { value: ({ paper }: Row) => value(paper), label: 'paper' },
-            mine: { value: ({ ours }: Row) => value(ours), label: 'ours' },
+            mine: { value: (row: Row) => value(row.ours), label: 'ours' },
             gap: { value: difference, label: 'difference' },
             state: { value: 'status', label: 'status' },
           },
