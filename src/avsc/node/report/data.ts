@@ -68,6 +68,7 @@ export interface Example {
   /** Probabilities of the ten scenes in the order of SCENES, by the model's id. */
   readonly probabilities: Readonly<Record<string, readonly number[]>>;
   readonly frames: readonly string[];
+  /** '' if the nets hear nothing. */
   readonly spectrogram: string;
   readonly kind: 'right' | 'wrong';
 }

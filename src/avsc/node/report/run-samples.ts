@@ -69,13 +69,7 @@ function exampleCard(id: string, example: Example, final: string): Html {
           <span class="chip warn">taken for ${words(predicted)}, ${certainty}</span>`;
   return html`<figure class="card">
     <div class="inputs">
-      ${frames.map((frame) => html`<img src="${imageUri(frame)}" alt="Picture of the second" width="160" height="160" />`)}<img
-        class="spectrogram"
-        src="${imageUri(spectrogram)}"
-        alt="Log-mel spectrogram"
-        width="160"
-        height="160"
-      />
+      ${frames.map((frame) => html`<img src="${imageUri(frame)}" alt="Picture of the second" width="160" height="160" />`)}${spectrogram === '' ? null : html`<img class="spectrogram" src="${imageUri(spectrogram)}" alt="Spectrogram" width="160" height="160" />`}
     </div>
     <figcaption>${verdict}<small>${clip}, second ${second}</small></figcaption>
     ${chartHost(id, BARS, `Probabilities of the scenes for ${clip}, second ${second}`)}
