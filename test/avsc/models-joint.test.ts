@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Fcnn } from '../../src/avsc/models/fcnn.ts';
 import { BaselineHead } from '../../src/avsc/models/heads/baseline.ts';
 import { HybridFusion } from '../../src/avsc/models/heads/hybrid.ts';
-import { AudioNet, FUSIONS, JointNet, VideoNet } from '../../src/avsc/models/joint.ts';
+import { AudioNet, FUSIONS, HEADS, JointNet, VideoNet } from '../../src/avsc/models/joint.ts';
 import { crossEntropy, mul, noGrad, slice, softmax, sum, type Device, type Tensor } from '../../src/index.ts';
 import { Linear } from '../../src/nn/layers/linear.ts';
 import { Layer, type Module } from '../../src/nn/module.ts';
@@ -63,6 +63,14 @@ describe('heads and fusions', () => {
 
   it('give logits of every kind, whose gradients reach every parameter', async () => {
     const { audio, frames } = inputs(3);
+    for (const head of HEADS) {
+      const net = loadHashWeights(device, new VideoNet(new Colours(), CLASSES, { head })).train();
+      const logits = net.forward(frames);
+      expect(logits.shape).toEqual([3, CLASSES]);
+      sum(logits).backward();
+      expect([...net.namedParameters().values()].every(({ grad }) => grad !== null)).toBe(true);
+      net.dispose();
+    }
     for (const fusion of FUSIONS) {
       const net = joint({ fusion }).train();
       const logits = net.forward(audio, frames);
