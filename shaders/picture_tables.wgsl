@@ -46,16 +46,12 @@ fn log2_of_ratio(a: u32, b: u32) -> u32 {
 }
 
 // What an f64 adds to level * S when it rounds the product to 53 bits. S has 53 bits, of which `low_bits` are the lowest 32; it is
-// (255 2^e + remainder) / range, and top = floor(log2(255 / range)).
-fn f64_error(level: u32, low_bits: u32, remainder: i32, range: u32, top: u32) -> i32 {
+// 255 2^e / range, rounded, and top = floor(log2(255 / range)).
+fn f64_error(level: u32, low_bits: u32, range: u32, top: u32) -> i32 {
   if (level == 0u) {
     return 0;
   }
-  var exponent = log2_of_ratio(level * 255u, range);
-  // The product just misses a power of two where S was rounded down.
-  if (remainder < 0 && level * 255u == (range << exponent)) {
-    exponent--;
-  }
+  let exponent = log2_of_ratio(level * 255u, range);
   if (exponent <= top) {
     return 0;
   }
@@ -91,8 +87,8 @@ fn stretched(v: u32, low: u32, range: u32) -> u32 {
     scale++;
     remainder += i32(range);
   }
-  let error = i32(above) * remainder / i32(range) + f64_error(v, scale, remainder, range, top) -
-    f64_error(low, scale, remainder, range, top);
+  let error = i32(above) * remainder / i32(range) + f64_error(v, scale, range, top) -
+    f64_error(low, scale, range, top);
   if (error >= 0) {
     return quotient;
   }

@@ -1,5 +1,5 @@
-"""Pictures changed by Pillow, one operation each. Writes test/fixtures/augment/pictures.json: the first 16 hex digits of the SHA-256 of
-the RGB bytes [3, size, size]. The scale `original` is written down here from RandAugment's own code (TensorFlow); for `torchvision` its own
+"""Pictures changed by Pillow, one operation each. Writes test/fixtures/augment/pictures.json and rectangles.json: the first 16 hex digits of
+the SHA-256 of the RGB bytes [3, height, width]. The scale `original` is written down here from RandAugment's own code (TensorFlow); for `torchvision` its own
 functions run, with grey outside."""
 import hashlib
 import os
@@ -14,6 +14,7 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.autoaugment import RandAugment, _apply_op
 
 SIZES = (1, 2, 7, 33, 48, 225)
+RECTANGLES = ((1, 9), (9, 2), (31, 20), (24, 50), (160, 90))
 GREY = (128, 128, 128)
 KINDS = ('noise', 'narrow', 'smooth', 'flat')
 SIGNED = ('ShearX', 'ShearY', 'TranslateX', 'TranslateY', 'Rotate')
@@ -21,13 +22,14 @@ ENHANCE = ('Color', 'Contrast', 'Brightness', 'Sharpness')
 NO_MAGNITUDE = ('AutoContrast', 'Equalize', 'Invert', 'Identity')
 
 
-def planes(kind, size):
-    """Bytes [3, size, size]; test/avsc/augment/cases.ts makes the same."""
-    w = words(f'augment/{kind}/{size}', 3 * size * size + 6)
-    noise = w[6:].reshape(3, size, size)
+def planes(kind, width, height):
+    """Bytes [3, height, width]; test/avsc/augment/cases.ts makes the same."""
+    size = width if width == height else f'{width}x{height}'
+    w = words(f'augment/{kind}/{size}', 3 * width * height + 6)
+    noise = w[6:].reshape(3, height, width)
     lows, ranges = w[:3] % 100, 1 + w[3:6] % 150
     low, span = (v.astype(np.uint32)[:, None, None] for v in (lows, ranges))
-    c, y, x = np.meshgrid(np.arange(3), np.arange(size), np.arange(size), indexing='ij')
+    c, y, x = np.meshgrid(np.arange(3), np.arange(height), np.arange(width), indexing='ij')
     made = {'noise': noise & 255, 'narrow': low + noise % span, 'smooth': (3 * x + 5 * y + 40 * c) & 255, 'flat': low + 0 * noise}
     return made[kind].astype(np.uint8)
 
@@ -49,20 +51,20 @@ def affine(img, *matrix):
 
 def original(img, name, m, sign, x, y):
     """distort_image_with_randaugment of RandAugment's code: cutout_const 40, translate_const 100, pixels for 224."""
-    size = img.size[0]
+    width, height = img.size
     level = m / 10
-    pixels = lambda const: int(level * const * size / 224)
+    pixels = lambda const, side: int(level * const * side / 224)
     if name in ENHANCE:
         return getattr(ImageEnhance, name)(img).enhance(level * 1.8 + 0.1)
     if name == 'Cutout':
-        array, half = np.array(img), pixels(40)
+        array, half = np.array(img), pixels(40, min(width, height))
         array[max(0, y - half):y + half, max(0, x - half):x + half] = 128
         return array
     return {
         'ShearX': lambda: affine(img, 1, sign * level * 0.3, 0, 0, 1, 0),
         'ShearY': lambda: affine(img, 1, 0, 0, sign * level * 0.3, 1, 0),
-        'TranslateX': lambda: affine(img, 1, 0, sign * pixels(100), 0, 1, 0),
-        'TranslateY': lambda: affine(img, 1, 0, 0, 0, 1, sign * pixels(100)),
+        'TranslateX': lambda: affine(img, 1, 0, sign * pixels(100, width), 0, 1, 0),
+        'TranslateY': lambda: affine(img, 1, 0, 0, 0, 1, sign * pixels(100, height)),
         'Rotate': lambda: img.rotate(sign * level * 30, fillcolor=GREY),
         'Posterize': lambda: ImageOps.posterize(img, int(level * 4)),
         'Solarize': lambda: ImageOps.solarize(img, int(level * 256)),
@@ -75,8 +77,7 @@ def original(img, name, m, sign, x, y):
 
 def torchvisions(img, name, m, sign):
     """Bin 3 m of 31. A translation's sign is that of the picture's movement there, and that of the coordinates in the original."""
-    size = img.size[0]
-    magnitudes, signed = RandAugment()._augmentation_space(31, (size, size))[name]
+    magnitudes, signed = RandAugment()._augmentation_space(31, img.size[::-1])[name]
     value = float(magnitudes[3 * m])
     if signed:
         value *= -sign if name.startswith('Translate') else sign
@@ -88,7 +89,7 @@ def rows():
 
     def add(name, m, scale, size, sign, x=0, y=0):
         kind = KINDS[len(made) * 7 % 11 % 4] if name not in ('AutoContrast', 'Equalize') else KINDS[len(made) % 4]
-        img = image(planes(kind, size))
+        img = image(planes(kind, size, size))
         out = original(img, name, m, sign, x, y) if scale == 'original' else torchvisions(img, name, m, sign)
         made.append([name, m, scale, size, kind, sign, x, y, digest(out)])
 
@@ -110,6 +111,24 @@ def rows():
     return made
 
 
+def rectangles():
+    """Every operation on pictures that are no squares, at M = 5 and 9."""
+    made = []
+    torchvision_names = [*RandAugment()._augmentation_space(31, (1, 1))]
+    for width, height in RECTANGLES:
+        for name in (*SIGNED, *ENHANCE, 'Posterize', 'Solarize', 'Cutout', *NO_MAGNITUDE):
+            for scale in ('original', 'torchvision'):
+                if scale == 'torchvision' and (name not in torchvision_names or name in NO_MAGNITUDE):
+                    continue
+                for m in (5, 9) if name not in NO_MAGNITUDE else (9,):
+                    kind, sign = KINDS[len(made) % 4], (1, -1)[len(made) % 3 % 2]
+                    x, y = (int(v) for v in words(f'augment/place/{len(made)}', 2) % (width, height)) if name == 'Cutout' else (0, 0)
+                    img = image(planes(kind, width, height))
+                    out = original(img, name, m, sign, x, y) if scale == 'original' else torchvisions(img, name, m, sign)
+                    made.append([name, m, scale, {'width': width, 'height': height}, kind, sign, x, y, digest(out)])
+    return made
+
+
 def stretched():
     """One digest of autocontrast for every lowest and highest byte: in pictures of 16 x 16, channel after channel."""
     pairs = [(low, high) for low in range(256) for high in range(low, 256)]
@@ -120,6 +139,7 @@ def stretched():
 
 
 if __name__ == '__main__':
-    path = os.path.join(os.path.dirname(__file__), '..', 'test', 'fixtures', 'augment', 'pictures.json')
+    folder = os.path.join(os.path.dirname(__file__), '..', 'test', 'fixtures', 'augment')
     head = {'pillow': PIL.__version__, 'torchvision': torchvision.__version__, 'autocontrast': stretched()}
-    write_json(path, head, 'cases', rows())
+    write_json(os.path.join(folder, 'pictures.json'), head, 'cases', rows())
+    write_json(os.path.join(folder, 'rectangles.json'), {'pillow': PIL.__version__}, 'cases', rectangles())

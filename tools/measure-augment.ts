@@ -6,7 +6,7 @@
 import { parseArgs } from 'node:util';
 import { median } from '../bench/report.ts';
 import { packPictures } from '../src/avsc/augment/pictures/pack.ts';
-import { PICTURE_OPERATIONS } from '../src/avsc/augment/pictures/operations/index.ts';
+import { PICTURE_OPERATIONS } from '../src/avsc/augment/pictures/registry.ts';
 import { drawProgram, PAPER_PICTURES, type PicturePolicy } from '../src/avsc/augment/pictures/policy.ts';
 import { prepareFrames } from '../src/avsc/augment/pictures/prepare.ts';
 import { randomStream } from '../src/avsc/dataset/random.ts';

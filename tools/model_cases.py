@@ -80,6 +80,8 @@ def write_net(name, make, shape, seed=None, nudges=NUDGES):
     write_safetensors(os.path.join(FOLDER, f'{name}.safetensors'), {key: stored(value) for key, value in exact.items()})
     for kind in ('eval', 'train', 'grad', 'stat'):
         chosen = [row for row in rows if row['name'].startswith(kind)]
+        if not chosen:
+            continue
         print(f'{name} {kind}: f32 distance median {np.median([row["typical"] for row in chosen]):.2g}, '
               f'worst {max(row["f32"] for row in chosen):.2g}')
 

@@ -1,7 +1,7 @@
 // `train --dry-run`: what an experiment would do on a device, without data or device.
 
 import { readSplit } from '../avsc/node/data/dataset.ts';
-import { partnerRows } from '../avsc/node/data/loader.ts';
+import { partnerRows } from '../avsc/node/data/mixup.ts';
 import type { Experiment } from '../avsc/experiment/experiment.ts';
 import { makeRecipe } from '../avsc/experiment/recipe.ts';
 import { inputPlan } from '../avsc/node/runs/stage-sources.ts';
@@ -43,7 +43,7 @@ export async function dryRun(
       ceilings: CEILINGS[profile],
       inputs: inputPlan(recipe, stage, 'training'),
       steps: stage.epochs * Math.min(perEpoch, experiment.limits.stepsPerEpoch ?? Infinity),
-      partnerRows: mixup === null ? 0 : partnerRows(experiment.batchSize, mixup.share),
+      partnerRows: mixup === null ? 0 : partnerRows(mixup.share, experiment.batchSize),
     });
   });
   return { experiment: experiment.name, device: profile, batch: experiment.batchSize, stages };

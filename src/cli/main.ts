@@ -20,6 +20,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<() => Command>>> = {
   classify: () => import('./classify.ts').then(({ classifyCommand }) => classifyCommand),
   'fetch-weights': () => import('./fetch-weights.ts').then(({ fetchWeightsCommand }) => fetchWeightsCommand),
   features: () => import('./features.ts').then(({ featuresCommand }) => featuresCommand),
+  augment: () => import('./augment.ts').then(({ augmentCommand }) => augmentCommand),
   bench: () => import('./bench.ts').then(({ benchCommand }) => benchCommand),
   doctor: () => import('./doctor.ts').then(({ doctorCommand }) => doctorCommand),
 };

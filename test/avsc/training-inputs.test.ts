@@ -144,7 +144,7 @@ describe('a batch to train on', () => {
   });
 
   it('has tables of draws for each row, zeros for unused ones', () => {
-    const inputs = feedTraining(plan, batchOf([{ sample: 1 }, { sample: 2 }], 1, 2), 2) as {
+    const inputs = feedTraining(plan, batchOf([{ sample: 1 }, { sample: 2 }], 1, 2), 2) as unknown as {
       data: ArrayLike<number>;
       shape: number[];
     }[];

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -17,19 +16,13 @@ import { bytesSource } from '../../src/nn/checkpoint/source.ts';
 import type { HostTensor } from '../../src/nn/state.ts';
 import { openWritten } from '../support/checkpoint.ts';
 import { uniform } from '../support/hash.ts';
-import { hashWeights } from '../support/nets.ts';
+import { digests, hashWeights } from '../support/nets.ts';
 import { temporaryFolder } from './media-files.ts';
 
 const squeezenet = findArchitecture('squeezenet1_1');
 
 const stateOf = ({ createClassifier }: Pick<Architecture, 'createClassifier'>, classes: number) =>
   hashWeights(createClassifier(classes));
-
-/** Shape and hash of each tensor, which compare faster than millions of elements. */
-const digests = (state: ReadonlyMap<string, HostTensor>) =>
-  [...state].map(([name, { shape, data }]) => {
-    return `${name} [${shape.join()}] ${createHash('sha256').update(data).digest('hex')}`;
-  });
 
 const tensor = (name: string, shape: readonly number[]): HostTensor => ({
   shape,

@@ -1,15 +1,20 @@
 import { readdirSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Cnn1dExtractor } from '../../src/avsc/models/cnn1d.ts';
 import { Fcnn } from '../../src/avsc/models/fcnn.ts';
+import { BaselineFusion, BaselineHead } from '../../src/avsc/models/heads/baseline.ts';
+import { HybridFusion } from '../../src/avsc/models/heads/hybrid.ts';
+import { OpenL3Extractor } from '../../src/avsc/models/openl3.ts';
 import { ResNestExtractor } from '../../src/avsc/models/resnest.ts';
 import { ResNetExtractor } from '../../src/avsc/models/resnet.ts';
 import { SqueezeNetExtractor } from '../../src/avsc/models/squeezenet.ts';
 import { ARCHITECTURE_NAMES } from '../../src/avsc/weights/architecture.ts';
 import { ARCHITECTURES, findArchitecture } from '../../src/avsc/weights/architectures.ts';
 import { importWeights, readStateDict } from '../../src/avsc/weights/import.ts';
-import { noGrad, type Device } from '../../src/index.ts';
+import { noGrad, slice, type Device, type Tensor } from '../../src/index.ts';
 import { openCheckpoint } from '../../src/nn/checkpoint/open.ts';
 import { bytesSource } from '../../src/nn/checkpoint/source.ts';
+import { Dropout } from '../../src/nn/layers/simple.ts';
 import { Layer } from '../../src/nn/module.ts';
 import { testDevice } from '../support/engine.ts';
 import { hashValues } from '../support/hash.ts';
@@ -19,9 +24,9 @@ import { joined, writeTorchLegacy, type TorchEntry } from '../support/torch_writ
 
 interface ZooFixture {
   readonly classes: number;
-  readonly input: readonly number[];
   readonly nets: readonly {
     readonly name: string;
+    readonly input: readonly number[];
     readonly parameters: number;
     readonly f32: number;
   }[];
@@ -55,12 +60,12 @@ function placesFile(net: Layer): Uint8Array<ArrayBuffer> {
   );
 }
 
-describe('weights as Places365 published them, of hashed numbers, give the logits of torchvision in f64', () => {
+describe('weights of hashed numbers, named as Places365 did, give the logits of PyTorch in f64', () => {
   const expected = readExpected('models/zoo.safetensors');
 
   test.each(zoo.nets)(
     '$name',
-    async ({ name, parameters, f32 }) => {
+    async ({ name, input, parameters, f32 }) => {
       const architecture = findArchitecture(name);
       const made = architecture.createClassifier(zoo.classes);
       expect(made.parameterCount()).toBe(parameters);
@@ -69,8 +74,8 @@ describe('weights as Places365 published them, of hashed numbers, give the logit
       expect(report.loaded).toEqual([...made.namedTensors().keys()]);
       made.loadStateDict(await readStateDict(tensors));
       made.to(device).eval();
-      const count = zoo.input.reduce((product, size) => product * size, 1);
-      const x = device.tensor(hashValues(`${name}/x`, count, 'uniform'), zoo.input);
+      const count = input.reduce((product, size) => product * size, 1);
+      const x = device.tensor(hashValues(`${name}/x`, count, 'uniform'), input);
       const logits = await noGrad(() => made.forward(x)).data();
       made.dispose();
       const reference = expected.get(name);
@@ -82,6 +87,30 @@ describe('weights as Places365 published them, of hashed numbers, give the logit
     SLOW,
   );
 });
+
+/** A fusion of two embeddings, given as one tensor whose first `split` columns are the sound's. */
+class SideBySide extends Layer {
+  readonly net: BaselineFusion | HybridFusion;
+  readonly #split: number;
+
+  constructor(split: number, net: BaselineFusion | HybridFusion) {
+    super();
+    this.net = net;
+    this.#split = split;
+  }
+
+  forward(x: Tensor): Tensor {
+    const audio = slice(x, { dim: 1, end: this.#split });
+    return this.net.forward(audio, slice(x, { dim: 1, start: this.#split }));
+  }
+}
+
+/** The net, whose dropout never drops. */
+function withoutDropout<Net extends Layer>(net: Net): Net {
+  net.eval();
+  for (const layer of net.modules()) if (layer instanceof Dropout) layer.train = () => layer;
+  return net;
+}
 
 describe('small nets of each kind against PyTorch in f64: output, gradients and statistics', () => {
   const fires = [
@@ -96,8 +125,43 @@ describe('small nets of each kind against PyTorch in f64: output, gradients and 
     ['resnet_bottleneck', () => new ResNetExtractor({ block: 'bottleneck', layers: [2, 1, 1], width: 64 })],
     ['resnest_small', () => new ResNestExtractor({ layers: [2, 1, 1], width: 16 })],
     ['squeezenet_small', () => new SqueezeNetExtractor({ stem: 16, fires, imageSize: 33 })],
+    [
+      'resnet_audio_small',
+      () => new ResNetExtractor({ block: 'bottleneck', layers: [1, 1], width: 64, channels: 6 }),
+    ],
+    [
+      'openl3_audio_small',
+      () => new OpenL3Extractor({ channels: 1, widths: [8, 12, 16, 24], reluFirst: [] }),
+    ],
+    [
+      'openl3_image_small',
+      () => new OpenL3Extractor({ channels: 3, widths: [8, 12, 16, 24], reluFirst: [2] }),
+    ],
+    [
+      'cnn1d_small',
+      () => new Cnn1dExtractor({ channels: 2, kernel: 16, stride: 4, blocks: [[8], [8, 12], [16]] }),
+    ],
+    ['baseline_head', () => withoutDropout(new BaselineHead(24, 10))],
+    ['baseline_fusion', () => withoutDropout(new SideBySide(24, new BaselineFusion(24, 40, 10)))],
+    ['hybrid_fusion', () => new SideBySide(24, new HybridFusion(24, 40, 10))],
   ];
   test.each(nets)('%s', (name, make) => checkNet(device, name, make()), SLOW);
+
+  describe('each op by itself', () => {
+    const all = process.env['WAVELIGHT_TEST_ALL'] === '1';
+    const alone = ['cnn1d_small', 'openl3_image_small', 'hybrid_fusion'];
+    let unfused: Device;
+    beforeAll(async () => {
+      unfused = await testDevice({ fusion: false });
+    });
+    afterAll(() => unfused.destroy());
+
+    test.each(nets.filter(([name]) => all || alone.includes(name)))(
+      '%s',
+      (name, make) => checkNet(unfused, name, make()),
+      SLOW,
+    );
+  });
 });
 
 describe('architectures', () => {

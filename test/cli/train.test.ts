@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -76,7 +76,7 @@ describe('train', () => {
     // 20 samples: 5 steps and 1 epoch line, twice, in three stages.
     expect(lines).toHaveLength(3 * 2 * (5 + 1));
     expect(JSON.parse(lines[0] ?? '')).toMatchObject({ kind: 'step', stage: 'audio', epoch: 1, step: 1 });
-    expect((await bytes('whole', 'report.html')).toString()).toContain('Class by class: joint');
+    expect((await bytes('whole', 'report.html')).toString()).toContain('<html');
     for (const name of [
       'config.json',
       'audio.safetensors',
@@ -113,6 +113,60 @@ describe('train', () => {
       'model.safetensors',
     ]) {
       expect((await bytes(run, file)).equals(await bytes('whole', file)), file).toBe(true);
+    }
+  });
+
+  it('goes on to the same bits with every augmentation on', async () => {
+    const augment = {
+      extraClips: { pitch: 1, noise: 1 },
+      specAugment: 0.1,
+      channelConfusion: 0.5,
+      pictures: { operations: ['Sharpness', 'Contrast', 'Identity'], count: 2, magnitude: 9 },
+      mixup: { share: 0.5, alpha: 0.4 },
+    };
+    // The joint stage alone, from random weights.
+    const experiment = {
+      extends: 'small',
+      name: 'augmented',
+      stages: { audio: null, video: null, joint: { augment } },
+    };
+    await writeFile(join(folder, 'augmented.json'), JSON.stringify(experiment));
+    const config = ['--config', 'augmented.json'];
+    const straight = await train('--out', 'augmented', ...config);
+    expect(straight.code, straight.stderr).toBe(0);
+    // 20 samples and 40 extra ones: 15 steps an epoch.
+    const lines = (await bytes('augmented', 'metrics.jsonl')).toString().trimEnd().split('\n');
+    expect(lines).toHaveLength(2 * (15 + 1));
+    await trainUntil('augmented-2', 5, 'SIGKILL', ...config);
+    await trainUntil('augmented-2', 20, 'SIGINT', '--resume');
+    const last = await train('--out', 'augmented-2', '--resume');
+    expect(last.code, last.stderr).toBe(0);
+    for (const file of ['metrics.jsonl', 'metrics.json', 'model.safetensors']) {
+      expect((await bytes('augmented-2', file)).equals(await bytes('augmented', file)), file).toBe(true);
+    }
+  });
+
+  it('refuses an experiment with a wrong field, or without its weights, and leaves nothing behind', async () => {
+    const cases: readonly [object, string][] = [
+      [
+        { extends: 'small', batchSise: 4 },
+        'wrong.json is not an experiment: the experiment has a field "batchSise"',
+      ],
+      [{ extends: 'nothing' }, 'there is no experiment'],
+      [
+        {
+          extends: 'small',
+          nets: { densenet: { architecture: 'resnet18', options: null, weights: 'places365' } },
+        },
+        'the places365 weights of resnet18 are not at weights/resnet18_places365.pth.tar: fetch them by wavelight fetch-weights resnet18_places365',
+      ],
+    ];
+    for (const [experiment, message] of cases) {
+      await writeFile(join(folder, 'wrong.json'), JSON.stringify(experiment));
+      const { code, stderr } = await train('--out', 'wrong', '--config', 'wrong.json');
+      expect(stderr).toContain(message);
+      expect([code, stderr.trim().split('\n').length]).toEqual([1, 1]);
+      await expect(stat(join(folder, 'wrong'))).rejects.toThrow('ENOENT');
     }
   });
 

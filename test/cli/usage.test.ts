@@ -22,7 +22,7 @@ async function refusal(...args: string[]): Promise<{ code: number | null; line: 
 
 describe('a command that makes no sense ends with 2 and one line', () => {
   it.each([
-    [[], 'name a command: train, prepare, eval'],
+    [[], 'name a command: train, reproduce, prepare, eval'],
     [['fly'], "unknown command 'fly'"],
     [['features', '--foo'], "unknown option '--foo'"],
     [['features'], "missing required argument 'file'"],
@@ -60,7 +60,7 @@ describe('help', () => {
     const { code, stdout } = await wavelight(['--help'], folder);
     expect(code).toBe(0);
     const weights = ['fetch-weights', 'inspect', 'import', 'classify', 'export'];
-    for (const name of ['train', 'prepare', 'eval', 'predict', 'features', 'doctor', ...weights])
+    for (const name of ['train', 'prepare', 'eval', 'predict', 'features', 'augment', 'doctor', ...weights])
       expect(stdout).toContain(`  ${name} `);
   });
 });
@@ -93,11 +93,11 @@ describe('bench sound', () => {
     const { code, stdout } = await wavelight(args, folder);
     expect(code).toBe(0);
     const { results } = JSON.parse(await readFile(join(folder, 'sound.json'), 'utf8')) as {
-      results: { work: string; milliseconds: number; timesRealTime: number }[];
+      results: { name: string; milliseconds: number; timesRealTime: number }[];
     };
-    expect(results).toHaveLength(2);
-    for (const { work, milliseconds, timesRealTime } of results) {
-      expect(stdout).toContain(work);
+    expect(results).toHaveLength(6);
+    for (const { name, milliseconds, timesRealTime } of results) {
+      expect(stdout).toContain(name);
       expect(milliseconds * timesRealTime).toBeCloseTo(10_000, 3);
     }
   });

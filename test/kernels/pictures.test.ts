@@ -3,7 +3,7 @@ import { randomStream } from '../../src/avsc/dataset/random.ts';
 import { packPictures } from '../../src/avsc/augment/pictures/pack.ts';
 import { perturbBytes } from '../../src/avsc/augment/pictures/perturb.ts';
 import { drawProgram, operationProgram } from '../../src/avsc/augment/pictures/policy.ts';
-import { PICTURE_OPERATIONS } from '../../src/avsc/augment/pictures/operations/index.ts';
+import { PICTURE_OPERATIONS } from '../../src/avsc/augment/pictures/registry.ts';
 import { normalisePictures } from '../../src/avsc/features/pictures.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
 import type { AdapterProfile } from '../../src/gpu/profile.ts';

@@ -1,7 +1,7 @@
 // The augmentation of one stage, and its reader.
 
 import { SOUND_INPUTS } from '../features/inputs.ts';
-import { PICTURE_OPERATIONS } from '../augment/pictures/operations/index.ts';
+import { PICTURE_OPERATIONS } from '../augment/pictures/registry.ts';
 import type { PicturePolicy } from '../augment/pictures/policy.ts';
 import type { FeaturePolicy } from '../augment/features/policy.ts';
 import type { RatioPolicy } from '../augment/features/mix.ts';

@@ -22,7 +22,7 @@ export interface Cnn1dConfig {
 
 /**
  * M11 (Dai et al. 2017, "Very deep convolutional neural networks for raw waveforms"), with first filters of 10 ms every 0.5 ms
- * as there, which are 480 and 24 samples at 48 kHz. 512 features, 1.8 M parameters. Maps of one second: 2000, 500, 125, 31, 7.
+ * as there, which are 480 and 24 samples at 48 kHz. 512 features, 1.9 M parameters. Maps of one second: 2000, 500, 125, 31, 7.
  *
  * Decision: the acoustic encoder of Zhang et al., of which only "1-D CNN" is public.
  */

@@ -1,16 +1,17 @@
 import { createHash } from 'node:crypto';
 import type { Random } from '../../../src/avsc/dataset/random.ts';
+import { extentOf, type Extent } from '../../../src/avsc/augment/pictures/instruction.ts';
 import type { MagnitudeScale, PictureOperationName } from '../../../src/avsc/augment/pictures/operation.ts';
 import { operationProgram } from '../../../src/avsc/augment/pictures/policy.ts';
 import { fnv1a, hashWord } from '../../support/hash.ts';
 import { readJson } from '../../support/oracle.ts';
 
-/** Operation, M, scale, side, kind of picture, sign, centre x and y of a cutout, digest of Pillow's result. */
-export type PictureCase = readonly [
+/** Operation, M, scale, side or extent, kind of picture, sign, centre x and y of a cutout, digest of Pillow's result. */
+type PictureCase<Size extends number | Extent = number> = readonly [
   PictureOperationName,
   number,
   MagnitudeScale,
-  number,
+  Size,
   PictureKindName,
   1 | -1,
   number,
@@ -25,15 +26,20 @@ export const { cases, autocontrast } = readJson('augment/pictures.json') as {
   readonly autocontrast: { readonly pairs: number; readonly digest: string };
 };
 
+export const rectangles = (
+  readJson('augment/rectangles.json') as { readonly cases: readonly PictureCase<Extent>[] }
+).cases;
+
 export const SIZES = [...new Set(cases.map(([, , , size]) => size))];
 
-/** Bytes [3, size, size], as tools/augment_cases.py makes them. */
-export function pictureOf(kind: PictureKindName, size: number): Uint8Array<ArrayBuffer> {
-  const seed = fnv1a(`augment/${kind}/${size}`);
-  const area = size * size;
+/** Bytes [3, height, width], as tools/augment_cases.py makes them. */
+export function pictureOf(kind: PictureKindName, size: number | Extent): Uint8Array<ArrayBuffer> {
+  const { width, height } = extentOf(size);
+  const seed = fnv1a(`augment/${kind}/${width === height ? width : `${width}x${height}`}`);
+  const area = width * height;
   return Uint8Array.from({ length: 3 * area }, (_, i) => {
     const c = Math.floor(i / area);
-    const [y, x] = [Math.floor(i / size) % size, i % size];
+    const [y, x] = [Math.floor(i / width) % height, i % width];
     const noise = hashWord(seed, i + 6);
     const low = hashWord(seed, c) % 100;
     switch (kind) {
@@ -50,17 +56,11 @@ export function pictureOf(kind: PictureKindName, size: number): Uint8Array<Array
 }
 
 /** The program of a case: its sign and place are what the stream gives. */
-export function programOf([
-  name,
-  magnitude,
-  scale,
-  size,
-  ,
-  sign,
-  x,
-  y,
-]: PictureCase): Int32Array<ArrayBuffer> {
-  const draws = name === 'Cutout' ? [(x + 0.5) / size, (y + 0.5) / size] : [sign < 0 ? 0.25 : 0.75];
+export function programOf([name, magnitude, scale, size, , sign, x, y]: PictureCase<
+  number | Extent
+>): Int32Array<ArrayBuffer> {
+  const { width, height } = extentOf(size);
+  const draws = name === 'Cutout' ? [(x + 0.5) / width, (y + 0.5) / height] : [sign < 0 ? 0.25 : 0.75];
   const random: Random = () => {
     const draw = draws.shift();
     if (draw === undefined) throw new Error(`${name} draws more numbers than the case has`);

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { augmentFeatures } from '../../../src/avsc/augment/features/augment.ts';
+import { augmentRow } from '../../../src/avsc/augment/features/host.ts';
 import { drawRatio, mixRows } from '../../../src/avsc/augment/features/mix.ts';
 import {
   drawFeatureRow,
@@ -11,16 +12,6 @@ import { sum, type Device } from '../../../src/index.ts';
 import { FEATURE_WORDS } from '../../../src/kernels/features.ts';
 import { testDevice } from '../../support/engine.ts';
 import { normal } from '../../support/hash.ts';
-
-/** One row [C, M, T] after its table, as the paper describes it. */
-function hostRow(x: Float32Array, table: Int32Array, [channels, mels, times]: FeatureShape): Float32Array {
-  return Float32Array.from({ length: channels * mels * times }, (_, i) => {
-    const [channel, mel, time] = [Math.floor(i / mels / times), Math.floor(i / times) % mels, i % times];
-    const [from = 0, mel0 = 0, mel1 = 0, time0 = 0, time1 = 0] = table.subarray(channel * FEATURE_WORDS);
-    const masked = (mel >= mel0 && mel < mel1) || (time >= time0 && time < time1);
-    return masked ? 0 : (x[(from * mels + mel) * times + time] ?? Number.NaN);
-  });
-}
 
 describe.each(['cpu', 'gpu'] as const)('features on the device, %s variant', (kind) => {
   let device: Device;
@@ -44,7 +35,7 @@ describe.each(['cpu', 'gpu'] as const)('features on the device, %s variant', (ki
       FEATURE_WORDS,
     ]);
     const plain = await augmentFeatures(features, table, null).data();
-    const host = tables.map((row, r) => hostRow(x.subarray(r * values), row, shape));
+    const host = tables.map((row, r) => augmentRow(x.subarray(r * values), row, shape));
     expect(host.flatMap((row) => [...row])).toEqual([...plain]);
     expect(new Set(tables.map((row) => row[0]))).toEqual(new Set([0, 1]));
     const partner = device.tensor(mix.partner);

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { perturbBytes } from '../../../src/avsc/augment/pictures/perturb.ts';
-import { PICTURE_OPERATIONS } from '../../../src/avsc/augment/pictures/operations/index.ts';
+import { PICTURE_OPERATIONS } from '../../../src/avsc/augment/pictures/registry.ts';
 import type { PictureOperationName } from '../../../src/avsc/augment/pictures/operation.ts';
 import { packPictures } from '../../../src/avsc/augment/pictures/pack.ts';
 import {
@@ -14,14 +14,23 @@ import {
 } from '../../../src/avsc/augment/pictures/policy.ts';
 import { randomStream } from '../../../src/avsc/dataset/random.ts';
 import { INSTRUCTION_WORDS, PICTURE_KINDS } from '../../../src/kernels/pictures.ts';
-import { autocontrast, cases, digestOf, pictureOf, programOf, SIZES, stretchedPictures } from './cases.ts';
+import {
+  autocontrast,
+  cases,
+  digestOf,
+  pictureOf,
+  programOf,
+  rectangles,
+  SIZES,
+  stretchedPictures,
+} from './cases.ts';
 
 const names = PICTURE_OPERATIONS.map(({ name }) => name);
 
 describe('operations on pictures', () => {
   it('are those of the folder, each with cases of every size', () => {
     const folder = join(import.meta.dirname, '../../../src/avsc/augment/pictures/operations');
-    const files = readdirSync(folder).filter((file) => file !== 'index.ts');
+    const files = readdirSync(folder);
     const fileOf = (name: string) => `${name.replace(/(?<=[a-z])[A-Z]/g, '-$&').toLowerCase()}.ts`;
     expect(names.map(fileOf).sort()).toEqual(files.sort());
     for (const name of names)
@@ -34,6 +43,16 @@ describe('operations on pictures', () => {
       return (
         operation === name && digestOf(perturbBytes(pictureOf(kind, size), programOf(c), size)) !== digest
       );
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  it.each(names)("%s is Pillow's on pictures that are no squares", (name) => {
+    const own = rectangles.filter(([operation]) => operation === name);
+    expect(own.length).toBeGreaterThan(4);
+    const wrong = own.filter((c) => {
+      const [, , , extent, kind, , , , digest] = c;
+      return digestOf(perturbBytes(pictureOf(kind, extent), programOf(c), extent)) !== digest;
     });
     expect(wrong).toEqual([]);
   });

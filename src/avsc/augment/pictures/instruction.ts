@@ -30,8 +30,18 @@ export function blendInstruction(
   return instructionOf(kind, rounded * 2 ** shift, shift);
 }
 
+/** Pixels of a picture from side to side. */
+export interface Extent {
+  readonly width: number;
+  readonly height: number;
+}
+
+/** A picture's extent; a number is the side of a square. */
+export const extentOf = (size: number | Extent): Extent =>
+  typeof size === 'number' ? { width: size, height: size } : size;
+
 /** Input coordinates of an output pixel (x, y): (a x + b y + c, d x + e y + f). */
-export type AffineMatrix = readonly [a: number, b: number, c: number, d: number, e: number, f: number];
+type AffineMatrix = readonly [a: number, b: number, c: number, d: number, e: number, f: number];
 
 const toFixed16 = (value: number): number => Math.floor(value * 65536 + 0.5);
 
@@ -39,17 +49,20 @@ const toFixed16 = (value: number): number => Math.floor(value * 65536 + 0.5);
  * PIL's `transform(size, AFFINE, matrix)` with the nearest pixel. PIL steps through the input in 16.16 from the first pixel's centre.
  * Without shear it steps in f64, of which only whole shifts are taken here. Throws a RangeError where a coordinate exceeds 16.16.
  */
-export function affineInstruction(matrix: AffineMatrix, size: number): Instruction {
+export function affineInstruction(matrix: AffineMatrix, extent: Extent): Instruction {
   const [a, b, c, d, e, f] = matrix;
   if (b === 0 && d === 0) {
     if (a !== 1 || e !== 1)
       throw new RangeError(`an affine transform without shear cannot scale by ${a}, ${e}`);
-    return shiftInstruction(Math.floor(c + 0.5), Math.floor(f + 0.5), size);
+    return shiftInstruction(Math.floor(c + 0.5), Math.floor(f + 0.5), extent);
   }
-  const corners = [0, size].flatMap((x) => [0, size].flatMap((y) => [a * x + b * y + c, d * x + e * y + f]));
+  const { width, height } = extent;
+  const corners = [0, width].flatMap((x) =>
+    [0, height].flatMap((y) => [a * x + b * y + c, d * x + e * y + f]),
+  );
   if (corners.some((coordinate) => !(Math.abs(coordinate) < 32768)))
     throw new RangeError(
-      `an affine transform of ${size} pixels reaches ${Math.max(...corners)}, at most 32768`,
+      `an affine transform of ${width} x ${height} pixels reaches ${Math.max(...corners)}, at most 32768`,
     );
   return instructionOf(
     'AFFINE',
@@ -63,30 +76,36 @@ export function affineInstruction(matrix: AffineMatrix, size: number): Instructi
 }
 
 /** Pixel (x, y) comes from (x + dx, y + dy). A shift of more than the picture empties it. */
-function shiftInstruction(dx: number, dy: number, size: number): Instruction {
+function shiftInstruction(dx: number, dy: number, { width, height }: Extent): Instruction {
   if (dx === 0 && dy === 0) return IDENTITY;
-  const [x, y] = [dx, dy].map((shift) => Math.max(-size, Math.min(size, shift)) * 65536 + 32768);
-  return instructionOf('AFFINE', 65536, 0, x ?? 0, 0, 65536, y ?? 0);
+  const fixed = (shift: number, side: number) => Math.max(-side, Math.min(side, shift)) * 65536 + 32768;
+  return instructionOf('AFFINE', 65536, 0, fixed(dx, width), 0, 65536, fixed(dy, height));
 }
 
 /** PIL's `rotate(degrees)`, counterclockwise about the centre, for less than a quarter turn either way. */
-export function rotateInstruction(degrees: number, size: number): Instruction {
+export function rotateInstruction(degrees: number, extent: Extent): Instruction {
   if (!(Math.abs(degrees) < 90)) throw new RangeError(`a rotation is less than 90 degrees, got ${degrees}`);
   if (degrees === 0) return IDENTITY;
   const angle = -((degrees < 0 ? degrees + 360 : degrees) * (Math.PI / 180));
   // PIL rounds to 15 decimals.
   const cosine = Number(Math.cos(angle).toFixed(15));
   const sine = Number(Math.sin(angle).toFixed(15));
-  const centre = size / 2;
-  const c = cosine * -centre + sine * -centre + centre;
-  const f = -sine * -centre + cosine * -centre + centre;
-  return affineInstruction([cosine, sine, c, -sine, cosine, f], size);
+  const [x, y] = [extent.width / 2, extent.height / 2];
+  const c = cosine * -x + sine * -y + x;
+  const f = -sine * -x + cosine * -y + y;
+  return affineInstruction([cosine, sine, c, -sine, cosine, f], extent);
 }
 
 /** A grey rectangle of `2 half` pixels around (x, y), cut at the border. */
-export function cutoutInstruction(x: number, y: number, half: number, size: number): Instruction {
-  const [low, high] = [(at: number) => Math.max(0, at - half), (at: number) => Math.min(size, at + half)];
-  return half === 0 ? IDENTITY : instructionOf('CUTOUT', low(x), low(y), high(x), high(y));
+export function cutoutInstruction(
+  x: number,
+  y: number,
+  half: number,
+  { width, height }: Extent,
+): Instruction {
+  const low = (at: number) => Math.max(0, at - half);
+  const high = (at: number, side: number) => Math.min(side, at + half);
+  return half === 0 ? IDENTITY : instructionOf('CUTOUT', low(x), low(y), high(x, width), high(y, height));
 }
 
 /** Bytes of at least `threshold` are inverted. */

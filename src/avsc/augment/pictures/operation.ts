@@ -1,7 +1,7 @@
 // What a sub-policy of RandAugment is, and the two scales of its magnitude.
 
 import { uniform, type Random } from '../../dataset/random.ts';
-import type { Instruction } from './instruction.ts';
+import type { Extent, Instruction } from './instruction.ts';
 
 export type PictureOperationName =
   | 'TranslateX'
@@ -28,12 +28,11 @@ export type PictureOperationName =
  */
 export type MagnitudeScale = 'original' | 'torchvision';
 
-export interface InstructionContext {
+interface InstructionContext {
   /** 0 .. 10. */
   readonly magnitude: number;
   readonly scale: MagnitudeScale;
-  /** Side of the picture in pixels. */
-  readonly size: number;
+  readonly extent: Extent;
   /** Draws signs and places. */
   readonly random: Random;
 }
@@ -56,9 +55,9 @@ const ORIGINAL_SIZE = 224;
 export const level = ({ magnitude }: InstructionContext, most: number): number =>
   (magnitude / MAX_MAGNITUDE) * most;
 
-/** A length of the original in whole pixels: `most` at M = 10 in a picture of 224 x 224. */
-export const pixels = (context: InstructionContext, most: number): number =>
-  Math.trunc((level(context, most) * context.size) / ORIGINAL_SIZE);
+/** A length of the original in whole pixels: `most` at M = 10 along a side of 224, in proportion along others. */
+export const pixels = (context: InstructionContext, most: number, side: number): number =>
+  Math.trunc((level(context, most) * side) / ORIGINAL_SIZE);
 
 /** torchvision's value for M: its bin of torch.linspace(start, end, 31), which is computed in f32. */
 export function bin({ magnitude }: InstructionContext, start: number, end: number): number {
@@ -87,18 +86,18 @@ export const ENHANCEMENT_MEANING = {
   torchvision: 'factor 1 +- 0.09 M',
 } as const;
 
-/** Shift of a translation in pixels. */
-export const translation = (context: InstructionContext): number =>
+/** Shift of a translation along a side, in pixels. */
+export const translation = (context: InstructionContext, side: number): number =>
   eitherWay(
     context,
     context.scale === 'original'
-      ? pixels(context, 100)
-      : Math.trunc(bin(context, 0, (150 / 331) * context.size)),
+      ? pixels(context, 100, side)
+      : Math.trunc(bin(context, 0, (150 / 331) * side)),
   );
 
 export const TRANSLATION_MEANING = {
-  original: 'by +- 10 M of 224 pixels',
-  torchvision: 'by +- 4.5 M % of the picture',
+  original: 'by +- 10 M / 224 of the side',
+  torchvision: 'by +- 4.5 M % of the side',
 } as const;
 
 export const shear = (context: InstructionContext): number =>

@@ -2,31 +2,30 @@
 // Everything is exactly PIL 9.4 on x86-64; where PIL computes in f32 or f64, this does too, and the kernels do the same in integers.
 
 import { INSTRUCTION_WORDS, PICTURE_FILL, PICTURE_KINDS } from '../../../kernels/pictures.ts';
-import { checkPictureSize } from './pack.ts';
+import { extentOf, type Extent } from './instruction.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** A picture [3, size, size] of bytes and the parameters of an instruction. */
-interface Work {
+/** A picture [3, height, width] of bytes and the parameters of an instruction. */
+interface Work extends Extent {
   readonly bytes: Uint8Array;
-  readonly size: number;
   readonly parameters: Int32Array;
 }
 
 /**
- * One picture [3, size, size] of RGB bytes after the instructions of a program, one after another. Throws a RangeError where the bytes or
- * the program are of another length, or an instruction is unknown.
+ * One picture [3, height, width] of RGB bytes after the instructions of a program, one after another. A number as size is the side of a
+ * square. Throws a RangeError where the bytes or the program are of another length, or an instruction is unknown.
  */
-export function perturbBytes(bytes: Uint8Array, program: Int32Array, size: number): Bytes {
-  checkPictureSize(size);
-  if (bytes.length !== 3 * size * size)
-    throw new RangeError(`${bytes.length} bytes are no picture of 3 x ${size} x ${size}`);
+export function perturbBytes(bytes: Uint8Array, program: Int32Array, size: number | Extent): Bytes {
+  const { width, height } = extentOf(size);
+  if (bytes.length === 0 || bytes.length !== 3 * width * height)
+    throw new RangeError(`${bytes.length} bytes are no picture of 3 x ${height} x ${width}`);
   if (program.length % INSTRUCTION_WORDS !== 0)
     throw new RangeError(`a program has ${INSTRUCTION_WORDS} words an instruction, got ${program.length}`);
   let result = new Uint8Array(bytes);
   for (let at = 0; at < program.length; at += INSTRUCTION_WORDS) {
     const parameters = program.subarray(at + 1, at + INSTRUCTION_WORDS);
-    result = applyInstruction(program[at] ?? 0, { bytes: result, size, parameters });
+    result = applyInstruction(program[at] ?? 0, { bytes: result, width, height, parameters });
   }
   return result;
 }
@@ -69,28 +68,28 @@ function applyInstruction(kind: number, work: Work): Bytes {
 }
 
 /** PIL's affine_fixed of Geometry.c: the nearest pixel by 16.16, grey outside. */
-function transform({ bytes, size, parameters }: Work): Bytes {
+function transform({ bytes, width, height, parameters }: Work): Bytes {
   const [a0 = 0, a1 = 0, a2 = 0, a3 = 0, a4 = 0, a5 = 0] = parameters;
   const result = new Uint8Array(bytes.length).fill(PICTURE_FILL);
-  const area = size * size;
-  for (let y = 0; y < size; y++) {
-    for (let x = 0; x < size; x++) {
+  const area = width * height;
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
       const fromX = (a2 + y * a1 + x * a0) >> 16;
       const fromY = (a5 + y * a4 + x * a3) >> 16;
-      if (fromX < 0 || fromY < 0 || fromX >= size || fromY >= size) continue;
+      if (fromX < 0 || fromY < 0 || fromX >= width || fromY >= height) continue;
       for (let plane = 0; plane < 3 * area; plane += area)
-        result[plane + y * size + x] = bytes[plane + fromY * size + fromX] ?? 0;
+        result[plane + y * width + x] = bytes[plane + fromY * width + fromX] ?? 0;
     }
   }
   return result;
 }
 
-function cutOut({ bytes, size, parameters }: Work): Bytes {
+function cutOut({ bytes, width, height, parameters }: Work): Bytes {
   const [left = 0, top = 0, right = 0, bottom = 0] = parameters;
   const result = new Uint8Array(bytes);
-  for (let row = 0; row < 3 * size; row++) {
-    const y = row % size;
-    if (y >= top && y < bottom) result.fill(PICTURE_FILL, row * size + left, row * size + right);
+  for (let row = 0; row < 3 * height; row++) {
+    const y = row % height;
+    if (y >= top && y < bottom) result.fill(PICTURE_FILL, row * width + left, row * width + right);
   }
   return result;
 }
@@ -107,8 +106,8 @@ function blendWith({ bytes, parameters }: Work, degenerate: (i: number) => numbe
 }
 
 /** PIL's conversion to L. */
-function greyBytes({ bytes, size }: Work): Uint8Array {
-  const area = size * size;
+function greyBytes({ bytes, width, height }: Work): Uint8Array {
+  const area = width * height;
   return Uint8Array.from({ length: area }, (_, i) => {
     const [red = 0, green = 0, blue = 0] = [bytes[i], bytes[area + i], bytes[2 * area + i]];
     return (red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16;
@@ -116,19 +115,22 @@ function greyBytes({ bytes, size }: Work): Uint8Array {
 }
 
 /** ImageFilter.SMOOTH: ((1 1 1) (1 5 1) (1 1 1)) / 13, rounded; the border keeps its bytes. */
-function smoothed({ bytes, size }: Work, i: number): number {
-  const x = i % size;
-  const y = Math.floor(i / size) % size;
+function smoothed({ bytes, width, height }: Work, i: number): number {
+  const x = i % width;
+  const y = Math.floor(i / width) % height;
   const middle = bytes[i] ?? 0;
-  if (x === 0 || y === 0 || x >= size - 1 || y >= size - 1) return middle;
+  if (x === 0 || y === 0 || x >= width - 1 || y >= height - 1) return middle;
   let sum = 4 * middle;
-  for (let row = i - size; row <= i + size; row += size)
+  for (let row = i - width; row <= i + width; row += width)
     for (let at = row - 1; at <= row + 1; at++) sum += bytes[at] ?? 0;
   return Math.floor((2 * sum + 13) / 26);
 }
 
-function byChannelTable({ bytes, size }: Work, tableOf: (counts: Uint32Array) => ArrayLike<number>): Bytes {
-  const area = size * size;
+function byChannelTable(
+  { bytes, width, height }: Work,
+  tableOf: (counts: Uint32Array) => ArrayLike<number>,
+): Bytes {
+  const area = width * height;
   const result = new Uint8Array(bytes.length);
   for (let plane = 0; plane < bytes.length; plane += area) {
     const counts = new Uint32Array(256);

@@ -2,9 +2,9 @@
 
 import { INSTRUCTION_WORDS } from '../../../kernels/pictures.ts';
 import type { Random } from '../../dataset/random.ts';
-import { IDENTITY } from './instruction.ts';
+import { extentOf, IDENTITY, type Extent } from './instruction.ts';
 import { below, MAX_MAGNITUDE, type MagnitudeScale, type PictureOperationName } from './operation.ts';
-import { pictureOperation } from './operations/index.ts';
+import { pictureOperation } from './registry.ts';
 
 export interface PicturePolicy {
   /** Drawn from uniformly. */
@@ -44,33 +44,38 @@ export function drawProgram(policy: PicturePolicy, size: number, random: Random)
   checkPicturePolicy(policy);
   const { operations, count, magnitude, probability, scale } = policy;
   const program = new Int32Array(count * INSTRUCTION_WORDS);
+  const extent = extentOf(size);
   for (let slot = 0; slot < count; slot++) {
     const name = operations[below(random, operations.length)];
     const drawn = random() < probability;
     const instruction =
       drawn && name !== undefined
-        ? pictureOperation(name).instruction({ magnitude, scale, size, random })
+        ? pictureOperation(name).instruction({ magnitude, scale, extent, random })
         : IDENTITY;
     program.set(instruction, slot * INSTRUCTION_WORDS);
   }
   return program;
 }
 
-/** One operation at a magnitude, i32 [1, INSTRUCTION_WORDS]; `random` draws its sign or place. */
+/**
+ * One operation at a magnitude, i32 [1, INSTRUCTION_WORDS]; `random` draws its sign or place. A number as size is the side of a square.
+ */
 export function operationProgram(
   name: PictureOperationName,
   magnitude: number,
   scale: MagnitudeScale,
-  size: number,
+  size: number | Extent,
   random: Random,
 ): Int32Array<ArrayBuffer> {
   const policy = { operations: [name], count: 1, magnitude, probability: 1, scale };
   checkPicturePolicy(policy);
-  return pictureOperation(name).instruction({ magnitude, scale, size, random }).slice();
+  return pictureOperation(name)
+    .instruction({ magnitude, scale, extent: extentOf(size), random })
+    .slice();
 }
 
 /** Throws a RangeError that names the value where no picture can be drawn by the policy. */
-export function checkPicturePolicy({ operations, count, magnitude, probability }: PicturePolicy): void {
+function checkPicturePolicy({ operations, count, magnitude, probability }: PicturePolicy): void {
   if (!Number.isInteger(count) || count < 0 || count > MAX_COUNT)
     throw new RangeError(`a policy applies 0 to ${MAX_COUNT} operations to a picture, got ${count}`);
   if (operations.length === 0 && count > 0)

@@ -94,12 +94,14 @@ export function makeExtraSound({
   }
   // Drawn even if they are given, so that noise does not depend on where they come from.
   const drawn = operation.parameters.map((parameter) => uniform(random, ...parameter.drawn));
-  if (value !== undefined) checkValue(op, operation, value);
+  if (value !== undefined) checkValue(op, value);
   const used = value ?? drawn;
   return { sound: operation.apply({ sound, partner, random }, used), value: used };
 }
 
-function checkValue(op: string, { parameters }: SoundOperation, value: readonly number[]): void {
+/** Throws a RangeError unless `value` has a number in range for each parameter of the operation. */
+export function checkValue(op: SoundOperationName, value: readonly number[]): void {
+  const { parameters }: SoundOperation = SOUND_OPERATIONS[op];
   if (value.length !== parameters.length) {
     const meanings = parameters.map(({ meaning }) => meaning).join('; ');
     throw new RangeError(

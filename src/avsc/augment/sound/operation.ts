@@ -4,7 +4,7 @@ import type { Stereo } from '../../audio/clip.ts';
 import type { Random } from '../../dataset/random.ts';
 
 /** One number that an operation takes. */
-export interface SoundParameter {
+interface SoundParameter {
   /** What the number means, with its unit. */
   readonly meaning: string;
   /** The number is drawn uniformly from low to high. */

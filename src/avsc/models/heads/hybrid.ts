@@ -5,6 +5,7 @@ import { concat, stack } from '../../../tensor/ops/movement.ts';
 import { amax, sum } from '../../../tensor/ops/reduce.ts';
 import { logSoftmax } from '../../../tensor/ops/softmax.ts';
 import { exp, log } from '../../../tensor/ops/unary.ts';
+import { reshape } from '../../../tensor/ops/reshape.ts';
 import type { Tensor } from '../../../tensor/graph/tensor.ts';
 import { FusionMlp } from './mlp.ts';
 
@@ -48,5 +49,5 @@ function logMean(terms: readonly { readonly logits: Tensor; readonly share: numb
   );
   // The largest term cancels out of the result, so no gradient passes through it.
   const largest = amax(each, { dim: 0, keepDim: true }).detach();
-  return add(log(sum(exp(sub(each, largest)), { dim: 0 })), largest.reshape(terms[0]?.logits.shape ?? []));
+  return add(log(sum(exp(sub(each, largest)), { dim: 0 })), reshape(largest, terms[0]?.logits.shape ?? []));
 }

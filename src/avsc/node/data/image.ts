@@ -22,6 +22,14 @@ const MAX_PIXELS = 2 ** 26;
  * Throws, naming the file, if it is missing, not an image or larger than 64 megapixels.
  */
 export async function decodeImage(path: string, options: PictureOptions): Promise<Uint8Array<ArrayBuffer>> {
+  return toSquare(await readPixels(path), options);
+}
+
+/**
+ * Decodes an image file (JPEG, PNG, WebP, ...) at its own size, turned upright, onto black where it is transparent.
+ * Throws, naming the file, if it is missing, not an image or larger than 64 megapixels.
+ */
+export async function readPixels(path: string): Promise<Pixels & { readonly channels: number }> {
   try {
     const { data, info } = await sharp(path, { limitInputPixels: MAX_PIXELS })
       .rotate()
@@ -30,7 +38,7 @@ export async function decodeImage(path: string, options: PictureOptions): Promis
       .raw()
       .toBuffer({ resolveWithObject: true });
     const { width, height, channels } = info;
-    return toSquare({ data, width, height, channels }, options);
+    return { data, width, height, channels };
   } catch (error) {
     throw new Error(`${path} cannot be read as an image: ${messageOf(error)}`, { cause: error });
   }

@@ -10,7 +10,7 @@ import type { SampleData } from '../../training/inputs.ts';
 import { createPredictor, type Predictor } from '../../training/trainer.ts';
 import { SOUND_INPUTS } from '../../features/inputs.ts';
 import { elementCount } from '../../../tensor/graph/shape.ts';
-import { frameBytes } from '../data/records.ts';
+import { inputBytes } from '../data/derive.ts';
 import { loadModel } from './load.ts';
 import { readMediaSeconds, type MediaSeconds } from '../data/media-seconds.ts';
 import { inputPlan } from './stage-sources.ts';
@@ -112,7 +112,7 @@ function batchOf(
   for (const net of netsOf(model)) {
     const input = inputOf(recipe, net);
     if (input === 'frames') {
-      const bytes = frameBytes(recipe.imageSize);
+      const bytes = inputBytes(input, recipe.imageSize);
       const batch = new Uint8Array(BATCH * bytes);
       if (media.frames) batch.set(media.frames.subarray(from * bytes, (from + count) * bytes));
       inputs[input] = batch;

@@ -65,7 +65,7 @@ export async function stageSources(
     }
     const net = netsOf(stage.model).find((name) => partOf(recipe, name) === part) ?? '';
     // Embeddings by weights that this run trained are of no use to other runs, so they stay in its folder.
-    const shared = originOf(recipe, stage, net).kind === 'given';
+    const shared = isAsGiven(recipe, stage, net);
     sources[part] = await embedClips(clips, {
       device,
       part,
@@ -79,6 +79,13 @@ export async function stageSources(
     });
   }
   return sources;
+}
+
+/** Whether a net still has its given weights in a stage: no stage before trains it. */
+function isAsGiven(recipe: Recipe, stage: StageSpec, net: string): boolean {
+  const origin = originOf(recipe, stage, net);
+  if (origin.kind !== 'stage') return origin.kind === 'given';
+  return origin.stage.freeze.includes(partOf(recipe, net)) && isAsGiven(recipe, origin.stage, net);
 }
 
 function extractorOf({ net }: SceneModel, part: Modality): Extractor {

@@ -9,7 +9,7 @@ import type { Recipe } from '../../experiment/recipe.ts';
 import { writeExperiment } from '../../experiment/write.ts';
 import type { Metrics } from '../../training/metrics.ts';
 import type { RunResults } from '../../training/records.ts';
-import { renderTableReport } from '../report/table-report.ts';
+import { renderTableReport } from '../report/table.ts';
 import { exists, openRun, runFiles } from '../runs/folder.ts';
 import { resumeTraining, startTraining, type StartEvents } from '../training/start.ts';
 import { sharedStages } from '../training/shared-stages.ts';

@@ -49,11 +49,13 @@ export async function runStage(
       clips.validation.length > 0
         ? await evaluationLoader(measureContext(run), stage, model, clips.validation)
         : null;
-    events.onStage?.(stage.id, {
+    const size = {
       steps: stage.epochs * loader.steps,
       parameters: model.net.parameterCount(),
       trained: trainedCount(model),
-    });
+    };
+    run.timings.append({ stage: stage.id, ...size });
+    events.onStage?.(stage.id, size);
     const schedule = scheduleOf(stage);
     let position = from;
     while (position.epoch <= stage.epochs)

@@ -47,7 +47,7 @@ export async function runTraining({ openDevice, resume, ...rest }: TrainingOptio
     const report = await runReport({
       folder,
       device: device.description.name,
-      clips: rest.clips,
+      clips: rest.clips.train,
       results,
       predictions,
     });

@@ -34,7 +34,7 @@ export async function readGivenWeights(
     const { report, tensors } = importWeights(checkpoint, architecture, {
       dropHead: true,
       companions,
-      options,
+      ...(options !== null && { options }),
     });
     const state = await readStateDict(tensors);
     return { source: { file: resolve(path), sha256: await sha256Of(path) }, report, state };

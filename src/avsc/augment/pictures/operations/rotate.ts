@@ -10,6 +10,6 @@ export const rotate: PictureOperation = {
   instruction: (context) => {
     const most = 30;
     const degrees = context.scale === 'original' ? level(context, most) : bin(context, 0, most);
-    return rotateInstruction(eitherWay(context, degrees), context.size);
+    return rotateInstruction(eitherWay(context, degrees), context.extent);
   },
 };

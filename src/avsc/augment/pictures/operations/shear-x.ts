@@ -5,5 +5,5 @@ import { shear, SHEAR_MEANING, type PictureOperation } from '../operation.ts';
 export const shearX: PictureOperation = {
   name: 'ShearX',
   meaning: SHEAR_MEANING,
-  instruction: (context) => affineInstruction([1, shear(context), 0, 0, 1, 0], context.size),
+  instruction: (context) => affineInstruction([1, shear(context), 0, 0, 1, 0], context.extent),
 };

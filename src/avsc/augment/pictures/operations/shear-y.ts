@@ -5,5 +5,5 @@ import { shear, SHEAR_MEANING, type PictureOperation } from '../operation.ts';
 export const shearY: PictureOperation = {
   name: 'ShearY',
   meaning: SHEAR_MEANING,
-  instruction: (context) => affineInstruction([1, 0, 0, shear(context), 1, 0], context.size),
+  instruction: (context) => affineInstruction([1, 0, 0, shear(context), 1, 0], context.extent),
 };

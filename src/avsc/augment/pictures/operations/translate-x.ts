@@ -5,5 +5,6 @@ import { translation, TRANSLATION_MEANING, type PictureOperation } from '../oper
 export const translateX: PictureOperation = {
   name: 'TranslateX',
   meaning: TRANSLATION_MEANING,
-  instruction: (context) => affineInstruction([1, 0, translation(context), 0, 1, 0], context.size),
+  instruction: (context) =>
+    affineInstruction([1, 0, translation(context, context.extent.width), 0, 1, 0], context.extent),
 };

@@ -5,5 +5,6 @@ import { translation, TRANSLATION_MEANING, type PictureOperation } from '../oper
 export const translateY: PictureOperation = {
   name: 'TranslateY',
   meaning: TRANSLATION_MEANING,
-  instruction: (context) => affineInstruction([1, 0, 0, 0, 1, translation(context)], context.size),
+  instruction: (context) =>
+    affineInstruction([1, 0, 0, 0, 1, translation(context, context.extent.height)], context.extent),
 };

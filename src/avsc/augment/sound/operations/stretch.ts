@@ -5,7 +5,7 @@ import { repeatTo, type SoundOperation } from '../operation.ts';
 
 export const stretch: SoundOperation = {
   title: 'plays faster or slower at the same pitch, cut or repeated to the original length',
-  parameters: [{ meaning: 'rate: 2 is twice as fast', drawn: [0.5, 2], allowed: [1 / MAX_RATE, MAX_RATE] }],
+  parameters: [{ meaning: 'rate, 2 is twice as fast', drawn: [0.5, 2], allowed: [1 / MAX_RATE, MAX_RATE] }],
   takesPartner: false,
   apply: ({ sound }, [rate = 1]) => {
     const [left, right] = timeStretch(sound, rate);
