@@ -8,10 +8,10 @@ export interface MelFilter {
 }
 
 interface MelScale {
-  toMel(hz: number): number;
-  toHz(mel: number): number;
+  readonly toMel: (hz: number) => number;
+  readonly toHz: (mel: number) => number;
   /** Factor of a filter from `low` to `high` Hz. */
-  gain(low: number, high: number): number;
+  readonly gain: (low: number, high: number) => number;
 }
 
 const SCALES = {

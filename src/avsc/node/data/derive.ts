@@ -6,6 +6,7 @@ import { joinSeconds, type Stereo } from '../../audio/clip.ts';
 import { SOUND_INPUTS, type InputName } from '../../features/inputs.ts';
 import { LogMelExtractor, type Scaling } from '../../features/logmel.ts';
 import { OpenL3Extractor } from '../../features/openl3.ts';
+import { elementCount } from '../../../tensor/graph/shape.ts';
 import { readPictures, readSounds, type ClipFile } from './clip-file.ts';
 import { framesOf, isSquashed } from './image.ts';
 import {
@@ -33,9 +34,7 @@ const CODES: Readonly<Record<InputName, number>> = { logmel: 1, openl3: 2, wavef
 
 /** Bytes of an input of one second. */
 export function inputBytes(input: InputName, size: number): number {
-  if (input === 'frames') return frameBytes(size);
-  const [channels, rows, columns = 1]: readonly number[] = SOUND_INPUTS[input];
-  return 4 * (channels ?? 1) * (rows ?? 1) * columns;
+  return input === 'frames' ? frameBytes(size) : 4 * elementCount(SOUND_INPUTS[input]);
 }
 
 /** Whether an input of a clip has a file of its own, or is read from the clip: waveforms, and frames whose pictures are squashed already. */

@@ -15,6 +15,7 @@ import { SOUND_INPUTS, type InputName } from '../../features/inputs.ts';
 import { inputBytes } from './derive.ts';
 import { hasEmbeddings, readEmbedding, writeEmbeddings } from './embedding-file.ts';
 import { InputReader, openInput, sourcePath } from './input-source.ts';
+import { settleAll } from './limit.ts';
 import { removeStale, type PreparedClip } from './prepare.ts';
 import { FRAMES } from './records.ts';
 
@@ -150,7 +151,7 @@ function createEmbedder({ device, part, extractor, input, picture }: EmbedOption
         const count = Math.min(size, clip.seconds - from);
         // Padded with zeros to `size`.
         const values = new Uint8Array(size * bytes);
-        await Promise.all(
+        await settleAll(
           Array.from({ length: count }, (_, i) =>
             reader.read(source, from + i, values.subarray(i * bytes, (i + 1) * bytes)),
           ),

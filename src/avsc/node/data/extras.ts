@@ -2,22 +2,22 @@
 // augmentation that makes more data).
 
 import { createHash } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { planExtras, type ExtraClip } from '../../augment/sound/extras.ts';
 import { SOUND_OPERATIONS, type SoundOperationName } from '../../augment/sound/index.ts';
 import { randomStream, uniform } from '../../dataset/random.ts';
 import type { InputName } from '../../features/inputs.ts';
-import { storageError, writeFileAtomic } from '../../../node/files.ts';
+import { writeFileAtomic } from '../../../node/files.ts';
 import { soundBytes } from './clip-file.ts';
 import { derivedBytes, derivedPath } from './derive.ts';
 import type { ExtraJob, MadeExtra } from './extra-clip.ts';
 import { mapLimited } from './limit.ts';
 import { runJobs, type PoolOptions } from './pool.ts';
 import { fileNameOf } from './prepare-clip.ts';
-import { removeStale, type PrepareOptions, type PreparedClip } from './prepare.ts';
+import { makeFolder, removeStale, type PrepareOptions, type PreparedClip } from './prepare.ts';
 import { fileBytes, sizeOf } from './records.ts';
 import { requireSpace } from './space.ts';
+import { areVerified, rememberVerified } from './verified.ts';
 
 export interface ExtrasOptions extends PoolOptions, Pick<PrepareOptions, 'cache' | 'verify' | 'onEstimate'> {}
 
@@ -42,19 +42,20 @@ export async function makeExtras(
   const plan = planExtras(clips.map(labelled), copies, seed);
   if (plan.length === 0) return [];
   const folder = join(cache, 'extras');
-  await mkdir(folder, { recursive: true }).catch((error: unknown) => {
-    throw storageError(error, folder);
-  });
+  await makeFolder(folder);
   await removeStale(folder);
   const named = new Map(clips.map((clip) => [clip.name, clip]));
-  const clipOf = (name: string): PreparedClip => named.get(name) as PreparedClip;
   const inputs = (Object.keys(clips[0]?.derived ?? {}) as InputName[]).filter((input) => input !== 'frames');
   const tasks = plan.map((extra) => taskOf(extra, named, folder, inputs, verify));
   const missing = (await mapLimited(tasks, STATS_AT_ONCE, missingBytes)).filter((bytes) => bytes > 0);
   const needed = missing.reduce((sum, bytes) => sum + bytes, 0);
   await requireSpace(folder, missing.length, needed, onEstimate);
   const outcomes = await runJobs(
-    tasks.map(({ job }) => ({ kind: 'extra' as const, ...job })),
+    await mapLimited(tasks, STATS_AT_ONCE, async ({ job }) => ({
+      kind: 'extra' as const,
+      ...job,
+      verify: verify && !(await areVerified(filesOf(job))),
+    })),
     pool,
   );
   const made = tasks.map((task, i): MadeTask => {
@@ -64,6 +65,7 @@ export async function makeExtras(
       `the extra clip ${task.extra.name} could not be made: ${outcome?.problem ?? 'not started'}`,
     );
   });
+  if (verify) await rememberVerified(made.flatMap(({ job }) => filesOf(job)));
   await writeManifest(folder, { seed, copies }, made);
   return made.map(({ extra, original, job, made: { seconds, derived } }): PreparedClip => {
     const frames = original.derived?.frames;
@@ -114,6 +116,12 @@ function taskOf(
   const job = { path, original: original.path, partner, op, value, key, inputs, options: OPTIONS, verify };
   return { extra, original, job };
 }
+
+/** An extra clip's file in the store and those of its inputs. */
+const filesOf = ({ path, inputs, options }: ExtraJob): string[] => [
+  path,
+  ...inputs.filter((input) => input !== 'waveform').map((input) => derivedPath(path, input, options)),
+];
 
 /** Bytes of those files of an extra clip that are not there. */
 async function missingBytes({ original: { seconds }, job }: Task): Promise<number> {

@@ -32,3 +32,9 @@ export function mapLimited<T, R>(
   const limited = new Limit(limit);
   return Promise.all(items.map((item) => limited.run(() => work(item))));
 }
+
+/** Waits until all work has ended, and throws the first failure then: none of it goes on in the background. */
+export async function settleAll(work: readonly Promise<unknown>[]): Promise<void> {
+  await Promise.allSettled(work);
+  await Promise.all(work);
+}

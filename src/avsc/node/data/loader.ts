@@ -7,7 +7,7 @@ import { MODALITIES, type Modality } from '../../models/joint.ts';
 import { inputBytes } from './derive.ts';
 import type { EmbeddingTable } from './embeddings.ts';
 import { InputReader, openInput, sourcePath, type InputSource } from './input-source.ts';
-import { mapLimited } from './limit.ts';
+import { mapLimited, settleAll } from './limit.ts';
 import { drawMix, partnerRows, type Mixup, type SampleMix } from './mixup.ts';
 import type { PreparedClip } from './prepare.ts';
 
@@ -169,9 +169,7 @@ export async function createLoader(clips: readonly PreparedClip[], options: Load
         for (let step = from; step < from + readAhead; step++) start(step);
         for (let step = from; step < steps; step++) {
           start(step + readAhead);
-          const batch = await (pending[0] as Promise<Batch>);
-          pending.shift();
-          yield batch;
+          yield await (pending.shift() as Promise<Batch>);
         }
       } finally {
         await Promise.allSettled(pending);
@@ -214,9 +212,10 @@ async function openTrack(clips: readonly PreparedClip[], input: InputName, size:
   const opened = new Map<string, Promise<InputSource>>();
   const sources = await mapLimited(clips, OPENED_AT_ONCE, async (clip) => {
     const path = sourcePath(clip, input);
-    const source = opened.get(path) ?? openInput(clip, input, size);
-    opened.set(path, source);
-    return [clip, await source] as const;
+    const opening = opened.get(path) ?? openInput(clip, input, size);
+    opened.set(path, opening);
+    const source = await opening;
+    return [clip, source] as const;
   });
   return { input, bytes: inputBytes(input, size), sources: new Map(sources) };
 }
@@ -270,7 +269,7 @@ async function fillRow(
     if (sample === null) out.fill(0, at, at + table.features);
     else out.set(await table.read(sample.clip, sample.second), at);
   });
-  await Promise.all([...reads, ...rows]);
+  await settleAll([...reads, ...rows]);
 }
 
 function setLabels(

@@ -1,14 +1,17 @@
 // Prepares all clips of a data set, on all cores.
 
-import { lstat, readdir, rm } from 'node:fs/promises';
+import { lstat, mkdir, readdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Clip } from '../../dataset/clips.ts';
 import type { InputName } from '../../features/inputs.ts';
 import type { Scaling } from '../../features/logmel.ts';
+import { storageError } from '../../../node/files.ts';
 import { DatasetError } from './dataset.ts';
 import { checkSize } from './image.ts';
+import { mapLimited } from './limit.ts';
 import { runJobs, type PoolOptions } from './pool.ts';
-import { checkSpace, type SpaceEstimate } from './space.ts';
+import { checkSpace, surveyClips, type SpaceEstimate } from './space.ts';
+import { areVerified, rememberVerified } from './verified.ts';
 
 export interface PrepareOptions extends PoolOptions {
   /** Folder of the prepared clips. */
@@ -19,7 +22,7 @@ export interface PrepareOptions extends PoolOptions {
   readonly size?: number;
   /** Range by which log-mel features are scaled: of each second (default) or of the whole clip. */
   readonly scaling?: Scaling;
-  /** Whether the checksums of what is there are verified by reading it in full (default). Lengths always are. */
+  /** Whether the checksums of what is there are verified by reading it in full, once in a process (default). Lengths always are. */
   readonly verify?: boolean;
   /** Called with the disk space that is needed, if any, before the work starts. */
   readonly onEstimate?: (estimate: SpaceEstimate) => void;
@@ -41,6 +44,8 @@ export interface Prepared {
   /** Number of clips of which nothing had to be made. */
   readonly cached: number;
 }
+
+const STATS_AT_ONCE = 64;
 
 /** A temporary file older than this belongs to a process that died. */
 const STALE_MS = 60 * 60 * 1000;
@@ -66,8 +71,16 @@ export async function prepareClips(
     options: { size, scaling },
     verify,
   }));
-  await checkSpace(jobs, cache, { ...pool, onEstimate });
-  const outcomes = await runJobs(jobs, pool);
+  await makeFolder(cache);
+  const surveyed = await surveyClips(jobs);
+  await checkSpace(surveyed, cache, { ...pool, onEstimate });
+  const outcomes = await runJobs(
+    await mapLimited(surveyed, STATS_AT_ONCE, async ({ job, present }) => ({
+      ...job,
+      verify: verify && !(await areVerified(present)),
+    })),
+    pool,
+  );
   const prepared: PreparedClip[] = [];
   const problems: string[] = [];
   let cached = 0;
@@ -81,6 +94,8 @@ export async function prepareClips(
       problems.push(`${clip.source.file}, row ${clip.source.line}: ${outcome?.problem ?? 'not decoded'}`);
     }
   });
+  if (verify)
+    await rememberVerified(prepared.flatMap(({ path, derived = {} }) => [path, ...Object.values(derived)]));
   if (problems.length > 0) {
     throw new DatasetError(
       `${problems.length} of ${clips.length} clips cannot be used; replace them or take their rows out:`,
@@ -88,6 +103,13 @@ export async function prepareClips(
     );
   }
   return { clips: prepared, cached };
+}
+
+/** Creates a folder of the store. Throws a StorageError if it cannot be created. */
+export async function makeFolder(path: string): Promise<void> {
+  await mkdir(path, { recursive: true }).catch((error: unknown) => {
+    throw storageError(error, path);
+  });
 }
 
 /** Removes the temporary files of processes that died from a cache folder. */

@@ -87,18 +87,6 @@ export async function openRecords(path: string, magic: string): Promise<RecordFi
   }
 }
 
-/** True if the file exists with a whole header of this kind; with `verify`, also if every record's checksum is right. */
-export async function hasRecords(path: string, magic: string, verify: boolean): Promise<boolean> {
-  try {
-    const file = await openRecords(path, magic);
-    if (verify) await verifyRecords(file);
-    return true;
-  } catch {
-    // The file is absent or damaged, and is made again in both cases.
-    return false;
-  }
-}
-
 /** Reads every record once and throws, naming the file, if one is damaged. */
 export async function verifyRecords(file: RecordFile): Promise<void> {
   const handle = await open(file.path);

@@ -1,8 +1,8 @@
 // Disk space that preparing clips will take, estimated from a few of them, against what the disk has.
 
-import { mkdir, statfs } from 'node:fs/promises';
+import { statfs } from 'node:fs/promises';
 import type { InputName } from '../../features/inputs.ts';
-import { StorageError, storageError } from '../../../node/files.ts';
+import { StorageError } from '../../../node/files.ts';
 import { openClipFile, soundBytes } from './clip-file.ts';
 import { derivedBytes, derivedPath, isDerived } from './derive.ts';
 import { mapLimited } from './limit.ts';
@@ -23,19 +23,26 @@ export interface SpaceEstimate {
 const SAMPLE = 16;
 const STATS_AT_ONCE = 64;
 
+/** Which files of a job there are. */
+export interface Survey<J extends PrepareJob = PrepareJob> {
+  readonly job: J;
+  /** The clip's file in the store; null if there is none. */
+  readonly entry: string | null;
+  /** Inputs that have no file. */
+  readonly inputs: readonly InputName[];
+  /** All files that are there. */
+  readonly present: readonly string[];
+}
+
 /**
  * Estimates the space for the files that are missing, from the headers of a sample of their clips; a bad clip counts as the others.
  * Throws a StorageError with both numbers if the disk has less.
  */
 export async function checkSpace(
-  jobs: readonly PrepareJob[],
+  surveyed: readonly Survey[],
   cache: string,
   { onEstimate, ...pool }: PoolOptions & { readonly onEstimate?: ((e: SpaceEstimate) => void) | undefined },
 ): Promise<void> {
-  await mkdir(cache, { recursive: true }).catch((error: unknown) => {
-    throw storageError(error, cache);
-  });
-  const surveyed = await mapLimited(jobs, STATS_AT_ONCE, survey);
   pool.signal?.throwIfAborted();
   const missing = surveyed.filter(({ entry, inputs }) => entry === null || inputs.length > 0);
   if (missing.length === 0) return;
@@ -53,7 +60,7 @@ export async function checkSpace(
   let needed = missing.filter(({ entry }) => entry === null).length * mean(entryBytes);
   for (const input of new Set(missing.flatMap(({ inputs }) => inputs))) {
     const count = missing.filter(({ inputs }) => inputs.includes(input)).length;
-    const { size } = (jobs[0] as PrepareJob).options;
+    const { size } = (missing[0] as Survey).job.options;
     needed +=
       count * mean((clip) => (isDerived(clip, input, size) ? derivedBytes(clip.seconds, input, size) : 0));
   }
@@ -83,29 +90,30 @@ export function formatBytes(bytes: number): string {
   return bytes >= 1e9 ? `${(bytes / 1e9).toFixed(1)} GB` : `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
-interface Survey {
-  readonly job: PrepareJob;
-  /** The clip's file in the store; null if there is none. */
-  readonly entry: string | null;
-  /** Inputs that have no file. */
-  readonly inputs: readonly InputName[];
-}
-
-async function survey(job: PrepareJob): Promise<Survey> {
-  // A file that cannot be read is reported when the clip is prepared.
-  const path = await entryPath(job).catch(() => null);
-  if (path === null) return { job, entry: null, inputs: job.inputs };
-  const inputs: InputName[] = [];
-  for (const input of job.inputs) {
-    if ((await sizeOf(derivedPath(path, input, job.options))) === 0) inputs.push(input);
-  }
-  return { job, entry: (await sizeOf(path)) === 0 ? null : path, inputs };
+/** Looks which files of each job there are. A file of length 0 counts as missing. */
+export function surveyClips<J extends PrepareJob>(jobs: readonly J[]): Promise<Survey<J>[]> {
+  return mapLimited(jobs, STATS_AT_ONCE, async (job) => {
+    // A file that cannot be read is reported when the clip is prepared.
+    const path = await entryPath(job).catch(() => null);
+    if (path === null) return { job, entry: null, inputs: job.inputs, present: [] };
+    const entry = (await sizeOf(path)) === 0 ? null : path;
+    const inputs: InputName[] = [];
+    const present = entry === null ? [] : [entry];
+    for (const input of job.inputs) {
+      const derived = derivedPath(path, input, job.options);
+      if ((await sizeOf(derived)) === 0) inputs.push(input);
+      else present.push(derived);
+    }
+    return { job, entry, inputs, present };
+  });
 }
 
 /** Lengths and sizes of clips, read from the store or else from the headers of their files. Those that cannot be read are left out. */
 async function measure(sample: readonly Survey[], pool: PoolOptions): Promise<MediaSize[]> {
   const stored = await Promise.all(
-    sample.map(({ entry }) => (entry === null ? undefined : openClipFile(entry).catch(() => undefined))),
+    sample.map(async ({ entry }) =>
+      entry === null ? undefined : openClipFile(entry).catch(() => undefined),
+    ),
   );
   const known = stored.flatMap((clip): MediaSize[] => (clip ? [clip] : []));
   const jobs = sample.flatMap(({ job: { audio, video } }, i) =>

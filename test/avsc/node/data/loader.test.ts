@@ -192,7 +192,7 @@ describe('the loader', () => {
     ).rejects.toThrow(/from 0 to 1, got 1.5/);
     const [first] = prepared.clips;
     if (!first) throw new Error('no clip');
-    const { derived: _, ...bare } = first;
+    const bare = { ...first, derived: {} };
     await expect(createLoader([bare], { batchSize: 2, sources: BOTH, size: SIZE })).rejects.toThrow(
       /was not prepared for logmel/,
     );
