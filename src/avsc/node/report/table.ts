@@ -156,7 +156,7 @@ function tableRow(row: TableReportRow, isSmoke: boolean): Html {
   const { label, paper, accuracy, accuracies, logLoss, seconds, note, report } = row;
   const none = html`<span class="soft">–</span>`;
   const difference =
-    accuracy === null || paper === null || isSmoke ? none : `${signed(100 * accuracy - paper)}`;
+    accuracy === null || paper === null || isSmoke ? none : signed(100 * accuracy - paper);
   return html`<tr>
     <th scope="row" class="text">
       ${report === null ? label : html`<a href="${relativeLink(report)}">${label}</a>`}
