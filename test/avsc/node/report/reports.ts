@@ -209,16 +209,14 @@ export function tableReport(scale: TableReport['scale']): TableReport {
         (['done', 'done', 'done', 'failed', 'done', 'done', 'quoted', 'waiting', 'done'] as const)[i] ??
         'done';
       const done = status === 'done';
+      const accuracy = scale === 'smoke' ? 0.1 + 0.2 * random() : paper / 100 - 0.02 + 0.03 * random();
       return {
         id: `row-${i}`,
         label,
         paper,
         status,
-        accuracy: !done
-          ? null
-          : scale === 'smoke'
-            ? 0.1 + 0.2 * random()
-            : paper / 100 - 0.02 + 0.03 * random(),
+        accuracy: done ? accuracy : null,
+        accuracies: done ? [accuracy - 0.01, accuracy, accuracy + 0.01] : [],
         logLoss: done ? 0.2 + random() : null,
         seconds: done ? 600 + 9000 * random() : null,
         note: status === 'failed' ? 'The loss became NaN in epoch 2, step 14: train with a smaller --lr' : '',
