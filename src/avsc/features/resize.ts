@@ -60,8 +60,8 @@ function resizePixels(
     throw new RangeError(`${width} x ${height} pixels of ${channels} bytes are not ${data.length} bytes`);
   }
   const result = new Uint8Array(3 * rows.length * columns.length);
-  // One line of the picture after its columns were weighed, of as many rows as the result needs.
-  const lines = new Uint8Array(height * columns.length);
+  // A plane of the picture whose columns are weighed and whose rows are not.
+  const lines = scratchOf(height * columns.length);
   for (let channel = 0; channel < 3; channel++) {
     const first = planar ? channel * width * height : channel;
     for (let y = 0; y < height; y++) {
@@ -78,6 +78,14 @@ function resizePixels(
   return result;
 }
 
+let scratch = new Uint8Array(0);
+
+/** At least so many bytes, kept for the next picture: allocating them anew costs more than the work on them. */
+function scratchOf(bytes: number): Uint8Array {
+  if (scratch.length < bytes) scratch = new Uint8Array(bytes);
+  return scratch;
+}
+
 function weigh(source: Uint8Array, start: number, stride: number, { from, weights }: Taps): number {
   let sum = 1 << (PRECISION - 1);
   let at = start + from * stride;
@@ -87,8 +95,20 @@ function weigh(source: Uint8Array, start: number, stride: number, { from, weight
   return Math.min(255, sum >> PRECISION);
 }
 
+/** Pictures of one video need the same taps. */
+const known = new Map<string, readonly Taps[]>();
+const KNOWN = 16;
+
 /** The taps of the pixels from `start` on, `kept` of them, when a line of `count` pixels is resized to `to` pixels. */
-function tapsOf(count: number, to: number, start = 0, kept = to): Taps[] {
+function tapsOf(count: number, to: number, start = 0, kept = to): readonly Taps[] {
+  const key = [count, to, start, kept].join();
+  const taps = known.get(key) ?? makeTaps(count, to, start, kept);
+  if (known.size >= KNOWN) known.clear();
+  known.set(key, taps);
+  return taps;
+}
+
+function makeTaps(count: number, to: number, start: number, kept: number): Taps[] {
   const scale = count / to;
   const support = Math.max(scale, 1);
   return Array.from({ length: kept }, (_, i) => {

@@ -69,6 +69,7 @@ export function decodeFrames(path: string, seconds?: number): Promise<VideoFrame
     checkLength(wanted);
     const times = await pictureTimes(track, wanted);
     const sink = new VideoSampleSink(track, { hardwareAcceleration: 'prefer-software' });
+    const scratch: Scratch = { bytes: new Uint8Array(0) };
     let frames: VideoFrames | undefined;
     let index = 0;
     for await (const sample of sink.samplesAtTimestamps(times)) {
@@ -80,7 +81,7 @@ export function decodeFrames(path: string, seconds?: number): Promise<VideoFrame
             `has no picture between ${sample.timestamp.toFixed(2)} s and ${time.toFixed(2)} s (broken file?)`,
           );
         }
-        const picture = await toPixels(sample);
+        const picture = await toPixels(sample, scratch);
         frames ??= emptyFrames(picture, wanted);
         const stored = storedPicture(picture.rgba, picture.width, picture.height, frames);
         frames.data.set(stored, index * stored.length);
@@ -226,26 +227,33 @@ interface Picture {
   readonly height: number;
 }
 
-async function toPixels(sample: VideoSample): Promise<Picture> {
+/** Room for one picture, which all pictures of a video use in turn. */
+interface Scratch {
+  bytes: Uint8Array<ArrayBuffer>;
+}
+
+async function toPixels(sample: VideoSample, scratch: Scratch): Promise<Picture> {
   if (sample.rotation !== 0 || sample.flip) {
     const { displayWidth: width, displayHeight: height } = sample;
     const upright = await sample.transform({ width, height, fit: 'fill' });
     try {
-      return await copyPixels(upright);
+      return await copyPixels(upright, scratch);
     } finally {
       upright.close();
     }
   }
-  return copyPixels(sample);
+  return copyPixels(sample, scratch);
 }
 
-async function copyPixels(sample: VideoSample): Promise<Picture> {
+async function copyPixels(sample: VideoSample, scratch: Scratch): Promise<Picture> {
   const { codedWidth, codedHeight } = sample;
   if (codedWidth > MAX_SIDE || codedHeight > MAX_SIDE) {
     throw new Error(`has pictures of ${codedWidth} x ${codedHeight}, more than ${MAX_SIDE} pixels a side`);
   }
   const { width, height } = sample.visibleRect;
-  const rgba = new Uint8Array(sample.allocationSize({ format: 'RGBA' }));
+  const size = sample.allocationSize({ format: 'RGBA' });
+  if (scratch.bytes.length < size) scratch.bytes = new Uint8Array(size);
+  const rgba = scratch.bytes.subarray(0, size);
   await sample.copyTo(rgba, { format: 'RGBA' });
   return { rgba, width, height };
 }

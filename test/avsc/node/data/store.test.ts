@@ -11,8 +11,10 @@ import {
   statSync,
   symlinkSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { secondsOf, toStereo, type Stereo } from '../../../../src/avsc/audio/clip.ts';
@@ -30,6 +32,7 @@ import { prepareClips, type Prepared } from '../../../../src/avsc/node/data/prep
 import type { SpaceEstimate } from '../../../../src/avsc/node/data/space.ts';
 import { makeDataset } from '../../../../src/avsc/node/data/synth.ts';
 import { StorageError } from '../../../../src/node/files.ts';
+import { start } from '../../../cli/wavelight.ts';
 import { SHARED, temporaryFolder, writeTone, writeVideo } from '../../media-files.ts';
 
 const folder = temporaryFolder();
@@ -243,6 +246,40 @@ describe('the store', () => {
     await expect(stopped).rejects.toThrow('stopped by hand');
     expect((await prepareClips(root, clips, { cache: other })).cached).toBe(3);
   });
+
+  it('goes on after its process was killed, and removes what that left behind', async () => {
+    const other = join(folder, 'killed');
+    mkdirSync(other);
+    const { child, finished } = start(
+      ['prepare', '--data', root, '--preset', 'small', '--cache', other],
+      folder,
+    );
+    const count = (end: string): number => readdirSync(other).filter((name) => name.endsWith(end)).length;
+    while (count('.clip') < 2 && child.exitCode === null)
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    child.kill('SIGKILL');
+    const { code, stderr } = await finished;
+    const kept = count('.clip');
+    console.log(`killed with ${kept} of 20 clips stored and ${count('.tmp')} temporary files`);
+    expect(code, stderr).toBeNull();
+    expect(stderr).toMatch(/20 clips to prepare take about [0-9.]+ MB; [0-9.]+ [GM]B are free/);
+    const stale = join(other, 'x.clip.1.tmp');
+    const fresh = join(other, 'y.clip.1.tmp');
+    for (const path of [stale, fresh]) writeFileSync(path, 'half');
+    const past = Date.now() / 1000 - 7200;
+    utimesSync(stale, past, past);
+    const all = [...clips, ...(await readSplit(root, 'evaluate'))];
+    const options = { cache: other, inputs: ['logmel', 'frames'], size: 48 } as const;
+    const resumed = await prepareClips(root, all, options);
+    // A thread may have been between a clip and its inputs.
+    expect(resumed.cached).toBeGreaterThanOrEqual(kept - availableParallelism());
+    expect([existsSync(stale), existsSync(fresh)]).toEqual([false, true]);
+    expect((await prepareClips(root, all, options)).cached).toBe(20);
+    for (const { path, derived } of resumed.clips) {
+      for (const name of [path, ...Object.values(derived ?? {})]) expect(existsSync(name)).toBe(true);
+      await readSounds(await openClipFile(path));
+    }
+  }, 60_000);
 
   it('gives up on a file that keeps its thread busy, and keeps the others', async () => {
     const looping = join(folder, 'looping');
