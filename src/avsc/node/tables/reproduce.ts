@@ -120,6 +120,7 @@ async function runRow(
     if (options.signal.aborted || error instanceof StorageError) throw error;
     return { ...notRun(row), status: 'failed', note: messageOf(error) };
   }
+  const fresh = before?.status !== 'done' || !done.every(({ found }) => found);
   const seconds = done.reduce((sum, run) => sum + run.seconds, 0);
   return {
     ...notRun(row),
@@ -128,8 +129,8 @@ async function runRow(
     logLoss: mean(done.map(({ metrics }) => metrics.logLoss)),
     accuracies: done.map(({ metrics }) => metrics.accuracy.macro),
     // What was done before took its time before.
-    seconds: done.every(({ found }) => found) ? (before?.seconds ?? seconds) : seconds,
-    note: before?.status === 'done' && notes.size === 0 ? before.note : [...notes].join('; '),
+    seconds: fresh ? seconds : (before?.seconds ?? seconds),
+    note: fresh ? [...notes].join('; ') : (before?.note ?? ''),
   };
 }
 
