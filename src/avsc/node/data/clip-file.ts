@@ -9,7 +9,7 @@ import { frameBytes, openRecords, readPart, writeRecords, type RecordFile } from
 import { decodeSamples, encodeSamples, formatOf, SAMPLE_BYTES, SOUND_FORMATS } from './samples.ts';
 import type { SoundFormat } from './samples.ts';
 
-export const CLIP_MAGIC = 'WLCLIP02';
+const CLIP_MAGIC = 'WLCLIP02';
 
 /** Position of a record's parts. */
 export const SOUND_PART = 0;
@@ -19,7 +19,7 @@ export const PICTURES_PART = 1;
 const MAX_SIDE = 256;
 
 /** Pictures of a clip: RGB bytes [seconds, 2, 3, height, width]. */
-export interface StoredPictures {
+interface StoredPictures {
   readonly height: number;
   readonly width: number;
   readonly data: Uint8Array;

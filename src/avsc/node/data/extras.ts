@@ -11,7 +11,7 @@ import { writeFileAtomic } from '../../../node/files.ts';
 import { soundBytes } from './clip-file.ts';
 import { derivedBytes, derivedPath } from './derive.ts';
 import type { ExtraJob, MadeExtra } from './extra-clip.ts';
-import { mapLimited } from './limit.ts';
+import { FILES_AT_ONCE, mapLimited } from './limit.ts';
 import { runJobs, type PoolOptions } from './pool.ts';
 import { fileNameOf } from './prepare-clip.ts';
 import { makeFolder, removeStale, type PrepareOptions, type PreparedClip } from './prepare.ts';
@@ -23,7 +23,6 @@ export interface ExtrasOptions extends PoolOptions, Pick<PrepareOptions, 'cache'
 
 /** To be increased when the layout of an extra clip or an operation changes. */
 const VERSION = 1;
-const STATS_AT_ONCE = 64;
 /** Inputs of sound do not depend on the size; log-mel features are scaled as for training. */
 const OPTIONS = { size: 0, scaling: 'sample' } as const;
 
@@ -47,11 +46,9 @@ export async function makeExtras(
   const named = new Map(clips.map((clip) => [clip.name, clip]));
   const inputs = (Object.keys(clips[0]?.derived ?? {}) as InputName[]).filter((input) => input !== 'frames');
   const tasks = plan.map((extra) => taskOf(extra, named, folder, inputs, verify));
-  const missing = (await mapLimited(tasks, STATS_AT_ONCE, missingBytes)).filter((bytes) => bytes > 0);
-  const needed = missing.reduce((sum, bytes) => sum + bytes, 0);
-  await requireSpace(folder, missing.length, needed, onEstimate);
+  await requireSpace(folder, await mapLimited(tasks, FILES_AT_ONCE, missingBytes), onEstimate);
   const outcomes = await runJobs(
-    await mapLimited(tasks, STATS_AT_ONCE, async ({ job }) => ({
+    await mapLimited(tasks, FILES_AT_ONCE, async ({ job }) => ({
       kind: 'extra' as const,
       ...job,
       verify: verify && !(await areVerified(filesOf(job))),

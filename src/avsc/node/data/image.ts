@@ -5,7 +5,7 @@ import { messageOf } from '../../../node/files.ts';
 import { squashPicture, squashTo, type Pixels } from '../../features/resize.ts';
 
 /** How a picture is resized to a square of `size` pixels. */
-export interface PictureOptions {
+interface PictureOptions {
   /** Side of the result in pixels: 224 in the paper. */
   readonly size: number;
   /**

@@ -1,5 +1,8 @@
 // A limit on what runs at once.
 
+/** Files to look at at once: Node's thread pool has four threads, the rest waits in its queue. */
+export const FILES_AT_ONCE = 64;
+
 /** Runs work so that at most `limit` pieces of it are under way at once, in the order in which it was asked for. */
 export class Limit {
   readonly #waiting: (() => void)[] = [];

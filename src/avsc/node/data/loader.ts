@@ -7,7 +7,7 @@ import { MODALITIES, type Modality } from '../../models/joint.ts';
 import { inputBytes } from './derive.ts';
 import type { EmbeddingTable } from './embeddings.ts';
 import { InputReader, openInput, sourcePath, type InputSource } from './input-source.ts';
-import { mapLimited, settleAll } from './limit.ts';
+import { FILES_AT_ONCE, mapLimited, settleAll } from './limit.ts';
 import { drawMix, partnerRows, type Mixup, type SampleMix } from './mixup.ts';
 import type { PreparedClip } from './prepare.ts';
 
@@ -22,7 +22,7 @@ export interface Sample {
 }
 
 /** B samples in the first rows, then the M partners that they are mixed with. */
-export interface BatchRows {
+interface BatchRows {
   /** Inputs [B + M, ...] by name: sound f32, frames RGB bytes [B + M, 2, 3, S, S], which begin a buffer of their own. */
   readonly inputs: Readonly<Partial<Record<SoundInputName, Float32Array<ArrayBuffer>>>> & {
     readonly frames?: Uint8Array<ArrayBuffer>;
@@ -56,7 +56,7 @@ export interface Batch extends BatchRows {
 }
 
 /** Contents of a batch for one modality: an input of its net, embeddings, or nothing. */
-export type Source = InputName | 'nothing' | EmbeddingTable;
+type Source = InputName | 'nothing' | EmbeddingTable;
 
 export type Sources = Readonly<Record<Modality, Source>>;
 
@@ -85,9 +85,6 @@ export interface Loader {
   /** The batches of an epoch from step `from` on. The same (seed, epoch, step) always gives the same batch. */
   batches(epoch: number, from?: number): AsyncGenerator<Batch, void, undefined>;
 }
-
-/** Clips whose files are opened at once to check their headers. */
-const OPENED_AT_ONCE = 32;
 
 /**
  * A loader over prepared clips. It keeps no clip in memory, so the data set may be larger than memory.
@@ -210,7 +207,7 @@ interface Track {
 async function openTrack(clips: readonly PreparedClip[], input: InputName, size: number): Promise<Track> {
   // An extra clip has the pictures of its original, whose file is opened once.
   const opened = new Map<string, Promise<InputSource>>();
-  const sources = await mapLimited(clips, OPENED_AT_ONCE, async (clip) => {
+  const sources = await mapLimited(clips, FILES_AT_ONCE, async (clip) => {
     const path = sourcePath(clip, input);
     const opening = opened.get(path) ?? openInput(clip, input, size);
     opened.set(path, opening);

@@ -19,7 +19,7 @@ export interface MediaSeconds {
   readonly frames: Uint8Array<ArrayBuffer> | null;
 }
 
-export interface MediaOptions {
+interface MediaOptions {
   readonly inputs: readonly InputName[];
   /** Side of frames in pixels. */
   readonly size: number;

@@ -27,7 +27,7 @@ process.on('unhandledRejection', (reason) => {
 });
 
 /** Times of the pictures within each second, in s: the 1st and the 15th frame at 30 frames per second. */
-export const FRAME_TIMES = [0, 14 / 30] as const;
+const FRAME_TIMES = [0, 14 / 30] as const;
 
 /** One hour of sound or pictures. Longer files are refused before memory is allocated. */
 const MAX_SECONDS = 3600;
@@ -40,7 +40,7 @@ const MAX_SAMPLES = 2 ** 29;
 const MAX_GAP = 1;
 
 /** Frames [seconds, 2, 3, height, width]. */
-export interface VideoFrames extends StoredFrames {
+interface VideoFrames extends StoredFrames {
   /** Whole seconds covered. */
   readonly seconds: number;
   readonly data: Uint8Array<ArrayBuffer>;

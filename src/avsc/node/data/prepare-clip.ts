@@ -12,7 +12,7 @@ import { decodeFrames, decodeSound } from './media.ts';
 import { verifyRecords } from './records.ts';
 
 /** The files of a clip and the folder of the store. */
-export interface ClipFiles {
+interface ClipFiles {
   readonly audio: string;
   readonly video: string;
   readonly cache: string;

@@ -8,7 +8,7 @@ import type { Scaling } from '../../features/logmel.ts';
 import { storageError } from '../../../node/files.ts';
 import { DatasetError } from './dataset.ts';
 import { checkSize } from './image.ts';
-import { mapLimited } from './limit.ts';
+import { FILES_AT_ONCE, mapLimited } from './limit.ts';
 import { runJobs, type PoolOptions } from './pool.ts';
 import { checkSpace, surveyClips, type SpaceEstimate } from './space.ts';
 import { areVerified, rememberVerified } from './verified.ts';
@@ -45,8 +45,6 @@ export interface Prepared {
   readonly cached: number;
 }
 
-const STATS_AT_ONCE = 64;
-
 /** A temporary file older than this belongs to a process that died. */
 const STALE_MS = 60 * 60 * 1000;
 
@@ -75,7 +73,7 @@ export async function prepareClips(
   const surveyed = await surveyClips(jobs);
   await checkSpace(surveyed, cache, { ...pool, onEstimate });
   const outcomes = await runJobs(
-    await mapLimited(surveyed, STATS_AT_ONCE, async ({ job, present }) => ({
+    await mapLimited(surveyed, FILES_AT_ONCE, async ({ job, present }) => ({
       ...job,
       verify: verify && !(await areVerified(present)),
     })),

@@ -15,10 +15,10 @@ const MAX_RECORDS = 3600;
 const MAX_PARTS = 2;
 const MAX_PART_BYTES = 2 ** 28;
 
-export type Tags = readonly [number, number, number, number];
+type Tags = readonly [number, number, number, number];
 
 /** What a record file says of itself. */
-export interface RecordLayout {
+interface RecordLayout {
   /** 8 letters that tell the kind of file. */
   readonly magic: string;
   readonly tags: Tags;

@@ -5,7 +5,7 @@ import type { InputName } from '../../features/inputs.ts';
 import { StorageError } from '../../../node/files.ts';
 import { openClipFile, soundBytes } from './clip-file.ts';
 import { derivedBytes, derivedPath, isDerived } from './derive.ts';
-import { mapLimited } from './limit.ts';
+import { FILES_AT_ONCE, mapLimited } from './limit.ts';
 import type { MediaSize } from './media.ts';
 import { runJobs, type PoolOptions } from './pool.ts';
 import { entryPath, type PrepareJob } from './prepare-clip.ts';
@@ -21,10 +21,9 @@ export interface SpaceEstimate {
 
 /** Clips whose headers are read: a data set's clips are alike. */
 const SAMPLE = 16;
-const STATS_AT_ONCE = 64;
 
 /** Which files of a job there are. */
-export interface Survey<J extends PrepareJob = PrepareJob> {
+interface Survey<J extends PrepareJob = PrepareJob> {
   readonly job: J;
   /** The clip's file in the store; null if there is none. */
   readonly entry: string | null;
@@ -57,26 +56,32 @@ export async function checkSpace(
   if (sizes.length === 0) return;
   const mean = (bytes: (size: MediaSize) => number): number =>
     sizes.reduce((sum, size) => sum + bytes(size), 0) / sizes.length;
-  let needed = missing.filter(({ entry }) => entry === null).length * mean(entryBytes);
-  for (const input of new Set(missing.flatMap(({ inputs }) => inputs))) {
-    const count = missing.filter(({ inputs }) => inputs.includes(input)).length;
-    const { size } = (missing[0] as Survey).job.options;
-    needed +=
-      count * mean((clip) => (isDerived(clip, input, size) ? derivedBytes(clip.seconds, input, size) : 0));
-  }
-  await requireSpace(cache, missing.length, needed, onEstimate);
+  const { size } = (missing[0] as Survey).job.options;
+  const inputBytes = new Map(
+    [...new Set(missing.flatMap(({ inputs }) => inputs))].map((input) => [
+      input,
+      mean((clip) => (isDerived(clip, input, size) ? derivedBytes(clip.seconds, input, size) : 0)),
+    ]),
+  );
+  const needed = missing.map(
+    ({ entry, inputs }) =>
+      (entry === null ? mean(entryBytes) : 0) +
+      inputs.reduce((sum, input) => sum + (inputBytes.get(input) ?? 0), 0),
+  );
+  await requireSpace(cache, needed, onEstimate);
 }
 
-/** Throws a StorageError with both numbers if the disk that holds a folder has less than what making the files of some clips takes. */
+/** Throws a StorageError with both numbers if the disk that holds a folder has less than the bytes that each clip's missing files take. */
 export async function requireSpace(
   folder: string,
-  clips: number,
-  bytes: number,
+  bytes: readonly number[],
   onEstimate?: (estimate: SpaceEstimate) => void,
 ): Promise<void> {
-  if (bytes === 0) return;
+  const clips = bytes.filter((each) => each > 0).length;
+  if (clips === 0) return;
   const { bavail, bsize } = await statfs(folder);
-  const [needed, free] = [Math.ceil(bytes), bavail * bsize];
+  const needed = Math.ceil(bytes.reduce((sum, each) => sum + each, 0));
+  const free = bavail * bsize;
   onEstimate?.({ clips, needed, free });
   if (needed <= free) return;
   throw new StorageError(
@@ -92,7 +97,7 @@ export function formatBytes(bytes: number): string {
 
 /** Looks which files of each job there are. A file of length 0 counts as missing. */
 export function surveyClips<J extends PrepareJob>(jobs: readonly J[]): Promise<Survey<J>[]> {
-  return mapLimited(jobs, STATS_AT_ONCE, async (job) => {
+  return mapLimited(jobs, FILES_AT_ONCE, async (job) => {
     // A file that cannot be read is reported when the clip is prepared.
     const path = await entryPath(job).catch(() => null);
     if (path === null) return { job, entry: null, inputs: job.inputs, present: [] };
