@@ -2,7 +2,7 @@ import { defineConfig } from 'tsdown';
 import { wgsl } from './tools/wgsl-plugin.ts';
 
 // One build, so that every entry shares the same chunks: a Tensor is the same class whichever way it is imported.
-// index and avsc reach no Node module (test/browser.test.ts checks that) and carry the one package they need, so that a page
+// index and avsc reach no Node module (test/browser.test.ts checks that) and carry the one package they need (tinybench is for the command line), so that a page
 // can load them as they are. Types come from tsc (tsconfig.build.json): bundled ones lose the methods that
 // tensor/methods.ts adds to Tensor.
 export default defineConfig({
@@ -16,7 +16,11 @@ export default defineConfig({
   platform: 'neutral',
   target: 'node20',
   dts: false,
-  deps: { neverBundle: [/^node:/], alwaysBundle: ['fft.js'], onlyBundle: ['fft.js'] },
+  deps: {
+    neverBundle: [/^node:/],
+    alwaysBundle: ['fft.js', 'tinybench'],
+    onlyBundle: ['fft.js', 'tinybench'],
+  },
   inputOptions: { resolve: { mainFields: ['module', 'main'] } },
   plugins: [wgsl({ small: true })],
 });

@@ -26,7 +26,7 @@ beforeAll(async () => {
   // A browser embedder installs without the optional ones and gets this package alone.
   expect(manifest.dependencies).toBeUndefined();
   mkdirSync(installed, { recursive: true });
-  for (const path of ['package.json', 'bin'])
+  for (const path of ['package.json', 'bin', 'experiments'])
     cpSync(join(root, path), join(installed, path), { recursive: true });
   cpSync(join(root, 'examples'), join(project, 'examples'), { recursive: true });
   writeFileSync(join(project, 'package.json'), JSON.stringify({ type: 'module' }));
@@ -107,6 +107,28 @@ describe('the package, built and installed', () => {
     const options = ['--model', 'small', '--device', 'software', '--steps', '1', '--json'];
     const { stdout } = await inProject(process.execPath, cli, 'bench', 'model', ...options);
     expect((JSON.parse(stdout) as { loss: number }).loss).toBeGreaterThan(0);
+  });
+
+  it('plans an experiment, and finds the tables', async () => {
+    const cli = join(installed, 'bin', 'wavelight.js');
+    const planned = await inProject(
+      process.execPath,
+      cli,
+      'train',
+      '--config',
+      'joint',
+      '--dry-run',
+      '--json',
+    );
+    const { stages } = JSON.parse(planned.stdout) as {
+      stages: { stage: string; plan: { dispatches: number } }[];
+    };
+    expect(stages.map(({ stage }) => stage)).toEqual(['audio', 'joint']);
+    for (const { plan } of stages) expect(plan.dispatches).toBeGreaterThan(100);
+    const refused = await inProject(process.execPath, cli, 'reproduce', 'table1', '--data', 'none').catch(
+      (error: unknown) => error as { stderr: string },
+    );
+    expect('stderr' in refused ? refused.stderr : '').toContain('none');
   });
 
   it('runs the examples', async () => {
