@@ -1,5 +1,3 @@
-import { Bench } from 'tinybench';
-
 /** Work on the host, by its name. */
 export interface HostWork {
   readonly name: string;
@@ -15,6 +13,8 @@ export interface HostTime {
 
 /** Times each work on this thread, `repeats` times after one that is not counted. Throws what the work throws. */
 export async function timeHost(works: readonly HostWork[], repeats: number): Promise<HostTime[]> {
+  // Loaded here, since the other commands do without it.
+  const { Bench } = await import('tinybench');
   const bench = new Bench({ iterations: repeats, time: 0, warmupIterations: 1, warmupTime: 0, throws: true });
   for (const { name, run } of works) bench.add(name, run);
   await bench.run();

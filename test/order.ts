@@ -11,6 +11,7 @@ const LONG: readonly string[] = [
   'kernels/fused_conv.test.ts',
   'tensor/ops.test.ts',
   'cli/bench-peers.test.ts',
+  'avsc/models-table1.test.ts',
   'avsc/replay.test.ts',
   'package.test.ts',
   'cli/import.test.ts',

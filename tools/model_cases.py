@@ -68,6 +68,11 @@ def write_net(name, make, shape, seed=None, nudges=NUDGES):
     seed = seed or name
     exact = run_net(make, seed, shape, torch.float64)
     singles = many_roundings(lambda nudge: run_net(make, seed, shape, torch.float32, nudge), nudges)
+    write_results(name, {'torch': torch.__version__, 'seed': seed, 'input': list(shape)}, exact, singles)
+
+
+def write_results(name, head, exact, singles, keep=lambda key, value: stored(value)):
+    """Writes what `keep` leaves of each tensor of `exact`, and the distances of those of `singles` from it."""
     rows = []
     for key, value in exact.items():
         # The gradient of a bias before batch norm is zero. Its computed value is rounding, and is judged by its own norm.
@@ -75,9 +80,8 @@ def write_net(name, make, shape, seed=None, nudges=NUDGES):
         distances = [np.linalg.norm(single[key]) if zero else relative(single[key], value) for single in singles]
         rows.append({'name': key, 'shape': list(value.shape), 'f32': float(f'{max(distances):.3g}'),
                      'typical': float(f'{np.median(distances):.3g}'), **({'zero': True} if zero else {})})
-    head = {'torch': torch.__version__, 'seed': seed, 'input': list(shape)}
     write_json(os.path.join(FOLDER, f'{name}.json'), head, 'tensors', rows)
-    write_safetensors(os.path.join(FOLDER, f'{name}.safetensors'), {key: stored(value) for key, value in exact.items()})
+    write_safetensors(os.path.join(FOLDER, f'{name}.safetensors'), {key: keep(key, value) for key, value in exact.items()})
     for kind in ('eval', 'train', 'grad', 'stat'):
         chosen = [row for row in rows if row['name'].startswith(kind)]
         if not chosen:

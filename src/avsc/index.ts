@@ -87,6 +87,7 @@ export {
   type SoundInput,
 } from './weights/architecture.ts';
 export { ARCHITECTURES, findArchitecture } from './weights/architectures.ts';
+export { adaptBaselineFusion, adaptBaselineHead, type BaselineFiles } from './weights/baseline.ts';
 export { classifyPictures } from './weights/classify.ts';
 export {
   formatReport,

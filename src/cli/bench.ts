@@ -2,6 +2,7 @@
 
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { benchAugmentation } from '../../bench/augmentation.ts';
+import { benchHost } from '../../bench/host.ts';
 import { benchKernels } from '../../bench/kernels.ts';
 import { benchModel, MODELS, planModel, type ModelName, type ModelPlan } from '../../bench/model.ts';
 import { PEERS, type PeerName } from '../../bench/peers/roster.ts';
@@ -9,6 +10,7 @@ import { benchPeers } from '../../bench/peers/run.ts';
 import { formatPeers } from '../../bench/peers/table.ts';
 import { SHAPES, type Shapes } from '../../bench/peers/shapes.ts';
 import { formatTable, machineOf } from '../../bench/report.ts';
+import { benchSound } from '../../bench/sound.ts';
 import { writeFileAtomic } from '../node/files.ts';
 import { measureCeilings } from '../gpu/ceilings.ts';
 import { PROFILES } from '../gpu/profile.ts';
@@ -162,7 +164,6 @@ async function runKernels({ device: choice, batch, repeats, json, out }: KernelO
 }
 
 async function runSound({ repeats, json, out }: Omit<KernelOptions, 'device' | 'batch'>): Promise<void> {
-  const { benchSound } = await import('../../bench/sound.ts');
   const results = await benchSound(repeats);
   const rows = results.map(({ name, milliseconds, timesRealTime }) => [
     name,
@@ -193,7 +194,6 @@ async function runAugmentation(options: AugmentationOptions): Promise<void> {
 }
 
 async function runHost({ repeats, json, out }: Omit<KernelOptions, 'device' | 'batch'>): Promise<void> {
-  const { benchHost } = await import('../../bench/host.ts');
   const results = await benchHost(repeats);
   const rows = results.map(({ name, milliseconds }) => [name, milliseconds.toFixed(2)]);
   await give({ results }, formatTable(['work on the host', 'ms'], rows), json, out);

@@ -35,7 +35,7 @@ export async function dryRun(
   const kept = Math.round(clips * (1 - recipe.validation));
   const stages = experiment.stages.map((stage) => {
     const { extraClips, mixup } = stage.augmentation;
-    const copies = Object.values(extraClips ?? {}).reduce((sum, count) => sum + (count ?? 0), 1);
+    const copies = Object.values(extraClips ?? {}).reduce((sum, count) => sum + count, 1);
     const samples = kept * copies * CLIP_SECONDS;
     const perEpoch = Math.floor(samples / experiment.batchSize);
     return planStage(experiment, stage, {

@@ -32,6 +32,11 @@ export function reproduceCommand(): Command {
     .option('--rows <ids>', 'rows to run, separated by commas (default: all that are not done)', (ids) =>
       ids.split(',').map((id) => id.trim()),
     )
+    .option(
+      '--seeds <list>',
+      "seeds by which each row is run, separated by commas (default: the experiment's own)",
+      seeds,
+    )
     .addOption(
       new Option(
         '--scale <name>',

@@ -6,7 +6,7 @@ import { crossEntropy, type Device } from '../../src/index.ts';
 import type { Layer } from '../../src/nn/module.ts';
 import { Adam } from '../../src/nn/optim/adam.ts';
 import { hashIndices, hashValues } from '../support/hash.ts';
-import { checkNet, loadHashWeights } from '../support/nets.ts';
+import { checkNet, loadHashWeights, patterned } from '../support/nets.ts';
 import { readJson } from '../support/oracle.ts';
 import { testDevice } from '../support/engine.ts';
 
@@ -45,8 +45,6 @@ const SLOW = all ? 7_200_000 : 900_000;
 const sizeFor = (device: Device, name: string): string =>
   name === 'densenet161' && !all && device.description.name.includes('SwiftShader') ? 'densenet161_96' : name;
 
-const count = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);
-
 /** Mixup labels [rows, classes]: a ratio for one class, the rest for another. */
 function softLabels(name: string, rows: number, classes: number): Float32Array {
   const ratios = hashValues(`${name}/ratio`, rows, 'unit');
@@ -59,19 +57,6 @@ function softLabels(name: string, rows: number, classes: number): Float32Array {
     labels[second] = (labels[second] ?? 0) + 1 - ratio;
   });
   return labels;
-}
-
-/** As in tools/model_cases.py: 4 x 4 patches of one value each, and some noise. */
-function patterned(name: string, shape: readonly number[]): Float32Array {
-  const [height, width] = [shape.at(-2) ?? 1, shape.at(-1) ?? 1];
-  const images = count(shape) / (height * width);
-  const patches = hashValues(`${name}/patches`, images * 16, 'uniform');
-  const noise = hashValues(name, count(shape), 'uniform');
-  return Float32Array.from(noise, (value, i) => {
-    const [image, y, x] = [Math.floor(i / (height * width)), Math.floor(i / width) % height, i % width];
-    const patch = image * 16 + Math.floor((y * 4) / height) * 4 + Math.floor((x * 4) / width);
-    return Math.fround((patches[patch] ?? 0) + Math.fround(Math.fround(0.2) * value));
-  });
 }
 
 describe('nets, fused, by kernels for GPUs with sizes compiled in', () => {

@@ -87,6 +87,30 @@ describe('importing weights', () => {
     expect(formatReport(report)).toContain('dropped with the head (2): conv10.weight, conv10.bias');
   });
 
+  test('reports the layers that a net leaves out of its weights as dropped', async () => {
+    const bottom = findArchitecture('resnet50_bottom');
+    const state = stateOf(findArchitecture('resnet50'), 7);
+    const { report, tensors } = importWeights(await openWritten(state), bottom, { dropHead: true });
+    expect([report.missing, report.unexpected, report.wrongShape]).toEqual([[], [], []]);
+    expect([...tensors.keys()]).toEqual([...bottom.createExtractor().namedTensors().keys()]);
+    expect(report.dropped.length).toBe(state.size - tensors.size);
+    expect(report.dropped.every((name) => /^(layer4|fc)\./.test(name))).toBe(true);
+    const other = await openWritten(stateOf(findArchitecture('resnet18'), 7));
+    expect(() => importWeights(other, bottom, { dropHead: true })).toThrow(
+      'do not fit resnet50_bottom: missing',
+    );
+  });
+
+  test('takes the sizes of a net as options', async () => {
+    const densenet = findArchitecture('densenet');
+    const options = { growthRate: 4, blocks: [1, 2], stem: 8 };
+    const file = await openWritten(hashWeights(densenet.createClassifier(5, options)));
+    expect(importWeights(file, densenet, { options, dropHead: true }).report.dropped.length).toBe(2);
+    expect(() => importWeights(file, densenet, { dropHead: true })).toThrow(
+      'the weights do not fit densenet',
+    );
+  });
+
   test('says so where the file is of another net', async () => {
     const file = await openWritten(stateOf(squeezenet, 365));
     expect(() => importWeights(file, findArchitecture('resnet18'))).toThrow(

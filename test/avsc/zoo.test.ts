@@ -147,19 +147,27 @@ describe('small nets of each kind against PyTorch in f64: output, gradients and 
   ];
   test.each(nets)('%s', (name, make) => checkNet(device, name, make()), SLOW);
 
-  describe('each op by itself', () => {
-    const all = process.env['WAVELIGHT_TEST_ALL'] === '1';
-    const alone = ['cnn1d_small', 'openl3_image_small', 'hybrid_fusion'];
-    let unfused: Device;
-    beforeAll(async () => {
-      unfused = await testDevice({ fusion: false });
-    });
-    afterAll(() => unfused.destroy());
+  const all = process.env['WAVELIGHT_TEST_ALL'] === '1';
+  const some = ['cnn1d_small', 'openl3_image_small', 'hybrid_fusion'];
 
-    test.each(nets.filter(([name]) => all || alone.includes(name)))(
+  describe.each([
+    ['each op by itself', { fusion: false }],
+    ['by kernels for GPUs with sizes compiled in', { kind: 'gpu', bakeParams: true }],
+  ] as const)('%s', (_, options) => {
+    let other: Device;
+    beforeAll(async () => {
+      other = await testDevice(options);
+    });
+    afterAll(() => other.destroy());
+
+    test.for(nets.filter(([name]) => all || some.includes(name)))(
       '%s',
-      (name, make) => checkNet(unfused, name, make()),
-      SLOW,
+      { timeout: SLOW },
+      async ([name, make], context) => {
+        const slow = !all && 'kind' in options && other.description.name.includes('SwiftShader');
+        context.skip(slow, 'SwiftShader compiles these kernels for minutes: npm run test:all runs it');
+        await checkNet(other, name, make());
+      },
     );
   });
 });

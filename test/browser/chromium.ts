@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -27,6 +27,13 @@ const FLAGS = [
 export async function openChromium(): Promise<{ context: BrowserContext; close: () => Promise<void> }> {
   const folder = unpackChromium();
   const profile = mkdtempSync(join(tmpdir(), 'wavelight-profile-'));
+  // The package's own configuration names folders of Amazon's Lambda, where text would have no glyphs and no width here.
+  const fonts = join(profile, 'fonts.conf');
+  writeFileSync(
+    fonts,
+    `<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig><dir>${join(folder, 'fonts')}</dir>` +
+      `<cachedir>${join(profile, 'fonts-cache')}</cachedir></fontconfig>`,
+  );
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: join(folder, 'chromium'),
     args: FLAGS,
@@ -35,7 +42,7 @@ export async function openChromium(): Promise<{ context: BrowserContext; close: 
       LD_LIBRARY_PATH: [join(folder, 'al2023', 'lib'), process.env['LD_LIBRARY_PATH'] ?? '']
         .filter(Boolean)
         .join(':'),
-      FONTCONFIG_PATH: join(folder, 'fonts'),
+      FONTCONFIG_FILE: fonts,
     },
   });
   const close = async (): Promise<void> => {

@@ -8,10 +8,8 @@ import { hashValues } from './hash.ts';
 import { hashWeight } from './hash_weights.ts';
 import { readExpected, readJson, relativeError } from './oracle.ts';
 
-/** What tools/model_cases.py writes of a net. */
-interface NetFixture {
-  readonly seed: string;
-  readonly input: readonly number[];
+/** Tensors of a case, with the distance of PyTorch's f32 from its f64. */
+export interface ComparedTensors {
   readonly tensors: readonly {
     readonly name: string;
     readonly shape: readonly number[];
@@ -20,6 +18,12 @@ interface NetFixture {
     /** The tensor is zero but for rounding, and its norm stands for the error. */
     readonly zero?: true;
   }[];
+}
+
+/** What tools/model_cases.py writes of a net. */
+interface NetFixture extends ComparedTensors {
+  readonly seed: string;
+  readonly input: readonly number[];
 }
 
 /** A net's weights from the hash. */
@@ -38,6 +42,20 @@ export function loadHashWeights<M extends Module>(device: Device, net: M): M {
   return net.to(device);
 }
 
+/** As in tools/model_cases.py: 4 x 4 patches of one value each, and some noise. */
+export function patterned(name: string, shape: readonly number[]): Float32Array {
+  const [height, width] = [shape.at(-2) ?? 1, shape.at(-1) ?? 1];
+  const count = elementCount(shape);
+  const images = count / (height * width);
+  const patches = hashValues(`${name}/patches`, images * 16, 'uniform');
+  const noise = hashValues(name, count, 'uniform');
+  return Float32Array.from(noise, (value, i) => {
+    const [image, y, x] = [Math.floor(i / (height * width)), Math.floor(i / width) % height, i % width];
+    const patch = image * 16 + Math.floor((y * 4) / height) * 4 + Math.floor((x * 4) / width);
+    return Math.fround((patches[patch] ?? 0) + Math.fround(Math.fround(0.2) * value));
+  });
+}
+
 const median = (values: readonly number[]): number =>
   values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
 
@@ -49,8 +67,16 @@ const median = (values: readonly number[]): number =>
  */
 export async function checkNet(device: Device, name: string, made: Layer): Promise<void> {
   const fixture = readJson(`models/${name}.json`) as NetFixture;
+  compareTensors(name, fixture, await runNet(device, loadHashWeights(device, made), fixture));
+}
+
+/** Compares a net's results with those in the fixtures, as `checkNet` says. */
+export function compareTensors(
+  name: string,
+  fixture: ComparedTensors,
+  results: ReadonlyMap<string, ArrayLike<number>>,
+): void {
   const expected = readExpected(`models/${name}.safetensors`);
-  const results = await runNet(device, loadHashWeights(device, made), fixture);
   expect([...results.keys()].sort()).toEqual(fixture.tensors.map((tensor) => tensor.name).sort());
   const errors = fixture.tensors.map(({ name: key, f32, typical, zero = false }) => {
     const reference = expected.get(key);

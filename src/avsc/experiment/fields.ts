@@ -93,6 +93,6 @@ export function record<T>(read: Reader<T>): Reader<Record<string, T>> {
 
 function shown(value: unknown): string {
   if (value === undefined) return 'missing';
-  const written = JSON.stringify(value) ?? typeof value;
+  const written = JSON.stringify(value);
   return written.length > 60 ? `${written.slice(0, 57)}...` : written;
 }

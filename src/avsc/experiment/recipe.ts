@@ -6,7 +6,7 @@ import { readExperiment } from './read.ts';
 import { writeExperiment } from './write.ts';
 
 /** A file of initial weights. */
-export interface WeightsFile {
+interface WeightsFile {
   readonly file: string;
   /** In hex. */
   readonly sha256: string;

@@ -3,15 +3,24 @@
 import type { Augmentation } from './augmentation.ts';
 import type { Experiment, StageSpec } from './experiment.ts';
 
-/** A JSON value of the experiment in full: every default is written out. */
+/** A JSON value of the experiment in full: every default is written out. Fields that are not an experiment's are left out. */
 export function writeExperiment(experiment: Experiment): object {
-  return { ...experiment, stages: experiment.stages.map(writeStage) };
+  const { name, description, seed, batchSize, imageSize, validation, nets, stages, result, limits, given } =
+    experiment;
+  const written = stages.map(writeStage);
+  return {
+    ...{ name, description, seed, batchSize, imageSize, validation, nets },
+    ...{ stages: written, result, limits, given },
+  };
 }
 
-function writeStage({ model, augmentation, ...stage }: StageSpec): object {
-  const { kind: _, ...nets } = model;
-  const { id, ...rest } = stage;
-  return { id, ...nets, ...rest, augment: writeAugmentation(augmentation) };
+/** A JSON value of one stage. */
+export function writeStage({ id, model, augmentation, ...phase }: StageSpec): object {
+  const nets =
+    model.kind === 'single'
+      ? { net: model.net, head: model.head }
+      : { audio: model.audio, video: model.video, fusion: model.fusion };
+  return { id, ...nets, ...phase, augment: writeAugmentation(augmentation) };
 }
 
 function writeAugmentation({ extraClips, features, pictures, mixup }: Augmentation): object | null {

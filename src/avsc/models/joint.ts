@@ -20,9 +20,6 @@ export type Modality = (typeof MODALITIES)[number];
 /** Extractors that are not trained. */
 export type Frozen = 'none' | Modality | 'both';
 
-/** Whether an extractor is among the frozen ones. */
-export const isFrozen = (part: Modality, frozen: Frozen): boolean => frozen === part || frozen === 'both';
-
 /** Classifiers of one modality's embeddings: one Linear, or the challenge baseline's `BaselineHead`. */
 export const HEADS = ['linear', 'baseline'] as const;
 export type HeadKind = (typeof HEADS)[number];

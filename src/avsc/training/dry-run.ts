@@ -14,7 +14,7 @@ import { createModel, freezeParts } from './model.ts';
 import { createOptimizer, trainingStep } from './trainer.ts';
 
 /** Ceilings of a device for an estimate. */
-export interface DeviceCeilings {
+interface DeviceCeilings {
   readonly gflops: number;
   readonly gBps: number;
   /** Where the numbers are from. */

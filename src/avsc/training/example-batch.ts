@@ -25,7 +25,7 @@ export function exampleBatch(
     else inputs[from] = new Float32Array(rows * elementCount(SOUND_INPUTS[from])).map(wave);
   }
   return {
-    inputs: inputs as TrainingData['inputs'],
+    inputs,
     embeddings,
     epoch: 1,
     labels: new Float32Array(count * SCENES.length).fill(1 / SCENES.length),

@@ -17,8 +17,8 @@ const stage = (fields: object = {}) => ({
   ...fields,
 });
 const joint = (fields: object = {}) => {
-  const { net: _, ...rest } = stage({ id: 'joint', audio: 'a', video: 'v' });
-  return { ...rest, ...fields };
+  const { epochs, optimizer, schedule } = stage();
+  return { id: 'joint', audio: 'a', video: 'v', epochs, optimizer, schedule, ...fields };
 };
 const file = (fields: object = {}) => ({
   name: 'e',

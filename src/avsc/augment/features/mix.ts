@@ -22,9 +22,6 @@ export interface RowMix {
 /** How the share of the row itself is drawn: Beta(alpha, alpha), or always the same. */
 export type RatioPolicy = { readonly alpha: number } | { readonly fixed: number };
 
-/** The paper's, and that of the published audio system. */
-export const PAPER_RATIO: RatioPolicy = { alpha: 0.4 };
-
 /** A share in [0, 1]. Throws a RangeError unless alpha is above 0, or a fixed share is one. */
 export function drawRatio(policy: RatioPolicy, random: Random): number {
   if ('fixed' in policy) {

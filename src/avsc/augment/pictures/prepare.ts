@@ -75,7 +75,7 @@ const framesOp: Op<FramesAttrs> = {
 };
 
 /** Size and normalization of a net's pictures. */
-export type FrameInput = Pick<PictureInput, 'size' | 'mean' | 'std'>;
+type FrameInput = Pick<PictureInput, 'size' | 'mean' | 'std'>;
 
 /**
  * Frames f32 [B, F, 3, size, size] of a batch: (x / 255 - mean) / std, the bits of `normalisePictures`. `words` are u32 [R, F,

@@ -44,6 +44,7 @@ export async function renderDocument({ title, header, sections, colors }: Docume
     charts: charts.map(({ draw, data }) => [functions.indexOf(draw), data] as const),
   };
   const scripts = [...(await libraries()), pageScript(functions)].map(scriptCode);
+  // No space around the code: the browser hashes all of an element's text.
   const policy = [
     "default-src 'none'",
     'img-src data:',
@@ -78,12 +79,7 @@ export async function renderDocument({ title, header, sections, colors }: Docume
         <script type="application/json" id="data">
           ${scriptJson(data)}
         </script>
-        ${scripts.map(
-          (code) =>
-            html`<script>
-              ${new Html(code)};
-            </script> `,
-        )}
+        ${scripts.map((code) => new Html(`<script>${code}</script>`))}
       </body>
     </html> `;
   return page.text;

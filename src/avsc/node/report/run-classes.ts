@@ -102,17 +102,15 @@ function classTable(names: readonly string[], measured: readonly Measured[]): Ht
 
 export function confusionSection({ results, final }: RunReport, models: readonly string[]): Section {
   const measured = models.flatMap((model) => withMetrics(model, results[model]));
-  const classes = results[final]?.classes.map(({ name }) => name) ?? [];
+  const { [final]: metrics } = results;
+  const classes = metrics?.classes.map(({ name }) => name) ?? [];
   const matrices = measured.map(({ model, metrics }) => ({ model, confusion: metrics.confusion }));
   return {
     id: 'confusion',
     title: 'Confusion',
     charts: [chart(confusionChart, { id: 'confusion-chart', classes, matrices })],
     body: html`<h2>Confusion matrix</h2>
-      <p>
-        Rows are the true scenes, columns what the model recognized, in % of the row.
-        ${worstConfusion(results[final])}
-      </p>
+      <p>Rows are the true scenes, columns what the model recognized, in % of the row.</p>
       <div class="segments" id="confusion-chart-controls" role="radiogroup" aria-label="Model">
         ${measured.map(
           ({ model }) =>
@@ -127,18 +125,40 @@ export function confusionSection({ results, final }: RunReport, models: readonly
             >`,
         )}
       </div>
-      ${chartHost('confusion-chart', 480, 'Confusion matrix of the chosen model', 'matrix')}`,
+      <div class="beside">
+        ${chartHost('confusion-chart', 480, 'Confusion matrix of the chosen model', 'matrix')}
+        ${metrics === undefined ? null : mistakeTable(final, metrics)}
+      </div>`,
   };
 }
 
-/** One sentence on the most frequent mistake, as a part of its class. */
-function worstConfusion(metrics: Metrics | undefined): string {
-  const mistakes = (metrics?.confusion ?? []).flatMap((row, t) => {
+/** How many of the most frequent mistakes are listed. */
+const MISTAKES = 10;
+
+/** The most frequent mistakes, as parts of their classes. */
+function mistakeTable(model: string, { confusion, classes }: Metrics): Html | null {
+  const mistakes = confusion.flatMap((row, t) => {
     const total = row.reduce((sum, value) => sum + value, 0);
     return row.flatMap((value, p) => (p === t || value === 0 ? [] : [{ t, p, share: value / total }]));
   });
-  const [worst] = mistakes.sort((a, b) => b.share - a.share);
-  if (metrics === undefined || worst === undefined) return '';
-  const name = (index: number): string => words(metrics.classes[index]?.name ?? '');
-  return `The most frequent mistake of the final model: ${percent(worst.share)} of ${name(worst.t)} taken for ${name(worst.p)}.`;
+  if (mistakes.length === 0) return null;
+  const name = (index: number): string => words(classes[index]?.name ?? '');
+  const rows = mistakes
+    .sort((a, b) => b.share - a.share)
+    .slice(0, MISTAKES)
+    .map(
+      ({ t, p, share }) =>
+        html`<tr>
+          <th scope="row">${name(t)}<small>taken for ${name(p)}</small></th>
+          <td>${percent(share)}</td>
+        </tr>`,
+    );
+  return html`<div>
+    <h3>Most frequent mistakes of ${model}</h3>
+    <table>
+      <tbody>
+        ${rows}
+      </tbody>
+    </table>
+  </div>`;
 }

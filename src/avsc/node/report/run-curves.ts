@@ -209,7 +209,7 @@ export function timeSection({ stages, timings }: RunReport, colors: Colors): Sec
     title: 'Time',
     charts: chartsOf(all),
     body: html`<h2>Time</h2>
-      <p>An epoch's time includes its validation.</p>
+      <p>Waiting is the time in which a step had to wait for its data.</p>
       ${legend(ids, colors)}${panels(all, 'three')}
       <div class="scroll" style="margin-top: 22px">
         <table>

@@ -79,11 +79,10 @@ function resultSection(
     const stage = stages.find((stage) => stage.id === id);
     const { [id]: result } = results;
     return html`<tr${new Html(id === final ? ' class="final"' : '')}>
-<th scope="row" class="name"><i class="dot" style="--color: ${colorVariable(colors.get(id) ?? 0)}"></i>${id}</th>
-<td class="text">${stage?.what ?? ''}</td>
+<th scope="row" class="text"><i class="dot" style="--color: ${colorVariable(colors.get(id) ?? 0)}"></i><b>${id}</b><small>${stage?.what ?? ''}</small></th>
+${resultCells(result)}
 <td>${stage === undefined ? '' : large(stage.parameters)}</td>
 <td>${stage === undefined ? '' : stage.trained === stage.parameters ? 'all' : large(stage.trained)}</td>
-${resultCells(result)}
 </tr>`;
   });
   return {
@@ -109,12 +108,11 @@ ${resultCells(result)}
           <thead>
             <tr>
               <th scope="col">Model</th>
-              <th scope="col" class="text"></th>
-              <th scope="col">Parameters</th>
-              <th scope="col">Trained</th>
               <th scope="col">Accuracy, mean of classes</th>
               <th scope="col">Accuracy, all samples</th>
               <th scope="col">Log loss</th>
+              <th scope="col">Parameters</th>
+              <th scope="col">Trained</th>
             </tr>
           </thead>
           <tbody>

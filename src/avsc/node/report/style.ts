@@ -9,12 +9,11 @@ export const STYLE = `
   --soft: light-dark(#5c636f, #9aa3af);
   --line: light-dark(#e2e0da, #2b313a);
   --cell: light-dark(#f1f0ec, #20252d);
-  --quiet: light-dark(#aeb4bd, #59626e);
+  --quiet: light-dark(#b9bec6, #505864);
   --accent: light-dark(#1f5fd0, #7fb0ff);
-  --right: light-dark(#1f6fd6, #4d8ff0);
-  --right-ink: light-dark(#1a5fb8, #86b6ff);
-  --wrong: light-dark(#cf5a12, #e8793a);
-  --on-strong: #ffffff;
+  --right: light-dark(#34507a, #7f9fce);
+  --wrong: light-dark(#c22f4c, #ef6b84);
+  --on-strong: light-dark(#ffffff, #0f1318);
   --good: light-dark(#16754c, #5fd3a0);
   --bad: light-dark(#b3261e, #ff8d84);
   --warn: light-dark(#8a5a00, #f0c060);
@@ -69,17 +68,18 @@ section .chart + h3, section .grid + h3 { margin-top: 28px; }
 .scroll { overflow-x: auto; margin: 0 -26px; padding: 0 26px; }
 table { border-collapse: collapse; width: 100%; font-size: 14px; }
 th, td { padding: 9px 14px; border-bottom: 1px solid var(--line); text-align: right; vertical-align: baseline; white-space: nowrap; }
-th:first-child, td:first-child { padding-left: 0; }
+th:first-child, td:first-child { padding-left: 0; text-align: left; }
 th:last-child, td:last-child { padding-right: 0; }
 thead th { color: var(--soft); font-size: 12.5px; font-weight: 550; vertical-align: bottom; white-space: normal; line-height: 1.3; }
 tbody tr:last-child > * { border-bottom: 0; }
 th[scope="row"] { font-weight: 550; }
 .text { text-align: left; white-space: normal; min-width: 150px; }
 tr.final th, tr.final td { font-weight: 680; }
-tr.final .text { font-weight: 450; }
 .dot { display: inline-block; width: 10px; height: 10px; border-radius: 3px; margin-right: 8px; background: var(--color); }
-.name { white-space: nowrap; }
-.chip { display: inline-block; padding: 1px 9px; border-radius: 99px; border: 1px solid color-mix(in srgb, var(--tone) 45%, transparent); background: color-mix(in srgb, var(--tone) 11%, transparent); color: var(--tone); font-size: 12px; font-weight: 600; line-height: 1.6; white-space: nowrap; }
+tbody th.text { min-width: 220px; }
+th small { display: block; max-width: 46ch; font-size: 13px; font-weight: 400; color: var(--soft); }
+th .dot + b { font-weight: inherit; }
+.chip { display: inline-block; padding: 1px 9px; border-radius: 99px; border: 1px solid color-mix(in srgb, var(--tone) 45%, transparent); background: color-mix(in srgb, var(--tone) 11%, transparent); color: var(--tone); font-size: 12px; font-weight: 600; line-height: 1.6; white-space: nowrap; margin: 1px 0; }
 .chip.good { --tone: var(--good); } .chip.bad { --tone: var(--bad); } .chip.warn { --tone: var(--warn); } .chip.calm { --tone: var(--soft); } .chip.blue { --tone: var(--accent); }
 .banner { background: var(--warn-page); border: 1px solid color-mix(in srgb, var(--warn) 45%, transparent); border-radius: 12px; padding: 14px 18px; margin-bottom: 24px; }
 .banner b { color: var(--warn); }
@@ -103,23 +103,28 @@ tr.final .text { font-weight: 450; }
 .chart svg [aria-label$="axis tick label"] { fill: var(--soft); }
 .chart svg [aria-label$="grid"] { stroke: var(--line); stroke-opacity: 1; }
 .chart svg [aria-label="tip"] { color: var(--ink); }
-.chart.matrix { max-width: 700px; }
+.beside { display: grid; grid-template-columns: minmax(0, 640px) minmax(190px, 1fr); gap: 24px 36px; align-items: start; }
+.beside h3 { margin: 0 0 8px; }
+.beside td, .beside tbody th { padding: 5px 0; min-width: 0; }
+.beside td { padding-left: 12px; vertical-align: middle; }
 .grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 360px), 1fr)); gap: 28px 32px; }
 .grid.three { grid-template-columns: repeat(auto-fit, minmax(min(100%, 240px), 1fr)); }
 .grid h3 { margin-bottom: 6px; }
 
-.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 330px), 1fr)); gap: 18px; margin: 12px 0 28px; }
+.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 275px), 1fr)); gap: 16px; margin: 12px 0 28px; }
 .cards:last-child { margin-bottom: 0; }
-.card { margin: 0; border: 1px solid var(--line); border-radius: 11px; overflow: hidden; break-inside: avoid; min-width: 0; background: var(--surface); }
-.card .inputs { display: grid; grid-auto-flow: column; grid-auto-columns: 1fr; gap: 2px; background: var(--line); }
-.card .inputs img, .pairs img { display: block; width: 100%; aspect-ratio: 1; object-fit: cover; }
+.card { display: flex; flex-direction: column; margin: 0; border: 1px solid var(--line); border-radius: 11px; break-inside: avoid; min-width: 0; background: var(--surface); }
+/* A tooltip may reach beyond its card. */
+.card:hover { position: relative; z-index: 1; }
+.card .inputs { overflow: hidden; border-radius: 10px 10px 0 0; display: grid; grid-auto-flow: column; grid-auto-columns: 1fr; gap: 2px; background: var(--line); }
+.card .inputs img, .pairs img { display: block; width: 100%; height: auto; aspect-ratio: 1; object-fit: cover; }
 .card img.spectrogram { object-fit: fill; }
 .card figcaption { padding: 13px 16px 4px; }
-.card figcaption b { font-weight: 620; }
+.card figcaption b { display: block; font-weight: 620; }
+.card figcaption .chip { margin: 3px 0; }
 .card figcaption small { display: block; color: var(--soft); font-size: 12.5px; overflow-wrap: anywhere; }
-.card .chart { padding: 0; margin: 6px 16px 14px; }
-.pairs { display: grid; grid-template-columns: 52px repeat(auto-fill, minmax(88px, 1fr)); gap: 5px; align-items: center; padding: 6px 16px 16px; }
-.pairs { grid-template-columns: 44px repeat(var(--count), minmax(0, 132px)); }
+.card .chart { margin: auto 16px 14px; padding-top: 6px; flex: none; }
+.pairs { display: grid; grid-template-columns: 44px repeat(var(--count), minmax(0, 132px)); gap: 5px; align-items: center; padding: 8px 16px 16px; }
 .pairs img { border-radius: 5px; }
 .pairs span { font-size: 12px; color: var(--soft); }
 
@@ -137,7 +142,10 @@ footer { color: var(--soft); font-size: 13px; grid-column: 2; }
   header { padding-top: 28px; }
   section { scroll-margin-top: 60px; }
 }
+@media (max-width: 800px) { .beside { grid-template-columns: minmax(0, 1fr); } }
 @media (max-width: 560px) {
+  tbody th.text { min-width: 160px; }
+  .chart.matrix { min-height: calc(100vw - 80px); }
   .frame { padding: 0 12px 40px; }
   nav { margin: 0 -12px; padding: 8px 8px; }
   header { padding: 24px 4px 20px; }

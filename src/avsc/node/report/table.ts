@@ -141,7 +141,6 @@ function rowsSection({ rows, scale }: TableReport): Section {
               <th scope="col">Log loss</th>
               <th scope="col">Time</th>
               <th scope="col" class="text">Status</th>
-              <th scope="col" class="text">Note</th>
             </tr>
           </thead>
           <tbody>
@@ -156,10 +155,10 @@ function tableRow(row: TableReportRow, isSmoke: boolean): Html {
   const { label, paper, accuracy, accuracies, logLoss, seconds, note, report } = row;
   const none = html`<span class="soft">–</span>`;
   const difference =
-    accuracy === null || paper === null || isSmoke ? none : `${signed(100 * accuracy - paper)}`;
+    accuracy === null || paper === null || isSmoke ? none : signed(100 * accuracy - paper);
   return html`<tr>
     <th scope="row" class="text">
-      ${report === null ? label : html`<a href="${relativeLink(report)}">${label}</a>`}
+      ${report === null ? label : html`<a href="${relativeLink(report)}">${label}</a>`}<small>${note}</small>
     </th>
     <td>${paper === null ? none : `${paper.toFixed(1)} %`}</td>
     <td>${accuracy === null ? none : html`<b>${(100 * accuracy).toFixed(1)} %</b>`}${spread(accuracies)}</td>
@@ -167,7 +166,6 @@ function tableRow(row: TableReportRow, isSmoke: boolean): Html {
     <td>${logLoss === null ? none : logLoss.toFixed(4)}</td>
     <td>${seconds === null ? none : duration(seconds)}</td>
     <td class="text">${statusChip(row.status)}${publishedChip(row.published)}</td>
-    <td class="text soft">${note}</td>
   </tr>`;
 }
 
@@ -197,7 +195,7 @@ function statusChip(status: TableReportRow['status']): Html {
 function publishedChip(published: TableReportRow['published']): Html | null {
   switch (published) {
     case 'published':
-      return html` <span class="chip blue">published system</span>`;
+      return html` <span class="chip blue">published</span>`;
     case 'reconstructed':
       return html` <span class="chip warn">reconstructed</span>`;
     case 'quoted':

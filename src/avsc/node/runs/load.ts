@@ -29,7 +29,7 @@ export async function loadModel(folder: RunFolder, stage: string, device: Device
 }
 
 /** Where the initial weights of a net in a stage come from. */
-export type Origin =
+type Origin =
   | { readonly kind: 'stage'; readonly stage: StageSpec }
   | { readonly kind: 'given' }
   | { readonly kind: 'random' };
@@ -88,7 +88,7 @@ const prefixed = (tensors: StateDict, prefix: string): StateDict =>
   new Map([...tensors].map(([name, tensor]) => [prefix + name, tensor]));
 
 /** Tensors of a safetensors file. Throws, naming the file, if it is missing or damaged. */
-export async function readWeights(path: string): Promise<StateDict> {
+async function readWeights(path: string): Promise<StateDict> {
   try {
     // A copy as Uint8Array, because slices of a Buffer share its memory.
     return readSafetensors(new Uint8Array(await readFile(path))).tensors;

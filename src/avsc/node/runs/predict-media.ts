@@ -124,5 +124,5 @@ function batchOf(
       inputs[input] = batch;
     }
   }
-  return { inputs: inputs as SampleData['inputs'] };
+  return { inputs };
 }

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import type { Device } from '../../../tensor/device.ts';
 import { messageOf, StorageError, writeFileAtomic } from '../../../node/files.ts';
-import { resultKey } from '../../experiment/experiment.ts';
+import { resultKey, type Experiment } from '../../experiment/experiment.ts';
 import type { Recipe } from '../../experiment/recipe.ts';
 import { writeExperiment } from '../../experiment/write.ts';
 import type { Metrics } from '../../training/metrics.ts';
@@ -15,7 +15,7 @@ import { resumeTraining, startTraining, type StartEvents } from '../training/sta
 import { sharedStages } from '../training/shared-stages.ts';
 import { atScale, type Scale, type Table, type TableRow } from './table.ts';
 
-export interface RowResult {
+interface RowResult {
   readonly id: string;
   readonly label: string;
   /** Accuracy in the paper, in percent; null for a row that the paper does not have. */
@@ -120,6 +120,7 @@ async function runRow(
     if (options.signal.aborted || error instanceof StorageError) throw error;
     return { ...notRun(row), status: 'failed', note: messageOf(error) };
   }
+  const fresh = before?.status !== 'done' || !done.every(({ found }) => found);
   const seconds = done.reduce((sum, run) => sum + run.seconds, 0);
   return {
     ...notRun(row),
@@ -128,8 +129,8 @@ async function runRow(
     logLoss: mean(done.map(({ metrics }) => metrics.logLoss)),
     accuracies: done.map(({ metrics }) => metrics.accuracy.macro),
     // What was done before took its time before.
-    seconds: done.every(({ found }) => found) ? (before?.seconds ?? seconds) : seconds,
-    note: before?.status === 'done' && notes.size === 0 ? before.note : [...notes].join('; '),
+    seconds: fresh ? seconds : (before?.seconds ?? seconds),
+    note: fresh ? [...notes].join('; ') : (before?.note ?? ''),
   };
 }
 
@@ -195,12 +196,11 @@ async function finished(path: string): Promise<RunResults | undefined> {
 }
 
 /** Throws if the folder holds a run of another experiment, at another scale for instance. */
-async function assertSame(path: string, experiment: Parameters<typeof writeExperiment>[0]): Promise<void> {
-  const { weights: _, validation: __, ...found } = (await openRun(path)).config.recipe;
-  const { validation: ___, ...wanted } = experiment;
-  const text = (value: object): string =>
-    JSON.stringify(writeExperiment({ ...value, validation: null } as typeof experiment));
-  if (text(found) !== text(wanted))
+async function assertSame(path: string, experiment: Experiment): Promise<void> {
+  const { recipe } = (await openRun(path)).config;
+  // The validation part was decided by the data.
+  const text = (value: Experiment): string => JSON.stringify(writeExperiment({ ...value, validation: null }));
+  if (text(recipe) !== text(experiment))
     throw new Error(`${path} holds a run of another experiment or scale: choose another folder with --out`);
 }
 

@@ -63,8 +63,9 @@ const OPENL3: Readonly<Partial<Record<ArchitectureName, string>>> = {
 async function findPublished(
   architecture: ArchitectureName,
   set: NonNullable<NetSpec['weights']>,
-  { folder, missing, onMissing }: WeightsOptions,
+  options: WeightsOptions,
 ): Promise<string | null> {
+  const { folder, missing } = options;
   const name = `${FAMILY[architecture] ?? architecture}_${set}`;
   const known = WEIGHT_NAMES.includes(name);
   const file = known ? fileOf(findWeights(name)) : set === 'openl3' ? OPENL3[architecture] : undefined;
@@ -79,6 +80,6 @@ async function findPublished(
     : 'take the file from the openl3 package';
   const sentence = `the ${set} weights of ${architecture} are not at ${path}: ${way}`;
   if (missing === 'refuse') throw new Error(`${sentence}, or begin with random ones by --random-weights`);
-  onMissing?.(`${sentence}; this run begins with random weights instead`);
+  options.onMissing?.(`${sentence}; this run begins with random weights instead`);
   return null;
 }

@@ -5,7 +5,8 @@ import { copyFile, mkdir, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { netsOf, type StageSpec } from '../../experiment/experiment.ts';
 import type { Recipe } from '../../experiment/recipe.ts';
-import { writeExperiment } from '../../experiment/write.ts';
+import { writeStage } from '../../experiment/write.ts';
+import { netOf } from '../../training/model.ts';
 import { storageError, temporaryName } from '../../../node/files.ts';
 import { exists } from '../runs/folder.ts';
 import { originOf } from '../runs/load.ts';
@@ -45,13 +46,12 @@ export function stageKey(recipe: Recipe, stage: StageSpec, data: string, adapter
         : origin.kind === 'given'
           ? recipe.weights[net]?.sha256
           : 'random';
-    const { weights: _, ...spec } = recipe.nets[net] ?? { weights: null };
-    return { spec, from };
+    const { architecture, options, standardize } = netOf(recipe, net);
+    return { architecture, options, standardize, from };
   });
   const { seed, batchSize, imageSize, validation, limits } = recipe;
-  const [written] = (writeExperiment({ ...recipe, stages: [stage] }) as { stages: object[] }).stages;
   // The names of nets decide nothing.
-  const about = { ...written, net: null, audio: null, video: null };
+  const about = { ...writeStage(stage), net: null, audio: null, video: null };
   const key = {
     data,
     adapter,

@@ -11,7 +11,7 @@ import { importWeights, readStateDict, type ImportReport } from '../../weights/i
 import { withCheckpoint } from './checkpoint-file.ts';
 import { readCompanions } from './companions.ts';
 
-export interface GivenWeights {
+interface GivenWeights {
   /** Absolute path of the file and its SHA-256 in hex. */
   readonly source: { readonly file: string; readonly sha256: string };
   readonly report: ImportReport;

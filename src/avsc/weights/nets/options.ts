@@ -1,7 +1,7 @@
 // Kinds of options of nets' sizes that are lists.
 
 /** Limit of an entry, far above that of any net, so that options from a stranger's file cannot ask for more memory than there is. */
-export const LARGEST = 16_384;
+const LARGEST = 16_384;
 
 interface ListLength {
   readonly least?: number;

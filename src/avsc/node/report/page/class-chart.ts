@@ -32,6 +32,7 @@ export function classChart(kit: Kit, { id, height, models, classes, bars }: Clas
       x: {
         domain: [0, 1],
         axis: 'top',
+        tickSize: 0,
         label: null,
         grid: true,
         ticks: width < 500 ? 3 : 6,

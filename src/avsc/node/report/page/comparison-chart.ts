@@ -29,15 +29,18 @@ export function comparisonChart(kit: Kit, { id, height, rows }: ComparisonData):
   kit.chart(id, (width) => {
     // On a narrow page a label stands above its row.
     const narrow = width < 620;
+    const longest = rows.reduce((most, { label }) => Math.max(most, label.length), 0);
+    const labels = Math.min(360, 0.42 * width, 28 + 7 * longest);
     return plot.plot({
       width,
       height,
-      marginLeft: narrow ? 12 : Math.min(320, width * 0.36),
+      marginLeft: narrow ? 12 : labels,
       marginRight: narrow ? 16 : 28,
       marginTop: 30,
       marginBottom: 8,
       x: {
         axis: 'top',
+        tickSize: 0,
         label: null,
         grid: true,
         nice: true,
@@ -45,7 +48,7 @@ export function comparisonChart(kit: Kit, { id, height, rows }: ComparisonData):
         ticks: Math.min(10, Math.max(3, width / 90)),
         tickFormat: (tick: number) => `${Number(tick.toFixed(1))} %`,
       },
-      y: { domain: rows.map((row) => row.id), axis: null, padding: 0 },
+      y: { domain: rows.map((row) => row.id), axis: null, padding: 0.5 },
       marks: [
         plot.ruleY(rows, { y: 'id', stroke: 'var(--line)', dy: narrow ? 9 : 0 }),
         plot.link(both, {
@@ -83,7 +86,7 @@ export function comparisonChart(kit: Kit, { id, height, rows }: ComparisonData):
           dx: narrow ? 0 : -14,
           dy: narrow ? -9 : 0,
           fontSize: narrow ? 11.5 : 12.5,
-          lineWidth: narrow ? (width - 30) / 12 : Math.min(320, width * 0.36) / 13.5,
+          lineWidth: narrow ? (width - 30) / 12 : (labels - 14) / 12.5,
           textOverflow: 'ellipsis-end',
         }),
         plot.tip(rows, {

@@ -29,7 +29,7 @@ export function confusionChart(kit: Kit, { id, classes, matrices }: ConfusionDat
     });
     type Cell = (typeof cells)[number];
     const small = width < 520;
-    const marginLeft = small ? 92 : 124;
+    const marginLeft = small ? 100 : 124;
     const marginTop = small ? 78 : 92;
     const side = Math.min(width - marginLeft - 4, 560);
     const band = { x: 'predicted', y: 'truth' };

@@ -48,7 +48,10 @@ export function makeKit(plot: typeof Plot, colors: readonly (readonly [string, n
     color: (model: string): string => `var(--c${indices.get(model) ?? 0})`,
     percent: (fraction: number): string => `${(100 * fraction).toFixed(1)} %`,
     count: (value: number): string => numbers.format(value),
-    significant: (value: number): string => String(Number(value.toPrecision(3))),
+    significant: (value: number): string => {
+      const rounded = Number(value.toPrecision(3));
+      return rounded !== 0 && Math.abs(rounded) < 1e-3 ? rounded.toExponential() : String(rounded);
+    },
     words: (name: string): string => name.replaceAll('_', ' '),
     /** Options of every tooltip. */
     tip: { fontSize: 12, lineHeight: 1.35, textPadding: 10, pathFilter: 'var(--tip-shadow)' },

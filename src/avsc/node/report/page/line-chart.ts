@@ -20,13 +20,14 @@ export function lineChart(
   const { plot } = kit;
   const text = format === 'percent' ? kit.percent : kit.significant;
   const color = ({ model }: { readonly model: string }): string => kit.color(model);
-  const pointed = plot.pointerX({ x: 'x', y: 'y', maxRadius: Infinity });
+  const pointed = plot.pointerX({ px: 'x', py: 'y', maxRadius: Infinity });
   const last = points.reduce((most, { x }) => Math.max(most, x), 1);
   kit.chart(id, (width) =>
     plot.plot({
       width,
       height,
-      marginLeft: 48,
+      marginTop: 12,
+      marginLeft: 52,
       marginRight: 14,
       marginBottom: 38,
       x: {
@@ -38,14 +39,14 @@ export function lineChart(
         tickFormat: (tick: number) => (Number.isInteger(tick) ? kit.count(tick) : ''),
       },
       y: {
-        label: yLabel,
-        labelArrow: 'none',
+        label: null,
         grid: true,
         nice: true,
         type: scale === 'log' ? 'log' : 'linear',
         zero: scale === 'linear from 0',
         ticks: 5,
-        tickFormat: format === 'percent' ? (tick: number) => `${Number((100 * tick).toFixed(1))} %` : '~g',
+        tickFormat:
+          format === 'percent' ? (tick: number) => `${Number((100 * tick).toFixed(1))} %` : kit.significant,
       },
       marks: [
         plot.line(points, {

@@ -17,10 +17,11 @@ export function lossChart(kit: Kit, { id, curves }: LossData): void {
       .flatMap(({ stage, points }) => points.map((point) => ({ stage, ...point })))
       .filter(({ loss, smooth }) => !logarithmic || (loss > 0 && smooth > 0));
     const color = ({ stage }: { readonly stage: string }): string => kit.color(stage);
-    const pointed = plot.pointerX({ x: 'at', y: 'smooth', maxRadius: Infinity });
+    const pointed = plot.pointerX({ px: 'at', py: 'smooth', maxRadius: Infinity });
     return plot.plot({
       width,
       height: 380,
+      marginTop: 30,
       marginLeft: 44,
       marginRight: 12,
       marginBottom: 40,
@@ -42,7 +43,13 @@ export function lossChart(kit: Kit, { id, curves }: LossData): void {
         tickFormat: logarithmic ? '~g' : null,
       },
       marks: [
-        plot.dot(points, { x: 'at', y: 'loss', fill: color, fillOpacity: 0.22, r: 1.4 }),
+        plot.dot(points, {
+          x: 'at',
+          y: 'loss',
+          fill: color,
+          fillOpacity: 0.38,
+          r: points.length > 800 ? 1.3 : 1.8,
+        }),
         plot.line(points, {
           x: 'at',
           y: 'smooth',

@@ -10,7 +10,7 @@ export interface ProbabilityData {
   readonly models: readonly { readonly model: string; readonly probabilities: readonly number[] }[];
 }
 
-/** The probabilities of one sample: a bar for each class, the true class marked, what the other models say as dots. */
+/** The probabilities of one sample: a bar for each class, the true class in bold, what the other models say as dots. */
 export function probabilityChart(
   kit: Kit,
   { id, height, classes, truth, final, models }: ProbabilityData,
@@ -20,7 +20,8 @@ export function probabilityChart(
     classes.map((name, c) => ({ model, name, p: probabilities[c] ?? 0 })),
   );
   const bars = values.filter(({ model }) => model === final);
-  const dots = values.filter(({ model }) => model !== final);
+  // Dots at zero would hide each other.
+  const dots = values.filter(({ model, p }) => model !== final && p >= 0.01);
   const best = bars.reduce((most, { p }) => Math.max(most, p), 0);
   type Value = (typeof values)[number];
   const fill = ({ name, p }: Value): string => {
@@ -37,8 +38,8 @@ export function probabilityChart(
     plot.plot({
       width,
       height,
-      marginLeft: 112,
-      marginRight: 40,
+      marginLeft: 106,
+      marginRight: 36,
       marginTop: 2,
       marginBottom: 2,
       x: { domain: [0, 1], axis: null },
@@ -53,20 +54,25 @@ export function probabilityChart(
           stroke: 'var(--surface)',
           r: 3,
         }),
-        plot.text(classes, {
-          frameAnchor: 'left',
-          y: (name: string) => name,
-          text: (name: string) => (name === truth ? `✓ ${kit.words(name)}` : kit.words(name)),
-          textAnchor: 'end',
-          dx: -8,
-          fill: (name: string) => (name === truth ? 'var(--right-ink)' : 'var(--ink)'),
-        }),
+        ...[true, false].map((isTruth) =>
+          plot.text(
+            classes.filter((name) => (name === truth) === isTruth),
+            {
+              frameAnchor: 'left',
+              y: (name: string) => name,
+              text: kit.words,
+              textAnchor: 'end',
+              dx: -8,
+              fontWeight: isTruth ? 700 : 400,
+            },
+          ),
+        ),
         plot.text(bars, {
           frameAnchor: 'right',
           y: 'name',
           text: ({ p }: Value) => (p < 0.0005 ? '' : (100 * p).toFixed(1)),
           textAnchor: 'end',
-          dx: 38,
+          dx: 34,
           fillOpacity: 0.75,
         }),
         plot.tip(bars, {
