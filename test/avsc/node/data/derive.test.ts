@@ -5,6 +5,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -27,6 +28,8 @@ import {
   type PreparedClip,
   type PrepareOptions,
 } from '../../../../src/avsc/node/data/prepare.ts';
+import { readMediaSeconds } from '../../../../src/avsc/node/data/media-seconds.ts';
+import type { SpaceEstimate } from '../../../../src/avsc/node/data/space.ts';
 import { makeDataset } from '../../../../src/avsc/node/data/synth.ts';
 import { StorageError } from '../../../../src/node/files.ts';
 import { hashWord } from '../../../support/hash.ts';
@@ -186,6 +189,35 @@ describe('inputs derived from prepared clips', () => {
     expect((await prepare({ cache: other, inputs: ['openl3'] })).cached).toBe(2);
   });
 
+  it('of media files by themselves are the same, as predictions on files need them', async () => {
+    const inputs = ['logmel', 'openl3', 'waveform', 'frames'] as const;
+    const { clips: prepared } = await prepare({ inputs });
+    const [clip] = prepared;
+    const signal = new AbortController().signal;
+    const options = { inputs, size: SIZE };
+    const sound = await readMediaSeconds(join(root, clip?.audio ?? ''), options, signal);
+    const pictures = await readMediaSeconds(join(root, clip?.video ?? ''), options, signal);
+    expect([sound.seconds, sound.frames, pictures.seconds, pictures.sound]).toEqual([2, null, 2, null]);
+    for (const second of [0, 1]) {
+      for (const input of ['logmel', 'openl3', 'waveform'] as const) {
+        const bytes = await read(clip, input, second);
+        const values = sound.sound?.[input]?.subarray(
+          (second * bytes.length) / 4,
+          ((second + 1) * bytes.length) / 4,
+        );
+        expect(values).toEqual(floats(bytes));
+      }
+      const bytes = await read(clip, 'frames', second);
+      expect(pictures.frames?.subarray(second * bytes.length, (second + 1) * bytes.length)).toEqual(bytes);
+    }
+    const few = await readMediaSeconds(
+      join(root, clip?.audio ?? ''),
+      { inputs: ['openl3'], size: SIZE },
+      signal,
+    );
+    expect(Object.keys(few.sound ?? {})).toEqual(['openl3']);
+  });
+
   it('are asked for by a clip that has them', async () => {
     const { clips: prepared } = await prepare({});
     await expect(read(prepared[0], 'logmel', 0)).rejects.toThrow(
@@ -258,6 +290,17 @@ describe('frames made of stored pictures', () => {
       inputs: ['frames'],
     });
     expect(prepared.map(({ derived }) => derived)).toEqual([{}, {}]);
+    const estimates: SpaceEstimate[] = [];
+    const again = (): ReturnType<typeof prepareClips> =>
+      prepareClips(set, all, {
+        cache: join(folder, 'large-cache'),
+        inputs: ['frames'],
+        onEstimate: (estimate) => void estimates.push(estimate),
+      });
+    expect([(await again()).cached, estimates]).toEqual([2, []]);
+    rmSync(prepared[0]?.path ?? '');
+    expect((await again()).cached).toBe(1);
+    expect(estimates).toMatchObject([{ clips: 1, needed: statSync(prepared[0]?.path ?? '').size }]);
     const bytes = await read(prepared[1], 'frames', 0, 224);
     expect(bytes).toHaveLength(2 * 3 * 224 * 224);
     console.log(`red ${bytes[0]} and ${bytes[3 * 224 * 224]}, green ${bytes[224 * 224]}`);

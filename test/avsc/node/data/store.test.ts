@@ -30,6 +30,7 @@ import { DatasetError, readSplit } from '../../../../src/avsc/node/data/dataset.
 import { decodeFrames, decodeSound } from '../../../../src/avsc/node/data/media.ts';
 import { prepareClips, type Prepared } from '../../../../src/avsc/node/data/prepare.ts';
 import type { SpaceEstimate } from '../../../../src/avsc/node/data/space.ts';
+import { areVerified, rememberVerified } from '../../../../src/avsc/node/data/verified.ts';
 import { makeDataset } from '../../../../src/avsc/node/data/synth.ts';
 import { StorageError } from '../../../../src/node/files.ts';
 import { start } from '../../../cli/wavelight.ts';
@@ -162,6 +163,19 @@ describe('the store', () => {
   it('without verifying still sees what is missing or cut', async () => {
     writeFileSync(entry(0), readFileSync(entry(0)).subarray(0, 5000));
     expect((await prepareClips(root, clips, { cache, verify: false })).cached).toBe(9);
+  });
+
+  it('is verified once in a process, as long as no file changes', async () => {
+    const paths = ['a', 'b'].map((name) => join(folder, name));
+    const [a = '', b = ''] = paths;
+    for (const path of paths) writeFileSync(path, 'whole');
+    expect(await areVerified([a])).toBe(false);
+    await rememberVerified(paths);
+    expect(await areVerified(paths)).toBe(true);
+    writeFileSync(b, 'other');
+    expect([await areVerified([a]), await areVerified(paths)]).toEqual([true, false]);
+    rmSync(a);
+    expect(await areVerified([a])).toBe(false);
   });
 
   it('is made anew when a file changes, not when the data set moves', async () => {
