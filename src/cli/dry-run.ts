@@ -43,7 +43,7 @@ export async function dryRun(
       ceilings: CEILINGS[profile],
       inputs: inputPlan(recipe, stage, 'training'),
       steps: stage.epochs * Math.min(perEpoch, experiment.limits.stepsPerEpoch ?? Infinity),
-      partnerRows: mixup === null ? 0 : partnerRows(mixup.share, experiment.batchSize),
+      partnerRows: mixup === null ? 0 : partnerRows(experiment.batchSize, mixup.share),
     });
   });
   return { experiment: experiment.name, device: profile, batch: experiment.batchSize, stages };

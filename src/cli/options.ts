@@ -58,5 +58,5 @@ export function dataOption(): Option {
 }
 
 export function cacheOption(): Option {
-  return new Option('--cache <dir>', "folder of the decoded clips (default: below the user's cache folder)");
+  return new Option('--cache <dir>', "folder of the prepared clips (default: below the user's cache folder)");
 }

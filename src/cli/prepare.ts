@@ -4,13 +4,12 @@ import type { InputName } from '../avsc/features/inputs.ts';
 import { findCacheFolder } from '../avsc/node/data/cache-folder.ts';
 import { prepareSplits, type SplitName } from '../avsc/node/data/prepare-splits.ts';
 import type { PreparedClip } from '../avsc/node/data/prepare.ts';
-import { formatBytes, type SpaceEstimate } from '../avsc/node/data/space.ts';
 import { loadExperiment } from '../avsc/node/experiments/files.ts';
 import { inputNames } from '../avsc/training/model.ts';
 import type { PresetName } from '../avsc/experiment/presets.ts';
 import { withInterrupt } from './interrupt.ts';
 import { cacheOption, dataOption, presetOption } from './options.ts';
-import { say, showProgress } from './progress.ts';
+import { say, sayEstimate, showProgress } from './progress.ts';
 
 interface PrepareCommandOptions {
   readonly data: string;
@@ -79,10 +78,6 @@ export async function decode(
   } finally {
     progress?.end();
   }
-}
-
-function sayEstimate({ clips, needed, free }: SpaceEstimate): void {
-  say(`${clips} clips to prepare take about ${formatBytes(needed)}; ${formatBytes(free)} are free`);
 }
 
 /** The folder of prepared clips: the given one, or the default in the user's cache folder. */

@@ -1,6 +1,7 @@
 // Progress of long work on stderr: a bar on a terminal, else a line now and then.
 
 import { SingleBar } from 'cli-progress';
+import { formatBytes, type SpaceEstimate } from '../avsc/node/data/space.ts';
 
 export interface Progress {
   /** `note` is shown beside the count, such as the loss. */
@@ -86,4 +87,9 @@ function clock(seconds: number): string {
   const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
   const two = (value: number): string => String(value).padStart(2, '0');
   return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
+}
+
+/** Says how much disk space clips will take, where some are still to be made. */
+export function sayEstimate({ clips, needed, free }: SpaceEstimate): void {
+  say(`${clips} clips to prepare take about ${formatBytes(needed)}; ${formatBytes(free)} are free`);
 }

@@ -4,7 +4,7 @@ import { runFiles } from '../avsc/node/runs/folder.ts';
 import type { StartEvents } from '../avsc/node/training/start.ts';
 import type { RunResults } from '../avsc/training/records.ts';
 import { formatReport } from '../avsc/weights/import.ts';
-import { say, showProgress, type Progress } from './progress.ts';
+import { say, sayEstimate, showProgress, type Progress } from './progress.ts';
 
 interface TrainingDisplay {
   readonly events: StartEvents;
@@ -34,7 +34,8 @@ export function showTraining(): TrainingDisplay {
     onShared: (stage) => say(`${stage}: another run has trained this stage`),
     onMaking: (done, total) => count('making the data set', 'clips', done, total),
     onDemo: (path, made) => say(`${made ? 'made' : 'found'} the demonstration data set in ${path}`),
-    onDecoding: (done, total) => count('decoding', 'clips', done, total),
+    onEstimate: sayEstimate,
+    onDecoding: (done, total) => count('preparing', 'clips', done, total),
     onRun: (path, resumed) => {
       run = path;
       say(`${resumed ? 'resuming' : 'run folder'}: ${path}`);

@@ -4,6 +4,7 @@ import type { Device } from '../../../tensor/device.ts';
 import type { Modality } from '../../models/joint.ts';
 import type { EpochRecord } from '../../training/records.ts';
 import type { PreparedClip } from '../data/prepare.ts';
+import type { SpaceEstimate } from '../data/space.ts';
 import type { RunFolder, runFiles } from '../runs/folder.ts';
 import type { LineLog } from '../runs/line-log.ts';
 import type { MeasureContext } from '../runs/measure.ts';
@@ -21,6 +22,8 @@ export interface TrainingClips {
 export interface TrainingEvents {
   /** `done` of `total` extra clips are made. */
   onExtras?(done: number, total: number): void;
+  /** Disk space that clips still to be made take. */
+  onEstimate?(estimate: SpaceEstimate): void;
   /** The model has `parameters` elements, `trained` of which are not frozen. */
   onStage?(
     stage: string,

@@ -85,6 +85,7 @@ async function trainingLoader(run: Run, stage: StageSpec, model: SceneModel): Pr
           cache,
           signal,
           onProgress: (done, total) => events.onExtras?.(done, total),
+          onEstimate: (estimate) => events.onEstimate?.(estimate),
         });
   const all = [...clips.train, ...extras];
   const plan = inputPlan(recipe, stage, 'training');

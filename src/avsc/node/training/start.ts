@@ -103,6 +103,7 @@ async function prepare(
     size: experiment.imageSize,
     signal,
     onProgress,
+    onEstimate: (estimate) => events.onEstimate?.(estimate),
   });
   const [train = [], evaluate = []] = splits;
   return { train, evaluate };
