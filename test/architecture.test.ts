@@ -6,9 +6,17 @@ import { circlesIn, importsOf } from './support/imports.ts';
 const root = join(import.meta.dirname, '..', 'src');
 
 /** The classifier's folders that run in a browser, each of which imports only those before it. */
-const AVSC = ['audio', 'dataset', 'features', 'augment', 'synth', 'models', 'presets.ts', 'weights', 'training'].map(
-  (name) => `avsc/${name}`,
-);
+const AVSC = [
+  'audio',
+  'dataset',
+  'features',
+  'augment',
+  'synth',
+  'models',
+  'presets.ts',
+  'weights',
+  'training',
+].map((name) => `avsc/${name}`);
 
 /**
  * What each folder or file of src/ may import beside itself. The longest path that leads to a file counts; a folder on the
@@ -24,7 +32,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   tensor: ['gpu', 'kernels', 'tensor'],
   nn: ['gpu', 'kernels', 'tensor'],
   node: ['gpu', 'tensor', 'nn'],
-  ...Object.fromEntries(AVSC.map((folder, i) => [folder, ['gpu', 'kernels', 'tensor', 'nn', ...AVSC.slice(0, i)]])),
+  ...Object.fromEntries(
+    AVSC.map((folder, i) => [folder, ['gpu', 'kernels', 'tensor', 'nn', ...AVSC.slice(0, i)]]),
+  ),
   'avsc/index.ts': AVSC,
   'avsc/node/data': ['tensor', 'nn', 'node', ...AVSC],
   'avsc/node/weights': ['nn', 'node', ...AVSC],
