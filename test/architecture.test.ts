@@ -39,6 +39,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'avsc/node/data': ['tensor', 'nn', 'node', ...AVSC],
   'avsc/node/weights': ['nn', 'node', ...AVSC],
   'avsc/node/fetch': ['node', ...AVSC],
+  'avsc/node/report': ['node', ...AVSC],
   'avsc/node/runs': ['tensor', 'nn', 'node', ...AVSC, 'avsc/node/data', 'avsc/node/weights'],
   'avsc/node/training': ['tensor', 'nn', 'node', ...AVSC, 'avsc/node'],
   cli: ['gpu', 'tensor', 'nn', 'node', 'avsc', '../bench'],

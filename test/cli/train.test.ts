@@ -76,7 +76,7 @@ describe('train', () => {
     // 20 samples: 5 steps and 1 epoch line, twice, in three stages.
     expect(lines).toHaveLength(3 * 2 * (5 + 1));
     expect(JSON.parse(lines[0] ?? '')).toMatchObject({ kind: 'step', stage: 'audio', epoch: 1, step: 1 });
-    expect((await bytes('whole', 'report.html')).toString()).toContain('Class by class: joint');
+    expect((await bytes('whole', 'report.html')).toString()).toContain('Sorted by the accuracy of joint');
     for (const name of [
       'config.json',
       'audio.safetensors',

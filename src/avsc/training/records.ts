@@ -7,7 +7,7 @@ export const STAGES = ['audio', 'video', 'joint'] as const;
 export type Stage = (typeof STAGES)[number];
 
 /** One optimiser step. Counters begin at 1. */
-export interface StepRecord {
+interface StepRecord {
   readonly kind: 'step';
   readonly stage: Stage;
   readonly epoch: number;

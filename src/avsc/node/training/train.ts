@@ -5,18 +5,25 @@ import type { Schedule } from '../../../nn/schedule.ts';
 import { writeFileAtomic } from '../../../node/files.ts';
 import type { Device } from '../../../tensor/device.ts';
 import { manualSeed } from '../../../tensor/graph/random.ts';
-import { renderReport } from '../../training/report.ts';
-import { STAGES, type EpochRecord, type RunResults, type Stage } from '../../training/records.ts';
+import {
+  STAGES,
+  type EpochRecord,
+  type RunRecord,
+  type RunResults,
+  type Stage,
+} from '../../training/records.ts';
 import type { Metrics } from '../../training/metrics.ts';
 import { scheduleOf } from '../../presets.ts';
 import { createModels, pictureInput, type SceneModel } from '../../training/model.ts';
 import { MODALITIES, type Modality } from '../../models/joint.ts';
-import { extractorNames, frozenIn } from '../../training/recipe.ts';
+import { extractorNames, frozenIn, type Recipe } from '../../training/recipe.ts';
 import { createTrainer, type Trainer } from '../../training/trainer.ts';
 import { readCheckpoint, writeCheckpoint, type Checkpoint, type Position } from '../runs/checkpoint.ts';
 import { measurePredictions, predictAll } from '../runs/evaluate.ts';
 import { loadExtractors, loadModel } from '../runs/load.ts';
 import { LineLog } from '../runs/line-log.ts';
+import type { RunReport } from '../report/data.ts';
+import { renderRunReport } from '../report/run.ts';
 import { createLoader, type Loader, type Sources } from '../data/loader.ts';
 import type { PreparedClip } from '../data/prepare.ts';
 import { readRecords, runFiles, writeResults, type RunFolder } from '../runs/folder.ts';
@@ -106,16 +113,47 @@ export async function runTraining({ openDevice, resume, ...rest }: TrainingOptio
         stage === start.stage ? checkpoint : undefined,
       );
     }
-    const results = await evaluateRun(run);
+    const { results, stages } = await evaluateRun(run);
     await writeResults(folder.path, results);
     const records = await readRecords(folder.path);
-    const { data, recipe } = folder.config;
-    await writeFileAtomic(files.report, renderReport({ title: folder.path, data, recipe, records, results }));
+    const report = reportOf(folder, stages, records, results, device.description.name);
+    await writeFileAtomic(files.report, await renderRunReport(report));
     return results;
   } finally {
     log.close();
     timings.close();
   }
+}
+
+const WHAT: Readonly<Record<Stage, string>> = {
+  audio: 'Audio extractor on log-mel, linear head',
+  video: 'Visual extractor on two pictures, linear head',
+  joint: 'Both extractors, fusion MLP',
+};
+
+function reportOf(
+  { path, config }: RunFolder,
+  stages: RunReport['stages'],
+  records: readonly RunRecord[],
+  results: RunResults,
+  device: string,
+): RunReport {
+  return {
+    title: path,
+    description: 'Audio-visual scene classification, trained with wavelight.',
+    data: config.data,
+    device,
+    finished: new Date().toISOString(),
+    stages,
+    final: 'joint',
+    steps: records.filter((record) => record.kind === 'step'),
+    epochs: records.filter((record) => record.kind === 'epoch'),
+    timings: [],
+    results,
+    examples: [],
+    augmentations: [],
+    experiment: config.recipe,
+  };
 }
 
 /** Trains one stage from `from` on and writes its weights; returns the finished steps of the run. */
@@ -124,8 +162,7 @@ async function runStage(run: Run, model: SceneModel, from: Position, saved?: Che
   const { recipe } = folder.config;
   const { stage } = model;
   const phase = recipe.phases[stage];
-  const frozen = frozenIn(stage, recipe);
-  model.net.freeze(frozen.length === MODALITIES.length ? 'both' : (frozen[0] ?? 'none'));
+  freeze(model, recipe);
   if (saved && saved.model.size > 0) model.net.loadStateDict(saved.model);
   else await loadExtractors(folder, model);
   model.net.to(device);
@@ -268,26 +305,45 @@ async function evaluationLoader(
   });
 }
 
+/** Freezes what the recipe freezes in the model's stage. */
+function freeze({ stage, net }: SceneModel, recipe: Recipe): void {
+  const frozen = frozenIn(stage, recipe);
+  net.freeze(frozen.length === MODALITIES.length ? 'both' : (frozen[0] ?? 'none'));
+}
+
 /** Number of elements in the parameters that are not frozen. */
 function trainedCount({ net }: SceneModel): number {
   const trained = net.parameters().filter(({ requiresGrad }) => requiresGrad);
   return trained.reduce((sum, { numel }) => sum + numel, 0);
 }
 
-/** Metrics of the three trained models on the evaluation split. */
-async function evaluateRun(run: Run): Promise<RunResults> {
+/** Metrics of the three trained models on the evaluation split, and their sizes. */
+async function evaluateRun(run: Run): Promise<{ results: RunResults; stages: RunReport['stages'] }> {
   const { device, folder, data, signal, events } = run;
+  const stages: RunReport['stages'][number][] = [];
   const evaluate = async (stage: Stage): Promise<Metrics> => {
     events.onEvaluation?.(stage);
     const model = await loadModel(folder, stage, device);
     try {
+      freeze(model, folder.config.recipe);
+      stages.push({
+        id: stage,
+        what: WHAT[stage],
+        parameters: model.net.parameterCount(),
+        trained: trainedCount(model),
+      });
       const loader = await evaluationLoader(run, model, data.evaluate);
       return measurePredictions(await predictAll(device, model, loader, { signal }));
     } finally {
       model.net.dispose();
     }
   };
-  return { audio: await evaluate('audio'), video: await evaluate('video'), joint: await evaluate('joint') };
+  const results = {
+    audio: await evaluate('audio'),
+    video: await evaluate('video'),
+    joint: await evaluate('joint'),
+  };
+  return { results, stages };
 }
 
 function divergence(stage: Stage, epoch: number, step: number, loss: number): string {
