@@ -25,7 +25,7 @@ export interface RunReport {
   readonly experiment: unknown;
 }
 
-export interface StageSummary {
+interface StageSummary {
   readonly id: string;
   /** Such as 'FCNN on log-mel, linear head'. */
   readonly what: string;
@@ -43,7 +43,7 @@ export interface ReportStep {
   readonly loss: number;
 }
 
-export interface ReportEpoch {
+interface ReportEpoch {
   readonly stage: string;
   readonly epoch: number;
   /** Mean loss of the epoch's steps. */

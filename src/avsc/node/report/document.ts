@@ -11,7 +11,7 @@ import { followSections } from './page/navigation.ts';
 import { STYLE } from './style.ts';
 
 /** A chart: a function of the folder `page`, whose source text goes into the document, and its data. */
-export interface Chart {
+interface Chart {
   readonly draw: (kit: Kit, data: never) => void;
   readonly data: unknown;
 }
@@ -27,7 +27,7 @@ export interface Section {
   readonly charts: readonly Chart[];
 }
 
-export interface Document {
+interface Document {
   readonly title: string;
   readonly header: Html;
   readonly sections: readonly Section[];

@@ -2,7 +2,7 @@
 
 import { argmaxRow } from '../../training/metrics.ts';
 
-export interface ExampleCounts {
+interface ExampleCounts {
   readonly classes: number;
   readonly right: number;
   readonly wrong: number;

@@ -8,7 +8,7 @@ export class Html {
   }
 }
 
-export type Content = string | number | Html | null | readonly Content[];
+type Content = string | number | Html | null | readonly Content[];
 
 /** html`<b>${name}</b>`: strings and numbers are escaped, arrays are joined, null is left out. */
 export function html(parts: TemplateStringsArray, ...contents: readonly Content[]): Html {

@@ -27,7 +27,7 @@ export function lossSection({ stages, steps }: RunReport, colors: Colors): Secti
       <p>
         Points are single steps, lines the mean over a fortieth of the stage. ${thinned(steps.length, curves)}
       </p>
-      ${broken === 0 ? null : html`<p class="notice">${count(broken)} steps have a loss that is not a finite number. They are left out.</p>`}
+      ${broken === 0 ? null : html`<p class="notice">${broken === 1 ? '1 step has' : `${count(broken)} steps have`} a loss that is not a finite number, left out of the chart.</p>`}
       <div class="controls" id="loss-chart-controls">
         ${ids.map(
           (id) =>

@@ -137,8 +137,9 @@ footer { color: var(--soft); font-size: 13px; grid-column: 2; }
 @media (max-width: 1020px) {
   .frame { display: block; padding: 0 20px 56px; }
   nav { display: flex; gap: 2px; margin: 0 -20px; padding: 8px 16px; overflow-x: auto; scrollbar-width: none; z-index: 5; background: color-mix(in srgb, var(--page) 88%, transparent); backdrop-filter: blur(10px); border-bottom: 1px solid var(--line); }
-  nav a { border: 0; border-radius: 99px; padding: 4px 12px; white-space: nowrap; }
-  nav a[aria-current="true"] { background: color-mix(in srgb, var(--accent) 14%, transparent); color: var(--accent); }
+  nav a { border: 0; border-radius: 99px; padding: 4px 12px; font-weight: 500; white-space: nowrap; }
+  /* The weight stays: a bolder link would move those after it. */
+  nav a[aria-current="true"] { font-weight: 500; background: color-mix(in srgb, var(--accent) 14%, transparent); color: var(--accent); }
   header { padding-top: 28px; }
   section { scroll-margin-top: 60px; }
 }

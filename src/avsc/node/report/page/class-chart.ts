@@ -1,6 +1,6 @@
 import type { Kit } from './kit.ts';
 
-export interface ClassData {
+interface ClassData {
   readonly id: string;
   readonly height: number;
   /** In the order of the bars. */

@@ -1,6 +1,6 @@
 import type { Kit } from './kit.ts';
 
-export interface ComparisonData {
+interface ComparisonData {
   readonly id: string;
   readonly height: number;
   /** In the order from top to bottom. Accuracies in %. */

@@ -1,6 +1,6 @@
 import type { Kit } from './kit.ts';
 
-export interface ConfusionData {
+interface ConfusionData {
   readonly id: string;
   readonly classes: readonly string[];
   /** Counts [true class, predicted class] by model. */

@@ -1,7 +1,7 @@
 import type { CurvePoint } from '../curves.ts';
 import type { Kit } from './kit.ts';
 
-export interface LossData {
+interface LossData {
   readonly id: string;
   readonly curves: readonly { readonly stage: string; readonly points: readonly CurvePoint[] }[];
 }

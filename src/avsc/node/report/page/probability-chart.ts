@@ -1,6 +1,6 @@
 import type { Kit } from './kit.ts';
 
-export interface ProbabilityData {
+interface ProbabilityData {
   readonly id: string;
   readonly height: number;
   readonly classes: readonly string[];
