@@ -154,8 +154,7 @@ function rowsSection({ rows, scale }: TableReport): Section {
 function tableRow(row: TableReportRow, isSmoke: boolean): Html {
   const { label, paper, accuracy, accuracies, logLoss, seconds, note, report } = row;
   const none = html`<span class="soft">–</span>`;
-  const difference =
-    accuracy === null || paper === null || isSmoke ? none : signed(100 * accuracy - paper);
+  const difference = accuracy === null || paper === null || isSmoke ? none : signed(100 * accuracy - paper);
   return html`<tr>
     <th scope="row" class="text">
       ${report === null ? label : html`<a href="${relativeLink(report)}">${label}</a>`}<small>${note}</small>

@@ -23,7 +23,12 @@ export async function showExamples(
   { samples, probabilities }: Predictions,
 ): Promise<RunReport['examples']> {
   const labels = Int32Array.from(samples, ({ clip }) => clip.label ?? -1);
-  const picked = pickExamples(probabilities, labels, { classes: SCENES.length, right: RIGHT, wrong: WRONG });
+  const clips = samples.map(({ clip }) => clip.name);
+  const picked = pickExamples(probabilities, labels, clips, {
+    classes: SCENES.length,
+    right: RIGHT,
+    wrong: WRONG,
+  });
   return Promise.all(
     picked.map(async ({ index, kind }) => {
       const sample = samples[index];

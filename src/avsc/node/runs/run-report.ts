@@ -59,11 +59,18 @@ export async function runReport({
   return renderRunReport(report);
 }
 
+const AUGMENTATIONS = [
+  ['extraClips', 'extra clips'],
+  ['features', 'SpecAugment and channel confusion'],
+  ['pictures', 'RandAugment'],
+  ['mixup', 'mixup'],
+] as const;
+
 function describeStage(experiment: Experiment, { model, freeze, augmentation }: StageSpec): string {
   const nets = netsOf(model).map((net) => netOf(experiment, net).architecture);
   const top = model.kind === 'single' ? `${model.head} head` : `${model.fusion} fusion`;
   const frozen = freeze.length > 0 ? `, ${freeze.join(' and ')} frozen` : '';
-  const used = Object.entries(augmentation).flatMap(([name, value]) => (value === null ? [] : [name]));
+  const used = AUGMENTATIONS.flatMap(([name, title]) => (augmentation[name] === null ? [] : [title]));
   return `${nets.join(' and ')}, ${top}${frozen}${used.length > 0 ? `; augmentation: ${used.join(', ')}` : ''}`;
 }
 

@@ -66,7 +66,9 @@ describe('examples', () => {
   ];
 
   it('are the surest of different classes and the most wrong', () => {
-    const picked = pickExamples(Float64Array.from(rows.flat()), labels, { classes: 3, right: 6, wrong: 9 });
+    const pick = (names: string, right: number, wrong: number) =>
+      pickExamples(Float64Array.from(rows.flat()), labels, [...names], { classes: 3, right, wrong });
+    const picked = pick('abcdef', 6, 9);
     expect(picked).toEqual([
       { index: 1, kind: 'right' },
       { index: 2, kind: 'right' },
@@ -75,20 +77,25 @@ describe('examples', () => {
       // Two probabilities are equal: the first is the prediction.
       { index: 5, kind: 'wrong' },
     ]);
-    expect(pickExamples(Float64Array.from(rows.flat()), labels, { classes: 3, right: 1, wrong: 1 })).toEqual([
+    expect(pick('abcdef', 1, 1)).toEqual([
       { index: 1, kind: 'right' },
       { index: 4, kind: 'wrong' },
+    ]);
+    // Samples 3 and 4 are of one clip.
+    expect(pick('abcddf', 0, 9)).toEqual([
+      { index: 4, kind: 'wrong' },
+      { index: 5, kind: 'wrong' },
     ]);
   });
 
   it('of no samples are none', () => {
-    expect(pickExamples(new Float64Array(), new Int32Array(), { classes: 10, right: 6, wrong: 9 })).toEqual(
-      [],
-    );
+    expect(
+      pickExamples(new Float64Array(), new Int32Array(), [], { classes: 10, right: 6, wrong: 9 }),
+    ).toEqual([]);
   });
 
   it('refuse sizes that disagree', () => {
-    expect(() => pickExamples(new Float64Array(5), labels, { classes: 3, right: 1, wrong: 1 })).toThrow(
+    expect(() => pickExamples(new Float64Array(5), labels, [], { classes: 3, right: 1, wrong: 1 })).toThrow(
       '6 samples of 3 classes need 18 probabilities, got 5',
     );
   });

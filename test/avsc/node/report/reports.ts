@@ -49,7 +49,8 @@ export async function runReport(plan: readonly StagePlan[] = PLAN): Promise<RunR
   const outputs = new Map(plan.map(({ id, skill }) => [id, probabilitiesOf(labels, skill, random)]));
   const final = plan.at(-1)?.id ?? '';
   const finals = outputs.get(final) ?? new Float64Array();
-  const picked = pickExamples(finals, labels, { classes: CLASSES, right: 6, wrong: 9 });
+  const names = Array.from(labels, (_, i) => `clip-${i}`);
+  const picked = pickExamples(finals, labels, names, { classes: CLASSES, right: 6, wrong: 9 });
   const examples = picked.map(async ({ index, kind }) => {
     const truth = SCENES[labels[index] ?? 0] ?? 'bus';
     const row = (values: Float64Array): number[] => [
