@@ -1,6 +1,13 @@
 // What runs alike in the page and in Node: gives numbers to compare, computed from hashed inputs.
 
-import { createModel, findStage, LogMelExtractor, logitsOf, preset, SAMPLE_RATE } from '../../src/avsc/index.ts';
+import {
+  createModel,
+  findStage,
+  LogMelExtractor,
+  logitsOf,
+  preset,
+  SAMPLE_RATE,
+} from '../../src/avsc/index.ts';
 import {
   conv2d,
   crossEntropy,
