@@ -20,6 +20,7 @@ const LONG: readonly string[] = [
   'kernels/gemm.test.ts',
   'avsc/node/data/loader.test.ts',
   'avsc/weights-published.test.ts',
+  'avsc/node/report/pages.test.ts',
   'cli/usage.test.ts',
   'nn/sequences.test.ts',
 ];

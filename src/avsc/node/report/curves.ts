@@ -1,4 +1,4 @@
-// Loss curves: a smoothed line through all steps, and few enough points to draw.
+// Loss curves: a smoothed line through all steps, in few enough points to draw.
 
 import type { ReportStep } from './data.ts';
 
@@ -12,21 +12,26 @@ export interface CurvePoint {
   readonly loss: number;
   /** Mean loss of the steps around this one. */
   readonly smooth: number;
+  /** Lowest and highest loss of the steps that this one stands for: `loss` itself if every step is drawn. */
+  readonly low: number;
+  readonly high: number;
 }
 
 /** The mean is taken over this part of the stage's steps. */
 const SMOOTHING = 1 / 40;
-const MOST_POINTS = 1000;
+const MOST_POINTS = 600;
 
-/** A stage's steps, in order, as points. Steps whose loss is not finite keep their number but are left out. */
+/** A stage's steps, in order, as at most `most` points. Steps whose loss is not finite keep their number but are left out. */
 export function lossCurve(steps: readonly ReportStep[], most = MOST_POINTS): CurvePoint[] {
   const finite = steps
     .map(({ epoch, step, lr, loss }, i) => ({ epoch, step, at: i + 1, lr, loss }))
     .filter(({ loss }) => Number.isFinite(loss));
   const losses = finite.map(({ loss }) => loss);
   const means = movingMean(losses, Math.floor((steps.length * SMOOTHING) / 2));
-  const points = finite.map((point, i) => ({ ...point, smooth: means[i] ?? NaN }));
-  return thin(losses, most).flatMap((i) => points[i] ?? []);
+  return thin(losses, most).flatMap(({ index, low, high }) => {
+    const { [index]: point } = finite;
+    return point === undefined ? [] : [{ ...point, smooth: means[index] ?? NaN, low, high }];
+  });
 }
 
 /** Mean of each value and up to `reach` values on each side; near an end as many on either side as there are. */
@@ -40,22 +45,24 @@ export function movingMean(values: readonly number[], reach: number): number[] {
 }
 
 /**
- * Indices of at most `most` values, in order: all of them, or the lowest and the highest of equal intervals, so that no
- * outlier disappears. The first and the last are always among them.
+ * At most `most` values, at least two, that stand for equal intervals of all, with the lowest and the highest value of each
+ * interval, so that no outlier disappears. The first and the last value are among them, the others are the middles.
  */
-export function thin(values: readonly number[], most: number): number[] {
-  if (values.length <= most) return [...values.keys()];
-  const intervals = Math.floor((most - 2) / 2);
-  const kept = new Set([0, values.length - 1]);
-  for (let interval = 0; interval < intervals; interval++) {
+export function thin(
+  values: readonly number[],
+  most: number,
+): { readonly index: number; readonly low: number; readonly high: number }[] {
+  const intervals = Math.min(values.length, most);
+  return Array.from({ length: intervals }, (_, interval) => {
     const from = Math.floor((interval * values.length) / intervals);
     const to = Math.floor(((interval + 1) * values.length) / intervals);
-    let [low, high] = [from, from];
+    let [low, high] = [Infinity, -Infinity];
     for (let i = from; i < to; i++) {
-      if ((values[i] ?? NaN) < (values[low] ?? NaN)) low = i;
-      if ((values[i] ?? NaN) > (values[high] ?? NaN)) high = i;
+      low = Math.min(low, values[i] ?? NaN);
+      high = Math.max(high, values[i] ?? NaN);
     }
-    kept.add(low).add(high);
-  }
-  return [...kept].sort((a, b) => a - b);
+    const middle = Math.floor((from + to - 1) / 2);
+    const index = interval === 0 ? from : interval === intervals - 1 ? to - 1 : middle;
+    return { index, low, high };
+  });
 }

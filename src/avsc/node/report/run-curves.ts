@@ -1,6 +1,6 @@
 // Sections of a run's report over time: losses, epochs, seconds.
 
-import { lossCurve } from './curves.ts';
+import { lossCurve, type CurvePoint } from './curves.ts';
 import { colorVariable } from './colors.ts';
 import type { EpochTiming, RunReport } from './data.ts';
 import { chart, chartHost, type Section } from './document.ts';
@@ -24,9 +24,7 @@ export function lossSection({ stages, steps }: RunReport, colors: Colors): Secti
     title: 'Loss',
     charts: [chart(lossChart, { id: 'loss-chart', curves })],
     body: html`<h2>Training loss, step by step</h2>
-      <p>
-        Points are single steps, lines the mean over a fortieth of the stage. ${thinned(steps.length, curves)}
-      </p>
+      <p>Lines are means over a fortieth of the stage. ${drawn(curves)}</p>
       ${broken === 0 ? null : html`<p class="notice">${broken === 1 ? '1 step has' : `${count(broken)} steps have`} a loss that is not a finite number, left out of the chart.</p>`}
       <div class="controls" id="loss-chart-controls">
         ${ids.map(
@@ -38,19 +36,40 @@ export function lossSection({ stages, steps }: RunReport, colors: Colors): Secti
               >${id}</label
             >`,
         )}
-        <label class="apart"
-          ><input type="checkbox" name="loss-chart-log" value="log" autocomplete="off" />Logarithmic
-          scale</label
-        >
+        <span class="apart">
+          <label
+            ><input
+              type="checkbox"
+              name="loss-chart-align"
+              value="align"
+              autocomplete="off"
+              ${differMuch(curves) ? html` checked` : null}
+            />Stages to the same width</label
+          >
+          <label
+            ><input type="checkbox" name="loss-chart-log" value="log" autocomplete="off" />Logarithmic
+            scale</label
+          >
+        </span>
       </div>
       ${chartHost('loss-chart', 380, 'Cross-entropy over the steps of each stage')}`,
   };
 }
 
-function thinned(all: number, curves: readonly { readonly points: readonly unknown[] }[]): string {
-  const shown = curves.reduce((sum, { points }) => sum + points.length, 0);
-  if (shown >= all) return '';
-  return `Of ${count(all)} steps ${count(shown)} are shown: the lowest and the highest of equal intervals.`;
+/** What stands behind the lines. */
+function drawn(curves: readonly { readonly points: readonly CurvePoint[] }[]): string {
+  const isRange = curves.map(({ points }) => points.some(({ low, high }) => low < high));
+  if (!isRange.includes(true)) return 'Points are single steps.';
+  const ranges = 'the band reaches from the lowest to the highest loss of the steps around';
+  return isRange.includes(false)
+    ? `Points are single steps; in long stages ${ranges}.`
+    : `T${ranges.slice(1)}.`;
+}
+
+/** Stages of very different lengths are drawn to the same width at first. */
+function differMuch(curves: readonly { readonly points: readonly CurvePoint[] }[]): boolean {
+  const lengths = curves.map(({ points }) => points.at(-1)?.at ?? 1);
+  return Math.max(...lengths) > 4 * Math.min(...lengths);
 }
 
 interface Panel {

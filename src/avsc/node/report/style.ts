@@ -90,7 +90,7 @@ th .dot + b { font-weight: inherit; }
 .legend { display: flex; flex-wrap: wrap; gap: 4px 18px; margin-bottom: 14px; font-size: 13.5px; }
 .legend span { cursor: default; }
 .controls input { accent-color: var(--color, var(--accent)); width: 15px; height: 15px; margin: 0 7px 0 0; }
-.controls .apart { margin-left: auto; }
+.controls .apart { margin-left: auto; display: flex; flex-wrap: wrap; gap: 8px 18px; }
 .segments { display: inline-flex; flex-wrap: wrap; border: 1px solid var(--line); border-radius: 9px; padding: 3px; gap: 3px; background: var(--cell); margin: 0 0 16px; }
 .segments label { position: relative; cursor: pointer; font-size: 13.5px; }
 .segments input { position: absolute; inset: 0; opacity: 0; margin: 0; cursor: pointer; }

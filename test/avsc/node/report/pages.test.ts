@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Locator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { RunReport } from '../../../../src/avsc/node/report/data.ts';
 import { renderRunReport } from '../../../../src/avsc/node/report/run.ts';
 import { renderTableReport } from '../../../../src/avsc/node/report/table.ts';
 import { NO_CHROMIUM, openChromium } from '../../../browser/chromium.ts';
@@ -11,16 +12,19 @@ import { PLAN, runReport, tableReport } from './reports.ts';
 
 const HOSTILE = `</script><script>hit=1</script><img src=x onerror="hit=1">"'><!--<script>`;
 
+let made: Promise<RunReport> | undefined;
+const threeStages = (): Promise<RunReport> => (made ??= runReport());
+
 describe('what a report refuses', () => {
   it('needs a result of the final model', async () => {
-    const report = { ...(await runReport()), final: 'ensemble' };
+    const report = { ...(await threeStages()), final: 'ensemble' };
     await expect(renderRunReport(report)).rejects.toThrow(
       'final model is ensemble, but there are results of audio, video, joint only',
     );
   });
 
   it('takes pictures from data: URIs only', async () => {
-    const report = await runReport();
+    const report = await threeStages();
     for (const uri of [
       'https://example.com/a.png',
       'data:text/html;base64,AAAA',
@@ -111,7 +115,7 @@ describe.skipIf(NO_CHROMIUM !== null)(
     }
 
     it('draws a run with three stages', async () => {
-      const report = await runReport();
+      const report = await threeStages();
       const html = await renderRunReport(report);
       expect(html.length).toBeLessThan(5e6);
       await open(html, 1400, async (page) => {
@@ -142,7 +146,7 @@ describe.skipIf(NO_CHROMIUM !== null)(
     });
 
     it('shows values under the pointer', async () => {
-      const report = await runReport();
+      const report = await threeStages();
       await open(await renderRunReport(report), 1400, async (page) => {
         const loss = await tooltip(page, 'loss-chart', 0.9, 0.5);
         const [, step] = /step (\d+);/.exec(loss) ?? [];
@@ -168,7 +172,7 @@ describe.skipIf(NO_CHROMIUM !== null)(
     });
 
     it('hides stages, changes the scale and the model of the matrix', async () => {
-      const report = await runReport();
+      const report = await threeStages();
       await open(await renderRunReport(report), 1400, async (page) => {
         const lines = page.locator('#loss-chart [aria-label="line"] path');
         const ticks = page.locator('#loss-chart [aria-label="y-axis tick label"] text');
@@ -193,7 +197,7 @@ describe.skipIf(NO_CHROMIUM !== null)(
     });
 
     it('fits a phone, in the dark', async () => {
-      await open(await renderRunReport(await runReport()), 390, async (page) => {
+      await open(await renderRunReport(await threeStages()), 390, async (page) => {
         const wide = await page.evaluate(
           () =>
             [...document.querySelectorAll('.chart svg')].filter(
@@ -208,7 +212,7 @@ describe.skipIf(NO_CHROMIUM !== null)(
     });
 
     it('marks the section on screen', async () => {
-      await open(await renderRunReport(await runReport()), 1400, async (page) => {
+      await open(await renderRunReport(await threeStages()), 1400, async (page) => {
         const current = page.locator('nav a[aria-current="true"]');
         expect(await current.allTextContents()).toEqual(['Result']);
         await page.locator('nav a', { hasText: 'Confusion' }).click();
@@ -216,6 +220,25 @@ describe.skipIf(NO_CHROMIUM !== null)(
           () => document.querySelector('nav a[aria-current="true"]')?.textContent === 'Confusion',
         );
         expect(await current.count()).toBe(1);
+      });
+    });
+
+    it('draws a long stage as a band beside short ones', async () => {
+      const [audio, video] = PLAN;
+      if (audio === undefined || video === undefined) throw new Error('no plan');
+      const report = await runReport([{ ...audio, epochs: 127, stepsPerEpoch: 100 }, video]);
+      await open(await renderRunReport(report), 1400, async (page) => {
+        const ticks = page.locator('#loss-chart [aria-label="x-axis tick label"] text');
+        expect(await page.locator('#loss-chart [aria-label="area"] path').count()).toBe(1);
+        expect(await stepDots(page).count()).toBe(100);
+        expect(await ticks.last().textContent()).toBe('100 %');
+        expect(await tooltip(page, 'loss-chart', 0.9, 0.5)).toMatch(/range around it \d\.\d{4} to \d\.\d{4}/);
+        await page.locator('input[name="loss-chart-align"]').uncheck();
+        expect(await ticks.last().textContent()).toMatch(/^1\d,000$/);
+        // 127 dots would hide their line.
+        expect(await page.locator('#epoch-loss [aria-label="dot"]').first().locator('circle').count()).toBe(
+          5,
+        );
       });
     });
 
@@ -260,7 +283,10 @@ describe.skipIf(NO_CHROMIUM !== null)(
     });
 
     it('leads nowhere', async () => {
-      const pages = [await renderRunReport(await runReport()), await renderTableReport(tableReport('full'))];
+      const pages = [
+        await renderRunReport(await threeStages()),
+        await renderTableReport(tableReport('full')),
+      ];
       for (const html of pages) {
         await open(html, 1400, async (page) => {
           const addresses = await page.evaluate(() =>
@@ -279,7 +305,7 @@ describe.skipIf(NO_CHROMIUM !== null)(
     });
 
     it('leaves out what a run lacks', async () => {
-      const report = await runReport();
+      const report = await threeStages();
       const bare = { ...report, steps: [], epochs: [], timings: [], examples: [], augmentations: [] };
       await open(await renderRunReport(bare), 390, async (page) => {
         expect(await page.locator('nav a').allTextContents()).toEqual([
@@ -292,7 +318,7 @@ describe.skipIf(NO_CHROMIUM !== null)(
     });
 
     it('says which losses are not finite', async () => {
-      const report = await runReport();
+      const report = await threeStages();
       const steps = report.steps.map((step, i) => (i === 7 ? { ...step, loss: NaN } : step));
       await open(await renderRunReport({ ...report, steps }), 1400, async (page) => {
         expect(await page.locator('.notice').textContent()).toContain('1 step');

@@ -21,12 +21,18 @@ describe('loss curves', () => {
       i === 123_456 ? 99 : i === 200_001 ? -5 : 1 + (i % 7) / 10,
     );
     const points = lossCurve(losses.map(step));
-    expect(points.length).toBeGreaterThan(500);
-    expect(points.length).toBeLessThanOrEqual(1000);
-    expect(points.find(({ loss }) => loss === 99)).toMatchObject({ at: 123_457, epoch: 1235, step: 57 });
-    expect(points.find(({ loss }) => loss === -5)).toMatchObject({ at: 200_002 });
-    expect(points[0]).toMatchObject({ at: 1 });
-    expect(points.at(-1)).toMatchObject({ at: 270_000 });
+    expect(points).toHaveLength(600);
+    // 450 steps a point.
+    const around = (at: number) => points.filter((point) => Math.abs(point.at - at) <= 226);
+    expect(Math.max(...around(123_457).map(({ high }) => high))).toBe(99);
+    expect(Math.min(...around(200_002).map(({ low }) => low))).toBe(-5);
+    expect(points.filter(({ high }) => high > 2)).toHaveLength(1);
+    expect(points[0]).toMatchObject({ at: 1, low: 1, high: 1.6 });
+    expect(points.at(-1)).toMatchObject({ at: 270_000, epoch: 2700, step: 100 });
+    for (const { at, loss, epoch, step } of points) {
+      expect(loss).toBe(losses[at - 1]);
+      expect(100 * (epoch - 1) + step).toBe(at);
+    }
     expect(points.map(({ at }) => at)).toEqual(points.map(({ at }) => at).sort((a, b) => a - b));
   });
 
@@ -48,9 +54,14 @@ describe('loss curves', () => {
   });
 
   it('that are short stay whole', () => {
-    expect(thin([3, 1, 2], 3)).toEqual([0, 1, 2]);
+    const curve = lossCurve([3, 1, 2].map(step), 3);
+    expect(curve.map(({ loss, low, high }) => [loss, low, high])).toEqual([[3, 3, 3], [1, 1, 1], [2, 2, 2]]); // prettier-ignore
     expect(thin([], 10)).toEqual([]);
-    expect(thin([5, 1, 9, 4, 4, 4, 4, 4], 6)).toEqual([0, 1, 2, 4, 7]);
+    expect(thin([5, 1, 9, 4, 4, 6, 4, 0], 3)).toEqual([
+      { index: 0, low: 1, high: 5 },
+      { index: 3, low: 4, high: 9 },
+      { index: 7, low: 0, high: 6 },
+    ]);
   });
 });
 

@@ -40,6 +40,24 @@ export function makeKit(plot: typeof Plot, colors: readonly (readonly [string, n
     return [...inputs].map(({ value }) => value);
   }
 
+  /** A number with three digits, small ones with an exponent. */
+  function significant(value: number): string {
+    const rounded = Number(value.toPrecision(3));
+    return rounded !== 0 && Math.abs(rounded) < 1e-3 ? rounded.toExponential() : String(rounded);
+  }
+
+  /** At most about seven ticks of a logarithmic scale: 1, 2 and 5 times the powers of ten, or some of the powers. */
+  function logTicks(values: readonly number[]): number[] {
+    const low = Math.floor(Math.log10(values.reduce((least, value) => Math.min(least, value), Infinity)));
+    const high = Math.ceil(Math.log10(values.reduce((most, value) => Math.max(most, value), 0)));
+    const stride = Math.max(1, Math.ceil((high - low) / 6));
+    const powers = Array.from({ length: Math.max(0, high - low + 1) }, (_, i) => low + i);
+    const shown = powers.filter((power) => (power - low) % stride === 0);
+    return shown.flatMap((power) =>
+      (high - low <= 2 && power < high ? [1, 2, 5] : [1]).map((digit) => Number(`${digit}e${power}`)),
+    );
+  }
+
   return {
     plot,
     chart,
@@ -48,10 +66,8 @@ export function makeKit(plot: typeof Plot, colors: readonly (readonly [string, n
     color: (model: string): string => `var(--c${indices.get(model) ?? 0})`,
     percent: (fraction: number): string => `${(100 * fraction).toFixed(1)} %`,
     count: (value: number): string => numbers.format(value),
-    significant: (value: number): string => {
-      const rounded = Number(value.toPrecision(3));
-      return rounded !== 0 && Math.abs(rounded) < 1e-3 ? rounded.toExponential() : String(rounded);
-    },
+    significant,
+    logTicks,
     words: (name: string): string => name.replaceAll('_', ' '),
     /** Options of every tooltip. */
     tip: { fontSize: 12, lineHeight: 1.35, textPadding: 10, pathFilter: 'var(--tip-shadow)' },

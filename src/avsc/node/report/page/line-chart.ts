@@ -6,7 +6,7 @@ export interface LineData {
   readonly yLabel: string;
   readonly height: number;
   readonly format: 'percent' | 'number';
-  /** Marks each point, for the few points of epochs. */
+  /** Marks each point, unless there are many. */
   readonly dots: boolean;
   readonly scale: 'linear' | 'linear from 0' | 'log';
   readonly points: readonly { readonly model: string; readonly x: number; readonly y: number }[];
@@ -21,6 +21,8 @@ export function lineChart(
   const text = format === 'percent' ? kit.percent : kit.significant;
   const color = ({ model }: { readonly model: string }): string => kit.color(model);
   const pointed = plot.pointerX({ px: 'x', py: 'y', maxRadius: Infinity });
+  // The dots of a long line would hide it.
+  const sizeOf = (name: string): number => points.filter(({ model }) => model === name).length;
   const last = points.reduce((most, { x }) => Math.max(most, x), 1);
   kit.chart(id, (width) =>
     plot.plot({
@@ -44,7 +46,7 @@ export function lineChart(
         nice: true,
         type: scale === 'log' ? 'log' : 'linear',
         zero: scale === 'linear from 0',
-        ticks: 5,
+        ticks: scale === 'log' ? kit.logTicks(points.map(({ y }) => y)) : 5,
         tickFormat:
           format === 'percent' ? (tick: number) => `${Number((100 * tick).toFixed(1))} %` : kit.significant,
       },
@@ -57,7 +59,12 @@ export function lineChart(
           strokeWidth: 2,
           strokeLinejoin: 'round',
         }),
-        dots ? plot.dot(points, { x: 'x', y: 'y', fill: color, stroke: 'var(--surface)', r: 3 }) : null,
+        dots
+          ? plot.dot(
+              points.filter(({ model }) => sizeOf(model) <= 40),
+              { x: 'x', y: 'y', fill: color, stroke: 'var(--surface)', r: 3 },
+            )
+          : null,
         plot.ruleX(points, { ...pointed, x: 'x', stroke: 'currentColor', strokeOpacity: 0.35 }),
         plot.dot(points, { ...pointed, x: 'x', y: 'y', fill: color, stroke: 'var(--surface)', r: 5 }),
         plot.tip(points, {
