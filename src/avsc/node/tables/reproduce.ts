@@ -120,7 +120,8 @@ async function runRow(
     if (options.signal.aborted || error instanceof StorageError) throw error;
     return { ...notRun(row), status: 'failed', note: messageOf(error) };
   }
-  const fresh = before?.status !== 'done' || !done.every(({ found }) => found);
+  // What was done before took its time before, and has its note.
+  const kept = before?.status === 'done' && done.every(({ found }) => found) ? before : null;
   const seconds = done.reduce((sum, run) => sum + run.seconds, 0);
   return {
     ...notRun(row),
@@ -128,9 +129,8 @@ async function runRow(
     accuracy: mean(done.map(({ metrics }) => metrics.accuracy.macro)),
     logLoss: mean(done.map(({ metrics }) => metrics.logLoss)),
     accuracies: done.map(({ metrics }) => metrics.accuracy.macro),
-    // What was done before took its time before.
-    seconds: fresh ? seconds : (before?.seconds ?? seconds),
-    note: fresh ? [...notes].join('; ') : (before?.note ?? ''),
+    seconds: kept?.seconds ?? seconds,
+    note: kept?.note ?? [...notes].join('; '),
   };
 }
 

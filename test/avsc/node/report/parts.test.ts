@@ -78,7 +78,7 @@ describe('examples', () => {
 
   it('are the surest of different classes and the most wrong', () => {
     const pick = (names: string, right: number, wrong: number) =>
-      pickExamples(Float64Array.from(rows.flat()), labels, [...names], { classes: 3, right, wrong });
+      pickExamples(Float64Array.from(rows.flat()), labels, Array.from(names), { classes: 3, right, wrong });
     const picked = pick('abcdef', 6, 9);
     expect(picked).toEqual([
       { index: 1, kind: 'right' },
