@@ -3,12 +3,10 @@
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
-import { SAMPLE_RATE, secondsOf, type Stereo } from '../../audio/clip.ts';
 import type { InputName } from '../../features/inputs.ts';
 import { errorCode } from '../../../node/files.ts';
-import { openClipFile, writeClipFile, type ClipFile } from './clip-file.ts';
+import { openClipFile, type ClipFile } from './clip-file.ts';
 import { derivedPath, deriveInput, isDerived, type InputOptions } from './derive.ts';
-import { decodeFrames, decodeSound } from './media.ts';
 import { verifyRecords } from './records.ts';
 
 /** The files of a clip and the folder of the store. */
@@ -47,7 +45,7 @@ export async function prepareClip({ inputs, options, verify, ...files }: Prepare
   const path = await entryPath(files);
   let clip = await findClip(path, verify);
   let cached = clip !== undefined;
-  clip ??= await decodeClip(path, files);
+  clip ??= await import('./decode-clip.ts').then(({ decodeClip }) => decodeClip(path, files));
   const { derived, made } = await deriveInputs(clip, inputs, options, verify);
   if (made) cached = false;
   return { path, seconds: clip.seconds, derived, cached };
@@ -68,29 +66,6 @@ export async function deriveInputs(
     derived[input] = derivedPath(clip.path, input, options);
   }
   return { derived, made };
-}
-
-async function decodeClip(path: string, { audio, video }: ClipFiles): Promise<ClipFile> {
-  const sound = await readStereo(audio);
-  const seconds = secondsOf(sound);
-  if (seconds.length === 0) {
-    throw new Error(
-      `${audio} lasts ${(sound[0].length / SAMPLE_RATE).toFixed(2)} s, at least one second is needed`,
-    );
-  }
-  await writeClipFile(path, seconds, await decodeFrames(video, seconds.length));
-  return openClipFile(path);
-}
-
-async function readStereo(path: string): Promise<Stereo> {
-  const { sampleRate, channels } = await decodeSound(path);
-  const [left, right] = channels;
-  if (sampleRate !== SAMPLE_RATE || channels.length !== 2 || !left || !right) {
-    throw new Error(
-      `${path} has ${channels.length} channels at ${sampleRate} Hz, the data set needs 2 at ${SAMPLE_RATE} Hz`,
-    );
-  }
-  return [left, right];
 }
 
 /** The prepared clip, if it is there and whole. */

@@ -2,17 +2,10 @@
 
 import { parentPort } from 'node:worker_threads';
 import { messageOf, StorageError } from '../../../node/files.ts';
-import {
-  decodeMedia,
-  measureMedia,
-  type Media,
-  type MediaJob,
-  type MeasureJob,
-  type MediaSize,
-} from './media.ts';
-import { makeExtra, type ExtraJob, type MadeExtra } from './extra-clip.ts';
-import { prepareClip, type PrepareJob, type StoredClip } from './prepare-clip.ts';
-import { generateClip, type MakeJob } from './synth-clip.ts';
+import type { ExtraJob, MadeExtra } from './extra-clip.ts';
+import type { Media, MediaJob, MediaSize, MeasureJob } from './media.ts';
+import type { PrepareJob, StoredClip } from './prepare-clip.ts';
+import type { MakeJob } from './synth-clip.ts';
 
 /** Input and result of each kind of job. */
 interface Jobs {
@@ -37,18 +30,19 @@ export interface Alive {
   readonly kind: 'alive';
 }
 
+/** Modules are loaded on demand: a thread that decodes nothing does without FFmpeg. */
 async function run(job: Job): Promise<JobResult<Job>> {
   switch (job.kind) {
     case 'prepare':
-      return prepareClip(job);
+      return import('./prepare-clip.ts').then(({ prepareClip }) => prepareClip(job));
     case 'measure':
-      return measureMedia(job);
+      return import('./media.ts').then(({ measureMedia }) => measureMedia(job));
     case 'media':
-      return decodeMedia(job);
+      return import('./media.ts').then(({ decodeMedia }) => decodeMedia(job));
     case 'extra':
-      return makeExtra(job);
+      return import('./extra-clip.ts').then(({ makeExtra }) => makeExtra(job));
     case 'make':
-      await generateClip(job);
+      await import('./synth-clip.ts').then(({ generateClip }) => generateClip(job));
       return null;
   }
 }
