@@ -43,12 +43,10 @@ const CACHE_VERSION = 3;
  */
 export async function prepareClip({ inputs, options, verify, ...files }: PrepareJob): Promise<StoredClip> {
   const path = await entryPath(files);
-  let clip = await findClip(path, verify);
-  let cached = clip !== undefined;
-  clip ??= await import('./decode-clip.ts').then(({ decodeClip }) => decodeClip(path, files));
+  const found = await findClip(path, verify);
+  const clip = found ?? (await import('./decode-clip.ts').then(({ decodeClip }) => decodeClip(path, files)));
   const { derived, made } = await deriveInputs(clip, inputs, options, verify);
-  if (made) cached = false;
-  return { path, seconds: clip.seconds, derived, cached };
+  return { path, seconds: clip.seconds, derived, cached: found !== undefined && !made };
 }
 
 /** Makes those inputs of a clip that have files of their own and are not there. */
