@@ -44,7 +44,8 @@ const CACHE_VERSION = 3;
 export async function prepareClip({ inputs, options, verify, ...files }: PrepareJob): Promise<StoredClip> {
   const path = await entryPath(files);
   const found = await findClip(path, verify);
-  const clip = found ?? (await import('./decode-clip.ts').then(({ decodeClip }) => decodeClip(path, files)));
+  const clip: ClipFile =
+    found ?? (await import('./decode-clip.ts').then(({ decodeClip }) => decodeClip(path, files)));
   const { derived, made } = await deriveInputs(clip, inputs, options, verify);
   return { path, seconds: clip.seconds, derived, cached: found !== undefined && !made };
 }
