@@ -30,6 +30,7 @@ export function showTraining(): TrainingDisplay {
   const events: StartEvents = {
     onWeights: (report) => say(formatReport(report)),
     onMissing: say,
+    onWarning: say,
     onExtras: (done, total) => count('augmenting sound', 'clips', done, total),
     onShared: (stage) => say(`${stage}: another run has trained this stage`),
     onMaking: (done, total) => count('making the data set', 'clips', done, total),

@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { assertDisjoint, parseIdentity, parseSplit, type Clip } from '../../src/avsc/dataset/clips.ts';
+import {
+  assertDisjoint,
+  missingScenes,
+  parseIdentity,
+  parseSplit,
+  type Clip,
+} from '../../src/avsc/dataset/clips.ts';
 import { permutation, randomStream } from '../../src/avsc/dataset/random.ts';
 import { SCENES } from '../../src/avsc/dataset/scenes.ts';
 import { splitByLocation } from '../../src/avsc/dataset/validation.ts';
@@ -79,6 +85,16 @@ describe('split tables', () => {
     const clips = parse(`${HEADER}\n${row('park-paris-1-2', 'park')}`);
     expect(() => assertDisjoint(clips, clips)).toThrow(/park-paris-1-2 is also a training clip/);
     expect(() => assertDisjoint(clips, parse(`${HEADER}\n${row('park-paris-2-3', 'park')}`))).not.toThrow();
+  });
+
+  it('say which scenes a training split lacks', () => {
+    const only = parse(`${HEADER}\n${row('park-paris-1-2', 'park')}`);
+    const others = parse(`${HEADER}\n${row('bus-lyon-1-1', 'bus')}\n${row('park-lyon-2-1', 'park')}`);
+    expect(missingScenes(only, others)).toBe(
+      'the training split has no clip of airport, bus, metro, metro_station, public_square, shopping_mall, street_pedestrian, street_traffic, tram: nets cannot learn them, and 1 clips of the evaluation split are of these',
+    );
+    const all = SCENES.map((scene, i) => row(`${scene}-paris-${i}-1`, scene)).join('\n');
+    expect(missingScenes(parse(`${HEADER}\n${all}`), others)).toBeNull();
   });
 
   it('takes identities apart', () => {

@@ -75,6 +75,15 @@ export function assertDisjoint(train: readonly Clip[], evaluate: readonly Clip[]
   }
 }
 
+/** A sentence about scenes that the training clips lack; null if they have all. */
+export function missingScenes(train: readonly Clip[], evaluate: readonly Clip[]): string | null {
+  const missing = SCENES.filter((_, label) => !train.some((clip) => clip.label === label));
+  if (missing.length === 0) return null;
+  const lost = evaluate.filter(({ label }) => missing.some((scene) => sceneIndex(scene) === label)).length;
+  const effect = lost === 0 ? '' : `, and ${lost} clips of the evaluation split are of these`;
+  return `the training split has no clip of ${missing.join(', ')}: nets cannot learn them${effect}`;
+}
+
 function parseClip(row: TableRow, file: string): Clip {
   const where = `${file}, row ${row.line}`;
   const audio = checkPath(row.cells.get('filename_audio') ?? '', where);

@@ -1,6 +1,7 @@
 // Starts or resumes a run: reads given weights, prepares the data set, creates the folder, and trains.
 
 import { join, resolve } from 'node:path';
+import { missingScenes } from '../../dataset/clips.ts';
 import { splitByLocation } from '../../dataset/validation.ts';
 import type { Experiment } from '../../experiment/experiment.ts';
 import { makeRecipe, type Recipe } from '../../experiment/recipe.ts';
@@ -31,6 +32,8 @@ export interface StartEvents extends TrainingEvents, Pick<WeightsOptions, 'onWei
   /** `made` is false if the demonstration set existed already. */
   onDemo?(path: string, made: boolean): void;
   onDecoding?(done: number, total: number): void;
+  /** Something about the data that the user should know. */
+  onWarning?(sentence: string): void;
   /** Called when the run's folder exists. */
   onRun?(path: string, resumed: boolean): void;
 }
@@ -73,6 +76,8 @@ async function train(
   options: StartOptions,
 ): Promise<FinishedRun> {
   const { data, recipe } = folder.config;
+  const warning = missingScenes(listed, evaluate);
+  if (warning !== null) options.events.onWarning?.(warning);
   options.events.onRun?.(folder.path, resume);
   const clips = { ...holdOut(listed, recipe), evaluate };
   const shared = options.share?.(recipe, data) ?? null;
