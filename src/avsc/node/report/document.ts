@@ -10,6 +10,19 @@ import { makeKit, type Kit } from './page/kit.ts';
 import { followSections } from './page/navigation.ts';
 import { STYLE } from './style.ts';
 
+/** Names with their values, below a page's title. */
+export function facts(entries: readonly (readonly [name: string, value: string | Html])[]): Html {
+  return html`<dl class="facts">
+    ${entries.map(
+      ([name, value]) =>
+        html`<div>
+          <dt>${name}</dt>
+          <dd>${value}</dd>
+        </div>`,
+    )}
+  </dl>`;
+}
+
 /** A chart: a function of the folder `page`, whose source text goes into the document, and its data. */
 interface Chart {
   readonly draw: (kit: Kit, data: never) => void;

@@ -7,7 +7,7 @@ import { classSection, confusionSection } from './run-classes.ts';
 import { epochSection, lossSection, timeSection } from './run-curves.ts';
 import { colorsOf, colorVariable } from './colors.ts';
 import type { RunReport } from './data.ts';
-import { renderDocument, type Section } from './document.ts';
+import { facts, renderDocument, type Section } from './document.ts';
 import { count, dateText, large, percent } from './format.ts';
 import { html, Html } from './html.ts';
 
@@ -47,20 +47,11 @@ function header({ title, description, data, device, finished }: RunReport): Html
     <div class="eyebrow">Training run</div>
     <h1>${title}</h1>
     <p>${description}</p>
-    <dl class="facts">
-      <div>
-        <dt>Data</dt>
-        <dd>${data}</dd>
-      </div>
-      <div>
-        <dt>Device</dt>
-        <dd>${device}</dd>
-      </div>
-      <div>
-        <dt>Finished</dt>
-        <dd><time datetime="${finished}">${dateText(finished)}</time></dd>
-      </div>
-    </dl>
+    ${facts([
+      ['Data', data],
+      ['Device', device],
+      ['Finished', html`<time datetime="${finished}">${dateText(finished)}</time>`],
+    ])}
   </header>`;
 }
 

@@ -1,7 +1,7 @@
 // report.html of one table of the paper: the paper's numbers beside ours.
 
 import type { TableReport, TableReportRow } from './data.ts';
-import { chart, chartHost, renderDocument, type Section } from './document.ts';
+import { chart, chartHost, facts, renderDocument, type Section } from './document.ts';
 import { dateText, duration } from './format.ts';
 import { html, relativeLink, type Html } from './html.ts';
 import { comparisonChart } from './page/comparison-chart.ts';
@@ -27,24 +27,12 @@ function header({ table, title, what, data, device, scale, finished }: TableRepo
       <div class="eyebrow">${nameOf(table)}</div>
       <h1>${title}</h1>
       <p>${what}</p>
-      <dl class="facts">
-        <div>
-          <dt>Data</dt>
-          <dd>${data}</dd>
-        </div>
-        <div>
-          <dt>Device</dt>
-          <dd>${device}</dd>
-        </div>
-        <div>
-          <dt>Scale</dt>
-          <dd>${scale}</dd>
-        </div>
-        <div>
-          <dt>Finished</dt>
-          <dd><time datetime="${finished}">${dateText(finished)}</time></dd>
-        </div>
-      </dl>
+      ${facts([
+        ['Data', data],
+        ['Device', device],
+        ['Scale', scale],
+        ['Finished', html`<time datetime="${finished}">${dateText(finished)}</time>`],
+      ])}
     </header>
     ${
       scale === 'smoke'

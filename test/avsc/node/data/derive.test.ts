@@ -19,9 +19,7 @@ import type { InputName } from '../../../../src/avsc/features/inputs.ts';
 import { OpenL3Extractor } from '../../../../src/avsc/features/openl3.ts';
 import { squashPicture } from '../../../../src/avsc/features/resize.ts';
 import { readSplit } from '../../../../src/avsc/node/data/dataset.ts';
-import { inputBytes } from '../../../../src/avsc/node/data/derive.ts';
 import { framesOf, isSquashed, storedPicture, storedSize } from '../../../../src/avsc/node/data/image.ts';
-import { InputReader, openInput } from '../../../../src/avsc/node/data/input-source.ts';
 import { decodeFrames, decodeSound } from '../../../../src/avsc/node/data/media.ts';
 import {
   prepareClips,
@@ -31,6 +29,7 @@ import {
 import { readMediaSeconds } from '../../../../src/avsc/node/data/media-seconds.ts';
 import type { SpaceEstimate } from '../../../../src/avsc/node/data/space.ts';
 import { makeDataset } from '../../../../src/avsc/node/data/synth.ts';
+import { readInput } from '../../../../src/avsc/node/runs/sample-input.ts';
 import { StorageError } from '../../../../src/node/files.ts';
 import { hashWord } from '../../../support/hash.ts';
 import { SHARED, temporaryFolder, writeVideo } from '../../media-files.ts';
@@ -58,14 +57,7 @@ async function read(
   size = SIZE,
 ): Promise<Uint8Array> {
   if (!clip) throw new Error('no clip');
-  const out = new Uint8Array(inputBytes(input, size));
-  const reader = new InputReader();
-  try {
-    await reader.read(await openInput(clip, input, size), second, out);
-  } finally {
-    await reader.close();
-  }
-  return out;
+  return readInput(clip, input, second, size);
 }
 
 const floats = (bytes: Uint8Array): Float32Array => new Float32Array(bytes.buffer);
