@@ -46,35 +46,22 @@ function kindOf(found: Stats): string {
 
 /** The error of a file that cannot be opened or read: one sentence that begins with the path. Its `code` is that of `error`. */
 export function readError(error: unknown, path: string): Error {
-  return new ReadError(path, readProblem(error), error);
+  const problem = READ_PROBLEMS[errorCode(error) ?? ''] ?? `cannot be read: ${messageOf(error)}`;
+  return new ReadError(path, problem, error);
 }
 
-function readProblem(error: unknown): string {
-  switch (errorCode(error)) {
-    case 'ENOENT':
-      return 'does not exist';
-    case 'ENOTDIR':
-      return 'does not exist: a part of the path is a file, not a directory';
-    case 'EISDIR':
-      return 'is a directory, not a file';
-    case 'EACCES':
-    case 'EPERM':
-      return 'cannot be read: no permission';
-    case 'ELOOP':
-      return 'cannot be read: its symbolic links lead in a circle';
-    case 'ENAMETOOLONG':
-      return 'cannot be read: the name is too long';
-    case 'ERR_INVALID_ARG_VALUE':
-      return 'cannot be read: the name contains a NUL byte';
-    case 'EMFILE':
-    case 'ENFILE':
-      return 'cannot be read: too many files are open (see ulimit -n)';
-    case 'EIO':
-      return 'cannot be read: the disk reports an error (EIO)';
-    default:
-      return `cannot be read: ${messageOf(error)}`;
-  }
-}
+const READ_PROBLEMS: Readonly<Record<string, string>> = {
+  ENOENT: 'does not exist',
+  ENOTDIR: 'does not exist: a part of the path is a file, not a directory',
+  EISDIR: 'is a directory, not a file',
+  EACCES: 'cannot be read: no permission',
+  EPERM: 'cannot be read: no permission',
+  ELOOP: 'cannot be read: its symbolic links lead in a circle',
+  ENAMETOOLONG: 'cannot be read: the name is too long',
+  ERR_INVALID_ARG_VALUE: 'cannot be read: the name contains a NUL byte',
+  EMFILE: 'cannot be read: too many files are open (see ulimit -n)',
+  EIO: 'cannot be read: the disk reports an error (EIO)',
+};
 
 /**
  * Writes the data (pieces one after another) to a temporary name beside `path`, flushes it to the disk and renames it.
