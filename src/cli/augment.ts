@@ -2,7 +2,7 @@ import { extname, resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { augmentPicture, augmentRecording, pictureOfMasks } from '../avsc/node/data/augment-file.ts';
 import { readPixels } from '../avsc/node/data/image.ts';
-import { decodeSound } from '../avsc/node/data/media.ts';
+import { readSound } from '../avsc/node/data/read-media.ts';
 import { MAX_MAGNITUDE, NO_MAGNITUDE, type MagnitudeScale } from '../avsc/augment/pictures/operation.ts';
 import { PICTURE_OPERATIONS } from '../avsc/augment/pictures/registry.ts';
 import { checkValue } from '../avsc/augment/sound/extras.ts';
@@ -96,7 +96,7 @@ async function onPicture(
   const m = options.magnitude ?? PAPER_MAGNITUDE;
   const result = await augmentPicture(file, name, { magnitude: m, scale, seed: options.seed }).catch(
     async (error: unknown) => {
-      if (await succeeds(decodeSound(file)))
+      if (await succeeds(readSound(file)))
         throw new UsageError(`${name} changes pictures, and ${file} is a recording`);
       throw error;
     },

@@ -30,6 +30,9 @@ function wav(...chunks: number[][]): Uint8Array<ArrayBuffer> {
   return Uint8Array.from([...text('RIFF'), ...u32(body.length + 4), ...text('WAVE'), ...body]);
 }
 
+const f64 = (x: number): Uint8Array => new Uint8Array(Float64Array.of(x).buffer);
+const W64_TAIL = [0xf3, 0xac, 0xd3, 0x11, 0x8c, 0xd1, 0, 0xc0, 0x4f, 0x8e, 0xdb, 0x8a];
+const W64_RIFF = [0x2e, 0x91, 0xcf, 0x11, 0xa5, 0xd6, 0x28, 0xdb, 4, 0xc1, 0, 0];
 const GUID_TAIL = [0, 0, 0, 0, 16, 0, 128, 0, 0, 170, 0, 56, 155, 113];
 const extensible = (code: number, bits: number): number[] => [
   ...u16(22),
@@ -72,6 +75,49 @@ describe('decodeWav', () => {
     expect(pcm).toEqual({ sampleRate: 44100, channels: [0.5, 0.25, -0.5].map((x) => Float32Array.of(x)) });
   });
 
+  test('reads PCM of 8 bits and double floats', () => {
+    const values = decodeWav(wav(fmt(1, 1, 8), chunk('data', [0, 128, 255, 64]))).channels[0];
+    expect([...(values ?? [])]).toEqual([-1, 0, 127 / 128, -0.5]);
+    const doubles = chunk('data', [...f64(0.25), ...f64(-1.5)]);
+    expect(decodeWav(wav(fmt(3, 1, 64), doubles)).channels).toEqual([Float32Array.of(0.25, -1.5)]);
+  });
+
+  test.each([
+    // Codes and values of the tables in ITU-T G.711, in units of 16 bits.
+    ['A-law', 6, [0x55, 0xd5, 0x2a, 0xaa, 0x45, 0xc5, 0x80], [-8, 8, -32256, 32256, -264, 264, 5504]],
+    ['mu-law', 7, [0x00, 0x80, 0xff, 0x7f, 0xfe, 0x7e, 0xef, 0x6f], [-32124, 32124, 0, 0, 8, -8, 132, -132]],
+  ])('reads %s by the tables of G.711', (_, code, bytes, values) => {
+    const { channels } = decodeWav(wav(fmt(code, 1, 8), chunk('data', bytes)));
+    expect([...(channels[0] ?? [])].map((x) => x * 2 ** 15 || 0)).toEqual(values);
+  });
+
+  test('reads RF64 and Wave64, and to its end what was written to a pipe', () => {
+    const samples = chunk('data', [0, 64, 0, 192]);
+    const expected = decodeWav(wav(fmt(1, 1, 16), samples));
+    const long = chunk('ds64', [...u32(0), ...u32(0), ...u32(4), ...u32(0), ...u32(2), ...u32(0), ...u32(0)]);
+    const rf64 = wav(long, fmt(1, 1, 16), chunk('data', [0, 64, 0, 192], 0xffffffff), chunk('junk', [1, 1]));
+    rf64.set(text('RF64'));
+    expect(decodeWav(rf64)).toEqual(expected);
+    const piped = wav(fmt(1, 1, 16), chunk('data', [0, 64, 0, 192, 7], 0xffffffff));
+    piped.set(u32(0xffffffff), 4);
+    expect(decodeWav(piped)).toEqual(expected);
+    const w64 = (name: string, body: number[]): number[] => [
+      ...text(name),
+      ...W64_TAIL,
+      ...u32(body.length + 24),
+      ...u32(0),
+      ...body,
+      ...new Array<number>((8 - (body.length % 8)) % 8).fill(0),
+    ];
+    const format = fmt(1, 1, 16).slice(8);
+    const head = [...text('riff'), ...W64_RIFF, ...u32(0), ...u32(0), ...text('wave'), ...W64_TAIL];
+    const body = [...w64('fact', [1, 2, 3]), ...w64('fmt ', format), ...w64('data', [0, 64, 0, 192])];
+    expect(decodeWav(Uint8Array.from([...head, ...body]))).toEqual(expected);
+    expect(() => decodeWav(Uint8Array.from([...head, ...body.slice(0, -5)]))).toThrow(
+      /"data" chunk says 4 bytes, only 3 follow/,
+    );
+  });
+
   test('passes over unknown chunks, with and without the padding byte, and over what follows', () => {
     const sound = [fmt(1, 1, 16), chunk('data', [0, 64])];
     const expected = decodeWav(wav(...sound));
@@ -93,9 +139,18 @@ describe('decodeWav', () => {
     ['a short format', wav(chunk('fmt ', [1, 0, 1, 0])), /format chunk has 4 bytes, at least 16/],
     ['zero channels', wav(fmt(1, 0, 16), chunk('data', [0, 0])), /0 channels at 48000 Hz/],
     ['zero rate', wav(fmt(1, 1, 16, 0), chunk('data', [0, 0])), /1 channels at 0 Hz/],
-    ['8 bits', wav(fmt(1, 1, 8), chunk('data', [0])), /unsupported WAV encoding \(format 1, 8 bits\)/],
-    ['A-law', wav(fmt(6, 1, 8), chunk('data', [0])), /format 6, 8 bits/],
-    ['64-bit float', wav(fmt(3, 1, 64), chunk('data', [0])), /format 3, 64 bits/],
+    [
+      '12 bits',
+      wav(fmt(1, 2, 12), chunk('data', [0, 0, 0])),
+      /unsupported WAV encoding \(format 1, 12 bits\)/,
+    ],
+    ['ADPCM', wav(fmt(2, 1, 4), chunk('data', [0])), /format 2, 4 bits\): convert it to PCM/],
+    [
+      'an infinite double',
+      wav(fmt(3, 1, 64), chunk('data', [0, 0, 0, 0, 0, 0, 240, 127])),
+      /infinite in channel 0/,
+    ],
+    ['a double beyond floats', wav(fmt(3, 1, 64), chunk('data', [...f64(1e300)])), /infinite in channel 0/],
     [
       'data past the end',
       wav(fmt(1, 1, 16), chunk('data', [0, 0], 0xffffffff)),

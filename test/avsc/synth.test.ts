@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { assertDisjoint } from '../../src/avsc/dataset/clips.ts';
 import { SCENES } from '../../src/avsc/dataset/scenes.ts';
 import { readSplit } from '../../src/avsc/node/data/dataset.ts';
-import { decodeFrames, decodeSound } from '../../src/avsc/node/data/media.ts';
+import { decodeFrames, decodeSound } from '../../src/avsc/node/data/media/decode.ts';
 import { makeDataset } from '../../src/avsc/node/data/synth.ts';
 import { SCENE_RULES, type PictureFamily, type SoundFamily } from '../../src/avsc/synth/rules.ts';
 import { makeCamera } from '../../src/avsc/synth/picture.ts';

@@ -16,7 +16,7 @@ import { randomStream } from '../../dataset/random.ts';
 import { FEATURE_CHANNELS, FRAMES_PER_SECOND, MELS } from '../../features/logmel.ts';
 import { readPixels } from './image.ts';
 import { readFeatures } from './media-seconds.ts';
-import { decodeSound } from './media.ts';
+import { readSound } from './read-media.ts';
 
 interface AugmentedPicture extends Extent {
   readonly png: Uint8Array;
@@ -51,15 +51,15 @@ interface AugmentedRecording {
 /**
  * The sound of any media file after one operation, at its own rate, as 24-bit wav of one or two channels: of more, the first two are kept.
  * `partner` is the file to mix with; parameters are drawn from `seed` unless `value` gives them.
- * Throws, naming the file, as `decodeSound` does, and a RangeError for a value out of range.
+ * Throws, naming the file, as `readSound` does, and a RangeError for a value out of range.
  */
 export async function augmentRecording(
   path: string,
   op: SoundOperationName,
   options: { value: readonly number[] | undefined; partner: string | undefined; seed: number },
 ): Promise<AugmentedRecording> {
-  const { channels, sampleRate } = await decodeSound(path);
-  const other = options.partner === undefined ? undefined : await decodeSound(options.partner);
+  const { channels, sampleRate } = await readSound(path);
+  const other = options.partner === undefined ? undefined : await readSound(options.partner);
   const partner = other && resampleStereo(toStereo(other.channels), other.sampleRate, sampleRate);
   const random = randomStream(options.seed);
   const { sound, value } = makeExtraSound({

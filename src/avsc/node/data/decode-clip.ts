@@ -1,27 +1,32 @@
-// Decodes one clip into the store. A thread that finds its clips there does not load this, and with it FFmpeg.
+// Decodes one clip into the store. A process that finds its clips there does not load this, and with it FFmpeg.
 
 import { SAMPLE_RATE, secondsOf, type Stereo } from '../../audio/clip.ts';
 import { openClipFile, writeClipFile, type ClipFile } from './clip-file.ts';
-import { decodeFrames, decodeSound } from './media.ts';
+import { decodeFrames, decodeSound } from './media/decode.ts';
+
+/** Called whenever the decoding of a file has come further. */
+export type FileHeartbeat = (file: string) => void;
 
 /** Throws one sentence for a bad clip, and a StorageError if the store cannot be written. */
 export async function decodeClip(
   path: string,
   { audio, video }: { readonly audio: string; readonly video: string },
+  beat: FileHeartbeat,
 ): Promise<ClipFile> {
-  const sound = await readStereo(audio);
+  const sound = await readStereo(audio, () => beat(audio));
   const seconds = secondsOf(sound);
   if (seconds.length === 0) {
     throw new Error(
       `${audio} lasts ${(sound[0].length / SAMPLE_RATE).toFixed(2)} s, at least one second is needed`,
     );
   }
-  await writeClipFile(path, seconds, await decodeFrames(video, seconds.length));
+  beat(video);
+  await writeClipFile(path, seconds, await decodeFrames(video, seconds.length, () => beat(video)));
   return openClipFile(path);
 }
 
-async function readStereo(path: string): Promise<Stereo> {
-  const { sampleRate, channels } = await decodeSound(path);
+async function readStereo(path: string, beat: () => void): Promise<Stereo> {
+  const { sampleRate, channels } = await decodeSound(path, beat);
   const [left, right] = channels;
   if (sampleRate !== SAMPLE_RATE || channels.length !== 2 || !left || !right) {
     throw new Error(

@@ -6,8 +6,7 @@ import type { Wav } from '../../audio/wav.ts';
 import type { InputName, SoundInputName } from '../../features/inputs.ts';
 import { soundInput } from './derive.ts';
 import { framesOf } from './image.ts';
-import { decodeSound } from './media.ts';
-import { readMedia } from './read-media.ts';
+import { readMedia, readSound } from './read-media.ts';
 import { frameBytes } from './records.ts';
 
 /** Inputs from a file; a part is null if the file has no such track. */
@@ -17,6 +16,10 @@ export interface MediaSeconds {
   readonly sound: Readonly<Partial<Record<SoundInputName, Float32Array<ArrayBuffer>>>> | null;
   /** RGB bytes [seconds, 2, 3, size, size]. */
   readonly frames: Uint8Array<ArrayBuffer> | null;
+  /** Sentences about what the file lacks, which name it. */
+  readonly warnings: readonly string[];
+  /** True if the file was cut: it describes more than it has. */
+  readonly truncated: boolean;
 }
 
 interface MediaOptions {
@@ -46,12 +49,14 @@ export async function readMediaSeconds(
     seconds,
     sound: sound && Object.fromEntries(entries),
     frames: frames && inputs.includes('frames') ? framesAt(frames, size) : null,
+    warnings: media.warnings,
+    truncated: media.truncated,
   };
 }
 
 /** Log-mel features [seconds, 6, 128, 39] of a media file's sound. Throws, naming the file, as `readMediaSeconds` does. */
 export async function readFeatures(path: string): Promise<Float32Array<ArrayBuffer>> {
-  return soundInput(secondsOfMedia(path, await decodeSound(path)), 'logmel', 'sample');
+  return soundInput(secondsOfMedia(path, await readSound(path)), 'logmel', 'sample');
 }
 
 function secondsOfMedia(path: string, { sampleRate, channels }: Wav): Stereo[] {

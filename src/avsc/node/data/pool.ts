@@ -1,18 +1,20 @@
-// Runs jobs on worker threads, one job per thread at a time.
+// Runs jobs on child processes, one job per process at a time. A file that crashes or hangs FFmpeg ends its process, and nothing else.
 
+import { fork, type ChildProcess } from 'node:child_process';
 import { availableParallelism } from 'node:os';
-import { Worker } from 'node:worker_threads';
+import { fileURLToPath } from 'node:url';
 import { StorageError } from '../../../node/files.ts';
-import type { Alive, Job, JobResult, Reply } from './worker.ts';
+import { assemble, type Piece } from './transfer.ts';
+import type { Job, JobResult, Message } from './worker.ts';
 
 export interface PoolOptions {
-  /** Threads. Default: one per core. */
+  /** Processes. Default: one per core. */
   readonly workers?: number;
   /** Called after each job. */
   readonly onProgress?: (done: number, total: number) => void;
   /** When aborted, no further jobs start; running jobs finish. */
   readonly signal?: AbortSignal;
-  /** Time in ms after which a thread that does not respond is terminated and its job fails. Default: a minute. */
+  /** Time in ms without progress after which a process is ended and its job fails. Default: 10 s. */
   readonly patience?: number;
 }
 
@@ -20,23 +22,19 @@ export interface PoolOptions {
 type Outcome<T> = { readonly value: T } | { readonly problem: string };
 
 // The worker is a source file in a checkout; in a build it lies beside the module that starts it.
-const workerUrl = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url);
+const WORKER = fileURLToPath(
+  new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url),
+);
 
-const PATIENCE_MS = 60_000;
-
-interface Thread {
-  readonly worker: Worker;
-  readonly ended: Promise<unknown>;
-}
-
-function startThread(): Thread {
-  const worker = new Worker(workerUrl);
-  return { worker, ended: new Promise((resolve) => worker.once('exit', resolve)) };
-}
+const PATIENCE_MS = 10_000;
+/** Of JavaScript's heap, in MB. The tables of an hour take a tenth; a broken file may make its reader collect without end. */
+const HEAP_MB = 320;
+/** A process starts within a second, on a machine that is not busy. */
+const START_MS = 60_000;
 
 /**
- * Runs all jobs and returns their outcomes in order. A bad input is an outcome; a StorageError, a dead worker and the
- * signal's reason are thrown after the running jobs have finished.
+ * Runs all jobs and returns their outcomes in order. A bad input is an outcome, even if it crashes or hangs its process, which is
+ * replaced. A StorageError, a process that cannot start and the signal's reason are thrown after the running jobs have finished.
  */
 export async function runJobs<J extends Job>(
   jobs: readonly J[],
@@ -46,77 +44,120 @@ export async function runJobs<J extends Job>(
   let next = 0;
   let done = 0;
   let stopped = false;
-  const runThread = async (): Promise<void> => {
-    let thread = startThread();
+  const runWorker = async (): Promise<void> => {
+    let worker: ChildProcess | undefined;
     try {
       while (next < jobs.length && !stopped && !signal?.aborted) {
         const index = next++;
         const job = jobs[index] as J;
-        const reply = await ask(thread.worker, job, patience);
-        if (reply === undefined) {
-          await thread.worker.terminate();
-          thread = startThread();
-          outcomes[index] = { problem: `${inputOf(job)} keeps the decoder busy without end (broken file?)` };
-        } else if (reply.kind === 'storage') {
-          throw new StorageError(reply.message);
-        } else if (reply.kind === 'problem') {
-          outcomes[index] = { problem: reply.message };
-        } else {
-          outcomes[index] = { value: reply.value as JobResult<J> };
-        }
+        worker ??= await startWorker();
+        const outcome = await ask(worker, job, patience);
+        outcomes[index] = outcome;
+        if (!worker.connected) worker = undefined;
         onProgress?.(++done, jobs.length);
       }
     } catch (error) {
       stopped = true;
       throw error;
     } finally {
-      // terminate() would abort the process if FFmpeg still works in the background, so the thread is asked to end.
-      thread.worker.postMessage(null);
-      await thread.ended;
+      // An idle process has nothing to lose.
+      worker?.kill('SIGKILL');
     }
   };
   const count = Math.max(1, Math.min(workers, jobs.length));
-  const threads = await Promise.allSettled(Array.from({ length: jobs.length === 0 ? 0 : count }, runThread));
-  for (const thread of threads) if (thread.status === 'rejected') throw thread.reason;
+  const running = await Promise.allSettled(Array.from({ length: jobs.length === 0 ? 0 : count }, runWorker));
+  for (const worker of running) if (worker.status === 'rejected') throw worker.reason;
   signal?.throwIfAborted();
   return outcomes;
 }
 
-/** The worker's reply; undefined if its event loop was blocked for `patience` ms. */
-function ask(worker: Worker, job: Job, patience: number): Promise<Reply | undefined> {
+function startWorker(): Promise<ChildProcess> {
+  const worker = fork(WORKER, {
+    serialization: 'advanced',
+    execArgv: [`--max-old-space-size=${HEAP_MB}`],
+    // Native libraries print; what matters comes as a message.
+    stdio: ['ignore', 'ignore', process.env['WAVELIGHT_DEBUG'] ? 'inherit' : 'ignore', 'ipc'],
+  });
   return new Promise((resolve, reject) => {
-    const onMessage = (reply: Reply | Alive): void => {
-      if (reply.kind === 'alive') return void timer.refresh();
-      settle();
-      resolve(reply);
-    };
-    const onError = (error: Error): void => {
-      settle();
-      reject(error);
-    };
-    const onExit = (code: number): void => {
-      settle();
-      reject(new Error(`a worker thread ended with code ${code} while it had a job (out of memory?)`));
-    };
-    const timer = setTimeout(() => {
-      settle();
-      resolve(undefined);
-    }, patience);
-    const settle = (): void => {
+    const fail = (why: string): void => {
       clearTimeout(timer);
-      worker.off('message', onMessage).off('error', onError).off('exit', onExit);
+      worker.kill('SIGKILL');
+      reject(new Error(`cannot start a process that decodes: ${why} (see WAVELIGHT_DEBUG=1)`));
     };
-    worker.on('message', onMessage).on('error', onError).on('exit', onExit);
-    worker.postMessage(job);
+    const timer = setTimeout(() => fail(`it is silent for ${START_MS / 1000} s`), START_MS);
+    worker.once('error', (error) => fail(error.message));
+    worker.once('exit', (code, signal) => fail(`it ended at once (${endOf(code, signal)})`));
+    worker.once('message', () => {
+      clearTimeout(timer);
+      worker.removeAllListeners();
+      resolve(worker);
+    });
   });
 }
+
+/** The job's outcome. If the process dies or makes no progress for `patience` ms, it is ended, and that is the outcome. */
+function ask(worker: ChildProcess, job: Job, patience: number): Promise<Outcome<JobResult<Job>>> {
+  return new Promise((resolve, reject) => {
+    const pieces: Piece[] = [];
+    let file = inputOf(job);
+    const end = (): void => {
+      clearTimeout(timer);
+      worker.removeAllListeners();
+    };
+    const fail = (why: string): void => {
+      end();
+      worker.kill('SIGKILL');
+      if (worker.connected) worker.disconnect();
+      resolve({ problem: `${file} ${why}` });
+    };
+    const timer = setTimeout(
+      () => fail(`cannot be decoded: no progress for ${patience / 1000} s (broken file?)`),
+      patience,
+    );
+    worker.on('error', (error) => fail(`cannot be decoded: ${error.message}`));
+    worker.on('exit', (code, signal) =>
+      fail(`cannot be decoded: its process ended (${endOf(code, signal)}; broken file, or out of memory?)`),
+    );
+    worker.on('message', (message) => {
+      const reply = message as Message;
+      switch (reply.kind) {
+        case 'ready':
+          return;
+        case 'alive':
+          file = reply.file ?? file;
+          timer.refresh();
+          return;
+        case 'piece':
+          pieces.push(reply.piece);
+          timer.refresh();
+          return;
+        case 'value':
+          end();
+          resolve({ value: assemble(reply.value, pieces) as JobResult<Job> });
+          return;
+        case 'problem':
+          end();
+          resolve({ problem: reply.message });
+          return;
+        case 'storage':
+          end();
+          reject(new StorageError(reply.message));
+          return;
+      }
+    });
+    worker.send(job);
+  });
+}
+
+const endOf = (code: number | null, signal: string | null): string => signal ?? `exit code ${code}`;
 
 function inputOf(job: Job): string {
   switch (job.kind) {
     case 'prepare':
     case 'measure':
-      return `${job.audio} or ${job.video}`;
+      return job.audio;
     case 'media':
+    case 'sound':
     case 'extra':
       return job.path;
     case 'make':

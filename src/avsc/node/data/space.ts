@@ -6,7 +6,7 @@ import { StorageError } from '../../../node/files.ts';
 import { openClipFile, soundBytes } from './clip-file.ts';
 import { derivedBytes, derivedPath, isDerived } from './derive.ts';
 import { FILES_AT_ONCE, mapLimited } from './limit.ts';
-import type { MediaSize } from './media.ts';
+import type { MediaSize } from './media/measure.ts';
 import { runJobs, type PoolOptions } from './pool.ts';
 import { entryPath, type PrepareJob } from './prepare-clip.ts';
 import { fileBytes, frameBytes, sizeOf } from './records.ts';

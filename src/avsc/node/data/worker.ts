@@ -1,17 +1,21 @@
-// The worker thread that decodes or generates clips; pool.ts starts it.
+// The process that decodes or generates clips; pool.ts starts it.
 
-import { parentPort } from 'node:worker_threads';
+import { Worker } from 'node:worker_threads';
 import { messageOf, StorageError } from '../../../node/files.ts';
+import type { Wav } from '../../audio/wav.ts';
 import type { ExtraJob, MadeExtra } from './extra-clip.ts';
-import type { Media, MediaJob, MediaSize, MeasureJob } from './media.ts';
+import type { Media, MediaJob } from './media/decode.ts';
+import type { MeasureJob, MediaSize } from './media/measure.ts';
 import type { PrepareJob, StoredClip } from './prepare-clip.ts';
 import type { MakeJob } from './synth-clip.ts';
+import { takeApart, type Piece } from './transfer.ts';
 
 /** Input and result of each kind of job. */
 interface Jobs {
   readonly prepare: { readonly job: PrepareJob; readonly result: StoredClip };
   readonly measure: { readonly job: MeasureJob; readonly result: MediaSize };
   readonly media: { readonly job: MediaJob; readonly result: Media };
+  readonly sound: { readonly job: MediaJob; readonly result: Wav };
   readonly extra: { readonly job: ExtraJob; readonly result: MadeExtra };
   readonly make: { readonly job: MakeJob; readonly result: null };
 }
@@ -19,49 +23,101 @@ interface Jobs {
 export type Job = { [K in keyof Jobs]: { readonly kind: K } & Jobs[K]['job'] }[keyof Jobs];
 export type JobResult<J extends Job> = Jobs[J['kind']]['result'];
 
-/** The thread's reply: the result, a sentence about the job's bad input, or a failure to write. */
-export type Reply =
-  | { readonly kind: 'value'; readonly value: JobResult<Job> }
+/** What the process says: that it is there; that a job has come further, with which file; and at last the job's outcome. */
+export type Message =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'alive'; readonly file?: string }
+  | { readonly kind: 'piece'; readonly piece: Piece }
+  | { readonly kind: 'value'; readonly value: unknown }
   | { readonly kind: 'problem'; readonly message: string }
   | { readonly kind: 'storage'; readonly message: string };
 
-/** Heartbeat, sent every second while the thread's event loop runs, because some broken files make their reader loop. */
-export interface Alive {
-  readonly kind: 'alive';
-}
+/** Time in ms after the parent's death in which a running job may finish. */
+const LAST_MS = 10_000;
+const ALIVE_MS = 500;
 
-/** Modules are loaded on demand: a thread that decodes nothing does without FFmpeg. */
+/** Modules are loaded on demand: a process that decodes nothing does without FFmpeg. */
 async function run(job: Job): Promise<JobResult<Job>> {
   switch (job.kind) {
     case 'prepare':
-      return import('./prepare-clip.ts').then(({ prepareClip }) => prepareClip(job));
+      return import('./prepare-clip.ts').then(({ prepareClip }) => prepareClip(job, alive, steady));
     case 'measure':
-      return import('./media.ts').then(({ measureMedia }) => measureMedia(job));
+      return import('./media/measure.ts').then(({ measureMedia }) => measureMedia(job, alive));
     case 'media':
-      return import('./media.ts').then(({ decodeMedia }) => decodeMedia(job));
+      return import('./media/decode.ts').then(({ decodeMedia }) => decodeMedia(job, alive));
+    case 'sound':
+      return import('./media/decode.ts').then(({ decodeSound }) => decodeSound(job.path, alive));
     case 'extra':
-      return import('./extra-clip.ts').then(({ makeExtra }) => makeExtra(job));
+      return import('./extra-clip.ts').then(({ makeExtra }) => steady(makeExtra(job)));
     case 'make':
-      await import('./synth-clip.ts').then(({ generateClip }) => generateClip(job));
+      await import('./synth-clip.ts').then(({ generateClip }) => steady(generateClip(job)));
       return null;
   }
 }
 
-parentPort?.on('message', (job: Job | null) => {
-  // Without its port the thread ends by itself as soon as no work is left.
-  if (job === null) {
-    parentPort?.close();
-    return;
+/** Resolves when the message is with the parent. If the parent is gone, nobody waits for it. */
+function send(message: Message): Promise<void> {
+  return new Promise((resolve) => {
+    if (process.send && process.connected) process.send(message, () => resolve());
+    else resolve();
+  });
+}
+
+let last = 0;
+let current: string | undefined;
+
+/** Says that the job has come further. Called often, it sends seldom. */
+function alive(file?: string): void {
+  const now = performance.now();
+  if (now - last < ALIVE_MS && (file === undefined || file === current)) return;
+  last = now;
+  current = file;
+  void send(file === undefined ? { kind: 'alive' } : { kind: 'alive', file });
+}
+
+/** Says so every second while work goes on that no input can send round in circles. */
+async function steady<T>(work: Promise<T>): Promise<T> {
+  const timer = setInterval(() => alive(), 1000);
+  try {
+    return await work;
+  } finally {
+    clearInterval(timer);
   }
-  const alive: Alive = { kind: 'alive' };
-  const beat = setInterval(() => parentPort?.postMessage(alive), 1000);
-  const answer = (reply: Reply): void => {
-    clearInterval(beat);
-    parentPort?.postMessage(reply);
-  };
-  run(job).then(
-    (value) => answer({ kind: 'value', value }),
-    (error: unknown) =>
-      answer({ kind: error instanceof StorageError ? 'storage' : 'problem', message: messageOf(error) }),
-  );
+}
+
+async function answer(job: Job): Promise<void> {
+  try {
+    const value = await run(job);
+    await send({ kind: 'value', value: await takeApart(value, (piece) => send({ kind: 'piece', piece })) });
+  } catch (error) {
+    await send({
+      kind: error instanceof StorageError ? 'storage' : 'problem',
+      message: messageOf(error),
+    });
+  }
+  // Without a parent no further job comes.
+  if (!process.connected) process.exit();
+}
+
+// Ctrl-C reaches all processes of a terminal. The parent decides when a job is not wanted any more.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
+
+let busy = false;
+process.on('message', (job: Job) => {
+  busy = true;
+  void answer(job).finally(() => (busy = false));
 });
+process.on('disconnect', () => {
+  if (!busy) process.exit();
+});
+
+// A second thread ends the process if its parent has died and the job blocks the first one.
+const parent = process.ppid;
+new Worker(
+  `setInterval(() => {
+     if (process.ppid !== ${parent}) setTimeout(() => process.kill(process.pid, 'SIGKILL'), ${LAST_MS});
+   }, 1000);`,
+  { eval: true },
+).unref();
+
+void send({ kind: 'ready' });

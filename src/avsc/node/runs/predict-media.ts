@@ -24,6 +24,10 @@ interface MediaPrediction {
   readonly models: readonly string[];
   /** [seconds, 10], in the order of SCENES. */
   readonly probabilities: Float64Array<ArrayBuffer>;
+  /** Sentences about what the file lacks, which name it. */
+  readonly warnings: readonly string[];
+  /** True if the file was cut: it describes more than it has. */
+  readonly truncated: boolean;
 }
 
 export interface MediaPredictor {
@@ -74,7 +78,13 @@ export function predictMedia(folder: RunFolder, device: Device): MediaPredictor 
           );
         }
       }
-      return { models: stages.map(({ id }) => id), probabilities: softmaxRows(logits, SCENES.length) };
+      const { warnings, truncated } = media;
+      return {
+        models: stages.map(({ id }) => id),
+        probabilities: softmaxRows(logits, SCENES.length),
+        warnings,
+        truncated,
+      };
     },
     dispose: () => {
       for (const { model, predictor } of loaded.values()) {

@@ -2,7 +2,7 @@ import { existsSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { decodeImage, type StoredFrames } from '../../../../src/avsc/node/data/image.ts';
-import { decodeFrames, decodeSound } from '../../../../src/avsc/node/data/media.ts';
+import { decodeFrames, decodeSound } from '../../../../src/avsc/node/data/media/decode.ts';
 import { readMedia } from '../../../../src/avsc/node/data/read-media.ts';
 import { SHARED, temporaryFolder, writeTone, writeVideo } from '../../media-files.ts';
 
@@ -90,7 +90,7 @@ describe('sound', () => {
   });
 });
 
-describe('one media file read in a thread', () => {
+describe('one media file read in a process', () => {
   const good = join(folder, 'good.mp4');
   /** A copy of the good video whose bytes `change` may change. */
   const damage = (name: string, change: (bytes: Buffer) => void): string => {
@@ -121,16 +121,6 @@ describe('one media file read in a thread', () => {
     });
     await expect(readMedia(path)).rejects.toThrow(/noise.mp4 cannot be decoded \(broken or truncated\?\)/);
   });
-
-  it('fails in one sentence where the container sends its reader round in circles', async () => {
-    const path = damage('endless.mp4', (bytes) => {
-      // stts: size, name, version and flags, number of entries, then (samples, duration): 4 bytes each.
-      bytes.writeUInt32BE(0xffffffff, bytes.indexOf('stts') + 12);
-    });
-    await expect(readMedia(path, { patience: 3000 })).rejects.toThrow(
-      /endless.mp4 keeps the decoder busy without end/,
-    );
-  }, 20_000);
 });
 
 describe.skipIf(!withMedia)(`real media (needs ${media})`, () => {
