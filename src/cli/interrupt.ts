@@ -34,6 +34,8 @@ export class Interrupted extends Error {
 /** One Ctrl-C reaches a process several times: from the terminal, and passed on by each parent. */
 const SAME_MS = 1000;
 
+const ignore = (): void => undefined;
+
 /**
  * Runs `work` with a signal that SIGINT (Ctrl-C), SIGTERM, SIGHUP (a closed terminal) and the end of the npm that started this
  * process abort. After nohup, SIGHUP and the end of npm are ignored. Throws what `work` throws.
@@ -52,7 +54,9 @@ export async function withInterrupt<T>(work: (signal: AbortSignal) => Promise<T>
     setTimeout(() => setImmediate(() => (isLater = true)), SAME_MS).unref();
   };
   for (const name of STOP_SIGNALS) process.on(name, stop);
-  const unwatch = staysAlive ? () => undefined : watchNpm(() => stop('SIGHUP'));
+  // A closed terminal takes no more lines. Without a listener the first of them would end the process before it has saved.
+  process.stderr.on('error', ignore);
+  const unwatch = staysAlive ? ignore : watchNpm(() => stop('SIGHUP'));
   try {
     return await work(controller.signal);
   } finally {

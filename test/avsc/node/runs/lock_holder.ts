@@ -3,6 +3,7 @@
 import { mkdirSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { messageOf } from '../../../../src/node/files.ts';
 import { withRunLock } from '../../../../src/avsc/node/runs/lock.ts';
 
 const [, , path = ''] = process.argv;
@@ -13,8 +14,8 @@ for (;;) {
     rmdirSync(join(path, 'inside'));
     process.kill(process.pid, 'SIGKILL');
     await sleep(60_000);
-  }).catch(async (error: Error) => {
-    if (!error.message.includes('is in use by process')) throw error;
+  }).catch(async (error: unknown) => {
+    if (!messageOf(error).includes('is in use by process')) throw error;
     await sleep(1);
   });
 }
