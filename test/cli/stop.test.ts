@@ -54,11 +54,12 @@ function startWrapped(run: string): Session {
   return startSession(process.execPath, [...AS_OLD_NODE, BIN, ...trainArgs(run)], { cwd: folder });
 }
 
-/** Sends a signal to a process of the session by its role: what was started, what trains, or both at once as a terminal does. */
-function send({ pid }: Session, signal: NodeJS.Signals, to: 'wrapper' | 'worker' | 'group'): void {
+/** Sends a signal to a process of the session by its role: what was started, npm's shell, what trains, or all at once as a terminal does. */
+function send({ pid }: Session, signal: NodeJS.Signals, to: 'wrapper' | 'shell' | 'worker' | 'group'): void {
   const worker = workerOf(pid);
   if (worker === undefined || worker.pid === pid) throw new Error('no wrapper or no worker runs');
-  process.kill(to === 'wrapper' ? pid : to === 'worker' ? worker.pid : -pid, signal);
+  const pids = { wrapper: pid, shell: worker.parent, worker: worker.pid, group: -pid };
+  process.kill(pids[to], signal);
 }
 
 const saved = (run: string): string =>
@@ -85,17 +86,19 @@ describe.skipIf(!HAS_PROC)('a signal to a training (needs /proc)', () => {
     },
   );
 
-  it.each(['SIGKILL', 'SIGTERM', 'SIGHUP'] as const)(
-    '%s to npm alone: the training saves and ends',
-    async (signal) => {
-      const run = `npm-${signal}`;
-      const session = startSession('npm', ['run', 'train', '--', ...trainArgs(run).slice(1)], { cwd: ROOT });
-      await trains(run, session);
-      send(session, signal, 'wrapper');
-      expect(await waitForEmpty(session.pid, SECONDS_TO_END)).not.toBeNull();
-      expect(session.stderr()).toContain(saved(run));
-    },
-  );
+  it.each([
+    ['SIGKILL', 'wrapper'],
+    ['SIGTERM', 'wrapper'],
+    ['SIGHUP', 'wrapper'],
+    ['SIGKILL', 'shell'],
+  ] as const)('%s to the %s of npm run train: the training saves and ends', async (signal, to) => {
+    const run = `npm-${signal}-${to}`;
+    const session = startSession('npm', ['run', 'train', '--', ...trainArgs(run).slice(1)], { cwd: ROOT });
+    await trains(run, session);
+    send(session, signal, to);
+    expect(await waitForEmpty(session.pid, SECONDS_TO_END)).not.toBeNull();
+    expect(session.stderr()).toContain(saved(run));
+  });
 
   it.skipIf(spawnSync('script', ['--version']).error !== undefined)(
     'a terminal that is closed: it saves and ends, though it cannot say so (needs the command script)',

@@ -69,7 +69,8 @@ function parsePosition(text: string): Position {
     throw new Error('its position is missing or not one of ours');
   }
   const [epoch = 0, step = 0, totalSteps = 0, recordBytes = 0, recordSum = 0] = counts as number[];
-  return { stage, epoch, step, totalSteps, recordBytes, recordSum, lossSum };
+  // In the order in which a run writes them, so that a resumed one writes the same bytes.
+  return { stage, epoch, step, totalSteps, lossSum, recordBytes, recordSum };
 }
 
 function prefixed(prefix: string, dict: StateDict): [string, HostTensor][] {

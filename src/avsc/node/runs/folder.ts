@@ -20,7 +20,7 @@ interface RunConfig {
   readonly version: typeof VERSION;
   /** Absolute path of the data set's folder. */
   readonly data: string;
-  /** Of the recipe as config.json has it, in hex. All tensors of the run name it. */
+  /** Hash of the recipe, in hex. All tensors of the run name it. */
   readonly recipeSha256: string;
   readonly recipe: Recipe;
 }
@@ -115,8 +115,16 @@ export async function openRun(path: string): Promise<RunFolder> {
   }
 }
 
-/** SHA-256 of a JSON value, in hex. It does not depend on white space in the file. */
-const sha256Of = (value: unknown): string => createHash('sha256').update(JSON.stringify(value)).digest('hex');
+/**
+ * SHA-256 of a recipe as config.json has it, in hex. It depends neither on white space nor on where files of weights lie, whose own hashes
+ * are in the recipe; so equal trainings write equal bytes.
+ */
+function sha256Of(recipe: unknown): string {
+  const isPath = (key: string, value: unknown): boolean =>
+    key === 'file' || (key === 'weights' && typeof value === 'string');
+  const text = JSON.stringify(recipe, (key, value: unknown) => (isPath(key, value) ? undefined : value));
+  return createHash('sha256').update(text).digest('hex');
+}
 
 /** Removes what processes left that died while they wrote a file of the run. The caller has the run's lock. */
 export async function removeTemporaries(path: string): Promise<void> {

@@ -5,6 +5,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readCheckpoint, writeCheckpoint } from '../../../../src/avsc/node/runs/checkpoint.ts';
 import { writeSafetensors } from '../../../../src/nn/checkpoint/safetensors/file.ts';
 import { readTensors, writeTensors } from '../../../../src/avsc/node/runs/tensors-file.ts';
+import { loadInitialWeights } from '../../../../src/avsc/node/runs/load.ts';
+import { createModel, findStage } from '../../../../src/avsc/training/model.ts';
 import { LineLog } from '../../../../src/avsc/node/runs/line-log.ts';
 import { encodeNpy } from '../../../../src/avsc/node/data/npy.ts';
 import {
@@ -177,6 +179,24 @@ describe('files of tensors', () => {
     await expect(readCheckpoint(other)).rejects.toThrow(
       /two\/last\.safetensors is of another run, .*: restore it from a copy, or start the run anew with --out$/,
     );
+  });
+
+  it('damaged given weights are refused by the stage that begins with them', async () => {
+    const weights = { fcnn: { file: '/weights', sha256: '0'.repeat(64) }, densenet: null };
+    const given = makeRecipe(preset('small'), weights, 40);
+    const stage = findStage(given, 'audio');
+    const scene = createModel(given, stage);
+    const extractor = [...(await scene.net.stateDict())].flatMap(([name, tensor]) =>
+      name.startsWith('audio.') ? [[name.slice('audio.'.length), tensor] as const] : [],
+    );
+    const states = new Map([['fcnn', new Map(extractor)]]);
+    const run = await createRun(join(folder, 'given'), { data: '/data', recipe: given }, states);
+    await loadInitialWeights(run, stage, scene);
+    const path = runFiles(run.path).given('fcnn');
+    const file = await readFile(path);
+    file.writeUInt8(file.readUInt8(file.length - 9) ^ 1, file.length - 9);
+    await writeFile(path, file);
+    await expect(loadInitialWeights(run, stage, scene)).rejects.toThrow('given-fcnn.safetensors is damaged');
   });
 
   it('every flipped bit, every cut and every byte too many is found', async () => {
