@@ -1,6 +1,5 @@
 // Atomic writes, and errors of one sentence.
 
-import { randomBytes } from 'node:crypto';
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
@@ -39,12 +38,9 @@ export async function writeFileAtomic(
   }
 }
 
-/** Tells this process from others, also from one on another machine or in another container that has the same number. */
-const PROCESS_ID = `${process.pid}-${randomBytes(4).toString('hex')}`;
-
-/** The name of a file while it is written. */
+/** The name of a file while it is written. The process number keeps two processes apart. */
 export function temporaryName(path: string): string {
-  return `${path}.${PROCESS_ID}.tmp`;
+  return `${path}.${process.pid}.tmp`;
 }
 
 /** Code of a failed system call, such as ENOENT; undefined for other errors. */

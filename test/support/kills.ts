@@ -9,7 +9,7 @@ import { exists } from '../../src/avsc/node/runs/folder.ts';
 import { filesIn, problemsOf } from './made_files.ts';
 import { AS_OLD_NODE, BIN, ROOT, startSession, waitForEmpty, workerOf, type Session } from './processes.ts';
 
-export interface KillPlan {
+interface KillPlan {
   /** `train` is started by npm, `prepare` by bin/wavelight.js as an old Node runs it. */
   readonly command: 'train' | 'prepare';
   /** An empty folder for everything that is made. */

@@ -9,7 +9,7 @@ export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export const BIN = fileURLToPath(new URL('../../bin/wavelight.js', import.meta.url));
 export const HAS_PROC = existsSync('/proc/self/stat');
 
-export interface Ended {
+interface Ended {
   readonly code: number | null;
   readonly signal: string | null;
   /** What it and its children wrote on stderr. */
@@ -41,7 +41,7 @@ export function startSession(
   return { child, pid: child.pid, ended, stderr: () => stderr };
 }
 
-export interface ProcessInfo {
+interface ProcessInfo {
   readonly pid: number;
   readonly parent: number;
   readonly command: string;

@@ -94,13 +94,13 @@ describe('run folder', () => {
   it('is cleared of temporary files, but not of one that eval writes', async () => {
     const path = join(folder, 'cleared');
     await mkdir(join(path, 'embeddings', 'net'), { recursive: true });
-    const stale = ['last.safetensors.7-ab.tmp', 'embeddings/net/a.embeddings.7-ab.tmp'];
-    for (const name of [...stale, 'submission-test.tsv.7-ab.tmp']) await writeFile(join(path, name), '');
+    const stale = ['last.safetensors.7.tmp', 'embeddings/net/a.embeddings.7.tmp'];
+    for (const name of [...stale, 'submission-test.tsv.7.tmp']) await writeFile(join(path, name), '');
     await removeTemporaries(path);
     expect((await readdir(path, { recursive: true })).toSorted()).toEqual([
       'embeddings',
       'embeddings/net',
-      'submission-test.tsv.7-ab.tmp',
+      'submission-test.tsv.7.tmp',
     ]);
   });
 });
