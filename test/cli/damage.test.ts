@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeDataset } from '../../src/avsc/node/data/synth.ts';
+import { withRunLock } from '../../src/avsc/node/runs/lock.ts';
 import { filesIn } from '../support/made_files.ts';
 import { start, wavelight, type Finished } from './wavelight.ts';
 
@@ -135,5 +136,14 @@ describe('a run in use', () => {
     expect(second.code).toBe(1);
     child.kill('SIGKILL');
     await finished;
+  });
+
+  it('is refused to a second reproduce of the same table', async () => {
+    const out = join(folder, 'table');
+    const args = ['reproduce', 'table1', '--data', 'data', '--scale', 'smoke', '--out', out, ...COMMON];
+    const { code, stderr } = await withRunLock(out, () => wavelight(args, folder));
+    expect(stderr).toContain(`${out} is in use by process ${process.pid} on `);
+    expect(code).toBe(1);
+    expect(await filesIn(out)).toEqual(['.lock-1']);
   });
 });

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { makeDataset } from '../../src/avsc/node/data/synth.ts';
 import {
   AS_OLD_NODE,
@@ -29,6 +29,18 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
+/** Sessions of the current test. Their trainings would take days if it fails. */
+const sessions: number[] = [];
+afterEach(() => {
+  for (const { pid } of sessions.splice(0).flatMap(processesOf)) process.kill(pid, 'SIGKILL');
+});
+
+const begin: typeof startSession = (...args) => {
+  const session = startSession(...args);
+  sessions.push(session.pid);
+  return session;
+};
+
 /** More epochs than any of these tests waits for. */
 const trainArgs = (run: string): string[] => {
   const paths = ['--data', 'data', '--cache', 'cache', '--out', run].map((arg) =>
@@ -51,7 +63,7 @@ async function trains(run: string, session: Session, from = 1): Promise<void> {
 }
 
 function startWrapped(run: string): Session {
-  return startSession(process.execPath, [...AS_OLD_NODE, BIN, ...trainArgs(run)], { cwd: folder });
+  return begin(process.execPath, [...AS_OLD_NODE, BIN, ...trainArgs(run)], { cwd: folder });
 }
 
 /** Sends a signal to a process of the session by its role: what was started, npm's shell, what trains, or all at once as a terminal does. */
@@ -93,7 +105,7 @@ describe.skipIf(!HAS_PROC)('a signal to a training (needs /proc)', () => {
     ['SIGKILL', 'shell'],
   ] as const)('%s to the %s of npm run train: the training saves and ends', async (signal, to) => {
     const run = `npm-${signal}-${to}`;
-    const session = startSession('npm', ['run', 'train', '--', ...trainArgs(run).slice(1)], { cwd: ROOT });
+    const session = begin('npm', ['run', 'train', '--', ...trainArgs(run).slice(1)], { cwd: ROOT });
     await trains(run, session);
     send(session, signal, to);
     expect(await waitForEmpty(session.pid, SECONDS_TO_END)).not.toBeNull();
@@ -105,10 +117,11 @@ describe.skipIf(!HAS_PROC)('a signal to a training (needs /proc)', () => {
     async () => {
       const run = 'terminal';
       const command = [process.execPath, BIN, ...trainArgs(run)].join(' ');
-      const terminal = startSession('script', ['-qec', command, '/dev/null'], { cwd: folder });
+      const terminal = begin('script', ['-qec', command, '/dev/null'], { cwd: folder });
       await trains(run, terminal);
       const lock = (): Promise<string> => readFile(join(folder, run, '.lock-1'), 'utf8');
       const { pid } = JSON.parse(await lock()) as { pid: number };
+      sessions.push(pid);
       process.kill(terminal.pid, 'SIGKILL');
       while (existsSync(`/proc/${pid}`)) await sleep(20);
       expect(await lock()).toBe('null');
@@ -117,7 +130,7 @@ describe.skipIf(!HAS_PROC)('a signal to a training (needs /proc)', () => {
 
   it('a second signal, later, ends it at once', async () => {
     const work = fileURLToPath(new URL('../support/never_stops.ts', import.meta.url));
-    const stubborn = startSession(process.execPath, [work], { cwd: folder });
+    const stubborn = begin(process.execPath, [work], { cwd: folder });
     while (!stubborn.stderr().includes('working')) await sleep(10);
     process.kill(stubborn.pid, 'SIGINT');
     process.kill(stubborn.pid, 'SIGTERM');
@@ -138,7 +151,7 @@ describe.skipIf(!HAS_PROC)('a signal to a training (needs /proc)', () => {
       first[0] === 'run'
         ? [...first, 'train', '--', ...trainArgs(run).slice(1)]
         : [...first, ...trainArgs(run)];
-    const session = startSession(command, [program, ...args], { cwd: ROOT, env });
+    const session = begin(command, [program, ...args], { cwd: ROOT, env });
     await trains(run, session);
     const worker = workerOf(session.pid)?.pid ?? 0;
     process.kill(-session.pid, 'SIGHUP');
