@@ -23,14 +23,19 @@ if (inCheckout && (major < 22 || (major === 22 && minor < 18))) {
     );
     process.exit(1);
   }
-  const child = spawn(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: 'inherit' });
-  // Ctrl-C reaches both; what is sent to this process alone is passed on. The child decides when it ends.
-  process.on('SIGINT', () => undefined);
-  process.on('SIGTERM', () => child.kill('SIGTERM'));
+  const args = [fileURLToPath(import.meta.url), ...process.argv.slice(2)];
+  // Through the channel the child learns of the end of this process, however it came.
+  const child = spawn(node, args, { stdio: ['inherit', 'inherit', 'inherit', 'ipc'] });
+  // A signal to this process alone is passed on. Ctrl-C reaches both, and the child takes the two for one. It decides when it ends.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   child.on('exit', (code, signal) =>
     process.exit(code ?? 128 + (constants.signals[signal ?? 'SIGKILL'] ?? 0)),
   );
 } else {
+  // The process above has ended: stop as by SIGTERM. Before the command runs there is nothing to save.
+  if (process.connected === false) process.exit(128 + constants.signals.SIGTERM);
+  process.on('disconnect', () => process.kill(process.pid, 'SIGTERM'));
+  process.channel?.unref();
   if (inCheckout) await import('./wgsl.js');
   const main = inCheckout ? source : join(root, 'dist', 'cli.js');
   await import(pathToFileURL(main).href).catch((error) => {

@@ -15,7 +15,7 @@ import type { NamedTensors } from '../avsc/weights/names.ts';
 import type { CheckpointFile } from '../nn/checkpoint/checkpoint.ts';
 import { safetensorsPieces } from '../nn/checkpoint/safetensors/file.ts';
 import { writeFileAtomic } from '../node/files.ts';
-import { Interrupted, withInterrupt } from './interrupt.ts';
+import { withInterrupt, type Interrupted } from './interrupt.ts';
 import { UsageError, whole } from './options.ts';
 import { printable } from './table.ts';
 import { archOption, companionsOf, meanOption } from './weights.ts';
@@ -134,7 +134,7 @@ async function* untilAborted(
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   for await (const piece of pieces) {
-    if (signal.aborted) throw new Interrupted('stopped; nothing was written');
+    if (signal.aborted) throw (signal.reason as Interrupted).with('stopped; nothing was written');
     yield piece;
   }
 }

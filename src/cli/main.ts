@@ -56,12 +56,12 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-/** Prints an error on stderr and returns the exit status: 2 for bad usage, 1 for failure, 130 for Ctrl-C. */
+/** Prints an error on stderr and returns the exit status: 2 for bad usage, 1 for failure, 128 plus the signal's number for a stop. */
 function report(error: unknown, command: string): number {
   if (error instanceof CommanderError && error.exitCode === 0) return 0;
   if (error instanceof Interrupted) {
     console.error(`wavelight: ${error.message}`);
-    return 130;
+    return error.status;
   }
   if (error instanceof CommanderError || error instanceof UsageError) {
     const help =

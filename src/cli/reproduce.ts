@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { Argument, Command, Option } from 'commander';
+import { withRunLock } from '../avsc/node/runs/lock.ts';
 import { reproduceTable, type TableResults } from '../avsc/node/tables/reproduce.ts';
 import { loadTable, SCALES, TABLES, type Scale, type TableName } from '../avsc/node/tables/table.ts';
 import type { AdapterChoice } from '../node/adapter.ts';
@@ -55,7 +56,9 @@ export function reproduceCommand(): Command {
       '\nA row that is done is not run again, one that fails does not stop the others, and a stopped row goes on where it was.',
     )
     .action(async (table: TableName, options: ReproduceOptions) => {
-      await withInterrupt((signal) => reproduce(table, options, signal));
+      const out = options.out ?? join('runs', `${table}-${options.scale}`);
+      // Two would write over each other's results.json.
+      await withInterrupt((signal) => withRunLock(out, () => reproduce(table, options, out, signal)));
     });
 }
 
@@ -64,9 +67,13 @@ function seeds(text: string): number[] {
   return text.split(',').map((seed) => whole(0, 2 ** 32 - 1)(seed.trim()));
 }
 
-async function reproduce(name: TableName, options: ReproduceOptions, signal: AbortSignal): Promise<void> {
+async function reproduce(
+  name: TableName,
+  options: ReproduceOptions,
+  out: string,
+  signal: AbortSignal,
+): Promise<void> {
   const { scale, data, rows, weightsFolder } = options;
-  const out = options.out ?? join('runs', `${name}-${scale}`);
   const table = await loadTable(name);
   const cache = await clipCache(options.cache);
   const device = await openDevice(options.device);

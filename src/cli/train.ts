@@ -108,7 +108,7 @@ async function train(options: TrainOptions, command: Command, signal: AbortSigna
     else printResults(results, path);
   } catch (error) {
     if (!(error instanceof Interrupted) || display.run === undefined) throw error;
-    throw new Interrupted(`stopped and saved: go on with wavelight train --resume --out ${display.run}`);
+    throw error.with(`stopped and saved: go on with wavelight train --resume --out ${display.run}`);
   } finally {
     display.end();
   }

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -7,15 +7,16 @@ import { normalisePictures } from '../../src/avsc/features/pictures.ts';
 import { readGivenWeights } from '../../src/avsc/node/weights/given.ts';
 import { loadModel } from '../../src/avsc/node/runs/load.ts';
 import { readMediaSeconds } from '../../src/avsc/node/data/media-seconds.ts';
-import { createRun, weightsFile, type RunFolder } from '../../src/avsc/node/runs/folder.ts';
+import { createRun, labels, weightsFile, type RunFolder } from '../../src/avsc/node/runs/folder.ts';
 import { overrideExperiment, type Overrides } from '../../src/avsc/experiment/override.ts';
 import { preset } from '../../src/avsc/experiment/presets.ts';
 import { makeRecipe } from '../../src/avsc/experiment/recipe.ts';
+import { writeTensors } from '../../src/avsc/node/runs/tensors-file.ts';
 import { inputPlan } from '../../src/avsc/node/runs/stage-sources.ts';
 import { createModel, findStage, pictureInput } from '../../src/avsc/training/model.ts';
 import { createPredictor } from '../../src/avsc/training/trainer.ts';
 import { manualSeed, type Device } from '../../src/index.ts';
-import { readSafetensors, writeSafetensors } from '../../src/nn/checkpoint/safetensors/file.ts';
+import { readSafetensors } from '../../src/nn/checkpoint/safetensors/file.ts';
 import type { StateDict } from '../../src/nn/state.ts';
 import { softmaxRows } from '../../src/avsc/training/metrics.ts';
 import { hashValues } from '../support/hash.ts';
@@ -53,7 +54,7 @@ async function makeRun(name: string, nets: Overrides['nets'] = {}, video?: State
       // Statistics and weights with which probabilities differ from class to class.
       else if (!key.endsWith('mean_image')) state.set(key, { shape, data: hashWeight(key, shape) });
     }
-    await writeFile(weightsFile(run, stage.id), writeSafetensors(state));
+    await writeTensors(weightsFile(run, stage.id), labels(run).stage(stage.id), { tensors: state });
   }
   return run;
 }

@@ -1,9 +1,9 @@
 // last.safetensors: the state from which a training resumes to the same bits.
 
-import { readFile } from 'node:fs/promises';
-import { readSafetensors, writeSafetensors } from '../../../nn/checkpoint/safetensors/file.ts';
 import type { HostTensor, StateDict } from '../../../nn/state.ts';
-import { errorCode, messageOf, writeFileAtomic } from '../../../node/files.ts';
+import { messageOf } from '../../../node/files.ts';
+import { exists, labels, runFiles, type RunFolder } from './folder.ts';
+import { readTensors, writeTensors } from './tensors-file.ts';
 
 /** Progress of a training. */
 export interface Position {
@@ -17,8 +17,9 @@ export interface Position {
   readonly totalSteps: number;
   /** Sum of the losses of the epoch's finished steps. */
   readonly lossSum: number;
-  /** Length of metrics.jsonl in bytes. */
+  /** Length of metrics.jsonl in bytes, and crc32 of these. */
   readonly recordBytes: number;
+  readonly recordSum: number;
 }
 
 export interface Checkpoint {
@@ -31,27 +32,22 @@ export interface Checkpoint {
 const MODEL = 'model.';
 const OPTIMIZER = 'optimizer.';
 
-/** Writes the checkpoint atomically. Throws one sentence if writing fails. */
+/** Writes the checkpoint of a run atomically. Throws one sentence if writing fails. */
 export async function writeCheckpoint(
-  path: string,
+  folder: RunFolder,
   { position, model, optimizer }: Checkpoint,
 ): Promise<void> {
   const tensors = new Map([...prefixed(MODEL, model), ...prefixed(OPTIMIZER, optimizer)]);
-  await writeFileAtomic(path, writeSafetensors(tensors, new Map([['position', JSON.stringify(position)]])));
+  const metadata = new Map([['position', JSON.stringify(position)]]);
+  await writeTensors(runFiles(folder.path).checkpoint, labels(folder).checkpoint, { tensors, metadata });
 }
 
-/** Reads a checkpoint; undefined if there is none yet. Throws, naming the file, if it is damaged. */
-export async function readCheckpoint(path: string): Promise<Checkpoint | undefined> {
-  let file: Uint8Array;
+/** Reads the checkpoint of a run; undefined if there is none yet. Throws, naming the file, if it is damaged or of another run. */
+export async function readCheckpoint(folder: RunFolder): Promise<Checkpoint | undefined> {
+  const path = runFiles(folder.path).checkpoint;
+  if (!(await exists(path))) return undefined;
+  const { metadata, tensors } = await readTensors(path, labels(folder).checkpoint);
   try {
-    file = await readFile(path);
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return undefined;
-    throw new Error(`cannot read ${path}: ${messageOf(error)}`, { cause: error });
-  }
-  try {
-    // A copy as Uint8Array, because slices of a Buffer share its memory.
-    const { metadata, tensors } = readSafetensors(new Uint8Array(file));
     return {
       position: parsePosition(metadata.get('position') ?? 'null'),
       model: without(MODEL, tensors),
@@ -65,13 +61,16 @@ export async function readCheckpoint(path: string): Promise<Checkpoint | undefin
 function parsePosition(text: string): Position {
   const value = JSON.parse(text) as Readonly<Record<string, unknown>> | null;
   const stage = value?.['stage'];
-  const counts = (['epoch', 'step', 'totalSteps', 'recordBytes'] as const).map((name) => value?.[name]);
+  const counts = (['epoch', 'step', 'totalSteps', 'recordBytes', 'recordSum'] as const).map(
+    (name) => value?.[name],
+  );
   const lossSum = value?.['lossSum'];
   if (typeof stage !== 'string' || !counts.every(Number.isSafeInteger) || typeof lossSum !== 'number') {
     throw new Error('its position is missing or not one of ours');
   }
-  const [epoch = 0, step = 0, totalSteps = 0, recordBytes = 0] = counts as number[];
-  return { stage, epoch, step, totalSteps, recordBytes, lossSum };
+  const [epoch = 0, step = 0, totalSteps = 0, recordBytes = 0, recordSum = 0] = counts as number[];
+  // In the order in which a run writes them, so that a resumed one writes the same bytes.
+  return { stage, epoch, step, totalSteps, lossSum, recordBytes, recordSum };
 }
 
 function prefixed(prefix: string, dict: StateDict): [string, HostTensor][] {

@@ -1,6 +1,6 @@
 // Exports a run's model for other programs.
 
-import { safetensorsPieces } from '../../../nn/checkpoint/safetensors/file.ts';
+import { writeSafetensors } from '../../../nn/checkpoint/safetensors/file.ts';
 import { exportOnnx } from '../../../nn/onnx/export.ts';
 import { softmax } from '../../../tensor/ops/softmax.ts';
 import type { Device } from '../../../tensor/device.ts';
@@ -8,17 +8,16 @@ import type { Tensor } from '../../../tensor/graph/tensor.ts';
 import { writeFileAtomic } from '../../../node/files.ts';
 import { describeInputs, describeModel } from '../../training/describe.ts';
 import { findStage, logitsOf } from '../../training/model.ts';
-import { withCheckpoint } from '../weights/checkpoint-file.ts';
-import { weightsFile, type RunFolder } from './folder.ts';
+import { labels, weightsFile, type RunFolder } from './folder.ts';
 import { loadModel } from './load.ts';
+import { readTensors } from './tensors-file.ts';
 
 /** Writes the weights, with the model's description as metadata. Throws, naming the file, if one is missing. */
 export async function exportRunSafetensors(folder: RunFolder, stage: string, out: string): Promise<void> {
   const { recipe } = folder.config;
-  await withCheckpoint(weightsFile(folder, stage), async ({ tensors, metadata }) => {
-    const described = new Map([...metadata, ...describeModel(recipe, findStage(recipe, stage))]);
-    await writeFileAtomic(out, safetensorsPieces(tensors, described));
-  });
+  const { tensors, metadata } = await readTensors(weightsFile(folder, stage), labels(folder).stage(stage));
+  const described = new Map([...metadata, ...describeModel(recipe, findStage(recipe, stage))]);
+  await writeFileAtomic(out, writeSafetensors(tensors, described));
 }
 
 /**

@@ -1,24 +1,27 @@
 // A run's folder: its files, and the search for runs.
 
-import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeSafetensors } from '../../../nn/checkpoint/safetensors/file.ts';
 import type { StateDict } from '../../../nn/state.ts';
 import { readRecipe, writeRecipe, type Recipe } from '../../experiment/recipe.ts';
 import type { RunRecord, RunResults } from '../../training/records.ts';
-import { errorCode, messageOf, writeFileAtomic } from '../../../node/files.ts';
+import { errorCode, messageOf, storageError, writeFileAtomic } from '../../../node/files.ts';
+import { writeTensors, type Label } from './tensors-file.ts';
 
 /** Default parent folder of runs. */
 const RUNS = 'runs';
 
 /** To be increased when config.json changes. */
-const VERSION = 2;
+const VERSION = 3;
 
 /** Contents of config.json: the data set and the recipe of a run. */
 interface RunConfig {
   readonly version: typeof VERSION;
   /** Absolute path of the data set's folder. */
   readonly data: string;
+  /** Hash of the recipe, in hex. All tensors of the run name it. */
+  readonly recipeSha256: string;
   readonly recipe: Recipe;
 }
 
@@ -50,23 +53,29 @@ export function weightsFile({ path, config }: RunFolder, stage: string): string 
   return join(path, config.recipe.result === stage ? 'model.safetensors' : `${stage}.safetensors`);
 }
 
+/** Labels of a run's files of tensors. */
+export const labels = ({ config: { recipeSha256: recipe } }: Pick<RunFolder, 'config'>) => ({
+  checkpoint: { recipe, content: 'checkpoint' },
+  stage: (id: string): Label => ({ recipe, content: `stage ${id}` }),
+  given: (net: string): Label => ({ recipe, content: `given ${net}` }),
+});
+
 /** Creates the folder, the given weights in it and config.json. Throws if the folder already holds a run. */
 export async function createRun(
   path: string,
-  config: Omit<RunConfig, 'version'>,
+  { data, recipe }: Pick<RunConfig, 'data' | 'recipe'>,
   given: ReadonlyMap<string, StateDict> = new Map(),
 ): Promise<RunFolder> {
   const files = runFiles(path);
   await assertNoRun(path);
-  await mkdir(path, { recursive: true }).catch((error: unknown) => {
-    throw new Error(`cannot make the run's folder ${path}: ${messageOf(error)}`, { cause: error });
-  });
-  for (const [net, weights] of given) await writeFileAtomic(files.given(net), writeSafetensors(weights));
+  const written = writeRecipe(recipe);
+  const head = { version: VERSION, data, recipeSha256: sha256Of(written) } as const;
+  const folder = { path, config: { ...head, recipe } };
+  for (const [net, tensors] of given)
+    await writeTensors(files.given(net), labels(folder).given(net), { tensors });
   // config.json is written last, because a folder with it counts as a run.
-  const { data, recipe } = config;
-  const written = { version: VERSION, data, recipe: writeRecipe(recipe) };
-  await writeFileAtomic(files.config, `${JSON.stringify(written, null, 2)}\n`);
-  return { path, config: { version: VERSION, data, recipe } };
+  await writeFileAtomic(files.config, `${JSON.stringify({ ...head, recipe: written }, null, 2)}\n`);
+  return folder;
 }
 
 /** Throws if the folder already holds a run. */
@@ -90,13 +99,38 @@ export async function openRun(path: string): Promise<RunFolder> {
     throw new Error(`cannot read ${file}: ${messageOf(error)}`, { cause: error });
   }
   try {
-    const { version, data, recipe } = JSON.parse(text) as Record<string, unknown>;
+    const { version, data, recipeSha256, recipe } = JSON.parse(text) as Record<string, unknown>;
+    if (version === 2) throw new Error('its version is 2, whose files have no checksums: train the run anew');
     if (version !== VERSION)
       throw new Error(`version is ${JSON.stringify(version)}, this program reads ${VERSION}`);
     if (typeof data !== 'string') throw new Error('data is missing');
-    return { path, config: { version: VERSION, data, recipe: readRecipe(recipe) } };
+    const read = readRecipe(recipe);
+    if (recipeSha256 !== sha256Of(recipe))
+      throw new Error(
+        'its recipe was changed since the run began: restore it, or train the changed one as a new run by --config and --out',
+      );
+    return { path, config: { version: VERSION, data, recipeSha256, recipe: read } };
   } catch (error) {
     throw new Error(`${file} is not a run's configuration: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/**
+ * SHA-256 of a recipe as config.json has it, in hex. It depends neither on white space nor on where files of weights lie, whose own hashes
+ * are in the recipe; so equal trainings write equal bytes.
+ */
+function sha256Of(recipe: unknown): string {
+  const isPath = (key: string, value: unknown): boolean =>
+    key === 'file' || (key === 'weights' && typeof value === 'string');
+  const text = JSON.stringify(recipe, (key, value: unknown) => (isPath(key, value) ? undefined : value));
+  return createHash('sha256').update(text).digest('hex');
+}
+
+/** Removes what processes left that died while they wrote a file of the run. The caller has the run's lock. */
+export async function removeTemporaries(path: string): Promise<void> {
+  for (const name of await readdir(path, { recursive: true })) {
+    // A submission file may be one that eval is writing now.
+    if (name.endsWith('.tmp') && !name.startsWith('submission-')) await rm(join(path, name), { force: true });
   }
 }
 
@@ -138,11 +172,17 @@ async function newestWith(
   return found.filter((run) => run !== undefined).sort((a, b) => b.time - a.time)[0]?.path;
 }
 
-/** Path for a new run: `name` with the first free number under `parent`. */
-export async function freeRunPath(name: string, parent = RUNS): Promise<string> {
+/** Creates a folder for a new run: `name` with the first free number under `parent`. Two processes never get the same one. */
+export async function makeRunPath(name: string, parent = RUNS): Promise<string> {
   for (let number = 1; ; number++) {
     const path = join(parent, `${name}-${number}`);
-    if (!(await exists(path))) return path;
+    try {
+      await mkdir(parent, { recursive: true });
+      await mkdir(path);
+      return path;
+    } catch (error) {
+      if (errorCode(error) !== 'EEXIST') throw storageError(error, path);
+    }
   }
 }
 

@@ -1,7 +1,5 @@
 // Loads the models of a run.
 
-import { readFile } from 'node:fs/promises';
-import { readSafetensors } from '../../../nn/checkpoint/safetensors/file.ts';
 import type { StateDict } from '../../../nn/state.ts';
 import type { Device } from '../../../tensor/device.ts';
 import { netsOf, type StageSpec } from '../../experiment/experiment.ts';
@@ -9,14 +7,15 @@ import type { Recipe } from '../../experiment/recipe.ts';
 import { JointNet, type Modality } from '../../models/joint.ts';
 import { createModel, findStage, partOf, type SceneModel } from '../../training/model.ts';
 import { messageOf } from '../../../node/files.ts';
-import { runFiles, weightsFile, type RunFolder } from './folder.ts';
+import { labels, runFiles, weightsFile, type RunFolder } from './folder.ts';
+import { readTensors } from './tensors-file.ts';
 
 /** The trained model of a stage, on the device. Throws, naming the file, if it is missing or damaged. */
 export async function loadModel(folder: RunFolder, stage: string, device: Device): Promise<SceneModel> {
   const { recipe } = folder.config;
   const model = createModel(recipe, findStage(recipe, stage));
   const file = weightsFile(folder, stage);
-  const weights = await readWeights(file);
+  const { tensors: weights } = await readTensors(file, labels(folder).stage(stage));
   try {
     model.net.loadStateDict(weights);
   } catch (error) {
@@ -59,9 +58,11 @@ export async function loadInitialWeights(
     const part = partOf(recipe, name);
     const origin = originOf(recipe, stage, name);
     if (origin.kind === 'random') continue;
-    const file =
-      origin.kind === 'stage' ? weightsFile(folder, origin.stage.id) : runFiles(folder.path).given(name);
-    const tensors = await readWeights(file);
+    const [file, label] =
+      origin.kind === 'stage'
+        ? [weightsFile(folder, origin.stage.id), labels(folder).stage(origin.stage.id)]
+        : [runFiles(folder.path).given(name), labels(folder).given(name)];
+    const { tensors } = await readTensors(file, label);
     const named = origin.kind === 'stage' ? handedOn(tensors, part, net) : prefixed(tensors, `${part}.`);
     const { missing } = net.loadStateDict(named, { strict: false });
     const lost = missing.filter((key) => key.startsWith(`${part}.`));
@@ -86,13 +87,3 @@ function handedOn(tensors: StateDict, part: Modality, net: SceneModel['net']): S
 
 const prefixed = (tensors: StateDict, prefix: string): StateDict =>
   new Map([...tensors].map(([name, tensor]) => [prefix + name, tensor]));
-
-/** Tensors of a safetensors file. Throws, naming the file, if it is missing or damaged. */
-async function readWeights(path: string): Promise<StateDict> {
-  try {
-    // A copy as Uint8Array, because slices of a Buffer share its memory.
-    return readSafetensors(new Uint8Array(await readFile(path))).tensors;
-  } catch (error) {
-    throw new Error(`cannot read the weights ${path}: ${messageOf(error)}`, { cause: error });
-  }
-}

@@ -64,6 +64,7 @@ export async function runEpoch(
           totalSteps: position.totalSteps + 1,
           lossSum: position.lossSum + value,
           recordBytes: log.bytes,
+          recordSum: log.sum,
         };
         events.onStep?.((epoch - 1) * loader.steps + step + 1, value);
       });
@@ -99,16 +100,23 @@ export async function runEpoch(
     waiting: waiting / 1000,
   });
   events.onEpoch?.(record);
-  const end = { ...position, epoch: epoch + 1, step: 0, lossSum: 0, recordBytes: log.bytes };
+  const end = {
+    ...position,
+    epoch: epoch + 1,
+    step: 0,
+    lossSum: 0,
+    recordBytes: log.bytes,
+    recordSum: log.sum,
+  };
   await save(run, trainer, end);
   signal.throwIfAborted();
   return end;
 }
 
-async function save({ files, log }: Run, trainer: Trainer, position: Position): Promise<void> {
+async function save({ folder, log }: Run, trainer: Trainer, position: Position): Promise<void> {
   const [model, optimizer] = await Promise.all([trainer.model.net.stateDict(), trainer.optimizerState()]);
   log.flush();
-  await writeCheckpoint(files.checkpoint, { position, model, optimizer });
+  await writeCheckpoint(folder, { position, model, optimizer });
 }
 
 function divergence({ id, model }: StageSpec, epoch: number, step: number, loss: number): string {

@@ -1,35 +1,36 @@
 // Trained stages that several runs have in common, such as the audio net of a table's rows.
 
 import { createHash } from 'node:crypto';
-import { copyFile, mkdir, rename } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
+import type { StateDict } from '../../../nn/state.ts';
 import { netsOf, type StageSpec } from '../../experiment/experiment.ts';
 import type { Recipe } from '../../experiment/recipe.ts';
 import { writeStage } from '../../experiment/write.ts';
 import { netOf } from '../../training/model.ts';
-import { storageError, temporaryName } from '../../../node/files.ts';
-import { exists } from '../runs/folder.ts';
 import { originOf } from '../runs/load.ts';
+import { readTensors, writeTensors, type Label } from '../runs/tensors-file.ts';
 
 export interface SharedStages {
-  /** Copies the weights of an equal stage to `path`. False if no run has trained one. */
-  take(stage: StageSpec, path: string): Promise<boolean>;
-  /** Keeps the weights at `path` for other runs. */
-  keep(stage: StageSpec, path: string): Promise<void>;
+  /** Weights of an equal stage; null if no run has trained one, or its file is damaged. */
+  take(stage: StageSpec): Promise<StateDict | null>;
+  /** Keeps weights for other runs. Two runs may do so at once, because they write the same bytes, each atomically. */
+  keep(stage: StageSpec, weights: StateDict): Promise<void>;
 }
 
 /** Shared stages of runs of a recipe on a data set and an adapter, in `folder`. */
 export function sharedStages(folder: string, recipe: Recipe, data: string, adapter: string): SharedStages {
-  const fileOf = (stage: StageSpec): string =>
-    join(folder, `${stage.id}-${stageKey(recipe, stage, data, adapter).slice(0, 20)}.safetensors`);
+  const placeOf = (stage: StageSpec): [path: string, label: Label] => {
+    const key = stageKey(recipe, stage, data, adapter);
+    const path = join(folder, `${stage.id}-${key.slice(0, 20)}.safetensors`);
+    return [path, { recipe: key, content: `stage ${stage.id}` }];
+  };
   return {
-    take: async (stage, path) => {
-      const file = fileOf(stage);
-      if (!(await exists(file))) return false;
-      await copyAtomic(file, path);
-      return true;
-    },
-    keep: (stage, path) => copyAtomic(path, fileOf(stage)),
+    take: (stage) =>
+      readTensors(...placeOf(stage)).then(
+        ({ tensors }) => tensors,
+        () => null,
+      ),
+    keep: (stage, tensors) => writeTensors(...placeOf(stage), { tensors }),
   };
 }
 
@@ -64,15 +65,4 @@ export function stageKey(recipe: Recipe, stage: StageSpec, data: string, adapter
     nets,
   };
   return createHash('sha256').update(JSON.stringify(key)).digest('hex');
-}
-
-async function copyAtomic(from: string, to: string): Promise<void> {
-  const temporary = temporaryName(to);
-  try {
-    await mkdir(dirname(to), { recursive: true });
-    await copyFile(from, temporary);
-    await rename(temporary, to);
-  } catch (error) {
-    throw storageError(error, to);
-  }
 }

@@ -3,8 +3,7 @@
 import { randomStream } from '../../dataset/random.ts';
 import type { StageSpec } from '../../experiment/experiment.ts';
 import { scheduleOf } from '../../experiment/presets.ts';
-import { writeSafetensors } from '../../../nn/checkpoint/safetensors/file.ts';
-import { writeFileAtomic } from '../../../node/files.ts';
+import type { StateDict } from '../../../nn/state.ts';
 import { manualSeed } from '../../../tensor/graph/random.ts';
 import { createModel, freezeParts, type SceneModel } from '../../training/model.ts';
 import { createTrainer } from '../../training/trainer.ts';
@@ -12,10 +11,11 @@ import { makeExtras } from '../data/extras.ts';
 import { createLoader, type Loader } from '../data/loader.ts';
 import type { PreparedClip } from '../data/prepare.ts';
 import type { Checkpoint, Position } from '../runs/checkpoint.ts';
-import { weightsFile } from '../runs/folder.ts';
+import { labels, weightsFile, type RunFolder } from '../runs/folder.ts';
 import { loadInitialWeights } from '../runs/load.ts';
 import { evaluationLoader } from '../runs/measure.ts';
 import { inputPlan, stageSources } from '../runs/stage-sources.ts';
+import { writeTensors } from '../runs/tensors-file.ts';
 import { runEpoch } from './epoch.ts';
 import { measureContext, type Run } from './run.ts';
 
@@ -28,8 +28,9 @@ export async function runStage(
 ): Promise<void> {
   const { device, folder, clips, events } = run;
   const { recipe } = folder.config;
-  const file = weightsFile(folder, stage.id);
-  if (saved === undefined && (await run.shared?.take(stage, file))) {
+  const shared = saved === undefined ? await run.shared?.take(stage) : null;
+  if (shared) {
+    await writeWeights(folder, stage, shared);
     events.onShared?.(stage.id);
     return;
   }
@@ -60,17 +61,22 @@ export async function runStage(
     let position = from;
     while (position.epoch <= stage.epochs)
       position = await runEpoch(run, stage, trainer, { loader, validation }, schedule, position);
-    const metadata = new Map([
-      ['experiment', recipe.name],
-      ['model', stage.id],
-    ]);
-    await writeFileAtomic(file, writeSafetensors(await model.net.stateDict(), metadata));
-    await run.shared?.keep(stage, file);
+    const weights = await model.net.stateDict();
+    await writeWeights(folder, stage, weights);
+    await run.shared?.keep(stage, weights);
     events.onStageEnd?.();
   } finally {
     trainer.dispose();
     model.net.dispose();
   }
+}
+
+function writeWeights(folder: RunFolder, { id }: StageSpec, tensors: StateDict): Promise<void> {
+  const metadata = new Map([
+    ['experiment', folder.config.recipe.name],
+    ['model', id],
+  ]);
+  return writeTensors(weightsFile(folder, id), labels(folder).stage(id), { tensors, metadata });
 }
 
 /** Shuffled batches of the training clips and of the extra clips made from them. */

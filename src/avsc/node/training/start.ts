@@ -10,7 +10,8 @@ import type { RunResults } from '../../training/records.ts';
 import { makeDemoDataset } from '../data/demo.ts';
 import { prepareSplits } from '../data/prepare-splits.ts';
 import type { PreparedClip } from '../data/prepare.ts';
-import { assertNoRun, createRun, freeRunPath, type RunFolder } from '../runs/folder.ts';
+import { assertNoRun, createRun, makeRunPath, removeTemporaries, type RunFolder } from '../runs/folder.ts';
+import { withRunLock } from '../runs/lock.ts';
 import { readInitialWeights, type WeightsOptions } from './initial-weights.ts';
 import type { TrainingClips, TrainingEvents, TrainingOptions } from './run.ts';
 import { runTraining } from './train.ts';
@@ -49,7 +50,7 @@ interface FinishedRun {
   readonly results: RunResults;
 }
 
-/** Creates a run and trains it to the end. Throws one sentence that names the file or folder at fault. */
+/** Creates a run and trains it to the end. Throws one sentence that names the file or folder at fault, or the process that has the folder. */
 export async function startTraining(run: NewRun, options: StartOptions): Promise<FinishedRun> {
   const { events } = options;
   const { experiment } = run;
@@ -59,14 +60,18 @@ export async function startTraining(run: NewRun, options: StartOptions): Promise
   const data = run.data === undefined ? await demoDataset(options) : resolve(run.data);
   const splits = await prepare(data, experiment, options);
   const recipe = makeRecipe(experiment, files, splits.train.length);
-  const path = run.out ?? (await freeRunPath(recipe.name));
-  return train(await createRun(path, { data, recipe }, states), splits, false, options);
+  const path = run.out ?? (await makeRunPath(recipe.name));
+  return withRunLock(path, async () =>
+    train(await createRun(path, { data, recipe }, states), splits, false, options),
+  );
 }
 
 /** Resumes a run from its last checkpoint, to the same bits as without interruption. */
 export async function resumeTraining(folder: RunFolder, options: StartOptions): Promise<FinishedRun> {
   const { data, recipe } = folder.config;
-  return train(folder, await prepare(data, recipe, options), true, options);
+  return withRunLock(folder.path, async () =>
+    train(folder, await prepare(data, recipe, options), true, options),
+  );
 }
 
 async function train(
@@ -76,6 +81,7 @@ async function train(
   options: StartOptions,
 ): Promise<FinishedRun> {
   const { data, recipe } = folder.config;
+  await removeTemporaries(folder.path);
   const warning = missingScenes(listed, evaluate);
   if (warning !== null) options.events.onWarning?.(warning);
   options.events.onRun?.(folder.path, resume);

@@ -5,7 +5,7 @@ import { manualSeed } from '../../../tensor/graph/random.ts';
 import type { RunResults } from '../../training/records.ts';
 import { readCheckpoint, type Checkpoint, type Position } from '../runs/checkpoint.ts';
 import { runFiles, writeResults, type RunFolder } from '../runs/folder.ts';
-import { LineLog } from '../runs/line-log.ts';
+import { LineLog, type Written } from '../runs/line-log.ts';
 import { runReport } from '../runs/run-report.ts';
 import { measureRun } from './results.ts';
 import type { Run, TrainingOptions } from './run.ts';
@@ -20,11 +20,11 @@ export async function runTraining({ openDevice, resume, ...rest }: TrainingOptio
   const { folder } = rest;
   const { recipe } = folder.config;
   const files = runFiles(folder.path);
-  const checkpoint = resume ? await readCheckpoint(files.checkpoint) : undefined;
+  const checkpoint = resume ? await readCheckpoint(folder) : undefined;
   const first = firstStage(folder, checkpoint);
   manualSeed(recipe.seed);
   const device = await openDevice();
-  const log = new LineLog(files.records, checkpoint?.position.recordBytes ?? 0);
+  const log = new LineLog(files.records, recordsOf(checkpoint));
   const timings = new LineLog(files.timings);
   const run: Run = { ...rest, device, files, log, timings, events: rest.events ?? {} };
   try {
@@ -39,6 +39,7 @@ export async function runTraining({ openDevice, resume, ...rest }: TrainingOptio
         totalSteps: 0,
         lossSum: 0,
         recordBytes: log.bytes,
+        recordSum: log.sum,
       };
       await runStage(run, stage, saved?.position ?? start, saved);
     }
@@ -58,6 +59,12 @@ export async function runTraining({ openDevice, resume, ...rest }: TrainingOptio
     timings.close();
   }
 }
+
+/** What metrics.jsonl held when the checkpoint was written. */
+const recordsOf = (checkpoint: Checkpoint | undefined): Written => ({
+  bytes: checkpoint?.position.recordBytes ?? 0,
+  sum: checkpoint?.position.recordSum ?? 0,
+});
 
 /** Index of the stage that a run begins with or goes on with. */
 function firstStage({ path, config }: RunFolder, checkpoint: Checkpoint | undefined): number {

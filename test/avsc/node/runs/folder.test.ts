@@ -1,16 +1,21 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readCheckpoint, writeCheckpoint } from '../../../../src/avsc/node/runs/checkpoint.ts';
+import { writeSafetensors } from '../../../../src/nn/checkpoint/safetensors/file.ts';
+import { readTensors, writeTensors } from '../../../../src/avsc/node/runs/tensors-file.ts';
+import { loadInitialWeights } from '../../../../src/avsc/node/runs/load.ts';
+import { createModel, findStage } from '../../../../src/avsc/training/model.ts';
 import { LineLog } from '../../../../src/avsc/node/runs/line-log.ts';
 import { encodeNpy } from '../../../../src/avsc/node/data/npy.ts';
 import {
   createRun,
-  freeRunPath,
+  makeRunPath,
   newestRun,
   newestUnfinishedRun,
   openRun,
+  removeTemporaries,
   runFiles,
 } from '../../../../src/avsc/node/runs/folder.ts';
 import { submissionTable } from '../../../../src/avsc/node/runs/submission.ts';
@@ -25,13 +30,18 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-describe('run folder', () => {
-  const recipe = makeRecipe({ ...preset('small'), seed: 7 }, { fcnn: null, densenet: null }, 40);
+const recipe = makeRecipe({ ...preset('small'), seed: 7 }, { fcnn: null, densenet: null }, 40);
 
+describe('run folder', () => {
   it('gives back what it was made with and refuses a second run', async () => {
     const path = join(folder, 'a');
     await createRun(path, { data: '/data', recipe });
-    expect((await openRun(path)).config).toEqual({ version: 2, data: '/data', recipe });
+    expect((await openRun(path)).config).toEqual({
+      version: 3,
+      data: '/data',
+      recipeSha256: expect.stringMatching(/^[0-9a-f]{64}$/) as string,
+      recipe,
+    });
     await expect(createRun(path, { data: '/data', recipe })).rejects.toThrow('already holds a run');
   });
 
@@ -41,11 +51,28 @@ describe('run folder', () => {
     await createRun(path, { data: '/data', recipe });
     await writeFile(
       join(path, 'config.json'),
-      JSON.stringify({ version: 2, data: '', recipe: writeRecipe({ ...recipe, seed: -1 }) }),
+      JSON.stringify({ version: 3, data: '', recipe: writeRecipe({ ...recipe, seed: -1 }) }),
     );
     await expect(openRun(path)).rejects.toThrow("config.json is not a run's configuration: seed is -1");
     await writeFile(join(path, 'config.json'), '{');
     await expect(openRun(path)).rejects.toThrow("is not a run's configuration");
+  });
+
+  it('refuses an edited recipe and a run of an older version, but not a data set that moved', async () => {
+    const path = join(folder, 'edited');
+    const { config } = await createRun(path, { data: '/data', recipe });
+    const file = runFiles(path).config;
+    const text = await readFile(file, 'utf8');
+    await writeFile(file, text.replace('"/data"', '"/elsewhere"'));
+    expect((await openRun(path)).config).toEqual({ ...config, data: '/elsewhere' });
+    await writeFile(file, text.replace('"seed": 7', '"seed": 8'));
+    await expect(openRun(path)).rejects.toThrow(
+      'its recipe was changed since the run began: restore it, or train the changed one as a new run by --config and --out',
+    );
+    await writeFile(file, text.replace('"version": 3', '"version": 2'));
+    await expect(openRun(path)).rejects.toThrow(
+      'its version is 2, whose files have no checksums: train the run anew',
+    );
   });
 
   it('finds the newest finished and unfinished run, and a free name', async () => {
@@ -55,23 +82,63 @@ describe('run folder', () => {
     await writeFile(runFiles(join(parent, 'small-1')).results, '{}');
     expect((await newestRun(parent)).path).toBe(join(parent, 'small-1'));
     expect((await newestUnfinishedRun(parent)).path).toBe(join(parent, 'small-2'));
-    expect(await freeRunPath('small', parent)).toBe(join(parent, 'small-3'));
+  });
+
+  it('gives each of many new runs a folder of its own', async () => {
+    const parent = join(folder, 'new');
+    const paths = await Promise.all(Array.from({ length: 8 }, () => makeRunPath('small', parent)));
+    const expected = Array.from({ length: 8 }, (_, i) => join(parent, `small-${i + 1}`));
+    expect(paths.toSorted()).toEqual(expected);
+  });
+
+  it('is cleared of temporary files, but not of one that eval writes', async () => {
+    const path = join(folder, 'cleared');
+    await mkdir(join(path, 'embeddings', 'net'), { recursive: true });
+    const stale = ['last.safetensors.7.tmp', 'embeddings/net/a.embeddings.7.tmp'];
+    for (const name of [...stale, 'submission-test.tsv.7.tmp']) await writeFile(join(path, name), '');
+    await removeTemporaries(path);
+    expect((await readdir(path, { recursive: true })).toSorted()).toEqual([
+      'embeddings',
+      'embeddings/net',
+      'submission-test.tsv.7.tmp',
+    ]);
   });
 });
 
 describe('line log', () => {
+  const whole = '{"step":1}\n';
+
   it('is cut back to where a checkpoint was', async () => {
     const path = join(folder, 'log.jsonl');
-    const first = new LineLog(path, 0);
+    const first = new LineLog(path, { bytes: 0, sum: 0 });
     first.append({ step: 1 });
-    const kept = first.bytes;
+    const kept = { bytes: first.bytes, sum: first.sum };
     first.append({ step: 2 });
     first.close();
     const second = new LineLog(path, kept);
     second.append({ step: 3 });
     second.close();
-    expect(await readFile(path, 'utf8')).toBe('{"step":1}\n{"step":3}\n');
-    expect(() => new LineLog(path, 1000)).toThrow('has 22 bytes, its checkpoint says 1000');
+    expect(await readFile(path, 'utf8')).toBe(`${whole}{"step":3}\n`);
+  });
+
+  it('is cut back to its last whole line where no checkpoint knows it', async () => {
+    const path = join(folder, 'timings.jsonl');
+    await writeFile(path, `${whole}{"st`);
+    const log = new LineLog(path);
+    log.append({ step: 2 });
+    log.close();
+    expect(await readFile(path, 'utf8')).toBe(`${whole}{"step":2}\n`);
+  });
+
+  it('refuses a file that is shorter or another one than the checkpoint says', async () => {
+    const path = join(folder, 'changed.jsonl');
+    const first = new LineLog(path, { bytes: 0, sum: 0 });
+    first.append({ step: 1 });
+    const { bytes, sum } = first;
+    first.close();
+    expect(() => new LineLog(path, { bytes: bytes + 1, sum })).toThrow('changed.jsonl was changed since');
+    await writeFile(path, whole.replace('1', '2'));
+    expect(() => new LineLog(path, { bytes, sum })).toThrow('restore it from a copy, or start the run anew');
   });
 
   it.skipIf(process.platform !== 'linux')(
@@ -84,7 +151,7 @@ describe('line log', () => {
   );
 });
 
-describe('checkpoint', () => {
+describe('files of tensors', () => {
   const position = {
     stage: 'video',
     epoch: 2,
@@ -92,22 +159,71 @@ describe('checkpoint', () => {
     totalSteps: 40,
     lossSum: 1 / 3,
     recordBytes: 99,
+    recordSum: 5,
   } as const;
+  const model = new Map([['head.bias', { shape: [2], data: Float32Array.of(1, 2) }]]);
+  const optimizer = new Map([['0.step', { shape: [], data: Int32Array.of(7) }]]);
 
-  it('comes back as it was written', async () => {
-    const path = join(folder, 'last.safetensors');
-    expect(await readCheckpoint(path)).toBeUndefined();
-    const model = new Map([['head.bias', { shape: [2], data: Float32Array.of(1, 2) }]]);
-    const optimizer = new Map([['0.step', { shape: [], data: Int32Array.of(7) }]]);
-    await writeCheckpoint(path, { position, model, optimizer });
-    expect(await readCheckpoint(path)).toEqual({ position, model, optimizer });
+  it('a checkpoint comes back as it was written', async () => {
+    const run = await createRun(join(folder, 'checkpointed'), { data: '/data', recipe });
+    expect(await readCheckpoint(run)).toBeUndefined();
+    await writeCheckpoint(run, { position, model, optimizer });
+    expect(await readCheckpoint(run)).toEqual({ position, model, optimizer });
   });
 
-  it('refuses a damaged file', async () => {
-    const path = join(folder, 'cut.safetensors');
-    await writeCheckpoint(path, { position, model: new Map(), optimizer: new Map() });
-    await writeFile(path, (await readFile(path)).subarray(0, 40));
-    await expect(readCheckpoint(path)).rejects.toThrow('cut.safetensors is not a checkpoint to resume from');
+  it('a checkpoint of another recipe is refused', async () => {
+    const run = await createRun(join(folder, 'one'), { data: '/data', recipe });
+    const other = await createRun(join(folder, 'two'), { data: '/data', recipe: { ...recipe, seed: 8 } });
+    await writeCheckpoint(run, { position, model, optimizer });
+    await copyFile(runFiles(run.path).checkpoint, runFiles(other.path).checkpoint);
+    await expect(readCheckpoint(other)).rejects.toThrow(
+      /two\/last\.safetensors is of another run, .*: restore it from a copy, or start the run anew with --out$/,
+    );
+  });
+
+  it('damaged given weights are refused by the stage that begins with them', async () => {
+    const weights = { fcnn: { file: '/weights', sha256: '0'.repeat(64) }, densenet: null };
+    const given = makeRecipe(preset('small'), weights, 40);
+    const stage = findStage(given, 'audio');
+    const scene = createModel(given, stage);
+    const extractor = [...(await scene.net.stateDict())].flatMap(([name, tensor]) =>
+      name.startsWith('audio.') ? [[name.slice('audio.'.length), tensor] as const] : [],
+    );
+    const states = new Map([['fcnn', new Map(extractor)]]);
+    const run = await createRun(join(folder, 'given'), { data: '/data', recipe: given }, states);
+    await loadInitialWeights(run, stage, scene);
+    const path = runFiles(run.path).given('fcnn');
+    const file = await readFile(path);
+    file.writeUInt8(file.readUInt8(file.length - 9) ^ 1, file.length - 9);
+    await writeFile(path, file);
+    await expect(loadInitialWeights(run, stage, scene)).rejects.toThrow('given-fcnn.safetensors is damaged');
+  });
+
+  it('every flipped bit, every cut and every byte too many is found', async () => {
+    const path = join(folder, 'x.safetensors');
+    const label = { recipe: 'r', content: 'stage audio' };
+    await writeTensors(path, label, { tensors: model, metadata: new Map([['position', '1']]) });
+    const file = await readFile(path);
+    const damaged =
+      /x\.safetensors is damaged or was not written by this run \(its checksum is (wrong|missing)\)/;
+    for (let bit = 0; bit < 8 * file.length; bit++) {
+      const copy = Uint8Array.from(file);
+      copy[bit >> 3] = (copy[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+      await writeFile(path, copy);
+      await expect(readTensors(path, label), `bit ${bit}`).rejects.toThrow(damaged);
+    }
+    for (const other of [file.subarray(0, 40), file.subarray(0, 0), Buffer.concat([file, file])]) {
+      await writeFile(path, other);
+      await expect(readTensors(path, label)).rejects.toThrow(damaged);
+    }
+    await writeFile(path, file);
+    expect((await readTensors(path, label)).tensors).toEqual(model);
+    await expect(readTensors(path, { ...label, content: 'stage video' })).rejects.toThrow(
+      'x.safetensors holds stage audio instead of stage video: restore it',
+    );
+    // As `export` writes it.
+    await writeFile(path, writeSafetensors(model));
+    await expect(readTensors(path, label)).rejects.toThrow(damaged);
   });
 });
 
