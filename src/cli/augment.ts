@@ -14,6 +14,7 @@ import {
 import type { SoundOperation } from '../avsc/augment/sound/operation.ts';
 import { messageOf, writeFileAtomic } from '../node/files.ts';
 import { UsageError, whole } from './options.ts';
+import { print } from './output.ts';
 import { formatTable } from './table.ts';
 
 const PAPER_MAGNITUDE = 9;
@@ -35,8 +36,8 @@ interface AugmentOptions {
 export function augmentCommand(): Command {
   return new Command('augment')
     .description('one operation of augmentation on a picture or a recording, to see or hear what it does')
-    .argument('[file]', 'a picture (JPEG, PNG, ...) or any file with sound')
-    .option('--op <name>', 'the operation: see --list')
+    .argument('[file]', 'a picture (JPEG, PNG, ...) or any file with sound (required, but for --list)')
+    .option('--op <name>', 'the operation: see --list (required, but for --list)')
     .option('--magnitude <m>', `of operations on pictures: 0 to ${MAX_MAGNITUDE} (default: 9)`, magnitude)
     .addOption(
       new Option(
@@ -51,7 +52,10 @@ export function augmentCommand(): Command {
     )
     .option('--seed <n>', 'decides what is drawn: values, signs, places, noise', whole(0, 2 ** 32 - 1), 1)
     .option('--with <file>', 'the recording that mix adds')
-    .option('--out <file>', 'the result: .png of a picture or of features, .wav of a recording')
+    .option(
+      '--out <file>',
+      'the result: .png of a picture or of features, .wav of a recording (required, but for --list)',
+    )
     .option('--list', 'name all operations and what their magnitude or value means')
     .action(augment);
 }
@@ -61,7 +65,7 @@ async function augment(file: string | undefined, options: AugmentOptions): Promi
     if (file !== undefined || options.op !== undefined) {
       throw new UsageError('--list names the operations and does nothing else: leave it out');
     }
-    console.log(listOperations());
+    await print(listOperations());
     return;
   }
   if (file === undefined) throw new UsageError('name a picture or a recording');
@@ -103,7 +107,7 @@ async function onPicture(
   );
   await writeFileAtomic(out, result.png);
   const how = takesMagnitude(meaning) ? ` --magnitude ${m} --scale ${scale} (${meaning[scale]})` : '';
-  console.log(`${out}: ${file} after ${name}${how}, ${result.width} x ${result.height} pixels`);
+  await print(`${out}: ${file} after ${name}${how}, ${result.width} x ${result.height} pixels`);
 }
 
 async function onRecording(
@@ -127,7 +131,7 @@ async function onRecording(
   const used = result.value.map((x) => Number(x.toPrecision(6))).join(',');
   const clipped = result.clipped > 0 ? `, ${result.clipped} samples clipped at full scale` : '';
   const length = `${result.seconds.toFixed(2)} s at ${result.sampleRate} Hz`;
-  console.log(`${out}: ${file} after ${name} --value ${used}, ${length}${clipped}`);
+  await print(`${out}: ${file} after ${name} --value ${used}, ${length}${clipped}`);
 }
 
 async function onFeatures(file: string, options: AugmentOptions, out: string): Promise<void> {
@@ -143,7 +147,7 @@ async function onFeatures(file: string, options: AugmentOptions, out: string): P
     explain(error, name, [file]),
   );
   await writeFileAtomic(out, result.png);
-  console.log(
+  await print(
     `${out}: features of ${file} after ${name} --value ${mask}, ${result.width} x ${result.height} pixels: ` +
       'left and right beside each other; features, deltas, delta-deltas below each other',
   );

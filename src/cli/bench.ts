@@ -21,6 +21,7 @@ import type { AdapterChoice } from '../node/adapter.ts';
 import { openDevice } from './device.ts';
 import { deviceOption, presetOption, UsageError, whole } from './options.ts';
 import { preset, type PresetName } from '../avsc/experiment/presets.ts';
+import { print } from './output.ts';
 import { say } from './progress.ts';
 
 interface KernelOptions {
@@ -307,7 +308,7 @@ async function runPeers({ json, ...options }: PeerOptions): Promise<void> {
 }
 
 async function give(result: object, table: string, json = false, out?: string): Promise<void> {
-  const text = `${JSON.stringify(result, null, 2)}\n`;
-  if (out !== undefined) await writeFileAtomic(out, text);
-  process.stdout.write(json ? text : `${table}\n`);
+  const text = JSON.stringify(result, null, 2);
+  if (out !== undefined) await writeFileAtomic(out, `${text}\n`);
+  await print(json ? text : table);
 }

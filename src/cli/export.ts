@@ -8,6 +8,7 @@ import { findStage } from '../avsc/training/model.ts';
 import type { AdapterChoice } from '../node/adapter.ts';
 import { openDevice } from './device.ts';
 import { deviceOption, UsageError } from './options.ts';
+import { print } from './output.ts';
 import { say } from './progress.ts';
 
 type Format = 'safetensors' | 'onnx';
@@ -61,11 +62,11 @@ async function exportRun(run: string | undefined, options: ExportOptions): Promi
   const fixedBatch = await write(folder, model, options, out);
   const { size } = await stat(out);
   if (options.json) {
-    console.log(JSON.stringify({ run: folder.path, model, format, out, bytes: size, fixedBatch }));
+    await print(JSON.stringify({ run: folder.path, model, format, out, bytes: size, fixedBatch }));
     return;
   }
-  console.log(`${out}: the ${model} model of ${folder.path}, ${size} bytes`);
-  if (fixedBatch !== null) console.log(`its batch is fixed to 1, since ${fixedBatch}`);
+  const note = fixedBatch === null ? '' : `\nits batch is fixed to 1, since ${fixedBatch}`;
+  await print(`${out}: the ${model} model of ${folder.path}, ${size} bytes${note}`);
 }
 
 function isOfRun(folder: RunFolder, out: string): boolean {

@@ -6,6 +6,7 @@ import { FEATURE_CHANNELS, FRAMES_PER_SECOND, MELS } from '../avsc/features/logm
 import { writeSafetensors } from '../nn/checkpoint/safetensors/file.ts';
 import { writeFileAtomic } from '../node/files.ts';
 import { UsageError } from './options.ts';
+import { print } from './output.ts';
 
 /** Values of the features of one second. */
 const VALUES = FEATURE_CHANNELS * MELS * FRAMES_PER_SECOND;
@@ -24,7 +25,7 @@ export function featuresCommand(): Command {
       const shape = [data.length / VALUES, FEATURE_CHANNELS, MELS, FRAMES_PER_SECOND];
       if (out !== undefined && encode !== undefined) await writeFileAtomic(out, encode(data, shape));
       const channels = CHANNELS.map((name, c) => ({ name, ...summary(data, c) }));
-      console.log(JSON.stringify({ file, shape, ...(out === undefined ? {} : { out }), channels }, null, 2));
+      await print(JSON.stringify({ file, shape, ...(out === undefined ? {} : { out }), channels }, null, 2));
     });
 }
 

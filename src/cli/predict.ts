@@ -5,8 +5,10 @@ import { exists, newestRun, openRun, runFiles, type RunFolder } from '../avsc/no
 import { argmaxRow } from '../avsc/training/metrics.ts';
 import type { AdapterChoice } from '../node/adapter.ts';
 import { openDevice } from './device.ts';
+import { eachFile } from './each-file.ts';
 import { withInterrupt } from './interrupt.ts';
 import { deviceOption, UsageError } from './options.ts';
+import { print } from './output.ts';
 import { say } from './progress.ts';
 
 /** `predict [RUN] FILES...`: one JSON line per second of each file. */
@@ -39,23 +41,24 @@ async function predict(
   const device = await openDevice(choice);
   const predictor: MediaPredictor = predictMedia(folder, device);
   try {
-    for (const file of files) {
+    await eachFile(files, async (file) => {
       const { models, probabilities } = await predictor.predict(file, signal);
+      const lines: string[] = [];
       for (let second = 0; second * SCENES.length < probabilities.length; second++) {
         const row = probabilities.subarray(second * SCENES.length, (second + 1) * SCENES.length);
         const best = argmaxRow(row, 0, SCENES.length);
-        const named = Object.fromEntries(SCENES.map((scene, c) => [scene, rounded(row[c] ?? 0)]));
         const line = {
           file,
           second,
           scene: SCENES[best],
           probability: rounded(row[best] ?? 0),
           model: models.join(' x '),
-          probabilities: named,
+          probabilities: Object.fromEntries(SCENES.map((scene, c) => [scene, rounded(row[c] ?? 0)])),
         };
-        console.log(JSON.stringify(line));
+        lines.push(JSON.stringify(line));
       }
-    }
+      await print(lines.join('\n'));
+    });
   } finally {
     predictor.dispose();
   }

@@ -15,6 +15,7 @@ import {
   presetOption,
   whole,
 } from './options.ts';
+import { print } from './output.ts';
 import { clipCache } from './prepare.ts';
 import { assertSameRecipe, newRun, type TrainOptions } from './train-options.ts';
 import { printResults, showTraining } from './train-progress.ts';
@@ -86,8 +87,8 @@ async function train(options: TrainOptions, command: Command, signal: AbortSigna
   if (options.dryRun) {
     const { experiment, data } = await newRun(options, command);
     const planned = await dryRun(experiment, options.limits, data);
-    if (options.json) console.log(JSON.stringify(planned));
-    else printDryRun(planned);
+    if (options.json) await print(JSON.stringify(planned));
+    else await printDryRun(planned);
     return;
   }
   const resumed = options.resume ? await findRun(options.out) : undefined;
@@ -104,8 +105,8 @@ async function train(options: TrainOptions, command: Command, signal: AbortSigna
   try {
     const training = 'config' in start ? resumeTraining(start, settings) : startTraining(start, settings);
     const { path, results } = await training;
-    if (options.json) console.log(JSON.stringify({ run: path, results }));
-    else printResults(results, path);
+    if (options.json) await print(JSON.stringify({ run: path, results }));
+    else await printResults(results, path);
   } catch (error) {
     if (!(error instanceof Interrupted) || display.run === undefined) throw error;
     throw new Interrupted(`stopped and saved: go on with wavelight train --resume --out ${display.run}`);
