@@ -12,7 +12,7 @@ import {
   type SoundOperationName,
 } from '../avsc/augment/sound/index.ts';
 import type { SoundOperation } from '../avsc/augment/sound/operation.ts';
-import { messageOf, writeFileAtomic } from '../node/files.ts';
+import { checkFile, messageOf, writeFileAtomic } from '../node/files.ts';
 import { UsageError, whole } from './options.ts';
 import { print } from './output.ts';
 import { formatTable } from './table.ts';
@@ -73,6 +73,7 @@ async function augment(file: string | undefined, options: AugmentOptions): Promi
     throw new UsageError(`name an operation by --op: ${operationNames().join(', ')}`);
   if (options.out === undefined) throw new UsageError('name the file of the result by --out');
   if (resolve(options.out) === resolve(file)) throw new UsageError(`--out ${options.out} is the file itself`);
+  for (const path of [file, options.with]) if (path !== undefined) await checkFile(path);
   const asked = options.op.toLowerCase();
   const picture = PICTURE_OPERATIONS.find(({ name }) => name.toLowerCase() === asked);
   const sound = SOUND_OPERATION_NAMES.find((name) => name === asked);

@@ -11,7 +11,7 @@ import { formatPeers } from '../../bench/peers/table.ts';
 import { SHAPES, type Shapes } from '../../bench/peers/shapes.ts';
 import { formatTable, machineOf } from '../../bench/report.ts';
 import { benchSound } from '../../bench/sound.ts';
-import { writeFileAtomic } from '../node/files.ts';
+import { checkOutput, writeFileAtomic } from '../node/files.ts';
 import { measureCeilings } from '../gpu/ceilings.ts';
 import { PROFILES } from '../gpu/profile.ts';
 import { formatBytes } from '../gpu/storage.ts';
@@ -121,6 +121,11 @@ export function benchCommand(): Command {
     .action(runPeers);
   return new Command('bench')
     .description('measures this device')
+    .hook('preAction', async (_, command) => {
+      const { out, json } = command.opts<{ readonly out?: string; readonly json?: string | true }>();
+      const file = typeof json === 'string' ? json : out;
+      if (file !== undefined) await checkOutput(file);
+    })
     .addCommand(kernels)
     .addCommand(model)
     .addCommand(augmentation)

@@ -1,5 +1,4 @@
-import { dirname, join, resolve } from 'node:path';
-import { mkdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import { SCENES } from '../avsc/dataset/scenes.ts';
 import { resultStages } from '../avsc/experiment/experiment.ts';
@@ -11,7 +10,7 @@ import { submissionTable } from '../avsc/node/runs/submission.ts';
 import type { Metrics } from '../avsc/training/metrics.ts';
 import { findStage, inputNames } from '../avsc/training/model.ts';
 import type { AdapterChoice } from '../node/adapter.ts';
-import { writeFileAtomic } from '../node/files.ts';
+import { checkOutput, writeFileAtomic } from '../node/files.ts';
 import { openDevice } from './device.ts';
 import { withInterrupt } from './interrupt.ts';
 import { cacheOption, dataOption, deviceOption } from './options.ts';
@@ -57,6 +56,8 @@ async function evaluate(run: string | undefined, options: EvalOptions, signal: A
   const stages = (options.model === undefined ? resultStages(recipe) : [options.model]).map((id) =>
     findStage(recipe, id),
   );
+  const submission = options.submission ?? join(folder.path, `submission-${options.split}.tsv`);
+  await checkOutput(submission);
   const cache = await clipCache(options.cache);
   const data = options.data === undefined ? folder.config.data : resolve(options.data);
   const { splits } = await decode(data, [options.split], {
@@ -76,8 +77,6 @@ async function evaluate(run: string | undefined, options: EvalOptions, signal: A
     progress.end();
   }
   const predictions = productOf(each);
-  const submission = options.submission ?? join(folder.path, `submission-${options.split}.tsv`);
-  await mkdir(dirname(submission), { recursive: true });
   await writeFileAtomic(submission, submissionTable(predictions));
   const labelled = clips.every(({ label }) => label !== undefined);
   const metrics = labelled ? measurePredictions(predictions) : null;

@@ -6,6 +6,7 @@ import { exportRunOnnx, exportRunSafetensors } from '../avsc/node/runs/export.ts
 import { newestRun, openRun, runFiles, weightsFile, type RunFolder } from '../avsc/node/runs/folder.ts';
 import { findStage } from '../avsc/training/model.ts';
 import type { AdapterChoice } from '../node/adapter.ts';
+import { checkOutput } from '../node/files.ts';
 import { openDevice } from './device.ts';
 import { deviceOption, UsageError } from './options.ts';
 import { print } from './output.ts';
@@ -59,6 +60,7 @@ async function exportRun(run: string | undefined, options: ExportOptions): Promi
   const out =
     options.out ?? join(folder.path, format === 'onnx' ? `${model}.onnx` : `${model}-exported.safetensors`);
   if (isOfRun(folder, out)) throw new UsageError(`--out ${out} is a file of the run itself`);
+  await checkOutput(out);
   const fixedBatch = await write(folder, model, options, out);
   const { size } = await stat(out);
   if (options.json) {

@@ -4,6 +4,7 @@ import { predictMedia, type MediaPredictor } from '../avsc/node/runs/predict-med
 import { exists, newestRun, openRun, runFiles, type RunFolder } from '../avsc/node/runs/folder.ts';
 import { argmaxRow } from '../avsc/training/metrics.ts';
 import type { AdapterChoice } from '../node/adapter.ts';
+import { checkFile } from '../node/files.ts';
 import { openDevice } from './device.ts';
 import { eachFile } from './each-file.ts';
 import { withInterrupt } from './interrupt.ts';
@@ -42,6 +43,7 @@ async function predict(
   const predictor: MediaPredictor = predictMedia(folder, device);
   try {
     await eachFile(files, async (file) => {
+      await checkFile(file);
       const { models, probabilities } = await predictor.predict(file, signal);
       const lines: string[] = [];
       for (let second = 0; second * SCENES.length < probabilities.length; second++) {

@@ -1,8 +1,9 @@
 import { Command, Option } from 'commander';
-import { newestUnfinishedRun, openRun, type RunFolder } from '../avsc/node/runs/folder.ts';
+import { newestUnfinishedRun, openRun, runFiles, type RunFolder } from '../avsc/node/runs/folder.ts';
 import { resumeTraining, startTraining } from '../avsc/node/training/start.ts';
 import type { Frozen } from '../avsc/models/joint.ts';
 import { PROFILES } from '../gpu/profile.ts';
+import { checkOutput } from '../node/files.ts';
 import { openDevice } from './device.ts';
 import { dryRun, printDryRun } from './dry-run.ts';
 import { Interrupted, withInterrupt } from './interrupt.ts';
@@ -94,6 +95,7 @@ async function train(options: TrainOptions, command: Command, signal: AbortSigna
   const resumed = options.resume ? await findRun(options.out) : undefined;
   if (resumed) await assertSameRecipe(resumed, options, command);
   const start = resumed ?? (await newRun(options, command));
+  if (options.out !== undefined) await checkOutput(runFiles(options.out).config);
   const display = showTraining();
   const settings = {
     cache: await clipCache(options.cache),

@@ -78,7 +78,7 @@ export async function openSystemSoftware(profile: Profile): Promise<NodeGpu | nu
 
 /** SwiftShader from npm. Throws an Error if it cannot be unpacked or Dawn refuses it. */
 export async function openSwiftShader(profile: Profile): Promise<NodeGpu> {
-  const { manifest, loader } = unpackSwiftShader();
+  const { manifest, loader } = await unpackSwiftShader();
   const { default: koffi } = await import('koffi');
   // A loaded library of this name satisfies Dawn's dlopen, so Vulkan need not be installed.
   koffi.load(loader);

@@ -1,12 +1,12 @@
 // A run's folder: its files, and the search for runs.
 
-import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeSafetensors } from '../../../nn/checkpoint/safetensors/file.ts';
 import type { StateDict } from '../../../nn/state.ts';
 import { readRecipe, writeRecipe, type Recipe } from '../../experiment/recipe.ts';
 import type { RunRecord, RunResults } from '../../training/records.ts';
-import { errorCode, messageOf, writeFileAtomic } from '../../../node/files.ts';
+import { errorCode, makeFolder, messageOf, writeFileAtomic } from '../../../node/files.ts';
 
 /** Default parent folder of runs. */
 const RUNS = 'runs';
@@ -58,9 +58,7 @@ export async function createRun(
 ): Promise<RunFolder> {
   const files = runFiles(path);
   await assertNoRun(path);
-  await mkdir(path, { recursive: true }).catch((error: unknown) => {
-    throw new Error(`cannot make the run's folder ${path}: ${messageOf(error)}`, { cause: error });
-  });
+  await makeFolder(path);
   for (const [net, weights] of given) await writeFileAtomic(files.given(net), writeSafetensors(weights));
   // config.json is written last, because a folder with it counts as a run.
   const { data, recipe } = config;

@@ -1,13 +1,13 @@
 // Trained stages that several runs have in common, such as the audio net of a table's rows.
 
 import { createHash } from 'node:crypto';
-import { copyFile, mkdir, rename } from 'node:fs/promises';
+import { copyFile, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { netsOf, type StageSpec } from '../../experiment/experiment.ts';
 import type { Recipe } from '../../experiment/recipe.ts';
 import { writeStage } from '../../experiment/write.ts';
 import { netOf } from '../../training/model.ts';
-import { storageError, temporaryName } from '../../../node/files.ts';
+import { makeFolder, storageError, temporaryName } from '../../../node/files.ts';
 import { exists } from '../runs/folder.ts';
 import { originOf } from '../runs/load.ts';
 
@@ -69,7 +69,7 @@ export function stageKey(recipe: Recipe, stage: StageSpec, data: string, adapter
 async function copyAtomic(from: string, to: string): Promise<void> {
   const temporary = temporaryName(to);
   try {
-    await mkdir(dirname(to), { recursive: true });
+    await makeFolder(dirname(to));
     await copyFile(from, temporary);
     await rename(temporary, to);
   } catch (error) {
