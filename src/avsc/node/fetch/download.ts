@@ -2,10 +2,10 @@
 
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { checkFile, errorCode, makeFolder, storageError } from '../../../node/files.ts';
+import { checkFile, errorCode, makeFolder, readError, storageError } from '../../../node/files.ts';
 import { StartOver, TryAgain, requestRest, type Rest } from './request.ts';
 
 export interface DownloadOptions {
@@ -38,6 +38,7 @@ export async function download(url: string, path: string, options: DownloadOptio
   const { sha256, signal } = options;
   await makeFolder(dirname(path));
   if ((await bytesOf(path)) !== undefined) {
+    await checkFile(path);
     const found = await digest(path, signal);
     if (!matches(found, sha256)) throw wrongFile(path, found, sha256, 'remove it');
     return { ...found, wasThere: true };
@@ -186,9 +187,9 @@ async function remove(part: string): Promise<void> {
 
 async function bytesOf(path: string): Promise<number | undefined> {
   try {
-    return (await checkFile(path)).size;
+    return (await stat(path)).size;
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return undefined;
-    throw error;
+    throw readError(error, path);
   }
 }
