@@ -1,8 +1,5 @@
 import { extname, resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { augmentPicture, augmentRecording, pictureOfMasks } from '../avsc/node/data/augment-file.ts';
-import { readPixels } from '../avsc/node/data/image.ts';
-import { decodeSound } from '../avsc/node/data/media.ts';
 import { MAX_MAGNITUDE, NO_MAGNITUDE, type MagnitudeScale } from '../avsc/augment/pictures/operation.ts';
 import { PICTURE_OPERATIONS } from '../avsc/augment/pictures/registry.ts';
 import { checkValue } from '../avsc/augment/sound/extras.ts';
@@ -12,6 +9,7 @@ import {
   type SoundOperationName,
 } from '../avsc/augment/sound/index.ts';
 import type { SoundOperation } from '../avsc/augment/sound/operation.ts';
+import { checkAddressSpace } from '../node/address-space.ts';
 import { checkFile, messageOf, writeFileAtomic } from '../node/files.ts';
 import { UsageError, whole } from './options.ts';
 import { print } from './output.ts';
@@ -99,6 +97,7 @@ async function onPicture(
   }
   checkEnding(out, '.png', `${name} makes a picture`);
   const m = options.magnitude ?? PAPER_MAGNITUDE;
+  const { augmentPicture, decodeSound } = await loadDecoder();
   const result = await augmentPicture(file, name, { magnitude: m, scale, seed: options.seed }).catch(
     async (error: unknown) => {
       if (await succeeds(decodeSound(file)))
@@ -125,6 +124,7 @@ async function onRecording(
   if (options.value !== undefined) checkUsage(() => checkValue(name, options.value ?? []));
   checkEnding(out, '.wav', `${name} makes a recording`);
   const { value, seed, with: partner } = options;
+  const { augmentRecording } = await loadDecoder();
   const result = await augmentRecording(file, name, { value, seed, partner }).catch((error: unknown) =>
     explain(error, name, [file, partner]),
   );
@@ -144,6 +144,7 @@ async function onFeatures(file: string, options: AugmentOptions, out: string): P
   if (!(mask >= 0 && mask <= 1))
     throw new UsageError(`${name} by ${mask} is out of range: it takes 0 to 1 (${MASK_MEANING})`);
   checkEnding(out, '.png', `${name} makes a picture of features`);
+  const { pictureOfMasks } = await loadDecoder();
   const result = await pictureOfMasks(file, { mask, seed: options.seed }).catch((error: unknown) =>
     explain(error, name, [file]),
   );
@@ -152,6 +153,14 @@ async function onFeatures(file: string, options: AugmentOptions, out: string): P
     `${out}: features of ${file} after ${name} --value ${mask}, ${result.width} x ${result.height} pixels: ` +
       'left and right beside each other; features, deltas, delta-deltas below each other',
   );
+}
+
+/** Functions that decode files, whose libraries want address space and time to load. */
+async function loadDecoder() {
+  checkAddressSpace('decoder');
+  const { decodeSound } = await import('../avsc/node/data/media.ts');
+  const { readPixels } = await import('../avsc/node/data/image.ts');
+  return { ...(await import('../avsc/node/data/augment-file.ts')), decodeSound, readPixels };
 }
 
 const MASK_MEANING = 'largest share of the mels and of the frames of a second';
@@ -185,6 +194,7 @@ function checkUsage(check: () => void): void {
 
 /** Says that a file is a picture if that is why it could not be read as a recording. */
 async function explain(error: unknown, name: string, files: readonly (string | undefined)[]): Promise<never> {
+  const { readPixels } = await loadDecoder();
   for (const file of files) {
     if (file !== undefined && (await succeeds(readPixels(file))))
       throw new UsageError(`${name} changes recordings, and ${file} is a picture`);

@@ -1,9 +1,9 @@
 import { extname } from 'node:path';
 import { Command } from 'commander';
-import { readFeatures } from '../avsc/node/data/media-seconds.ts';
 import { encodeNpy } from '../avsc/node/data/npy.ts';
 import { FEATURE_CHANNELS, FRAMES_PER_SECOND, MELS } from '../avsc/features/logmel.ts';
 import { writeSafetensors } from '../nn/checkpoint/safetensors/file.ts';
+import { checkAddressSpace } from '../node/address-space.ts';
 import { checkFile, writeFileAtomic } from '../node/files.ts';
 import { UsageError } from './options.ts';
 import { print } from './output.ts';
@@ -22,6 +22,9 @@ export function featuresCommand(): Command {
     .action(async (file: string, { out }: { out?: string }) => {
       const encode = out === undefined ? undefined : encoderFor(out);
       await checkFile(file);
+      checkAddressSpace('decoder');
+      // Loads the decoder.
+      const { readFeatures } = await import('../avsc/node/data/media-seconds.ts');
       const data = await readFeatures(file);
       const shape = [data.length / VALUES, FEATURE_CHANNELS, MELS, FRAMES_PER_SECOND];
       if (out !== undefined && encode !== undefined) await writeFileAtomic(out, encode(data, shape));

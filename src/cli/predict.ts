@@ -1,9 +1,10 @@
 import { Command } from 'commander';
 import { SCENES } from '../avsc/dataset/scenes.ts';
-import { predictMedia, type MediaPredictor } from '../avsc/node/runs/predict-media.ts';
+import type { MediaPredictor } from '../avsc/node/runs/predict-media.ts';
 import { exists, newestRun, openRun, runFiles, type RunFolder } from '../avsc/node/runs/folder.ts';
 import { argmaxRow } from '../avsc/training/metrics.ts';
 import type { AdapterChoice } from '../node/adapter.ts';
+import { checkAddressSpace } from '../node/address-space.ts';
 import { checkFile } from '../node/files.ts';
 import { openDevice } from './device.ts';
 import { eachFile } from './each-file.ts';
@@ -39,6 +40,9 @@ async function predict(
   const files = leading ? rest : paths;
   if (files.length === 0) throw new UsageError('name at least one media file after the run');
   const folder = await findRun(leading ? first : run);
+  checkAddressSpace('decoder');
+  // Loads the decoder.
+  const { predictMedia } = await import('../avsc/node/runs/predict-media.ts');
   const device = await openDevice(choice);
   const predictor: MediaPredictor = predictMedia(folder, device);
   try {

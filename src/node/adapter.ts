@@ -1,5 +1,6 @@
 import { describeAdapter } from '../gpu/gpu.ts';
 import type { Profile } from '../gpu/gpu.ts';
+import { checkAddressSpace } from './address-space.ts';
 import { pausePolls } from './polling.ts';
 import { unpackSwiftShader } from './swiftshader.ts';
 
@@ -120,9 +121,14 @@ function instance(create: CreateGpu, options: string[], environment = ''): GPU {
   return gpu;
 }
 
+let dawn: CreateGpu | undefined;
+
 async function loadDawn(): Promise<CreateGpu> {
+  if (dawn !== undefined) return dawn;
+  checkAddressSpace('dawn');
   try {
-    return (await import('webgpu')).create;
+    dawn = (await import('webgpu')).create;
+    return dawn;
   } catch (cause) {
     const machine = `${process.platform} ${process.arch}`;
     throw new Error(`the package webgpu does not load on ${machine}: npm install webgpu`, { cause });

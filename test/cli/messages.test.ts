@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodeWav } from '../../src/avsc/audio/wav.ts';
 import { writeSafetensors } from '../../src/nn/checkpoint/safetensors/file.ts';
-import { wavelight } from './wavelight.ts';
+import { shell, wavelight } from './wavelight.ts';
 
 let folder = '';
 beforeAll(async () => {
@@ -82,5 +82,25 @@ describe('a result that cannot be written: one sentence that names the folder an
   ] as const)('%j', async (args, message) => {
     expect(await refusal(...args)).toMatch(message);
     expect((await readdir(folder)).filter((name) => name.endsWith('.tmp'))).toEqual([]);
+  });
+});
+
+describe.skipIf(process.platform !== 'linux')('a small ulimit -v (on Linux)', () => {
+  const refused =
+    /WebGPU .* takes about \S+ MiB of address space, and ulimit -v leaves \S+ MiB of 1\.9 GiB: lift/;
+
+  it('doctor reports what fits', async () => {
+    const { code, stdout, stderr } = await shell('ulimit -v 2000000; wavelight doctor', folder);
+    expect(code, stderr).toBe(0);
+    expect(stdout).toMatch(/^address space +\S+ MiB free of the 1\.9 GiB that ulimit -v allows$/m);
+    expect(stdout).toMatch(refused);
+    expect(stdout).toContain('auto takes            nothing');
+  });
+
+  it('what needs a device says how much it takes', async () => {
+    const { code, stdout, stderr } = await shell('ulimit -v 2000000; wavelight bench kernels', folder);
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toMatch(refused);
+    expect(stderr.trimEnd().split('\n')).toHaveLength(1);
   });
 });

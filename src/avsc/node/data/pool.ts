@@ -2,6 +2,7 @@
 
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
+import { checkAddressSpace } from '../../../node/address-space.ts';
 import { StorageError } from '../../../node/files.ts';
 import type { Alive, Job, JobResult, Reply } from './worker.ts';
 
@@ -76,6 +77,7 @@ export async function runJobs<J extends Job>(
     }
   };
   const count = Math.max(1, Math.min(workers, jobs.length));
+  if (jobs.length > 0) checkAddressSpace('thread', count);
   const threads = await Promise.allSettled(Array.from({ length: jobs.length === 0 ? 0 : count }, runThread));
   for (const thread of threads) if (thread.status === 'rejected') throw thread.reason;
   signal?.throwIfAborted();

@@ -1,6 +1,7 @@
 // The worker thread that decodes or generates clips; pool.ts starts it.
 
 import { parentPort } from 'node:worker_threads';
+import { checkAddressSpace } from '../../../node/address-space.ts';
 import { messageOf, StorageError } from '../../../node/files.ts';
 import type { ExtraJob, MadeExtra } from './extra-clip.ts';
 import type { Media, MediaJob, MediaSize, MeasureJob } from './media.ts';
@@ -30,8 +31,13 @@ export interface Alive {
   readonly kind: 'alive';
 }
 
+let checked = false;
+
 /** Modules are loaded on demand: a thread that decodes nothing does without FFmpeg. */
 async function run(job: Job): Promise<JobResult<Job>> {
+  // Before FFmpeg is loaded; afterwards it has what it needs.
+  if (!checked) checkAddressSpace('decoder');
+  checked = true;
   switch (job.kind) {
     case 'prepare':
       return import('./prepare-clip.ts').then(({ prepareClip }) => prepareClip(job));
