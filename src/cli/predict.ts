@@ -22,7 +22,7 @@ export function predictCommand(): Command {
     .addOption(deviceOption())
     .addHelpText(
       'after',
-      '\nFiles without pictures are judged by the audio model, files without sound by the video model.',
+      '\nFiles without pictures are judged by the audio model, files without sound by the video model.\nA file that cannot be used is named on stderr, and the others go on; the exit status is then 1.',
     )
     .action(async (paths: string[], { run, device }: { run?: string; device: AdapterChoice }) => {
       await withInterrupt((signal) => predict(paths, run, device, signal));

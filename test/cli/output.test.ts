@@ -111,6 +111,15 @@ it('import writes its file where nobody reads its report', async () => {
   expect((await stat(join(folder, 'unread.safetensors'))).size).toBeGreaterThan(0);
 });
 
+it('reproduce ends with 1 if a row failed', async () => {
+  const { code, stderr } = await run(
+    'reproduce table4 --data data --cache cache --rows baseline',
+    '> /dev/null',
+  );
+  expect(errors(stderr)).toEqual(['wavelight: 1 of 5 rows failed']);
+  expect(code).toBe(1);
+});
+
 describe('predict', () => {
   it('goes on after a file that cannot be used, names each of them and ends with 1', async () => {
     const { code, stdout, stderr } = await wavelight(
