@@ -72,6 +72,8 @@ async function augment(file: string | undefined, options: AugmentOptions): Promi
   if (options.out === undefined) throw new UsageError('name the file of the result by --out');
   if (resolve(options.out) === resolve(file)) throw new UsageError(`--out ${options.out} is the file itself`);
   for (const path of [file, options.with]) if (path !== undefined) await checkFile(path);
+  // The modules that decode are loaded where they are used, below.
+  checkAddressSpace('decoder');
   const asked = options.op.toLowerCase();
   const picture = PICTURE_OPERATIONS.find(({ name }) => name.toLowerCase() === asked);
   const sound = SOUND_OPERATION_NAMES.find((name) => name === asked);
@@ -97,14 +99,14 @@ async function onPicture(
   }
   checkEnding(out, '.png', `${name} makes a picture`);
   const m = options.magnitude ?? PAPER_MAGNITUDE;
-  const { augmentPicture, decodeSound } = await loadDecoder();
-  const result = await augmentPicture(file, name, { magnitude: m, scale, seed: options.seed }).catch(
-    async (error: unknown) => {
-      if (await succeeds(decodeSound(file)))
-        throw new UsageError(`${name} changes pictures, and ${file} is a recording`);
-      throw error;
-    },
+  const work = import('../avsc/node/data/augment-file.ts').then(({ augmentPicture }) =>
+    augmentPicture(file, name, { magnitude: m, scale, seed: options.seed }),
   );
+  const result = await work.catch(async (error: unknown) => {
+    if (await succeeds(import('../avsc/node/data/media.ts').then(({ decodeSound }) => decodeSound(file))))
+      throw new UsageError(`${name} changes pictures, and ${file} is a recording`);
+    throw error;
+  });
   await writeFileAtomic(out, result.png);
   const how = takesMagnitude(meaning) ? ` --magnitude ${m} --scale ${scale} (${meaning[scale]})` : '';
   await print(`${out}: ${file} after ${name}${how}, ${result.width} x ${result.height} pixels`);
@@ -124,10 +126,10 @@ async function onRecording(
   if (options.value !== undefined) checkUsage(() => checkValue(name, options.value ?? []));
   checkEnding(out, '.wav', `${name} makes a recording`);
   const { value, seed, with: partner } = options;
-  const { augmentRecording } = await loadDecoder();
-  const result = await augmentRecording(file, name, { value, seed, partner }).catch((error: unknown) =>
-    explain(error, name, [file, partner]),
+  const work = import('../avsc/node/data/augment-file.ts').then(({ augmentRecording }) =>
+    augmentRecording(file, name, { value, seed, partner }),
   );
+  const result = await work.catch((error: unknown) => explain(error, name, [file, partner]));
   await writeFileAtomic(out, result.wav);
   const used = result.value.map((x) => Number(x.toPrecision(6))).join(',');
   const clipped = result.clipped > 0 ? `, ${result.clipped} samples clipped at full scale` : '';
@@ -144,23 +146,15 @@ async function onFeatures(file: string, options: AugmentOptions, out: string): P
   if (!(mask >= 0 && mask <= 1))
     throw new UsageError(`${name} by ${mask} is out of range: it takes 0 to 1 (${MASK_MEANING})`);
   checkEnding(out, '.png', `${name} makes a picture of features`);
-  const { pictureOfMasks } = await loadDecoder();
-  const result = await pictureOfMasks(file, { mask, seed: options.seed }).catch((error: unknown) =>
-    explain(error, name, [file]),
+  const work = import('../avsc/node/data/augment-file.ts').then(({ pictureOfMasks }) =>
+    pictureOfMasks(file, { mask, seed: options.seed }),
   );
+  const result = await work.catch((error: unknown) => explain(error, name, [file]));
   await writeFileAtomic(out, result.png);
   await print(
     `${out}: features of ${file} after ${name} --value ${mask}, ${result.width} x ${result.height} pixels: ` +
       'left and right beside each other; features, deltas, delta-deltas below each other',
   );
-}
-
-/** Functions that decode files, whose libraries want address space and time to load. */
-async function loadDecoder() {
-  checkAddressSpace('decoder');
-  const { decodeSound } = await import('../avsc/node/data/media.ts');
-  const { readPixels } = await import('../avsc/node/data/image.ts');
-  return { ...(await import('../avsc/node/data/augment-file.ts')), decodeSound, readPixels };
 }
 
 const MASK_MEANING = 'largest share of the mels and of the frames of a second';
@@ -194,9 +188,11 @@ function checkUsage(check: () => void): void {
 
 /** Says that a file is a picture if that is why it could not be read as a recording. */
 async function explain(error: unknown, name: string, files: readonly (string | undefined)[]): Promise<never> {
-  const { readPixels } = await loadDecoder();
   for (const file of files) {
-    if (file !== undefined && (await succeeds(readPixels(file))))
+    if (
+      file !== undefined &&
+      (await succeeds(import('../avsc/node/data/image.ts').then(({ readPixels }) => readPixels(file))))
+    )
       throw new UsageError(`${name} changes recordings, and ${file} is a picture`);
   }
   throw error;

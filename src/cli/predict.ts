@@ -41,10 +41,11 @@ async function predict(
   if (files.length === 0) throw new UsageError('name at least one media file after the run');
   const folder = await findRun(leading ? first : run);
   checkAddressSpace('decoder');
-  // Loads the decoder.
-  const { predictMedia } = await import('../avsc/node/runs/predict-media.ts');
   const device = await openDevice(choice);
-  const predictor: MediaPredictor = predictMedia(folder, device);
+  // Loads the decoder.
+  const predictor: MediaPredictor = await import('../avsc/node/runs/predict-media.ts').then(
+    ({ predictMedia }) => predictMedia(folder, device),
+  );
   try {
     await eachFile(files, async (file) => {
       await checkFile(file);
