@@ -56,7 +56,7 @@ export async function openOnnxRuntime({ version, adapter }: Opening): Promise<Pe
 /** Makes the driver of wavelight's adapter visible to the Dawn of this process, if the driver comes from npm. */
 async function shareDriver(adapter: string): Promise<void> {
   if (!/swiftshader/i.test(adapter)) return;
-  const { manifest, loader } = unpackSwiftShader();
+  const { manifest, loader } = await unpackSwiftShader();
   const { default: koffi } = await import('koffi');
   koffi.load(loader);
   process.env['VK_DRIVER_FILES'] = manifest;

@@ -1,8 +1,5 @@
 import { extname, resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { augmentPicture, augmentRecording, pictureOfMasks } from '../avsc/node/data/augment-file.ts';
-import { readPixels } from '../avsc/node/data/image.ts';
-import { readSound } from '../avsc/node/data/read-media.ts';
 import { MAX_MAGNITUDE, NO_MAGNITUDE, type MagnitudeScale } from '../avsc/augment/pictures/operation.ts';
 import { PICTURE_OPERATIONS } from '../avsc/augment/pictures/registry.ts';
 import { checkValue } from '../avsc/augment/sound/extras.ts';
@@ -12,8 +9,10 @@ import {
   type SoundOperationName,
 } from '../avsc/augment/sound/index.ts';
 import type { SoundOperation } from '../avsc/augment/sound/operation.ts';
-import { messageOf, writeFileAtomic } from '../node/files.ts';
+import { checkAddressSpace } from '../node/address-space.ts';
+import { checkFile, messageOf, writeFileAtomic } from '../node/files.ts';
 import { UsageError, whole } from './options.ts';
+import { print } from './output.ts';
 import { formatTable } from './table.ts';
 
 const PAPER_MAGNITUDE = 9;
@@ -35,8 +34,8 @@ interface AugmentOptions {
 export function augmentCommand(): Command {
   return new Command('augment')
     .description('one operation of augmentation on a picture or a recording, to see or hear what it does')
-    .argument('[file]', 'a picture (JPEG, PNG, ...) or any file with sound')
-    .option('--op <name>', 'the operation: see --list')
+    .argument('[file]', 'a picture (JPEG, PNG, ...) or any file with sound (required, but for --list)')
+    .option('--op <name>', 'the operation: see --list (required, but for --list)')
     .option('--magnitude <m>', `of operations on pictures: 0 to ${MAX_MAGNITUDE} (default: 9)`, magnitude)
     .addOption(
       new Option(
@@ -51,7 +50,10 @@ export function augmentCommand(): Command {
     )
     .option('--seed <n>', 'decides what is drawn: values, signs, places, noise', whole(0, 2 ** 32 - 1), 1)
     .option('--with <file>', 'the recording that mix adds')
-    .option('--out <file>', 'the result: .png of a picture or of features, .wav of a recording')
+    .option(
+      '--out <file>',
+      'the result: .png of a picture or of features, .wav of a recording (required, but for --list)',
+    )
     .option('--list', 'name all operations and what their magnitude or value means')
     .action(augment);
 }
@@ -61,7 +63,7 @@ async function augment(file: string | undefined, options: AugmentOptions): Promi
     if (file !== undefined || options.op !== undefined) {
       throw new UsageError('--list names the operations and does nothing else: leave it out');
     }
-    console.log(listOperations());
+    await print(listOperations());
     return;
   }
   if (file === undefined) throw new UsageError('name a picture or a recording');
@@ -69,6 +71,9 @@ async function augment(file: string | undefined, options: AugmentOptions): Promi
     throw new UsageError(`name an operation by --op: ${operationNames().join(', ')}`);
   if (options.out === undefined) throw new UsageError('name the file of the result by --out');
   if (resolve(options.out) === resolve(file)) throw new UsageError(`--out ${options.out} is the file itself`);
+  for (const path of [file, options.with]) if (path !== undefined) await checkFile(path);
+  // The modules that decode are loaded where they are used, below.
+  checkAddressSpace('decoder');
   const asked = options.op.toLowerCase();
   const picture = PICTURE_OPERATIONS.find(({ name }) => name.toLowerCase() === asked);
   const sound = SOUND_OPERATION_NAMES.find((name) => name === asked);
@@ -94,16 +99,17 @@ async function onPicture(
   }
   checkEnding(out, '.png', `${name} makes a picture`);
   const m = options.magnitude ?? PAPER_MAGNITUDE;
-  const result = await augmentPicture(file, name, { magnitude: m, scale, seed: options.seed }).catch(
-    async (error: unknown) => {
-      if (await succeeds(readSound(file)))
-        throw new UsageError(`${name} changes pictures, and ${file} is a recording`);
-      throw error;
-    },
+  const work = import('../avsc/node/data/augment-file.ts').then(({ augmentPicture }) =>
+    augmentPicture(file, name, { magnitude: m, scale, seed: options.seed }),
   );
+  const result = await work.catch(async (error: unknown) => {
+    if (await succeeds(import('../avsc/node/data/read-media.ts').then(({ readSound }) => readSound(file))))
+      throw new UsageError(`${name} changes pictures, and ${file} is a recording`);
+    throw error;
+  });
   await writeFileAtomic(out, result.png);
   const how = takesMagnitude(meaning) ? ` --magnitude ${m} --scale ${scale} (${meaning[scale]})` : '';
-  console.log(`${out}: ${file} after ${name}${how}, ${result.width} x ${result.height} pixels`);
+  await print(`${out}: ${file} after ${name}${how}, ${result.width} x ${result.height} pixels`);
 }
 
 async function onRecording(
@@ -120,14 +126,15 @@ async function onRecording(
   if (options.value !== undefined) checkUsage(() => checkValue(name, options.value ?? []));
   checkEnding(out, '.wav', `${name} makes a recording`);
   const { value, seed, with: partner } = options;
-  const result = await augmentRecording(file, name, { value, seed, partner }).catch((error: unknown) =>
-    explain(error, name, [file, partner]),
+  const work = import('../avsc/node/data/augment-file.ts').then(({ augmentRecording }) =>
+    augmentRecording(file, name, { value, seed, partner }),
   );
+  const result = await work.catch((error: unknown) => explain(error, name, [file, partner]));
   await writeFileAtomic(out, result.wav);
   const used = result.value.map((x) => Number(x.toPrecision(6))).join(',');
   const clipped = result.clipped > 0 ? `, ${result.clipped} samples clipped at full scale` : '';
   const length = `${result.seconds.toFixed(2)} s at ${result.sampleRate} Hz`;
-  console.log(`${out}: ${file} after ${name} --value ${used}, ${length}${clipped}`);
+  await print(`${out}: ${file} after ${name} --value ${used}, ${length}${clipped}`);
 }
 
 async function onFeatures(file: string, options: AugmentOptions, out: string): Promise<void> {
@@ -139,11 +146,12 @@ async function onFeatures(file: string, options: AugmentOptions, out: string): P
   if (!(mask >= 0 && mask <= 1))
     throw new UsageError(`${name} by ${mask} is out of range: it takes 0 to 1 (${MASK_MEANING})`);
   checkEnding(out, '.png', `${name} makes a picture of features`);
-  const result = await pictureOfMasks(file, { mask, seed: options.seed }).catch((error: unknown) =>
-    explain(error, name, [file]),
+  const work = import('../avsc/node/data/augment-file.ts').then(({ pictureOfMasks }) =>
+    pictureOfMasks(file, { mask, seed: options.seed }),
   );
+  const result = await work.catch((error: unknown) => explain(error, name, [file]));
   await writeFileAtomic(out, result.png);
-  console.log(
+  await print(
     `${out}: features of ${file} after ${name} --value ${mask}, ${result.width} x ${result.height} pixels: ` +
       'left and right beside each other; features, deltas, delta-deltas below each other',
   );
@@ -181,7 +189,10 @@ function checkUsage(check: () => void): void {
 /** Says that a file is a picture if that is why it could not be read as a recording. */
 async function explain(error: unknown, name: string, files: readonly (string | undefined)[]): Promise<never> {
   for (const file of files) {
-    if (file !== undefined && (await succeeds(readPixels(file))))
+    if (
+      file !== undefined &&
+      (await succeeds(import('../avsc/node/data/image.ts').then(({ readPixels }) => readPixels(file))))
+    )
       throw new UsageError(`${name} changes recordings, and ${file} is a picture`);
   }
   throw error;

@@ -11,7 +11,7 @@ import { formatPeers } from '../../bench/peers/table.ts';
 import { SHAPES, type Shapes } from '../../bench/peers/shapes.ts';
 import { formatTable, machineOf } from '../../bench/report.ts';
 import { benchSound } from '../../bench/sound.ts';
-import { writeFileAtomic } from '../node/files.ts';
+import { checkOutput, writeFileAtomic } from '../node/files.ts';
 import { measureCeilings } from '../gpu/ceilings.ts';
 import { PROFILES } from '../gpu/profile.ts';
 import { formatBytes } from '../gpu/storage.ts';
@@ -21,6 +21,7 @@ import type { AdapterChoice } from '../node/adapter.ts';
 import { openDevice } from './device.ts';
 import { deviceOption, presetOption, UsageError, whole } from './options.ts';
 import { preset, type PresetName } from '../avsc/experiment/presets.ts';
+import { print } from './output.ts';
 import { say } from './progress.ts';
 
 interface KernelOptions {
@@ -120,6 +121,11 @@ export function benchCommand(): Command {
     .action(runPeers);
   return new Command('bench')
     .description('measures this device')
+    .hook('preAction', async (_, command) => {
+      const { out, json } = command.opts<{ readonly out?: string; readonly json?: string | true }>();
+      const file = typeof json === 'string' ? json : out;
+      if (file !== undefined) await checkOutput(file);
+    })
     .addCommand(kernels)
     .addCommand(model)
     .addCommand(augmentation)
@@ -307,7 +313,7 @@ async function runPeers({ json, ...options }: PeerOptions): Promise<void> {
 }
 
 async function give(result: object, table: string, json = false, out?: string): Promise<void> {
-  const text = `${JSON.stringify(result, null, 2)}\n`;
-  if (out !== undefined) await writeFileAtomic(out, text);
-  process.stdout.write(json ? text : `${table}\n`);
+  const text = JSON.stringify(result, null, 2);
+  if (out !== undefined) await writeFileAtomic(out, `${text}\n`);
+  await print(json ? text : table);
 }

@@ -1,4 +1,3 @@
-import { readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Command, Option } from 'commander';
 import { withCheckpoint } from '../avsc/node/weights/checkpoint-file.ts';
@@ -6,15 +5,17 @@ import { decodeImage } from '../avsc/node/data/image.ts';
 import { exists } from '../avsc/node/runs/folder.ts';
 import type { Architecture, ArchitectureName } from '../avsc/weights/architecture.ts';
 import { findArchitecture } from '../avsc/weights/architectures.ts';
-import { classifyPictures } from '../avsc/weights/classify.ts';
+import { pictureClassifier } from '../avsc/weights/classify.ts';
 import { importWeights, readStateDict } from '../avsc/weights/import.ts';
 import { parseCategories } from '../avsc/weights/places365.ts';
 import type { CheckpointFile } from '../nn/checkpoint/checkpoint.ts';
 import type { StateDict } from '../nn/state.ts';
 import type { AdapterChoice } from '../node/adapter.ts';
-import { messageOf } from '../node/files.ts';
+import { checkFile, messageOf, readSmallFile } from '../node/files.ts';
 import { openDevice } from './device.ts';
+import { eachFile } from './each-file.ts';
 import { deviceOption, UsageError, whole } from './options.ts';
+import { print } from './output.ts';
 import { say } from './progress.ts';
 import { archOption, companionsOf, meanOption } from './weights.ts';
 
@@ -62,23 +63,42 @@ async function classify(images: string[], options: ClassifyOptions): Promise<voi
   if (input.kind !== 'picture')
     throw new UsageError(`${architecture.name} takes sound, not pictures: see predict`);
   const names = await classNames(options, classes);
-  const pictures = await Promise.all(images.map((image) => decodeImage(image, { size: input.size })));
+  const { size } = input;
   const device = await openDevice(options.device);
-  const results = await classifyPictures(device, architecture, state, pictures);
-  images.forEach((image, i) => {
-    const top = likeliest(results[i] ?? new Float32Array(), options.top).map(({ index, probability }) => ({
-      class: index,
-      ...(names === undefined ? {} : { name: names[index] }),
-      probability: Number(probability.toFixed(6)),
-    }));
-    if (options.json) {
-      console.log(JSON.stringify({ file: image, top }));
-      return;
-    }
-    console.log(image);
-    for (const { class: index, name = `class ${index}`, probability } of top)
-      console.log(`  ${probability.toFixed(4)}  ${name}`);
-  });
+  const classifier = pictureClassifier(device, architecture, state);
+  try {
+    await eachFile(images, async (image) => {
+      await checkFile(image);
+      const probabilities = await classifier.classify(await decodeImage(image, { size }));
+      await print(format(image, likeliest(probabilities, options.top), names, options.json ?? false));
+    });
+  } finally {
+    classifier.dispose();
+  }
+}
+
+interface Likely {
+  readonly index: number;
+  readonly probability: number;
+}
+
+function format(
+  file: string,
+  likely: readonly Likely[],
+  names: readonly string[] | undefined,
+  json: boolean,
+): string {
+  if (!json) {
+    const line = ({ index, probability }: Likely): string =>
+      `  ${probability.toFixed(4)}  ${names?.[index] ?? `class ${index}`}`;
+    return [file, ...likely.map(line)].join('\n');
+  }
+  const top = likely.map(({ index, probability }) => ({
+    class: index,
+    ...(names === undefined ? {} : { name: names[index] }),
+    probability: Number(probability.toFixed(6)),
+  }));
+  return JSON.stringify({ file, top });
 }
 
 interface Classifier {
@@ -124,18 +144,16 @@ async function classNames(
 
 /** Reads a list of names in the format of Places365 or with one name per line. */
 async function readNames(path: string): Promise<string[]> {
+  const text = (await readSmallFile(path, MAX_BYTES)).toString();
+  if (!/^\/\w\//.test(text)) return text.split(/\r?\n/).filter((line) => line.trim() !== '');
   try {
-    const { size } = await stat(path);
-    if (size > MAX_BYTES) throw new Error(`it has ${size} bytes, at most ${MAX_BYTES} are read`);
-    const text = await readFile(path, 'utf8');
-    if (/^\/\w\//.test(text)) return parseCategories(text);
-    return text.split(/\r?\n/).filter((line) => line.trim() !== '');
+    return parseCategories(text);
   } catch (error) {
-    throw new Error(`cannot read the names ${path}: ${messageOf(error)}`, { cause: error });
+    throw new Error(`${path}: ${messageOf(error)}`, { cause: error });
   }
 }
 
-const likeliest = (probabilities: Float32Array, count: number) =>
+const likeliest = (probabilities: Float32Array, count: number): Likely[] =>
   Array.from(probabilities, (probability, index) => ({ index, probability }))
     .sort((a, b) => b.probability - a.probability)
     .slice(0, count);

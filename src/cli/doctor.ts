@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { doctor } from '../node/doctor.ts';
 import { formatDoctor } from '../node/format-doctor.ts';
+import { print } from './output.ts';
 
 /** `doctor`: the capabilities of this machine. */
 export function doctorCommand(): Command {
@@ -9,6 +10,6 @@ export function doctorCommand(): Command {
     .option('--json', 'print JSON')
     .action(async ({ json }: { json?: true }) => {
       const report = await doctor();
-      console.log(json ? JSON.stringify(report, null, 2) : formatDoctor(report));
+      await print(json ? JSON.stringify(report, null, 2) : formatDoctor(report));
     });
 }

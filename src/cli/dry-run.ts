@@ -7,6 +7,7 @@ import { makeRecipe } from '../avsc/experiment/recipe.ts';
 import { inputPlan } from '../avsc/node/runs/stage-sources.ts';
 import { CEILINGS, planStage, type StagePlan } from '../avsc/training/dry-run.ts';
 import { PROFILES } from '../gpu/profile.ts';
+import { print } from './output.ts';
 import { say } from './progress.ts';
 import { formatTable } from './table.ts';
 
@@ -49,7 +50,7 @@ export async function dryRun(
   return { experiment: experiment.name, device: profile, batch: experiment.batchSize, stages };
 }
 
-export function printDryRun({ experiment, device, batch, stages }: DryRun): void {
+export async function printDryRun({ experiment, device, batch, stages }: DryRun): Promise<void> {
   const ceilings = CEILINGS[device];
   say(
     `${experiment}, batch ${batch}, planned for ${device}${ceilings ? ` (${ceilings.gflops / 1000} TFLOP/s, ${ceilings.gBps} GB/s: ${ceilings.source})` : ''}`,
@@ -83,5 +84,5 @@ export function printDryRun({ experiment, device, batch, stages }: DryRun): void
       hours === null ? '-' : (hours / REACHED).toFixed(1),
     ];
   });
-  console.log(formatTable([titles, ...rows], titles.map((_, i) => i).slice(1)));
+  await print(formatTable([titles, ...rows], titles.map((_, i) => i).slice(1)));
 }

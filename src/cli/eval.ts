@@ -1,5 +1,4 @@
-import { dirname, join, resolve } from 'node:path';
-import { mkdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import { SCENES } from '../avsc/dataset/scenes.ts';
 import { resultStages } from '../avsc/experiment/experiment.ts';
@@ -11,10 +10,11 @@ import { submissionTable } from '../avsc/node/runs/submission.ts';
 import type { Metrics } from '../avsc/training/metrics.ts';
 import { findStage, inputNames } from '../avsc/training/model.ts';
 import type { AdapterChoice } from '../node/adapter.ts';
-import { writeFileAtomic } from '../node/files.ts';
+import { checkOutput, writeFileAtomic } from '../node/files.ts';
 import { openDevice } from './device.ts';
 import { withInterrupt } from './interrupt.ts';
 import { cacheOption, dataOption, deviceOption } from './options.ts';
+import { print } from './output.ts';
 import { clipCache, decode } from './prepare.ts';
 import { say, showEmbedding, showProgress } from './progress.ts';
 
@@ -56,6 +56,8 @@ async function evaluate(run: string | undefined, options: EvalOptions, signal: A
   const stages = (options.model === undefined ? resultStages(recipe) : [options.model]).map((id) =>
     findStage(recipe, id),
   );
+  const submission = options.submission ?? join(folder.path, `submission-${options.split}.tsv`);
+  await checkOutput(submission);
   const cache = await clipCache(options.cache);
   const data = options.data === undefined ? folder.config.data : resolve(options.data);
   const { splits } = await decode(data, [options.split], {
@@ -75,13 +77,11 @@ async function evaluate(run: string | undefined, options: EvalOptions, signal: A
     progress.end();
   }
   const predictions = productOf(each);
-  const submission = options.submission ?? join(folder.path, `submission-${options.split}.tsv`);
-  await mkdir(dirname(submission), { recursive: true });
   await writeFileAtomic(submission, submissionTable(predictions));
   const labelled = clips.every(({ label }) => label !== undefined);
   const metrics = labelled ? measurePredictions(predictions) : null;
   if (options.json) {
-    console.log(
+    await print(
       JSON.stringify({
         run: folder.path,
         data,
@@ -93,28 +93,28 @@ async function evaluate(run: string | undefined, options: EvalOptions, signal: A
     );
     return;
   }
-  if (metrics === null)
-    console.log(`${predictions.samples.length} samples predicted; the split has no labels to measure with`);
-  else printMetrics(metrics);
-  console.log(`submission file: ${submission}`);
+  const measured =
+    metrics === null
+      ? `${predictions.samples.length} samples predicted; the split has no labels to measure with`
+      : formatMetrics(metrics);
+  await print(`${measured}\nsubmission file: ${submission}`);
 }
 
 const sampleCount = (clips: readonly PreparedClip[]): number =>
   clips.reduce((sum, { seconds }) => sum + seconds, 0);
 
-function printMetrics({ accuracy, logLoss, classes, confusion, count }: Metrics): void {
+function formatMetrics({ accuracy, logLoss, classes, confusion, count }: Metrics): string {
   const percent = (value: number): string => `${(100 * value).toFixed(1)} %`;
-  console.log(
-    `accuracy ${percent(accuracy.macro)} (mean of classes), ${percent(accuracy.overall)} (overall); log loss ${logLoss.toFixed(4)}; ${count} samples`,
-  );
   const width = Math.max(...SCENES.map(({ length }) => length));
-  console.log(`${'scene'.padEnd(width)}  accuracy  log loss  recognised as`);
-  classes.forEach(({ name, accuracy: part, logLoss: loss }, c) => {
+  const rows = classes.map(({ name, accuracy: part, logLoss: loss }, c) => {
     const row = confusion[c] ?? [];
     const counts = row.flatMap((n, p) => (n > 0 ? [`${SCENES[p]} ${n}`] : [])).join(', ');
     const cells = [part === null ? '-' : percent(part), loss === null ? '-' : loss.toFixed(4)];
-    console.log(
-      `${name.padEnd(width)}  ${(cells[0] ?? '').padStart(8)}  ${(cells[1] ?? '').padStart(8)}  ${counts}`,
-    );
+    return `${name.padEnd(width)}  ${(cells[0] ?? '').padStart(8)}  ${(cells[1] ?? '').padStart(8)}  ${counts}`;
   });
+  return [
+    `accuracy ${percent(accuracy.macro)} (mean of classes), ${percent(accuracy.overall)} (overall); log loss ${logLoss.toFixed(4)}; ${count} samples`,
+    `${'scene'.padEnd(width)}  accuracy  log loss  recognised as`,
+    ...rows,
+  ].join('\n');
 }

@@ -6,8 +6,10 @@ import { exportRunOnnx, exportRunSafetensors } from '../avsc/node/runs/export.ts
 import { newestRun, openRun, runFiles, weightsFile, type RunFolder } from '../avsc/node/runs/folder.ts';
 import { findStage } from '../avsc/training/model.ts';
 import type { AdapterChoice } from '../node/adapter.ts';
+import { checkOutput } from '../node/files.ts';
 import { openDevice } from './device.ts';
 import { deviceOption, UsageError } from './options.ts';
+import { print } from './output.ts';
 import { say } from './progress.ts';
 
 type Format = 'safetensors' | 'onnx';
@@ -58,14 +60,15 @@ async function exportRun(run: string | undefined, options: ExportOptions): Promi
   const out =
     options.out ?? join(folder.path, format === 'onnx' ? `${model}.onnx` : `${model}-exported.safetensors`);
   if (isOfRun(folder, out)) throw new UsageError(`--out ${out} is a file of the run itself`);
+  await checkOutput(out);
   const fixedBatch = await write(folder, model, options, out);
   const { size } = await stat(out);
   if (options.json) {
-    console.log(JSON.stringify({ run: folder.path, model, format, out, bytes: size, fixedBatch }));
+    await print(JSON.stringify({ run: folder.path, model, format, out, bytes: size, fixedBatch }));
     return;
   }
-  console.log(`${out}: the ${model} model of ${folder.path}, ${size} bytes`);
-  if (fixedBatch !== null) console.log(`its batch is fixed to 1, since ${fixedBatch}`);
+  const note = fixedBatch === null ? '' : `\nits batch is fixed to 1, since ${fixedBatch}`;
+  await print(`${out}: the ${model} model of ${folder.path}, ${size} bytes${note}`);
 }
 
 function isOfRun(folder: RunFolder, out: string): boolean {

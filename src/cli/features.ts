@@ -4,8 +4,9 @@ import { readFeatures } from '../avsc/node/data/media-seconds.ts';
 import { encodeNpy } from '../avsc/node/data/npy.ts';
 import { FEATURE_CHANNELS, FRAMES_PER_SECOND, MELS } from '../avsc/features/logmel.ts';
 import { writeSafetensors } from '../nn/checkpoint/safetensors/file.ts';
-import { writeFileAtomic } from '../node/files.ts';
+import { checkFile, writeFileAtomic } from '../node/files.ts';
 import { UsageError } from './options.ts';
+import { print } from './output.ts';
 
 /** Values of the features of one second. */
 const VALUES = FEATURE_CHANNELS * MELS * FRAMES_PER_SECOND;
@@ -20,11 +21,12 @@ export function featuresCommand(): Command {
     .option('--out <path>', 'write all values [seconds, 6, 128, 39] to a .npy or .safetensors file')
     .action(async (file: string, { out }: { out?: string }) => {
       const encode = out === undefined ? undefined : encoderFor(out);
+      await checkFile(file);
       const data = await readFeatures(file);
       const shape = [data.length / VALUES, FEATURE_CHANNELS, MELS, FRAMES_PER_SECOND];
       if (out !== undefined && encode !== undefined) await writeFileAtomic(out, encode(data, shape));
       const channels = CHANNELS.map((name, c) => ({ name, ...summary(data, c) }));
-      console.log(JSON.stringify({ file, shape, ...(out === undefined ? {} : { out }), channels }, null, 2));
+      await print(JSON.stringify({ file, shape, ...(out === undefined ? {} : { out }), channels }, null, 2));
     });
 }
 

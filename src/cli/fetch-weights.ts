@@ -2,6 +2,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { fetchWeights, findWeights, listWeights, WEIGHT_NAMES } from '../avsc/node/fetch/weights.ts';
 import { withInterrupt } from './interrupt.ts';
 import { UsageError } from './options.ts';
+import { print } from './output.ts';
 import { say, showProgress, type Progress } from './progress.ts';
 
 interface FetchWeightsOptions {
@@ -53,16 +54,17 @@ async function fetchNamed(
   const { path, bytes, sha256, wasThere } = done;
   const { architecture, classes, licence } = source;
   if (json) {
-    console.log(JSON.stringify({ name, path, bytes, sha256, wasThere, architecture, classes, licence }));
+    await print(JSON.stringify({ name, path, bytes, sha256, wasThere, architecture, classes, licence }));
     return;
   }
-  console.log(`${path}: ${wasThere ? 'was there, ' : ''}${bytes} bytes, SHA-256 ${sha256}`);
-  if (source.sha256 === undefined) console.log('its publisher names no SHA-256 to compare this with');
-  console.log(`licence: ${licence}`);
+  const lines = [`${path}: ${wasThere ? 'was there, ' : ''}${bytes} bytes, SHA-256 ${sha256}`];
+  if (source.sha256 === undefined) lines.push('its publisher names no SHA-256 to compare this with');
+  lines.push(`licence: ${licence}`);
   if (architecture !== undefined) {
     const output = `${out}/${name}.safetensors`;
-    console.log(`next: wavelight import ${path} --arch ${architecture} --classes ${classes} --out ${output}`);
+    lines.push(`next: wavelight import ${path} --arch ${architecture} --classes ${classes} --out ${output}`);
   }
+  await print(lines.join('\n'));
 }
 
 /** A progress bar over the megabytes that are still to download. */

@@ -17,6 +17,7 @@ import { safetensorsPieces } from '../nn/checkpoint/safetensors/file.ts';
 import { writeFileAtomic } from '../node/files.ts';
 import { withInterrupt, type Interrupted } from './interrupt.ts';
 import { UsageError, whole } from './options.ts';
+import { print, printAndThrow } from './output.ts';
 import { printable } from './table.ts';
 import { archOption, companionsOf, meanOption } from './weights.ts';
 
@@ -75,8 +76,10 @@ async function importFile(path: string, options: ImportCommandOptions, signal: A
     const metadata = new Map([...file.metadata, ...(await origin(path, file, options))]);
     await writeFileAtomic(out, untilAborted(safetensorsPieces(fitted.tensors, metadata), signal));
     const { report } = fitted;
-    if (json) console.log(JSON.stringify({ file: path, out, tensors: fitted.tensors.size, ...report }));
-    else console.log(`${out}: ${fitted.tensors.size} tensors from ${path} (${file.format})`);
+    const count = fitted.tensors.size;
+    const written = `${out}: ${count} tensors from ${path} (${file.format})`;
+    const text = report === undefined ? written : `${reportText(report)}\n${written}`;
+    await print(json ? JSON.stringify({ file: path, out, tensors: count, ...report }) : text);
   });
 }
 
@@ -85,7 +88,7 @@ interface Fitted {
   readonly report?: ImportReport;
 }
 
-/** The tensors in the net's names and layout. Prints the report, even if it throws because a tensor does not fit. */
+/** The tensors in the net's names and layout. Prints the report if it throws because a tensor does not fit. */
 async function fit(
   path: string,
   file: CheckpointFile,
@@ -98,16 +101,20 @@ async function fit(
     companions: await companionsOf(architecture, path, mean),
   };
   const fitted = importWeights(file, architecture, { ...options, strict: false });
-  const lines = formatReport(fitted.report).split('\n');
-  if (!json) console.log(lines.map(printable).join('\n'));
   if (!strict) return fitted;
   try {
     return importWeights(file, architecture, options);
   } catch (error) {
-    if (json) console.log(JSON.stringify({ file: path, out: null, ...fitted.report }));
-    throw error;
+    const { report } = fitted;
+    return await printAndThrow(
+      json ? JSON.stringify({ file: path, out: null, ...report }) : reportText(report),
+      error,
+    );
   }
 }
+
+const reportText = (report: ImportReport): string =>
+  formatReport(report).split('\n').map(printable).join('\n');
 
 /** Metadata about the origin of the weights. */
 async function origin(

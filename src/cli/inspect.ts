@@ -3,6 +3,7 @@ import { withCheckpoint } from '../avsc/node/weights/checkpoint-file.ts';
 import { ELEMENT_BYTES } from '../nn/checkpoint/elements.ts';
 import type { CheckpointFile } from '../nn/checkpoint/checkpoint.ts';
 import { elementCount } from '../tensor/graph/shape.ts';
+import { print } from './output.ts';
 import { formatTable, printable } from './table.ts';
 
 /** `inspect FILE`: the contents of a checkpoint, without reading elements. */
@@ -12,12 +13,9 @@ export function inspectCommand(): Command {
     .argument('<file>', 'checkpoint, identified by its content')
     .option('--json', 'print all of it as JSON')
     .action((path: string, { json }: { json?: true }) =>
-      withCheckpoint(path, (file, bytes) => {
-        console.log(
-          json ? JSON.stringify({ file: path, bytes, ...summary(file) }) : table(path, bytes, file),
-        );
-        return Promise.resolve();
-      }),
+      withCheckpoint(path, (file, bytes) =>
+        print(json ? JSON.stringify({ file: path, bytes, ...summary(file) }) : table(path, bytes, file)),
+      ),
     );
 }
 

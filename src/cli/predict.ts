@@ -4,10 +4,14 @@ import { predictMedia, type MediaPredictor } from '../avsc/node/runs/predict-med
 import { exists, newestRun, openRun, runFiles, type RunFolder } from '../avsc/node/runs/folder.ts';
 import { argmaxRow } from '../avsc/training/metrics.ts';
 import type { AdapterChoice } from '../node/adapter.ts';
+import { checkFile } from '../node/files.ts';
 import { openDevice } from './device.ts';
+import { eachFile } from './each-file.ts';
 import { withInterrupt } from './interrupt.ts';
 import { deviceOption, UsageError } from './options.ts';
+import { print } from './output.ts';
 import { say } from './progress.ts';
+import { printable } from './table.ts';
 
 /** `predict [RUN] FILES...`: one JSON line per second of each file. */
 export function predictCommand(): Command {
@@ -18,7 +22,7 @@ export function predictCommand(): Command {
     .addOption(deviceOption())
     .addHelpText(
       'after',
-      '\nFiles without pictures are judged by the audio model, files without sound by the video model.',
+      '\nFiles without pictures are judged by the audio model, files without sound by the video model.\nA file that cannot be used is named on stderr, and the others go on; the exit status is then 1.',
     )
     .action(async (paths: string[], { run, device }: { run?: string; device: AdapterChoice }) => {
       await withInterrupt((signal) => predict(paths, run, device, signal));
@@ -39,23 +43,27 @@ async function predict(
   const device = await openDevice(choice);
   const predictor: MediaPredictor = predictMedia(folder, device);
   try {
-    for (const file of files) {
-      const { models, probabilities } = await predictor.predict(file, signal);
+    await eachFile(files, async (file) => {
+      await checkFile(file);
+      const { models, probabilities, warnings, truncated } = await predictor.predict(file, signal);
+      for (const warning of warnings) say(printable(warning));
+      const lines: string[] = [];
       for (let second = 0; second * SCENES.length < probabilities.length; second++) {
         const row = probabilities.subarray(second * SCENES.length, (second + 1) * SCENES.length);
         const best = argmaxRow(row, 0, SCENES.length);
-        const named = Object.fromEntries(SCENES.map((scene, c) => [scene, rounded(row[c] ?? 0)]));
         const line = {
           file,
           second,
           scene: SCENES[best],
           probability: rounded(row[best] ?? 0),
           model: models.join(' x '),
-          probabilities: named,
+          ...(truncated ? { truncated } : {}),
+          probabilities: Object.fromEntries(SCENES.map((scene, c) => [scene, rounded(row[c] ?? 0)])),
         };
-        console.log(JSON.stringify(line));
+        lines.push(JSON.stringify(line));
       }
-    }
+      await print(lines.join('\n'));
+    });
   } finally {
     predictor.dispose();
   }

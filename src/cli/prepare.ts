@@ -9,6 +9,7 @@ import { inputNames } from '../avsc/training/model.ts';
 import type { PresetName } from '../avsc/experiment/presets.ts';
 import { withInterrupt } from './interrupt.ts';
 import { cacheOption, dataOption, presetOption } from './options.ts';
+import { print } from './output.ts';
 import { say, sayEstimate, showProgress } from './progress.ts';
 
 interface PrepareCommandOptions {
@@ -43,9 +44,9 @@ export function prepareCommand(): Command {
       );
       const [train = [], evaluate = []] = splits;
       const summary = { cache: folder, cached, train: sizeOf(train), evaluate: sizeOf(evaluate) };
-      if (json) console.log(JSON.stringify(summary));
+      if (json) await print(JSON.stringify(summary));
       else {
-        console.log(
+        await print(
           `train: ${train.length} clips, ${summary.train.seconds} s; evaluate: ${evaluate.length} clips, ` +
             `${summary.evaluate.seconds} s; ${cached} were there already; in ${folder}`,
         );

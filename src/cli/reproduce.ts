@@ -7,6 +7,7 @@ import type { AdapterChoice } from '../node/adapter.ts';
 import { openDevice } from './device.ts';
 import { withInterrupt } from './interrupt.ts';
 import { cacheOption, dataOption, deviceOption, whole } from './options.ts';
+import { print, printAndThrow } from './output.ts';
 import { clipCache } from './prepare.ts';
 import { say } from './progress.ts';
 import { formatTable } from './table.ts';
@@ -96,16 +97,17 @@ async function reproduce(
         if (status === 'failed') say(`failed: ${note}`);
       },
     });
-    if (options.json) console.log(JSON.stringify(results, null, 2));
-    else printTable(results, out);
-    if (results.rows.some(({ status }) => status === 'failed')) process.exitCode = 1;
+    const text = options.json ? JSON.stringify(results, null, 2) : formatResults(results, out);
+    const failed = results.rows.filter(({ status }) => status === 'failed').length;
+    if (failed > 0) await printAndThrow(text, new Error(`${failed} of ${results.rows.length} rows failed`));
+    await print(text);
   } finally {
     display.end();
     await device.destroy();
   }
 }
 
-function printTable({ rows, scale }: TableResults, out: string): void {
+function formatResults({ rows, scale }: TableResults, out: string): string {
   const titles = ['row', 'paper %', 'ours %', 'log loss', 'seconds', 'status'];
   const cells = rows.map(({ label, paper, accuracy, logLoss, seconds, status }) => [
     label,
@@ -115,7 +117,9 @@ function printTable({ rows, scale }: TableResults, out: string): void {
     seconds?.toFixed(0) ?? '-',
     status,
   ]);
-  console.log(formatTable([titles, ...cells], [1, 2, 3, 4]));
-  if (scale === 'smoke') console.log('scale smoke: the numbers show that the rows run, and nothing else');
-  console.log(`report: ${join(out, 'report.html')}`);
+  return [
+    formatTable([titles, ...cells], [1, 2, 3, 4]),
+    ...(scale === 'smoke' ? ['scale smoke: the numbers show that the rows run, and nothing else'] : []),
+    `report: ${join(out, 'report.html')}`,
+  ].join('\n');
 }

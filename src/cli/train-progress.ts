@@ -4,6 +4,7 @@ import { runFiles } from '../avsc/node/runs/folder.ts';
 import type { StartEvents } from '../avsc/node/training/start.ts';
 import type { RunResults } from '../avsc/training/records.ts';
 import { formatReport } from '../avsc/weights/import.ts';
+import { print } from './output.ts';
 import { say, sayEstimate, showProgress, type Progress } from './progress.ts';
 
 interface TrainingDisplay {
@@ -65,17 +66,17 @@ export function showTraining(): TrainingDisplay {
 }
 
 /** Prints a line for each model and the path of the report. */
-export function printResults(results: RunResults, path: string): void {
+export async function printResults(results: RunResults, path: string): Promise<void> {
   const percent = (value: number): string => `${(100 * value).toFixed(1)} %`.padStart(8);
   const width = Math.max(6, ...Object.keys(results).map(({ length }) => length));
-  console.log(`${'model'.padEnd(width)}  accuracy (mean of classes)  accuracy (overall)  log loss`);
+  const lines = [`${'model'.padEnd(width)}  accuracy (mean of classes)  accuracy (overall)  log loss`];
   for (const [stage, { accuracy, logLoss }] of Object.entries(results)) {
     const cells = [
       percent(accuracy.macro).padStart(26),
       percent(accuracy.overall).padStart(18),
       logLoss.toFixed(4).padStart(8),
     ];
-    console.log([stage.padEnd(width), ...cells].join('  '));
+    lines.push([stage.padEnd(width), ...cells].join('  '));
   }
-  console.log(`report: ${runFiles(path).report}`);
+  await print([...lines, `report: ${runFiles(path).report}`].join('\n'));
 }

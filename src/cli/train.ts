@@ -1,8 +1,9 @@
 import { Command, Option } from 'commander';
-import { newestUnfinishedRun, openRun, type RunFolder } from '../avsc/node/runs/folder.ts';
+import { newestUnfinishedRun, openRun, runFiles, type RunFolder } from '../avsc/node/runs/folder.ts';
 import { resumeTraining, startTraining } from '../avsc/node/training/start.ts';
 import type { Frozen } from '../avsc/models/joint.ts';
 import { PROFILES } from '../gpu/profile.ts';
+import { checkOutput } from '../node/files.ts';
 import { openDevice } from './device.ts';
 import { dryRun, printDryRun } from './dry-run.ts';
 import { Interrupted, withInterrupt } from './interrupt.ts';
@@ -15,6 +16,7 @@ import {
   presetOption,
   whole,
 } from './options.ts';
+import { print } from './output.ts';
 import { clipCache } from './prepare.ts';
 import { assertSameRecipe, newRun, type TrainOptions } from './train-options.ts';
 import { printResults, showTraining } from './train-progress.ts';
@@ -86,13 +88,14 @@ async function train(options: TrainOptions, command: Command, signal: AbortSigna
   if (options.dryRun) {
     const { experiment, data } = await newRun(options, command);
     const planned = await dryRun(experiment, options.limits, data);
-    if (options.json) console.log(JSON.stringify(planned));
-    else printDryRun(planned);
+    if (options.json) await print(JSON.stringify(planned));
+    else await printDryRun(planned);
     return;
   }
   const resumed = options.resume ? await findRun(options.out) : undefined;
   if (resumed) await assertSameRecipe(resumed, options, command);
   const start = resumed ?? (await newRun(options, command));
+  if (options.out !== undefined) await checkOutput(runFiles(options.out).config);
   const display = showTraining();
   const settings = {
     cache: await clipCache(options.cache),
@@ -104,8 +107,8 @@ async function train(options: TrainOptions, command: Command, signal: AbortSigna
   try {
     const training = 'config' in start ? resumeTraining(start, settings) : startTraining(start, settings);
     const { path, results } = await training;
-    if (options.json) console.log(JSON.stringify({ run: path, results }));
-    else printResults(results, path);
+    if (options.json) await print(JSON.stringify({ run: path, results }));
+    else await printResults(results, path);
   } catch (error) {
     if (!(error instanceof Interrupted) || display.run === undefined) throw error;
     throw error.with(`stopped and saved: go on with wavelight train --resume --out ${display.run}`);

@@ -1,5 +1,6 @@
 import { describeAdapter } from '../gpu/gpu.ts';
 import type { Profile } from '../gpu/gpu.ts';
+import { checkAddressSpace } from './address-space.ts';
 import { pausePolls } from './polling.ts';
 import { unpackSwiftShader } from './swiftshader.ts';
 
@@ -78,7 +79,7 @@ export async function openSystemSoftware(profile: Profile): Promise<NodeGpu | nu
 
 /** SwiftShader from npm. Throws an Error if it cannot be unpacked or Dawn refuses it. */
 export async function openSwiftShader(profile: Profile): Promise<NodeGpu> {
-  const { manifest, loader } = unpackSwiftShader();
+  const { manifest, loader } = await unpackSwiftShader();
   const { default: koffi } = await import('koffi');
   // A loaded library of this name satisfies Dawn's dlopen, so Vulkan need not be installed.
   koffi.load(loader);
@@ -120,9 +121,14 @@ function instance(create: CreateGpu, options: string[], environment = ''): GPU {
   return gpu;
 }
 
+let dawn: CreateGpu | undefined;
+
 async function loadDawn(): Promise<CreateGpu> {
+  if (dawn !== undefined) return dawn;
+  checkAddressSpace('dawn');
   try {
-    return (await import('webgpu')).create;
+    dawn = (await import('webgpu')).create;
+    return dawn;
   } catch (cause) {
     const machine = `${process.platform} ${process.arch}`;
     throw new Error(`the package webgpu does not load on ${machine}: npm install webgpu`, { cause });

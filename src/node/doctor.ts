@@ -6,6 +6,8 @@ import { measureCeilings } from '../gpu/ceilings.ts';
 import type { Ceilings } from '../gpu/ceilings.ts';
 import { Gpu, LIMITS, describeAdapter } from '../gpu/gpu.ts';
 import type { Description } from '../gpu/gpu.ts';
+import { addressSpace, checkAddressSpace, type AddressSpace } from './address-space.ts';
+import { messageOf } from './files.ts';
 import { openSwiftShader, openSystem, openSystemSoftware } from './adapter.ts';
 import type { NodeGpu } from './adapter.ts';
 
@@ -38,7 +40,12 @@ export interface DoctorReport {
   readonly node: string;
   readonly platform: string;
   readonly processor: { readonly model: string; readonly threads: number };
-  readonly memory: { readonly totalBytes: number; readonly freeBytes: number };
+  readonly memory: {
+    readonly totalBytes: number;
+    readonly freeBytes: number;
+    /** Address space by ulimit -v; null without a limit. */
+    readonly addressSpace: AddressSpace | null;
+  };
   readonly disk: { readonly folder: string; readonly freeBytes: number };
   readonly vulkan: { readonly loader: string | null; readonly drivers: readonly string[] };
   readonly adapters: readonly AdapterSource[];
@@ -55,6 +62,8 @@ export interface DoctorReport {
 
 /** Measures the capabilities of this machine in a few seconds, without changing anything. */
 export async function doctor(): Promise<DoctorReport> {
+  // Before anything else takes a part of it.
+  const space = addressSpace();
   const found: { source: AdapterSource; node: NodeGpu | null }[] = [];
   for (const [source, open] of SOURCES) found.push(await look(source, open));
   const chosen = found.find(({ node }) => node !== null);
@@ -63,7 +72,7 @@ export async function doctor(): Promise<DoctorReport> {
     node: process.version,
     platform: `${process.platform} ${process.arch}`,
     processor: { model: cpus()[0]?.model.trim() ?? 'unknown', threads: availableParallelism() },
-    memory: { totalBytes: totalmem(), freeBytes: freemem() },
+    memory: { totalBytes: totalmem(), freeBytes: freemem(), addressSpace: space },
     disk: await freeDisk(process.cwd()),
     vulkan: { loader: findLoader(), drivers: findDrivers() },
     adapters: found.map(({ source }) => source),
@@ -131,6 +140,7 @@ async function ceilingsOf(node: NodeGpu): Promise<Ceilings> {
 
 async function mediaDecoders(): Promise<DoctorReport['media']> {
   try {
+    checkAddressSpace('decoder');
     const { registerMediabunnyServer } = await import('@mediabunny/server');
     const { getDecodableAudioCodecs, getDecodableVideoCodecs } = await import('mediabunny');
     registerMediabunnyServer();
@@ -168,5 +178,3 @@ function findDrivers(): string[] {
     .filter((folder) => existsSync(folder))
     .flatMap((folder) => readdirSync(folder).map((name) => join(folder, name)));
 }
-
-const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));

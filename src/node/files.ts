@@ -1,8 +1,8 @@
 // Checks of files to read, atomic writes, and errors of one sentence.
 
-import type { Stats } from 'node:fs';
-import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { constants, type Stats } from 'node:fs';
+import { access, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { printable } from '../nn/checkpoint/quote.ts';
 
 /** The disk is full or not writable. Other files would fail too, so work stops at once. */
@@ -64,10 +64,33 @@ const READ_PROBLEMS: Readonly<Record<string, string>> = {
 };
 
 /**
+ * Makes the folder and those above it that do not exist. Throws a StorageError of one sentence. It stands in for Node's recursive
+ * mkdir, which never returns for a folder below /proc.
+ */
+export async function makeFolder(path: string): Promise<void> {
+  if (await isFolder(path)) return;
+  const parent = dirname(path);
+  if (parent !== path) await makeFolder(parent);
+  try {
+    await mkdir(path);
+  } catch (error) {
+    // Another process may have been faster.
+    if (await isFolder(path)) return;
+    throw failedWrite(`cannot make the folder ${path}`, error, path);
+  }
+}
+
+const isFolder = (path: string): Promise<boolean> =>
+  stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+
+/**
  * Writes the data (pieces one after another) to a temporary name beside `path`, flushes it to the disk and renames it.
  * Creates the folder if needed. Asynchronous pieces are written as they arrive. Throws a StorageError of one sentence if the
- * disk is full or not writable, and any error of the pieces; in both cases the temporary file is removed and an existing file
- * stays unchanged.
+ * disk is full or not writable or `path` is something else than a file, and any error of the pieces; in all cases the temporary file
+ * is removed and what was there stays unchanged.
  */
 export async function writeFileAtomic(
   path: string,
@@ -77,19 +100,46 @@ export async function writeFileAtomic(
   const temporary = temporaryName(path);
   const onDisk = <T>(work: Promise<T>): Promise<T> =>
     work.catch((error: unknown) => Promise.reject(storageError(error, path)));
+  await makeFolder(dirname(path));
+  await checkReplaceable(path);
   try {
-    await onDisk(mkdir(dirname(path), { recursive: true }));
     const file = await onDisk(open(temporary, 'w'));
     try {
       for await (const piece of pieces) await onDisk(file.writeFile(piece));
       await onDisk(file.sync());
     } finally {
-      await file.close();
+      await onDisk(file.close());
     }
     await onDisk(rename(temporary, path));
   } catch (error) {
-    await rm(temporary, { force: true });
+    // The error is what matters, not that its remains may be out of reach as well.
+    await rm(temporary, { force: true }).catch(() => undefined);
     throw error;
+  }
+}
+
+/** A rename replaces whatever has the name, even /dev/null. */
+async function checkReplaceable(path: string): Promise<void> {
+  const there = await stat(path).catch(() => undefined);
+  if (there === undefined || there.isFile()) return;
+  throw new StorageError(`cannot write ${path}: it is ${kindOf(there)}: name a file`);
+}
+
+/** Throws a StorageError before long work whose result `writeFileAtomic` could not write. Makes nothing. */
+export async function checkOutput(path: string): Promise<void> {
+  await checkReplaceable(path);
+  await checkFolder(dirname(path), path);
+}
+
+/** Checks the first of the folder and those above it that is there. */
+async function checkFolder(folder: string, path: string): Promise<void> {
+  try {
+    await access(`${folder}/`, constants.W_OK);
+  } catch (error) {
+    const above = dirname(folder);
+    if (errorCode(error) !== 'ENOENT' || above === folder)
+      throw storageError(error, join(folder, basename(path)));
+    await checkFolder(above, path);
   }
 }
 
@@ -108,14 +158,41 @@ export function messageOf(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).replace(/\s*\n\s*/g, '; ');
 }
 
-/** The error of a failed write, in one sentence that says what to do. */
+/** The error of a failed write, in one sentence that says what to do. A StorageError stays as it is. */
 export function storageError(error: unknown, path: string): StorageError {
+  if (error instanceof StorageError) return error;
+  return failedWrite(`cannot write ${path}`, error, path);
+}
+
+function failedWrite(what: string, error: unknown, path: string): StorageError {
+  const problem = writeProblem(error, path);
+  const full = ['ENOSPC', 'EDQUOT'].includes(errorCode(error) ?? '');
+  return new StorageError(full ? problem : `${what}: ${problem}`, { cause: error });
+}
+
+function writeProblem(error: unknown, path: string): string {
+  const folder = dirname(path);
   const code = errorCode(error);
-  const reason =
-    code === 'ENOSPC' || code === 'EDQUOT'
-      ? `the disk that holds ${dirname(path)} is full: free some space there or choose another folder, then run it again`
-      : code === 'EACCES' || code === 'EPERM' || code === 'EROFS'
-        ? `cannot write ${path}: no permission (${code}); choose another folder`
-        : `cannot write ${path}: ${messageOf(error)}`;
-  return new StorageError(reason, { cause: error });
+  switch (code) {
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return `the disk that holds ${folder} is full: free some space there or choose another folder, then run it again`;
+    case 'EACCES':
+    case 'EPERM':
+      return `no permission to write in ${folder} (${code}): choose another folder`;
+    case 'EROFS':
+      return `${folder} is on a read-only disk (${code}): choose another folder`;
+    case 'ENOENT':
+      return `nothing can be made in ${folder} (${code}): choose another folder`;
+    case 'ENOTDIR':
+    case 'EEXIST':
+      return `a part of the path is a file, not a folder (${code}): choose another folder`;
+    case 'ENAMETOOLONG':
+      return `the name is too long (${code}): choose a shorter one`;
+    case 'EFBIG':
+      return `the file would be larger than allowed (${code}, see ulimit -f)`;
+    case undefined:
+    default:
+      return messageOf(error);
+  }
 }

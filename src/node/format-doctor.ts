@@ -16,6 +16,7 @@ export function formatDoctor(report: DoctorReport): string {
     ['node', `${report.node} on ${report.platform}`],
     ['processor', `${processor.model}, ${processor.threads} threads`],
     ['memory', `${formatBytes(memory.freeBytes)} free of ${formatBytes(memory.totalBytes)}`],
+    ...addressLine(memory.addressSpace),
     ['disk', `${formatBytes(disk.freeBytes)} free in ${disk.folder}`],
     ['vulkan loader', vulkan.loader ?? 'none (the one from npm is used)'],
     ['vulkan drivers', vulkan.drivers.join(', ') || 'none'],
@@ -36,6 +37,17 @@ export function formatDoctor(report: DoctorReport): string {
   const decoders = `video ${media.video.join(' ')}; audio ${media.audio.join(' ')}`;
   lines.push(['media decoders', media.problem === null ? decoders : `none: ${media.problem}`]);
   return lines.map(([name, text]) => `${name.padEnd(22)}${text}`).join('\n');
+}
+
+function addressLine(space: DoctorReport['memory']['addressSpace']): [string, string][] {
+  if (space === null) return [];
+  const { limitBytes, freeBytes } = space;
+  return [
+    [
+      'address space',
+      `${formatBytes(freeBytes)} free of the ${formatBytes(limitBytes)} that ulimit -v allows`,
+    ],
+  ];
 }
 
 function describeSource({ adapter, problem }: AdapterSource): string {

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { homedir, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { brotliDecompressSync } from 'node:zlib';
+import { makeFolder, messageOf } from './files.ts';
 
 /** Files of the archive that a Vulkan application needs: the driver, its manifest, the loader. */
 const DRIVER = 'libvk_swiftshader.so';
@@ -20,7 +21,7 @@ interface SwiftShader {
  * first use (15 MB). Several processes may do so at once: each unpacks to its own folder, and the first rename wins.
  * Throws an Error if the package is missing, the machine is not x64 Linux or no cache folder is writable.
  */
-export function unpackSwiftShader(): SwiftShader {
+export async function unpackSwiftShader(): Promise<SwiftShader> {
   if (process.platform !== 'linux' || process.arch !== 'x64') {
     throw new Error(`SwiftShader comes for x64 Linux only, this is ${process.arch} ${process.platform}`);
   }
@@ -28,10 +29,14 @@ export function unpackSwiftShader(): SwiftShader {
   const problems: string[] = [];
   for (const cache of cacheFolders()) {
     try {
-      const folder = unpackInto(archive.path, join(cache, 'wavelight'), `swiftshader-${archive.version}`);
+      const folder = await unpackInto(
+        archive.path,
+        join(cache, 'wavelight'),
+        `swiftshader-${archive.version}`,
+      );
       return { manifest: join(folder, MANIFEST), loader: join(folder, LOADER) };
     } catch (cause) {
-      problems.push(`${cache}: ${cause instanceof Error ? cause.message : String(cause)}`);
+      problems.push(`${cache}: ${messageOf(cause)}`);
     }
   }
   throw new Error(
@@ -56,11 +61,11 @@ function findArchive(): { path: string; version: string } {
   }
 }
 
-function unpackInto(archive: string, parent: string, name: string): string {
+async function unpackInto(archive: string, parent: string, name: string): Promise<string> {
   const folder = join(parent, name);
   if (existsSync(folder)) return folder;
   const temporary = join(parent, `.${name}-${randomUUID()}`);
-  mkdirSync(temporary, { recursive: true });
+  await makeFolder(temporary);
   try {
     const tar = brotliDecompressSync(readFileSync(archive));
     for (const file of [DRIVER, MANIFEST, LOADER]) writeFileSync(join(temporary, file), tarEntry(tar, file));

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -153,6 +154,33 @@ describe.skipIf(!here)(`real checkpoints${why}`, () => {
     });
     console.log(`mountains.jpg: top 5 differ by at most ${Math.max(...errors).toExponential(1)}`);
     expect(Math.max(...errors)).toBeLessThan(1e-2);
+  });
+
+  it('classifies the pictures that it can read, names the others and ends with 1', async () => {
+    const weights = join(CHECKPOINTS, 'squeezenet11bn_places365_urbste.safetensors');
+    const picture = resolve('../shared/media/mountains.jpg');
+    await writeFile(join(folder, 'text.jpg'), 'no picture');
+    execFileSync('mkfifo', [join(folder, 'pipe.jpg')]);
+    const images = [picture, 'text.jpg', 'pipe.jpg', '.', 'none.jpg', picture];
+    const { code, stdout, stderr } = await wavelight(
+      [
+        'classify',
+        ...images,
+        ...['--arch', 'squeezenet1_1', '--weights', weights],
+        ...['--device', 'software', '--json'],
+      ],
+      folder,
+    );
+    const files = stdout.trimEnd().split('\n');
+    expect(files.map((line) => (JSON.parse(line) as { file: string }).file)).toEqual([picture, picture]);
+    expect(stderr.split('\n').filter((line) => line.startsWith('wavelight:'))).toEqual([
+      expect.stringMatching(/^wavelight: text\.jpg cannot be read as an image: /),
+      'wavelight: pipe.jpg is a pipe, not a file',
+      'wavelight: . is a directory, not a file',
+      'wavelight: none.jpg does not exist',
+      'wavelight: 4 of 6 files could not be used',
+    ]);
+    expect(code).toBe(1);
   });
 
   it('needs the mean picture, or a word that it may be missing', async () => {

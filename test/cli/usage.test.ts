@@ -65,6 +65,40 @@ describe('help', () => {
   });
 });
 
+describe('what a command needs is marked in its help', () => {
+  it.each([
+    ['prepare', ['--data <dir>']],
+    ['reproduce', ['table', '--data <dir>']],
+    ['predict', ['paths']],
+    ['export', ['--format <name>']],
+    ['inspect', ['file']],
+    ['import', ['file', '--out <path>']],
+    ['classify', ['images', '--weights <path>']],
+    ['fetch-weights', ['name']],
+    ['features', ['file']],
+    ['augment', []],
+    ['train', []],
+  ])('%s %j', async (command, needed) => {
+    const { code, stdout } = await wavelight([command, '--help'], folder);
+    expect(code).toBe(0);
+    // Each entry begins in the third column, and may go on below.
+    const entries = stdout.split(/\n {2}(?=\S)/).map((entry) => entry.replace(/\s+/g, ' '));
+    const marked = entries.filter((entry) => / \(required\)( |$)/.test(entry));
+    expect(marked.map((entry) => needed.find((name) => entry.startsWith(`${name} `)))).toEqual(needed);
+  });
+
+  it('bench says that it needs a second word', async () => {
+    const { code, line } = await refusal('bench');
+    expect([code, line]).toEqual([2, 'wavelight: name what bench is to do (see wavelight bench --help)']);
+  });
+});
+
+it('--version prints the version of the package', async () => {
+  const { code, stdout } = await wavelight(['--version'], folder);
+  const { version } = JSON.parse(await readFile('package.json', 'utf8')) as { version: string };
+  expect([code, stdout]).toEqual([0, `${version}\n`]);
+});
+
 describe('features', () => {
   it('summarises a file and writes its values for numpy', async () => {
     const tone = Float32Array.from(

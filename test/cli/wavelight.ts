@@ -1,4 +1,5 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess, type ChildProcessByStdio } from 'node:child_process';
+import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 
 const BIN = fileURLToPath(new URL('../../bin/wavelight.js', import.meta.url));
@@ -14,7 +15,19 @@ export function start(
   args: readonly string[],
   cwd: string,
 ): { child: ChildProcess; finished: Promise<Finished> } {
-  const child = spawn(process.execPath, [BIN, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+  return follow(spawn(process.execPath, [BIN, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'] }));
+}
+
+/** Runs a script of bash, in which `wavelight` is the command line. */
+export function shell(script: string, cwd: string): Promise<Finished> {
+  const command = `wavelight() { '${process.execPath}' '${BIN}' "$@"; }\n${script}`;
+  return follow(spawn('bash', ['-c', command], { cwd, stdio: ['ignore', 'pipe', 'pipe'] })).finished;
+}
+
+function follow(child: ChildProcessByStdio<null, Readable, Readable>): {
+  child: ChildProcess;
+  finished: Promise<Finished>;
+} {
   let [stdout, stderr] = ['', ''];
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
   child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));

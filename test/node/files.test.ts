@@ -1,10 +1,19 @@
 import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { lstat, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { checkFile, readError, readSmallFile, writeFileAtomic } from '../../src/node/files.ts';
+import {
+  checkFile,
+  checkOutput,
+  makeFolder,
+  readError,
+  readSmallFile,
+  storageError,
+  writeFileAtomic,
+} from '../../src/node/files.ts';
 
 describe('checkFile', () => {
   let folder: string;
@@ -97,6 +106,45 @@ describe('writeFileAtomic', () => {
     await expect(writeFileAtomic(path, 'new')).rejects.toThrow(`cannot write ${path}: `);
     expect((await readdir(folder)).filter((name) => name.endsWith('.tmp'))).toEqual([]);
     expect(await readdir(path)).toEqual(['inside']);
+  });
+
+  it('replaces nothing but files', async () => {
+    const link = join(folder, 'null');
+    await symlink('/dev/null', link);
+    await expect(writeFileAtomic(link, 'new')).rejects.toThrow(
+      `cannot write ${link}: it is a device: name a file`,
+    );
+    expect((await lstat(link)).isSymbolicLink()).toBe(true);
+  });
+
+  it('says where no folder can be made', async () => {
+    const file = join(folder, 'plain');
+    await writeFile(file, '');
+    for (const write of [(path: string) => writeFileAtomic(path, 'new'), checkOutput]) {
+      await expect(write(join(file, 'x', 'y'))).rejects.toThrow('a part of the path is a file, not a folder');
+    }
+    // Node's own recursive mkdir does not return from this.
+    if (existsSync('/proc/self')) {
+      await expect(makeFolder('/proc/none/x')).rejects.toThrow(
+        'cannot make the folder /proc/none: nothing can be made in /proc (ENOENT): choose another folder',
+      );
+    }
+    await checkOutput(join(folder, 'a', 'b', 'c'));
+    expect(existsSync(join(folder, 'a'))).toBe(false);
+  });
+
+  it('names a folder that may not be written, and the way out', () => {
+    const failure = (code: string): string =>
+      storageError(Object.assign(new Error(`${code}: some text, open`), { code }), '/data/x.npy').message;
+    expect(failure('EACCES')).toBe(
+      'cannot write /data/x.npy: no permission to write in /data (EACCES): choose another folder',
+    );
+    expect(failure('EROFS')).toBe(
+      'cannot write /data/x.npy: /data is on a read-only disk (EROFS): choose another folder',
+    );
+    expect(failure('ENOSPC')).toMatch(/^the disk that holds \/data is full: free some space there/);
+    const first = storageError(new Error('once'), 'x');
+    expect(storageError(first, 'y')).toBe(first);
   });
 
   it('says so in one sentence when the disk is full', async () => {

@@ -1,9 +1,9 @@
 // Reads a data set's folder: the clips of a split, and whether their files exist.
 
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseSplit, type Clip } from '../../dataset/clips.ts';
-import { errorCode, messageOf } from '../../../node/files.ts';
+import { errorCode, readSmallFile } from '../../../node/files.ts';
 
 type SplitName = 'train' | 'evaluate' | 'test';
 
@@ -62,14 +62,9 @@ async function readTable(root: string, split: SplitName): Promise<{ file: string
   for (const name of SPLIT_FILES[split]) {
     const file = join(root, name);
     try {
-      const { size } = await stat(file);
-      if (size > MAX_TABLE_BYTES) {
-        throw new Error(`${size} bytes are more than a table of clips can have (${MAX_TABLE_BYTES})`);
-      }
-      return { file, text: await readFile(file, 'utf8') };
+      return { file, text: (await readSmallFile(file, MAX_TABLE_BYTES)).toString() };
     } catch (error) {
-      if (errorCode(error) !== 'ENOENT')
-        throw new Error(`cannot read ${file}: ${messageOf(error)}`, { cause: error });
+      if (errorCode(error) !== 'ENOENT') throw error;
     }
   }
   throw new Error(

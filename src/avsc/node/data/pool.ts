@@ -82,12 +82,19 @@ function startWorker(): Promise<ChildProcess> {
     const fail = (why: string): void => {
       clearTimeout(timer);
       worker.kill('SIGKILL');
-      reject(new Error(`cannot start a process that decodes: ${why} (see WAVELIGHT_DEBUG=1)`));
+      reject(new Error(why));
     };
-    const timer = setTimeout(() => fail(`it is silent for ${START_MS / 1000} s`), START_MS);
-    worker.once('error', (error) => fail(error.message));
-    worker.once('exit', (code, signal) => fail(`it ended at once (${endOf(code, signal)})`));
-    worker.once('message', () => {
+    const failStart = (why: string): void =>
+      fail(`cannot start a process that decodes: ${why} (see WAVELIGHT_DEBUG=1)`);
+    const timer = setTimeout(() => failStart(`it is silent for ${START_MS / 1000} s`), START_MS);
+    worker.once('error', (error) => failStart(error.message));
+    worker.once('exit', (code, signal) => failStart(`it ended at once (${endOf(code, signal)})`));
+    worker.once('message', (message) => {
+      const reply = message as Message;
+      if (reply.kind === 'problem') {
+        fail(reply.message);
+        return;
+      }
       clearTimeout(timer);
       worker.removeAllListeners();
       resolve(worker);

@@ -1,11 +1,11 @@
 // Prepares all clips of a data set, on all cores.
 
-import { lstat, mkdir, readdir, rm } from 'node:fs/promises';
+import { lstat, readdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Clip } from '../../dataset/clips.ts';
 import type { InputName } from '../../features/inputs.ts';
 import type { Scaling } from '../../features/logmel.ts';
-import { storageError } from '../../../node/files.ts';
+import { makeFolder } from '../../../node/files.ts';
 import { DatasetError } from './dataset.ts';
 import { checkSize } from './image.ts';
 import { FILES_AT_ONCE, mapLimited } from './limit.ts';
@@ -101,13 +101,6 @@ export async function prepareClips(
     );
   }
   return { clips: prepared, cached };
-}
-
-/** Creates a folder of the store. Throws a StorageError if it cannot be created. */
-export async function makeFolder(path: string): Promise<void> {
-  await mkdir(path, { recursive: true }).catch((error: unknown) => {
-    throw storageError(error, path);
-  });
 }
 
 /** Removes the temporary files of processes that died from a cache folder. */

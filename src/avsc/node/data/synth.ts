@@ -1,9 +1,9 @@
 // Generates the demonstration data set in a folder, in the layout of TAU Urban Audio-Visual Scenes 2021.
 
-import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DATASET_DEFAULTS, planClips, planTables, type DatasetOptions } from '../../synth/plan.ts';
-import { storageError, temporaryName, writeFileAtomic } from '../../../node/files.ts';
+import { makeFolder, storageError, temporaryName, writeFileAtomic } from '../../../node/files.ts';
 import { runJobs, type PoolOptions } from './pool.ts';
 
 /** The file that records the settings and the version of the rules, which is to be increased when they change. */
@@ -34,9 +34,7 @@ export async function makeDataset(
   }
   const temporary = temporaryName(root);
   try {
-    await mkdir(temporary, { recursive: true }).catch((error: unknown) => {
-      throw storageError(error, temporary);
-    });
+    await makeFolder(temporary);
     const jobs = clips.map((clip) => ({ kind: 'make' as const, root: temporary, clip, seed, seconds }));
     for (const outcome of await runJobs(jobs, pool)) {
       if ('problem' in outcome) throw new Error(`the data set could not be made: ${outcome.problem}`);

@@ -1,6 +1,7 @@
 // The process that decodes or generates clips; pool.ts starts it.
 
 import { Worker } from 'node:worker_threads';
+import { addressSpace, checkAddressSpace } from '../../../node/address-space.ts';
 import { messageOf, StorageError } from '../../../node/files.ts';
 import type { Wav } from '../../audio/wav.ts';
 import type { ExtraJob, MadeExtra } from './extra-clip.ts';
@@ -23,7 +24,7 @@ interface Jobs {
 export type Job = { [K in keyof Jobs]: { readonly kind: K } & Jobs[K]['job'] }[keyof Jobs];
 export type JobResult<J extends Job> = Jobs[J['kind']]['result'];
 
-/** What the process says: that it is there; that a job has come further, with which file; and at last the job's outcome. */
+/** What the process says: that it is there, or why it cannot work; that a job has come further, with which file; and at last the job's outcome. */
 export type Message =
   | { readonly kind: 'ready' }
   | { readonly kind: 'alive'; readonly file?: string }
@@ -111,13 +112,20 @@ process.on('disconnect', () => {
   if (!busy) process.exit();
 });
 
-// A second thread ends the process if its parent has died and the job blocks the first one.
-const parent = process.ppid;
-new Worker(
-  `setInterval(() => {
-     if (process.ppid !== ${parent}) setTimeout(() => process.kill(process.pid, 'SIGKILL'), ${LAST_MS});
-   }, 1000);`,
-  { eval: true },
-).unref();
+// A second thread ends the process if its parent has died and the job blocks the first one. It wants 800 MB of address space.
+if (addressSpace() === null) {
+  const parent = process.ppid;
+  new Worker(
+    `setInterval(() => {
+       if (process.ppid !== ${parent}) setTimeout(() => process.kill(process.pid, 'SIGKILL'), ${LAST_MS});
+     }, 1000);`,
+    { eval: true },
+  ).unref();
+}
 
-void send({ kind: 'ready' });
+try {
+  checkAddressSpace('decoder');
+  void send({ kind: 'ready' });
+} catch (error) {
+  void send({ kind: 'problem', message: messageOf(error) });
+}

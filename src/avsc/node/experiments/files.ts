@@ -1,13 +1,13 @@
 // Experiments as files: those that come with the package, by name, and others by path.
 
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { dirname, extname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Experiment } from '../../experiment/experiment.ts';
 import { extendExperiment } from '../../experiment/extend.ts';
 import { object, text } from '../../experiment/fields.ts';
 import { readExperiment } from '../../experiment/read.ts';
-import { errorCode, messageOf } from '../../../node/files.ts';
+import { errorCode, messageOf, readSmallFile } from '../../../node/files.ts';
 
 // The folder lies in the package's root: four levels up from this source file, one from a file of the build.
 const ROOT = import.meta.url.endsWith('.ts') ? '../../../../experiments/' : '../experiments/';
@@ -69,17 +69,14 @@ async function resolveBase(value: unknown, file: string, depth: number): Promise
 export async function readJson(path: string): Promise<unknown> {
   let content: string;
   try {
-    content = await readFile(path, 'utf8');
+    content = (await readSmallFile(path, MAX_BYTES)).toString();
   } catch (error) {
-    if (errorCode(error) !== 'ENOENT')
-      throw new Error(`cannot read ${path}: ${messageOf(error)}`, { cause: error });
+    if (errorCode(error) !== 'ENOENT') throw error;
     const names = (await experimentNames()).join(', ');
     throw new Error(`there is no experiment ${path}; those that come with wavelight: ${names}`, {
       cause: error,
     });
   }
-  if (content.length > MAX_BYTES)
-    throw new Error(`${path} has ${content.length} bytes, more than ${MAX_BYTES}`);
   try {
     return JSON.parse(content);
   } catch (error) {

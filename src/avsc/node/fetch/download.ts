@@ -2,10 +2,10 @@
 
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { errorCode, messageOf, storageError } from '../../../node/files.ts';
+import { checkFile, errorCode, makeFolder, readError, storageError } from '../../../node/files.ts';
 import { StartOver, TryAgain, requestRest, type Rest } from './request.ts';
 
 export interface DownloadOptions {
@@ -36,15 +36,14 @@ export interface Downloaded {
  */
 export async function download(url: string, path: string, options: DownloadOptions): Promise<Downloaded> {
   const { sha256, signal } = options;
+  await makeFolder(dirname(path));
   if ((await bytesOf(path)) !== undefined) {
+    await checkFile(path);
     const found = await digest(path, signal);
     if (!matches(found, sha256)) throw wrongFile(path, found, sha256, 'remove it');
     return { ...found, wasThere: true };
   }
   const part = `${path}.part`;
-  await mkdir(dirname(path), { recursive: true }).catch((error: unknown) => {
-    throw storageError(error, path);
-  });
   await fetchAll(url, part, options);
   const found = await digest(part, signal);
   if (!matches(found, sha256)) {
@@ -191,6 +190,6 @@ async function bytesOf(path: string): Promise<number | undefined> {
     return (await stat(path)).size;
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return undefined;
-    throw new Error(`cannot look at ${path}: ${messageOf(error)}`, { cause: error });
+    throw readError(error, path);
   }
 }

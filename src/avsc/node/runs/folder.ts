@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { StateDict } from '../../../nn/state.ts';
 import { readRecipe, writeRecipe, type Recipe } from '../../experiment/recipe.ts';
 import type { RunRecord, RunResults } from '../../training/records.ts';
-import { errorCode, messageOf, storageError, writeFileAtomic } from '../../../node/files.ts';
+import { errorCode, makeFolder, messageOf, storageError, writeFileAtomic } from '../../../node/files.ts';
 import { writeTensors, type Label } from './tensors-file.ts';
 
 /** Default parent folder of runs. */
@@ -177,7 +177,7 @@ export async function makeRunPath(name: string, parent = RUNS): Promise<string> 
   for (let number = 1; ; number++) {
     const path = join(parent, `${name}-${number}`);
     try {
-      await mkdir(parent, { recursive: true });
+      await makeFolder(parent);
       await mkdir(path);
       return path;
     } catch (error) {

@@ -4,11 +4,11 @@
 // creates the next number, which succeeds for one process only. The highest is never removed, so that a process which paused for long
 // between reading and creating finds that its number is not the highest, and gives way.
 
-import { mkdir, open, readFile, readdir, readlink, rm, stat, writeFile } from 'node:fs/promises';
+import { open, readFile, readdir, readlink, rm, stat, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { errorCode, storageError } from '../../../node/files.ts';
+import { errorCode, makeFolder, storageError } from '../../../node/files.ts';
 
 /** The process that has a folder. What a system cannot tell is null. */
 interface Owner {
@@ -32,7 +32,7 @@ const fileOf = (path: string, number: number): string => join(path, `.lock-${num
  * written, and what `work` throws.
  */
 export async function withRunLock<T>(path: string, work: () => Promise<T>): Promise<T> {
-  await mkdir(path, { recursive: true }).catch((error: unknown) => Promise.reject(storageError(error, path)));
+  await makeFolder(path);
   const file = await takeLock(path);
   try {
     return await work();

@@ -1,10 +1,9 @@
 // Reads the files that published weights need beside them.
 
-import { readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { CheckpointTensor } from '../../../nn/checkpoint/checkpoint.ts';
 import { bytesSource } from '../../../nn/checkpoint/source.ts';
-import { errorCode, messageOf } from '../../../node/files.ts';
+import { errorCode, messageOf, readSmallFile } from '../../../node/files.ts';
 import type { Architecture } from '../../weights/architecture.ts';
 import { readNpy } from '../../weights/npy.ts';
 
@@ -30,12 +29,11 @@ export async function readCompanions(
   return found;
 }
 
-/** Reads a .npy file of at most 64 MB. Throws an Error that names it, or the system's own error if it does not exist. */
+/** Reads a .npy file of at most 64 MB. Throws an Error that names it; its `code` is ENOENT if it does not exist. */
 export async function readNpyFile(path: string): Promise<CheckpointTensor> {
-  const { size } = await stat(path);
-  if (size > MAX_BYTES) throw new Error(`${path} has ${size} bytes, at most ${MAX_BYTES} are read`);
+  const bytes = await readSmallFile(path, MAX_BYTES);
   try {
-    return await readNpy(bytesSource(await readFile(path)));
+    return await readNpy(bytesSource(bytes));
   } catch (error) {
     throw new Error(`${path}: ${messageOf(error)}`, { cause: error });
   }

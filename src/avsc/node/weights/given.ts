@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { StateDict } from '../../../nn/state.ts';
-import { messageOf } from '../../../node/files.ts';
+import { checkFile, readError } from '../../../node/files.ts';
 import type { ArchitectureName } from '../../weights/architecture.ts';
 import { findArchitecture } from '../../weights/architectures.ts';
 import { importWeights, readStateDict, type ImportReport } from '../../weights/import.ts';
@@ -48,6 +48,7 @@ const HASH_BYTES = 2 ** 20;
 export async function sha256Of(path: string): Promise<string> {
   const hash = createHash('sha256');
   const buffer = new Uint8Array(HASH_BYTES);
+  await checkFile(path);
   try {
     const file = await open(path);
     try {
@@ -60,6 +61,6 @@ export async function sha256Of(path: string): Promise<string> {
       await file.close();
     }
   } catch (error) {
-    throw new Error(`cannot read ${path}: ${messageOf(error)}`, { cause: error });
+    throw readError(error, path);
   }
 }
