@@ -90,6 +90,20 @@ describe.skipIf(!HAS_FFMPEG)('a file that was cut (needs ffmpeg)', () => {
   });
 });
 
+describe.skipIf(!HAS_FFMPEG)('a codec that is not decoded (needs ffmpeg)', () => {
+  it.each([
+    ['mp4v.mp4', ['-c:v', 'mpeg4', '-c:a', 'aac'], 'has pictures in the codec mp4v'],
+    ['ffv1.mkv', ['-c:v', 'ffv1', '-c:a', 'aac'], 'has pictures in the codec V_MS/VFW/FOURCC'],
+    ['wma.mkv', ['-c:v', 'libx264', '-c:a', 'wmav2'], 'has sound in the codec A_MS/ACM'],
+  ])('is named: %s', async (name, coding, problem) => {
+    const { video, audio } = rawInputs(folder, '30', 2);
+    ffmpeg(...video, ...audio, ...coding, join(folder, name));
+    await expect(decodeMedia({ path: join(folder, name) })).rejects.toThrow(
+      `${join(folder, name)} ${problem}, which this program does not decode`,
+    );
+  });
+});
+
 describe('tables of an mp4 file that list more than it can hold', () => {
   const good = join(folder, 'good.mp4');
   beforeAll(() => writeVideo(good, { rate: 30, frames: 60, colour: (i) => [3 * i, 255 - i, 99] }));

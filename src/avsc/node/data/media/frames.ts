@@ -2,7 +2,7 @@
 
 import { EncodedPacketSink, VideoSampleSink, type InputVideoTrack, type VideoSample } from 'mediabunny';
 import { storedPicture, storedSize, type StoredFrames } from '../image.ts';
-import { MediaError } from './errors.ts';
+import { codecName, MediaError } from './errors.ts';
 import { checkLength, SHORTFALL, type Heartbeat, type OpenMedia } from './open.ts';
 import { toPicture, type Picture } from './pixels.ts';
 import type { Timeline } from './timeline.ts';
@@ -70,6 +70,8 @@ export async function readFrames(
   seconds: number,
 ): Promise<VideoFrames> {
   if (!video) throw new MediaError('has no video track');
+  if (!(await video.canDecode()))
+    throw new MediaError(`has pictures in ${await codecName(video)}, which this program does not decode`);
   checkLength(seconds);
   const times = chosenTimes(starts, origin, seconds);
   const sink = new VideoSampleSink(video, { hardwareAcceleration: 'prefer-software' });

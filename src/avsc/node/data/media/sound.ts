@@ -2,7 +2,7 @@
 
 import { AudioSampleSink, EncodedPacketSink, type InputAudioTrack } from 'mediabunny';
 import type { Wav } from '../../../audio/wav.ts';
-import { MediaError } from './errors.ts';
+import { codecName, MediaError } from './errors.ts';
 import { checkLength, type Heartbeat, type OpenMedia } from './open.ts';
 import type { Timeline } from './timeline.ts';
 
@@ -36,6 +36,8 @@ export async function readSound(
   { sound: origin }: Timeline,
 ): Promise<Sound> {
   if (!audio) throw new MediaError('has no sound');
+  if (!(await audio.canDecode()))
+    throw new MediaError(`has sound in ${await codecName(audio)}, which this program does not decode`);
   const sampleRate = await audio.getSampleRate();
   const count = await audio.getNumberOfChannels();
   if (!(sampleRate > 0 && count > 0 && count <= MAX_CHANNELS))
