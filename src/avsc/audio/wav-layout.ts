@@ -80,7 +80,9 @@ export function findSamples(source: WavSource): WavLayout {
       if (long) size = Number(long.getBigUint64(8, true));
       else if (piped) size = left - (format ? left % blockOf(format) : 0);
     }
-    if (!(size >= 0 && size <= left)) {
+    if (size < 0)
+      throw new Error(`malformed WAV file: its ${JSON.stringify(name)} chunk is smaller than its head`);
+    if (size > left) {
       throw new Error(
         `truncated WAV file: its ${JSON.stringify(name)} chunk says ${size} bytes, only ${left} follow`,
       );
