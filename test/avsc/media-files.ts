@@ -3,9 +3,12 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { registerMediabunnyServer } from '@mediabunny/server';
 import { BufferTarget, Mp4OutputFormat, Output, Quality, VideoSample, VideoSampleSource } from 'mediabunny';
 import { afterAll } from 'vitest';
 import { encodeWav } from '../../src/avsc/audio/wav.ts';
+
+registerMediabunnyServer({ hardwareContext: null });
 
 export const SHARED = new URL('../../../shared', import.meta.url).pathname;
 
@@ -25,16 +28,22 @@ export async function writeVideo(
     colour,
     width = 64,
     height = 48,
+    tables = 'last',
   }: {
     rate: number;
     frames: number;
     colour: (frame: number) => readonly number[];
     width?: number;
     height?: number;
+    /** Where the file says what it holds: before its pictures or after them. */
+    tables?: 'first' | 'last';
   },
 ): Promise<void> {
   const target = new BufferTarget();
-  const output = new Output({ format: new Mp4OutputFormat(), target });
+  const output = new Output({
+    format: new Mp4OutputFormat({ fastStart: tables === 'first' ? 'in-memory' : false }),
+    target,
+  });
   const source = new VideoSampleSource({
     codec: 'avc',
     quality: new Quality({ quantizer: 4, bitrate: 1e6 }),

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodeWav } from '../../src/avsc/audio/wav.ts';
 import { makeDataset } from '../../src/avsc/node/data/synth.ts';
 import { writeSafetensors } from '../../src/nn/checkpoint/safetensors/file.ts';
+import { writeVideo } from '../avsc/media-files.ts';
 import { shell, wavelight } from './wavelight.ts';
 
 const DEVICE = process.env['WAVELIGHT_TEST_ADAPTER'] ?? 'software';
@@ -134,6 +135,32 @@ describe('predict', () => {
       'wavelight: 2 of 4 files could not be used',
     ]);
     expect(code).toBe(1);
+  });
+
+  it('says of each second of a file that was cut that it is, and warns once', async () => {
+    const video = join(folder, 'recording.mp4');
+    await writeVideo(video, { rate: 30, frames: 90, colour: (i) => [2 * i, 99, 255 - i], tables: 'first' });
+    await truncate(video, Math.floor((await stat(video)).size * 0.75));
+    const { code, stdout, stderr } = await wavelight(
+      ['predict', 'whole', 'recording.mp4', 'tone.wav', '--device', DEVICE],
+      folder,
+    );
+    const lines = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { file: string; second: number; truncated?: boolean });
+    expect(lines.map(({ file, second, truncated }) => [file, second, truncated])).toEqual([
+      ['recording.mp4', 0, true],
+      ['recording.mp4', 1, true],
+      ['tone.wav', 0, undefined],
+      ['tone.wav', 1, undefined],
+    ]);
+    expect(stderr.split('\n').filter((line) => line.includes('truncated'))).toEqual([
+      expect.stringMatching(
+        /^recording\.mp4 is truncated: its header describes \d+ bytes, it has \d+, and its pictures end /,
+      ),
+    ]);
+    expect(code).toBe(0);
   });
 
   it('does no work that nobody reads', async () => {
