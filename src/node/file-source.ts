@@ -1,6 +1,6 @@
-import { open, stat, type FileHandle } from 'node:fs/promises';
+import { open, type FileHandle } from 'node:fs/promises';
 import { checkRange, type ByteSource } from '../nn/checkpoint/source.ts';
-import { errorCode, messageOf } from './files.ts';
+import { checkFile, readError } from './files.ts';
 
 /** Random access to a file on disk. `close` it when its tensors have been read. */
 export interface FileSource extends ByteSource {
@@ -12,12 +12,8 @@ const LONGEST_READ = 2 ** 30;
 
 /** Opens a regular file or a link to one. Throws an Error of one sentence that names the path and says what it is instead. */
 export async function openFileSource(path: string): Promise<FileSource> {
-  const found = await stat(path).catch((error: unknown) => Promise.reject(unreadable(path, error)));
-  // Checked before opening, because opening a pipe waits for its other end.
-  if (found.isDirectory()) throw new Error(`${path} is a folder: name a file in it`);
-  if (!found.isFile())
-    throw new Error(`${path} is no regular file (a pipe or a device): copy it to a file first`);
-  const file = await open(path).catch((error: unknown) => Promise.reject(unreadable(path, error)));
+  const found = await checkFile(path);
+  const file = await open(path).catch((error: unknown) => Promise.reject(readError(error, path)));
   return {
     size: found.size,
     read: async (begin, end) => {
@@ -36,20 +32,9 @@ async function fill(file: FileHandle, bytes: Uint8Array, begin: number, path: st
     const length = Math.min(LONGEST_READ, bytes.length - done);
     const { bytesRead } = await file
       .read(bytes, done, length, begin + done)
-      .catch((error: unknown) => Promise.reject(unreadable(path, error)));
+      .catch((error: unknown) => Promise.reject(readError(error, path)));
     if (bytesRead === 0)
       throw new Error(`${path} ended at byte ${begin + done}: it was cut short while it was read`);
     done += bytesRead;
   }
-}
-
-function unreadable(path: string, error: unknown): Error {
-  const code = errorCode(error);
-  const reason =
-    code === 'ENOENT' || code === 'ENOTDIR'
-      ? 'there is no such file'
-      : code === 'EACCES' || code === 'EPERM'
-        ? 'no permission'
-        : messageOf(error);
-  return new Error(`cannot read ${path}: ${reason}`, { cause: error });
 }

@@ -257,8 +257,8 @@ describe('what a file says about itself', () => {
 
 describe('refusals are one line', () => {
   it.each([
-    [['inspect', 'none.pt'], 1, 'cannot read none.pt: there is no such file'],
-    [['inspect', '.'], 1, '. is a folder: name a file in it'],
+    [['inspect', 'none.pt'], 1, 'none.pt does not exist'],
+    [['inspect', '.'], 1, '. is a directory, not a file'],
     [['import', 'none.pt', '--out', 'x.bin'], 2, '--out x.bin must end in .safetensors'],
     [['import', 'none.pt'], 2, "required option '--out <path>' not specified"],
     [

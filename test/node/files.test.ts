@@ -1,8 +1,64 @@
+import { execFileSync } from 'node:child_process';
+import { createServer } from 'node:net';
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { writeFileAtomic } from '../../src/node/files.ts';
+import { checkFile, readError, readSmallFile, writeFileAtomic } from '../../src/node/files.ts';
+
+describe('checkFile', () => {
+  let folder: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'wavelight-check-'));
+  });
+  afterAll(() => rm(folder, { recursive: true }));
+
+  it('returns the status of a file and of a link to one', async () => {
+    await writeFile(join(folder, 'file'), 'four');
+    await symlink('file', join(folder, 'link'));
+    expect((await checkFile(join(folder, 'file'))).size).toBe(4);
+    expect((await checkFile(join(folder, 'link'))).size).toBe(4);
+    expect((await readSmallFile(join(folder, 'link'), 4)).toString()).toBe('four');
+    await expect(readSmallFile(join(folder, 'link'), 3)).rejects.toThrow('has 4 bytes, at most 3 are read');
+  });
+
+  it('says what else a path is, without opening it', async () => {
+    execFileSync('mkfifo', [join(folder, 'pipe')]);
+    await symlink('circle', join(folder, 'circle'));
+    await writeFile(join(folder, 'plain'), '');
+    const server = createServer().listen(join(folder, 'socket'));
+    await new Promise((resolve) => server.once('listening', resolve));
+    const cases: readonly [path: string, message: string][] = [
+      [folder, `${folder} is a directory, not a file`],
+      [join(folder, 'pipe'), `${join(folder, 'pipe')} is a pipe, not a file`],
+      [join(folder, 'socket'), `${join(folder, 'socket')} is a socket, not a file`],
+      ['/dev/zero', '/dev/zero is a device, not a file'],
+      [join(folder, 'none'), `${join(folder, 'none')} does not exist`],
+      ['', 'the empty path does not exist'],
+      [
+        join(folder, 'plain', 'x'),
+        `${join(folder, 'plain', 'x')} does not exist: a part of the path is a file, not a directory`,
+      ],
+      [
+        join(folder, 'circle'),
+        `${join(folder, 'circle')} cannot be read: its symbolic links lead in a circle`,
+      ],
+      ['a\0b', 'a\\u0000b cannot be read: the name contains a NUL byte'],
+      ['n'.repeat(300), `${'n'.repeat(300)} cannot be read: the name is too long`],
+    ];
+    for (const [path, message] of cases) await expect(checkFile(path)).rejects.toMatchObject({ message });
+    await new Promise((resolve) => server.close(resolve));
+  });
+
+  it('keeps the code of the system call', async () => {
+    await expect(checkFile(join(folder, 'none'))).rejects.toMatchObject({ code: 'ENOENT' });
+    const denied = Object.assign(new Error("EACCES: permission denied, open 'x'"), { code: 'EACCES' });
+    expect(readError(denied, 'x')).toMatchObject({
+      message: 'x cannot be read: no permission',
+      code: 'EACCES',
+    });
+  });
+});
 
 describe('writeFileAtomic', () => {
   let folder: string;
