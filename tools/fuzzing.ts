@@ -219,16 +219,18 @@ export async function runInputs<F extends string>(
       if (suspicion !== undefined) violation(index, suspicion);
       return;
     }
-    // A fresh process tells whether it was this input, or what earlier ones had left behind.
-    const again = await alone(index, 'reader');
-    const fault = faultOf(again, fuzzed.limits);
+    // A fresh process tells whether it was this input, or what earlier ones had left behind. What hangs has to wait for the program.
+    const isHang = 'kind' in ending && ending.kind === 'hang';
+    const again = isHang ? ending : await alone(index, 'reader');
     if ('read' in again) {
+      const fault = faultOf(again, fuzzed.limits);
       count(again, tally);
       if (fault !== undefined) violation(index, fault);
       else if ('kind' in ending && ending.kind === 'crash')
         violation(index, `${ending.why}, though not alone`);
       return;
     }
+    const { why } = again;
     const whole =
       again.kind === 'memory' || fuzzed.outcomeInProgram === undefined
         ? again
@@ -237,10 +239,10 @@ export async function runInputs<F extends string>(
     if ('read' in whole && remains === undefined) {
       count(whole, tally);
       tally.contained++;
-      onFault(index, `${fault}; the program says: ${whole.error ?? 'decoded'}`);
+      onFault(index, `${why}; the program says: ${whole.error ?? 'decoded'}`);
     } else {
       tally.inputs++;
-      violation(index, whole === again ? again.why : `${again.why}; the program: ${remains}`);
+      violation(index, whole === again ? why : `${why}; the program: ${remains}`);
     }
   };
   for (let next = from; next < to;) {
