@@ -19,8 +19,8 @@ import { parseArgs } from 'node:util';
 import type { Outcome } from '../test/support/hostile/outcome.ts';
 
 const MEGABYTE = 2 ** 20;
-/** Offending inputs that are saved for each format. */
-const MOST_KEPT = 20;
+/** Offending inputs that are saved for each format and cause. */
+const MOST_KEPT = 3;
 /** How often the memory of a child is looked at, in ms. */
 const WATCH_MS = 200;
 /** Upper bound on what a child has of its own, with what earlier inputs left. */
@@ -156,7 +156,7 @@ function runChild<F extends string>(
       clearTimeout(patience);
       clearInterval(watch);
       if (next < batch.to) {
-        const said = readFileSync(words, 'utf8').trim().replace(/\s+/g, ' ').slice(0, LAST_WORDS);
+        const said = readFileSync(words, 'utf8').trim().replace(/\s+/g, ' ').slice(-LAST_WORDS);
         onEnding({
           index: next,
           ...(ended ?? { kind: 'crash', why: `the process died (${signal ?? `code ${code}`}) ${said}` }),
@@ -184,32 +184,37 @@ export interface Tally {
   /** Inputs that ended or occupied the process of the reader, and that the program refused in a sentence for that reason. */
   contained: number;
   /** Inputs at which a library wrote to the terminal. */
-  printed: number;
+  readonly printed: number[];
   seconds: number;
   megabytes: number;
   readonly violations: { readonly index: number; readonly why: string }[];
   readonly sentences: Map<string, number>;
 }
 
+/** Runs the first input of a batch in a process of its own. */
+export async function runAlone<F extends string>(
+  file: string,
+  fuzzed: Fuzzed<F>,
+  batch: Batch<F>,
+): Promise<Ending> {
+  let found: Ending | undefined;
+  await runChild(file, fuzzed, { ...batch, to: batch.from + 1 }, (ending) => {
+    found = ending;
+  });
+  return found ?? { index: batch.from, kind: 'crash', why: 'the process ended without an answer' };
+}
+
 /** Runs inputs from .. to - 1. `file` is the script that calls `fuzz`. `onFault` is told of violations and of contained inputs. */
 export async function runInputs<F extends string>(
   file: string,
   fuzzed: Fuzzed<F>,
-  { format, seed, from, to }: Omit<Batch<F>, 'how'>,
+  place: Omit<Batch<F>, 'how'>,
   tally: Tally,
   onFault: (index: number, why: string) => void = () => undefined,
 ): Promise<void> {
   const violation = (index: number, why: string): void => {
     tally.violations.push({ index, why });
     onFault(index, why);
-  };
-  /** Runs one input in a fresh process. */
-  const alone = async (index: number, how: Batch<F>['how']): Promise<Ending> => {
-    let found: Ending | undefined;
-    await runChild(file, fuzzed, { format, seed, from: index, to: index + 1, how }, (ending) => {
-      found = ending;
-    });
-    return found ?? { index, kind: 'crash', why: 'the process ended without an answer' };
   };
   const judge = async (ending: Ending): Promise<void> => {
     const { index } = ending;
@@ -221,7 +226,7 @@ export async function runInputs<F extends string>(
     }
     // A fresh process tells whether it was this input, or what earlier ones had left behind. What hangs has to wait for the program.
     const isHang = 'kind' in ending && ending.kind === 'hang';
-    const again = isHang ? ending : await alone(index, 'reader');
+    const again = isHang ? ending : await runAlone(file, fuzzed, { ...place, from: index, how: 'reader' });
     if ('read' in again) {
       const fault = faultOf(again, fuzzed.limits);
       count(again, tally);
@@ -234,7 +239,7 @@ export async function runInputs<F extends string>(
     const whole =
       again.kind === 'memory' || fuzzed.outcomeInProgram === undefined
         ? again
-        : await alone(index, 'program');
+        : await runAlone(file, fuzzed, { ...place, from: index, how: 'program' });
     const remains = faultOf(whole, fuzzed.limits);
     if ('read' in whole && remains === undefined) {
       count(whole, tally);
@@ -245,10 +250,10 @@ export async function runInputs<F extends string>(
       violation(index, whole === again ? why : `${why}; the program: ${remains}`);
     }
   };
-  for (let next = from; next < to;) {
+  for (let next = place.from; next < place.to;) {
     const suspects: Ending[] = [];
-    const end = Math.min(next + fuzzed.batch, to);
-    await runChild(file, fuzzed, { format, seed, from: next, to: end, how: 'reader' }, (ending) => {
+    const to = Math.min(next + fuzzed.batch, place.to);
+    await runChild(file, fuzzed, { ...place, from: next, to, how: 'reader' }, (ending) => {
       next = ending.index + 1;
       suspects.push(ending);
     });
@@ -264,10 +269,10 @@ function faultOf(ending: Ending, limits: Limits): string | undefined {
   return megabytes > limits.megabytes ? `${megabytes.toFixed(0)} MB` : undefined;
 }
 
-function count({ seconds, megabytes, read, error, printed }: Report, tally: Tally): void {
+function count({ index, seconds, megabytes, read, error, printed }: Report, tally: Tally): void {
   tally.inputs++;
   if (read) tally.read++;
-  if (printed !== '') tally.printed++;
+  if (printed !== '') tally.printed.push(index);
   tally.seconds = Math.max(tally.seconds, seconds);
   tally.megabytes = Math.max(tally.megabytes, megabytes);
   if (error === undefined) return;
@@ -280,7 +285,7 @@ export function newTally(): Tally {
     inputs: 0,
     read: 0,
     contained: 0,
-    printed: 0,
+    printed: [],
     seconds: 0,
     megabytes: 0,
     violations: [],
@@ -323,14 +328,17 @@ export async function fuzz<F extends string>(file: string, fuzzed: Fuzzed<F>): P
     })),
   );
   const start = Date.now();
-  let kept = 0;
+  const kept = new Map<string, number>();
   const work = async (): Promise<void> => {
     for (let batch = batches.shift(); batch !== undefined; batch = batches.shift()) {
       const { format } = batch;
       const tally = tallies.get(format);
       if (tally === undefined) continue;
       await runInputs(file, fuzzed, batch, tally, (index, why) => {
-        if (kept++ > MOST_KEPT * formats.length) return;
+        const cause = `${format} ${why.replace(/\d+/g, '#')}`;
+        const times = (kept.get(cause) ?? 0) + 1;
+        kept.set(cause, times);
+        if (times > MOST_KEPT) return;
         const path = join(folder, `${format}-${seed}-${index}`);
         writeFileSync(path, fuzzed.input(format, seed, index));
         const change = fuzzed.change === undefined ? '' : ` [${fuzzed.change(format, seed, index)}]`;
@@ -349,7 +357,8 @@ export async function fuzz<F extends string>(file: string, fuzzed: Fuzzed<F>): P
     }
   }
   if ([...tallies.values()].some(({ violations }) => violations.length > 0)) process.exitCode = 1;
-  if (kept === 0) rmSync(folder, { recursive: true });
+  for (const [cause, times] of kept) if (times > MOST_KEPT) console.log(`${times} times: ${cause}`);
+  if (kept.size === 0) rmSync(folder, { recursive: true });
 }
 
 function tableRow(format: string, tally: Tally): Readonly<Record<string, string | number>> {
@@ -360,7 +369,7 @@ function tableRow(format: string, tally: Tally): Readonly<Record<string, string 
     read,
     refused: inputs - read,
     contained,
-    printed,
+    printed: printed.length,
     sentences: sentences.size,
     'worst s': Number(seconds.toFixed(2)),
     'worst MB': Math.round(megabytes),

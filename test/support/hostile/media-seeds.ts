@@ -126,7 +126,7 @@ const nameOf = (format: MediaFormat, index: number): string => `${String(index).
 async function encode({ container, sound, pictures, rate = 48_000 }: Recipe): Promise<Uint8Array> {
   const target = new BufferTarget();
   const output = new Output({ format: container, target });
-  const audio = new AudioSampleSource({ codec: sound, bitrate: 16_000 });
+  const audio = new AudioSampleSource({ codec: sound, quality: new Quality({ bitrate: 16_000 }) });
   const video =
     pictures === undefined
       ? undefined

@@ -86,7 +86,7 @@ export function changeOf(format: MediaFormat, seed: number, index: number, seeds
 function caseOf(format: MediaFormat, seed: number, index: number, seeds: MediaSeeds): Case | undefined {
   if (index % 2 === 1) return undefined;
   const cases = casesOf(format, seeds);
-  return cases[permutation(cases.length, randomStream(format, seed, 'order'))[index / 2] ?? cases.length];
+  return cases[orderOf(format, seed, cases.length)[index / 2] ?? cases.length];
 }
 
 const unchanged = (bytes: Uint8Array): Uint8Array => bytes;
@@ -98,6 +98,15 @@ function mutate(valid: Uint8Array, describe: Describe, random: Random): Uint8Arr
   if (kind < 0.9) return damage(valid, random);
   const changed = changeParts(valid, describe(valid), random);
   return changeFields(changed, describe(changed), random);
+}
+
+const orders = new Map<string, Uint32Array>();
+
+function orderOf(format: MediaFormat, seed: number, count: number): Uint32Array {
+  const key = `${format} ${seed} ${count}`;
+  const order = orders.get(key) ?? permutation(count, randomStream(format, seed, 'order'));
+  orders.set(key, order);
+  return order;
 }
 
 function casesOf(format: MediaFormat, seeds: MediaSeeds): readonly Case[] {
