@@ -9,7 +9,7 @@ export interface Outcome {
 }
 
 const LONGEST_SENTENCE = 600;
-/** What engines and native libraries say where our code did not look before it leapt. */
+/** What engines say where our code did not look before it leapt. A pickle may hold NaN and be told so; sizes may not be NaN. */
 const ACCIDENTS =
   /invalid (typed )?array|array buffer|maximum call stack|memory access|out of bounds|cannot read prop|is not (a function|iterable|defined)|undefined|\[object|NaN (bytes|of|to)|(to|at|byte) NaN|offset is outside/i;
 
