@@ -28,7 +28,7 @@ const IDLE_MEGABYTES = 512;
 /** Characters of what a child printed that are shown. */
 const LAST_WORDS = 300;
 
-export interface Limits {
+interface Limits {
   /** Processor time of one input in seconds. */
   readonly seconds: number;
   /** Memory of one input beyond what the process had before. */
@@ -64,7 +64,7 @@ interface Batch<F extends string> {
   readonly how: 'reader' | 'program';
 }
 
-export interface Report extends Outcome {
+interface Report extends Outcome {
   readonly index: number;
   readonly seconds: number;
   readonly megabytes: number;

@@ -31,7 +31,7 @@ export interface Structure {
 
 export type Describe = (bytes: Uint8Array) => Structure;
 
-export function getField(bytes: Uint8Array, { at, width, kind }: Field): bigint {
+function getField(bytes: Uint8Array, { at, width, kind }: Field): bigint {
   let value = 0n;
   for (let i = 0; i < width; i++)
     value = (value << 8n) | BigInt(bytes[kind === 'little' ? at + width - 1 - i : at + i] ?? 0);
