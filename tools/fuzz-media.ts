@@ -43,7 +43,7 @@ export function mediaFuzzing(folder: string): Fuzzed<MediaFormat> {
   };
   return {
     formats: MEDIA_FORMATS,
-    limits: { seconds: 10, megabytes: 512, patience: 12 },
+    limits: { seconds: 10, megabytes: 512, patience: 5 },
     batch: 500,
     input: (format, seed, index) => hostileMedia(format, seed, index, seeds()),
     change: (format, seed, index) => changeOf(format, seed, index, seeds()),

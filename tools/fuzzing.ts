@@ -23,8 +23,10 @@ const MEGABYTE = 2 ** 20;
 const MOST_KEPT = 3;
 /** How often the memory of a child is looked at, in ms. */
 const WATCH_MS = 200;
-/** Upper bound on what a child has of its own, with what earlier inputs left. */
-const IDLE_MEGABYTES = 512;
+/** Upper bounds on the memory of an idle child: with what earlier inputs left, and of one that runs the program, in two processes. */
+const IDLE_MEGABYTES = { reader: 512, program: 320 } as const;
+/** Seconds in which the program has to answer: it may wait for its decoder for 10 s. */
+const PROGRAM_PATIENCE = 30;
 /** Characters of what a child printed that are shown. */
 const LAST_WORDS = 300;
 
@@ -33,7 +35,7 @@ interface Limits {
   readonly seconds: number;
   /** Memory of one input beyond what the process had before. */
   readonly megabytes: number;
-  /** Wall-clock time in seconds after which a child counts as hung. */
+  /** Wall-clock time in seconds after which a child counts as hung, and the program, if there is one, is asked. */
   readonly patience: number;
   /** Limit on V8's heap in a child, if it has one of its own. */
   readonly heap?: number;
@@ -68,8 +70,6 @@ interface Report extends Outcome {
   readonly index: number;
   readonly seconds: number;
   readonly megabytes: number;
-  /** What libraries wrote to the terminal meanwhile. */
-  readonly printed: string;
 }
 
 /** An input that ended its child or was ended with it. */
@@ -97,12 +97,14 @@ async function runBatch<F extends string>(fuzzed: Fuzzed<F>, batch: Batch<F>): P
     const highest = process.resourceUsage().maxRSS;
     // The process's peak is about this input only if it rose.
     const megabytes = highest > peak ? (highest * 1024 - before) / MEGABYTE : 0;
+    const words = printedSince(printed);
+    const complaint = outcome.complaint ?? (words === '' ? undefined : `printed ${JSON.stringify(words)}`);
     const report: Report = {
       ...outcome,
       index,
       seconds: (user + system) / 1e6,
       megabytes,
-      printed: printedSince(printed),
+      ...(complaint === undefined ? {} : { complaint }),
     };
     await new Promise<void>((resolve) => process.send?.(report, () => resolve()) ?? resolve());
   }
@@ -126,6 +128,7 @@ function runChild<F extends string>(
     const words = join(mkdtempSync(join(tmpdir(), 'wavelight-fuzz-child-')), 'output');
     const output = openSync(words, 'w+');
     let next = batch.from;
+    const patience = batch.how === 'program' ? PROGRAM_PATIENCE : limits.patience;
     let peak = 0;
     let ended: Omit<Death, 'index'> | undefined;
     const heap = limits.heap === undefined ? [] : [`--max-old-space-size=${limits.heap}`];
@@ -138,22 +141,23 @@ function runChild<F extends string>(
       ended ??= { kind, why };
       child.kill('SIGKILL');
     };
-    const patience = setTimeout(() => {
-      kill('hang', `no answer for ${limits.patience} s, ${peak.toFixed(0)} MB`);
-    }, limits.patience * 1000);
+    const clock = setTimeout(() => {
+      kill('hang', `no answer for ${patience} s, ${peak.toFixed(0)} MB`);
+    }, patience * 1000);
     // A child may not take the whole machine's memory before it answers.
     const watch = setInterval(() => {
       peak = Math.max(peak, residentMegabytes(child.pid));
-      if (peak > limits.megabytes + IDLE_MEGABYTES) kill('memory', `no answer, but ${peak.toFixed(0)} MB`);
+      if (peak > limits.megabytes + IDLE_MEGABYTES[batch.how])
+        kill('memory', `no answer, but ${peak.toFixed(0)} MB`);
     }, WATCH_MS);
     child.on('message', (message) => {
-      patience.refresh();
+      clock.refresh();
       const report = message as Report;
       next = report.index + 1;
       onEnding(report);
     });
     child.on('exit', (code, signal) => {
-      clearTimeout(patience);
+      clearTimeout(clock);
       clearInterval(watch);
       if (next < batch.to) {
         const said = readFileSync(words, 'utf8').trim().replace(/\s+/g, ' ').slice(-LAST_WORDS);
@@ -168,10 +172,12 @@ function runChild<F extends string>(
   });
 }
 
-/** Resident memory of a process; 0 where the system does not tell. */
-function residentMegabytes(pid: number | undefined): number {
+/** Resident memory of a process and of those that it started; 0 where the system does not tell. */
+function residentMegabytes(pid: number | string | undefined): number {
   try {
-    return Number(/VmRSS:\s*(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
+    const own = Number(/VmRSS:\s*(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
+    const started = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean);
+    return started.reduce((sum, child) => sum + residentMegabytes(child), own);
   } catch {
     return 0;
   }
@@ -183,8 +189,6 @@ export interface Tally {
   read: number;
   /** Inputs that ended or occupied the process of the reader, and that the program refused in a sentence for that reason. */
   contained: number;
-  /** Inputs at which a library wrote to the terminal. */
-  readonly printed: number[];
   seconds: number;
   megabytes: number;
   readonly violations: { readonly index: number; readonly why: string }[];
@@ -192,11 +196,7 @@ export interface Tally {
 }
 
 /** Runs the first input of a batch in a process of its own. */
-export async function runAlone<F extends string>(
-  file: string,
-  fuzzed: Fuzzed<F>,
-  batch: Batch<F>,
-): Promise<Ending> {
+async function runAlone<F extends string>(file: string, fuzzed: Fuzzed<F>, batch: Batch<F>): Promise<Ending> {
   let found: Ending | undefined;
   await runChild(file, fuzzed, { ...batch, to: batch.from + 1 }, (ending) => {
     found = ending;
@@ -269,10 +269,9 @@ function faultOf(ending: Ending, limits: Limits): string | undefined {
   return megabytes > limits.megabytes ? `${megabytes.toFixed(0)} MB` : undefined;
 }
 
-function count({ index, seconds, megabytes, read, error, printed }: Report, tally: Tally): void {
+function count({ seconds, megabytes, read, error }: Report, tally: Tally): void {
   tally.inputs++;
   if (read) tally.read++;
-  if (printed !== '') tally.printed.push(index);
   tally.seconds = Math.max(tally.seconds, seconds);
   tally.megabytes = Math.max(tally.megabytes, megabytes);
   if (error === undefined) return;
@@ -285,7 +284,7 @@ export function newTally(): Tally {
     inputs: 0,
     read: 0,
     contained: 0,
-    printed: [],
+
     seconds: 0,
     megabytes: 0,
     violations: [],
@@ -362,14 +361,13 @@ export async function fuzz<F extends string>(file: string, fuzzed: Fuzzed<F>): P
 }
 
 function tableRow(format: string, tally: Tally): Readonly<Record<string, string | number>> {
-  const { inputs, read, contained, printed, seconds, megabytes, violations, sentences } = tally;
+  const { inputs, read, contained, seconds, megabytes, violations, sentences } = tally;
   return {
     format,
     inputs,
     read,
     refused: inputs - read,
     contained,
-    printed: printed.length,
     sentences: sentences.size,
     'worst s': Number(seconds.toFixed(2)),
     'worst MB': Math.round(megabytes),

@@ -29,7 +29,7 @@ export async function outcomeOfMedia(
 
 /** What libraries say when they are surprised. Numbers that are none may not be in a sentence about media. */
 const ACCIDENTS =
-  /assertion|FFmpegError|\[object|\bundefined\b|\bNaN\b|Infinity|cannot read prop|is not (a function|iterable|defined)|maximum call stack|invalid (typed )?array|array buffer|offset is outside|out of (bounds|range)|allocation failed|could not (be )?clone|libav|\bat \S+:\d+:\d+|\[\w+ @ 0x|\berrno\b|should never|unreachable|internal error|error number|mediabunny/i;
+  /assertion|FFmpegError|\[object|\bundefined\b|\bNaN\b|Infinity|cannot read prop|is not (a function|iterable|defined)|maximum call stack|invalid (typed )?array|array buffer|offset is outside|out of (bounds|range)|allocation failed|could not (be )?clone|libav|\bat \S+:\d+:\d+|\[\w+ @ 0x|\berrno\b|should never|unreachable|internal (error|bug)|please report|error number|says -\d|mediabunny/i;
 
 function complaintAboutRefusal(error: unknown, sentence: string, path: string): string | undefined {
   if (!(error instanceof Error)) return `no Error but ${typeof error}`;
