@@ -184,7 +184,7 @@ function residentMegabytes(pid: number | string | undefined): number {
 }
 
 /** What became of the inputs of one format. */
-export interface Tally {
+interface Tally {
   inputs: number;
   read: number;
   /** Inputs that ended or occupied the process of the reader, and that the program refused in a sentence for that reason. */
