@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   assertDisjoint,
+  assertDistinct,
   missingScenes,
   parseIdentity,
   parseSplit,
@@ -8,6 +9,7 @@ import {
 } from '../../src/avsc/dataset/clips.ts';
 import { permutation, randomStream } from '../../src/avsc/dataset/random.ts';
 import { SCENES } from '../../src/avsc/dataset/scenes.ts';
+import { decodeTable } from '../../src/avsc/dataset/table.ts';
 import { splitByLocation } from '../../src/avsc/dataset/validation.ts';
 
 const HEADER = 'filename_audio\tfilename_video\tscene_label';
@@ -32,6 +34,36 @@ describe('split tables', () => {
     expect(parse(`\uFEFF${commas.replaceAll('\n', '\r\n')}\r\n\r\n`)).toEqual(plain);
     expect(parse(commas.replaceAll(/[^,\n]+/g, '"$&"'))).toEqual(plain);
     expect(parse(`${HEADER}\n${row('park-london-96-2689-a', 'park')}`)[0]?.location).toBe('london-96');
+  });
+
+  it('reads headers in any case, blanks, semicolons, lone CR, extra columns and other spellings of paths', () => {
+    const plain = parse(`${HEADER}\n${row('park-london-96-2689', 'park')}\n`);
+    const lines = `${HEADER}\n${row('park-london-96-2689', 'park')}`;
+    expect(parse(lines.replace(HEADER, 'Filename_Audio\tFILENAME_VIDEO\tScene_label'))).toEqual(plain);
+    expect(parse(lines.replaceAll('\t', ' ; '))).toEqual(plain);
+    expect(parse(lines.replaceAll('\n', '\r'))).toEqual(plain);
+    expect(parse(lines.replaceAll(/[^\t\n]+/g, '  "$&" '))).toEqual(plain);
+    expect(parse(lines.replaceAll('/', '//').replace('audio//', './audio/./'))).toEqual(plain);
+    const [header, cells] = lines.replaceAll('\t', ',').split('\n');
+    expect(parse(`${header},note\n${cells},"semicolon; comma, and ""quotes"" in it"`)).toEqual(plain);
+    // The header may stand after empty lines.
+    expect(parse(`\n \n${lines}`)[0]?.source.line).toBe(4);
+  });
+
+  it('decodes UTF-8 and UTF-16 with a byte order mark, and refuses the rest', () => {
+    const text = `${HEADER}\n${row('park-köln-1-2', 'park')}`;
+    const little = Uint8Array.from(Buffer.from(`\uFEFF${text}`, 'utf16le'));
+    const big = Uint8Array.from(Buffer.from(little).swap16());
+    const plain = new TextEncoder().encode(text);
+    for (const bytes of [little, big, plain, new TextEncoder().encode(`\uFEFF${text}`)])
+      expect(decodeTable(bytes, 'a.csv')).toBe(text);
+    const message = 'a.csv is neither UTF-8 nor UTF-16 with a byte order mark: save it as text in UTF-8';
+    for (const bytes of [
+      little.subarray(2),
+      little.subarray(0, 41),
+      Uint8Array.from(Buffer.from(text, 'latin1')),
+    ])
+      expect(() => decodeTable(bytes, 'a.csv')).toThrow(message);
   });
 
   it('reads a test split without labels and the one-second files of an evaluation set', () => {
@@ -72,19 +104,97 @@ describe('split tables', () => {
       `${HEADER}\n${row('a', 'bus')}\n\n${row('a', 'bus')}`,
       /row 4: audio\/a.wav is already.*row 2/,
     ],
-    ['an absolute path', `${HEADER}\n/etc/passwd\tb.mp4\tbus`, /row 2: the path "\/etc\/passwd" leaves/],
-    ['a drive', `${HEADER}\nC:\\x.wav\tb.mp4\tbus`, /leaves the data set's folder/],
+    ['an absolute path', `${HEADER}\n/etc/passwd\tb.mp4\tbus`, /row 2: the path "\/etc\/passwd" is absolute/],
+    [
+      'a drive',
+      `${HEADER}\nC:\\x.wav\tb.mp4\tbus`,
+      /is absolute; write it relative to the data set's folder/,
+    ],
     ['a way up', `${HEADER}\naudio/a.wav\tvideo/../../b.mp4\tbus`, /"video\/\.\.\/\.\.\/b.mp4" leaves/],
     ['a way up with backslashes', `${HEADER}\naudio\\..\\..\\a.wav\tb.mp4\tbus`, /leaves/],
     ['an empty name', `${HEADER}\n\tb.mp4\tbus`, /row 2: a file name is empty/],
+    ['the folder itself', `${HEADER}\n./\tb.mp4\tbus`, /row 2: a file name is empty/],
+    [
+      'a NUL',
+      `${HEADER}\naudio/a\0.wav\tb.mp4\tbus`,
+      /the path "audio\/a\\u0000.wav" has a control character/,
+    ],
+    [
+      'an escape sequence',
+      `${HEADER}\na.wav\t\x1b[2Jb.mp4\tbus`,
+      /"\\u001b\[2Jb.mp4" has a control character/,
+    ],
+    [
+      'a column twice',
+      `${HEADER}\tScene_Label\na\tb\tbus\tbus`,
+      /row 1: the header has the column scene_label twice/,
+    ],
+    [
+      'an open quote',
+      `${HEADER}\n"a.wav\tb.mp4\tbus`,
+      /row 2: the quotation mark at character 1 is not closed/,
+    ],
+    [
+      'text after a quote',
+      `${HEADER}\n"a"b.wav\tb.mp4\tbus`,
+      /row 2: text follows the closing .* character 3/,
+    ],
+    [
+      'a quoted line break',
+      `${HEADER}\n"a\nb.wav"\tb.mp4\tbus`,
+      /row 2: the quotation mark .* is not closed/,
+    ],
+    [
+      'a long label',
+      `${HEADER}\na.wav\tb.mp4\t${'x'.repeat(60_000)}`,
+      /row 2: unknown scene_label "x{80}…"; it/,
+    ],
+    ['__proto__ as a scene', `${HEADER}\na.wav\tb.mp4\t__proto__`, /row 2: unknown scene_label "__proto__"/],
+    ['__proto__ as a header', '__proto__\tconstructor\n1\t2', /row 1: the header lacks filename_audio/],
+    [
+      'a line of 64 MiB',
+      `${HEADER}\n${'x'.repeat(2 ** 26)}`,
+      /row 2: 67108864 characters are more than a row/,
+    ],
+    ['millions of columns', ','.repeat(5_000_000), /row 1: 5000000 characters are more than a row/],
+    [
+      'more columns',
+      `${HEADER}\n${'\t'.repeat(60_000)}x`,
+      /row 2: 60001 cells where the header has 3 columns/,
+    ],
+    ['millions of rows', `${HEADER}${'\na\tb\tbus'.repeat(1_000_001)}`, /has more than 1000000 rows/],
   ])('refuses %s', (_what, text, message) => {
     expect(() => parse(text)).toThrow(message);
   });
+
+  it.each(['./audio/a.wav', 'audio//a.wav', 'audio/./a.wav', 'audio\\a.wav'])(
+    'refuse a clip twice, once as %s',
+    (path) => {
+      const text = `${HEADER}\n${row('a', 'bus')}\n${path}\tb.mp4\tbus`;
+      expect(() => parse(text)).toThrow(/row 3: audio\/a.wav is already.*row 2/);
+    },
+  );
 
   it('refuses a clip in both splits', () => {
     const clips = parse(`${HEADER}\n${row('park-paris-1-2', 'park')}`);
     expect(() => assertDisjoint(clips, clips)).toThrow(/park-paris-1-2 is also a training clip/);
     expect(() => assertDisjoint(clips, parse(`${HEADER}\n${row('park-paris-2-3', 'park')}`))).not.toThrow();
+  });
+
+  it('refuses a file under two names, in a split and in both', () => {
+    const [a, b] = parse(`${HEADER}\n${row('a', 'bus')}\n${row('b', 'bus')}`);
+    if (!a || !b) throw new Error('two rows');
+    const linked = (clip: Clip, audio: string, video: string): Clip => ({ ...clip, files: { audio, video } });
+    const distinct = [linked(a, '1/1', '1/2'), linked(b, '1/3', '1/4')];
+    expect(() => assertDistinct(distinct)).not.toThrow();
+    expect(() => assertDistinct([linked(a, '1/1', '1/2'), linked(b, '1/1', '1/4')])).toThrow(
+      'fold1_train.csv, row 3: audio/b.wav is the same file as audio/a.wav in row 2; remove one of the two',
+    );
+    expect(() => assertDisjoint([linked(a, '1/1', '1/2')], [linked(b, '1/3', '1/4')])).not.toThrow();
+    expect(() => assertDisjoint([linked(a, '1/1', '1/2')], [linked(b, '1/3', '1/2')])).toThrow(
+      'fold1_train.csv, row 3: video/b.mp4 is the same file as video/a.mp4 of a training clip (fold1_train.csv, row 2); ' +
+        'remove it from one of the two',
+    );
   });
 
   it('say which scenes a training split lacks', () => {

@@ -1,5 +1,6 @@
 // Clips and their identity, as the split files of TAU Urban Audio-Visual Scenes 2021 list them.
 
+import { quote } from '../../nn/checkpoint/quote.ts';
 import { SCENES, sceneIndex } from './scenes.ts';
 import { parseTable, type TableRow } from './table.ts';
 
@@ -17,6 +18,8 @@ export interface Clip {
   readonly location: string | undefined;
   /** Where the clip is listed, for messages. */
   readonly source: { readonly file: string; readonly line: number };
+  /** Identities of its files on the disk, equal for links to the same file; undefined where the disk was not looked at. */
+  readonly files?: { readonly audio: string; readonly video: string };
 }
 
 interface ClipIdentity {
@@ -41,11 +44,15 @@ export function parseIdentity(path: string): ClipIdentity | undefined {
 /**
  * Reads a split file. `labels` says whether the column scene_label is required; a test split may lack it.
  * Throws, naming `file` and the row: no header, an unknown label, a label that contradicts the file's name,
- * a path that leaves the data set's folder, a clip listed twice, no clip at all.
+ * a path that is absolute or leaves the data set's folder, a clip listed twice (in any spelling of its path), no clip at all.
  */
 export function parseSplit(text: string, file: string, labels: 'required' | 'optional'): Clip[] {
-  const required = ['filename_audio', 'filename_video', ...(labels === 'required' ? ['scene_label'] : [])];
-  const clips = parseTable(text, file, required).map((row) => parseClip(row, file));
+  const paths = ['filename_audio', 'filename_video'];
+  const rows =
+    labels === 'required'
+      ? parseTable(text, file, [...paths, 'scene_label'])
+      : parseTable(text, file, paths, ['scene_label']);
+  const clips = rows.map((row) => parseClip(row, file));
   if (clips.length === 0)
     throw new Error(`${file} lists no clip: it needs at least one row after the header`);
   const seen = new Map<string, number>();
@@ -61,19 +68,55 @@ export function parseSplit(text: string, file: string, labels: 'required' | 'opt
   return clips;
 }
 
-/** Throws if a clip is in both splits: metrics on training clips would mean nothing. */
+/** Throws if the sound of two clips of a split is one file under two names: a link, or a name in upper and lower case. */
+export function assertDistinct(clips: readonly Clip[]): void {
+  const seen = new Map<string, Clip>();
+  for (const clip of clips) {
+    if (!clip.files) continue;
+    const twin = seen.get(clip.files.audio);
+    if (twin) {
+      throw new Error(
+        `${rowOf(clip)}: ${clip.audio} is the same file as ${twin.audio} in row ${twin.source.line}; remove one of the two`,
+      );
+    }
+    seen.set(clip.files.audio, clip);
+  }
+}
+
+/**
+ * Throws if a clip is in both splits, by its name or by one of its files under another name:
+ * metrics on training clips would mean nothing.
+ */
 export function assertDisjoint(train: readonly Clip[], evaluate: readonly Clip[]): void {
   const trained = new Map(train.map((clip) => [clip.name, clip]));
+  const trainedFiles = new Map(
+    train.flatMap((clip) => filesOf(clip).map(([file, path]) => [file, { clip, path }] as const)),
+  );
   for (const clip of evaluate) {
     const twin = trained.get(clip.name);
     if (twin) {
       throw new Error(
-        `${clip.source.file}, row ${clip.source.line}: ${clip.name} is also a training clip ` +
-          `(${twin.source.file}, row ${twin.source.line}); remove it from one of the two`,
+        `${rowOf(clip)}: ${clip.name} is also a training clip (${rowOf(twin)}); remove it from one of the two`,
       );
+    }
+    for (const [file, path] of filesOf(clip)) {
+      const shared = trainedFiles.get(file);
+      if (shared) {
+        throw new Error(
+          `${rowOf(clip)}: ${path} is the same file as ${shared.path} of a training clip (${rowOf(shared.clip)}); ` +
+            `remove it from one of the two`,
+        );
+      }
     }
   }
 }
+
+/** Identity and path of the files of a clip. */
+function filesOf({ files, audio, video }: Clip): (readonly [file: string, path: string])[] {
+  return files ? [[files.audio, audio] as const, [files.video, video] as const] : [];
+}
+
+const rowOf = ({ source }: Clip): string => `${source.file}, row ${source.line}`;
 
 /** A sentence about scenes that the training clips lack; null if they have all. */
 export function missingScenes(train: readonly Clip[], evaluate: readonly Clip[]): string | null {
@@ -93,7 +136,7 @@ function parseClip(row: TableRow, file: string): Clip {
   const label = written === undefined ? undefined : sceneIndex(written);
   if (written !== undefined && label === undefined) {
     throw new Error(
-      `${where}: unknown scene_label ${JSON.stringify(written)}; it must be one of ${SCENES.join(', ')}`,
+      `${where}: unknown scene_label ${quote(written)}; it must be one of ${SCENES.join(', ')}`,
     );
   }
   const named = identity && sceneIndex(identity.scene);
@@ -110,18 +153,28 @@ function parseClip(row: TableRow, file: string): Clip {
   };
 }
 
-/** Checks that a path stays inside the data set's folder, because the table is untrusted and files are read with the user's rights. */
+/**
+ * Checks that a path stays inside the data set's folder, because the table is untrusted and files are read with the user's rights,
+ * and gives it its shortest spelling. Links inside the folder are the user's and may lead elsewhere.
+ */
 function checkPath(path: string, where: string): string {
-  const slashed = path.replaceAll('\\', '/');
-  if (slashed === '') throw new Error(`${where}: a file name is empty`);
-  const absolute = slashed.startsWith('/') || /^[a-zA-Z]:/.test(slashed);
-  if (absolute || slashed.split('/').includes('..') || slashed.includes('\0')) {
+  const segments = path.replaceAll('\\', '/').split('/');
+  if (/[\p{Cc}\p{Zl}\p{Zp}]/u.test(path))
+    throw new Error(`${where}: the path ${quote(path)} has a control character; rename the file`);
+  if (path !== '' && (segments[0] === '' || /^[a-zA-Z]:/.test(path))) {
     throw new Error(
-      `${where}: the path ${JSON.stringify(path)} leaves the data set's folder; ` +
+      `${where}: the path ${quote(path)} is absolute; write it relative to the data set's folder, such as audio/a.wav`,
+    );
+  }
+  if (segments.includes('..')) {
+    throw new Error(
+      `${where}: the path ${quote(path)} leaves the data set's folder; ` +
         `write it relative to that folder, without ".."`,
     );
   }
-  return slashed;
+  const short = segments.filter((segment) => segment !== '' && segment !== '.').join('/');
+  if (short === '') throw new Error(`${where}: a file name is empty`);
+  return short;
 }
 
 function stem(path: string): string {

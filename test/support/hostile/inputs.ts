@@ -7,6 +7,7 @@ import type { CheckpointFormat } from '../../../src/nn/checkpoint/checkpoint.ts'
 import { openCheckpoint } from '../../../src/nn/checkpoint/open.ts';
 import { bytesSource } from '../../../src/nn/checkpoint/source.ts';
 import * as hdf5 from './hdf5.ts';
+import { complaintAboutMessage, type Outcome } from './outcome.ts';
 import type { Random } from './random.ts';
 import * as safetensors from './safetensors.ts';
 import * as torch from './torch.ts';
@@ -31,14 +32,6 @@ export function hostileInput(format: CheckpointFormat, seed: number, index: numb
   return handmade[index]?.() ?? mutate(randomStream(format, seed, index));
 }
 
-interface Outcome {
-  readonly read: boolean;
-  /** What the error says; undefined where the file was read. */
-  readonly error?: string;
-  /** What is wrong with how it ended; undefined where nothing is. */
-  readonly complaint?: string;
-}
-
 /** Opens a file and reads every tensor. */
 export async function outcomeOf(bytes: Uint8Array): Promise<Outcome> {
   try {
@@ -52,20 +45,10 @@ export async function outcomeOf(bytes: Uint8Array): Promise<Outcome> {
   }
 }
 
-const LONGEST_SENTENCE = 600;
-/** What engines say where our code did not look before it leapt. A pickle may hold NaN and be told so; sizes may not be NaN. */
-const ACCIDENTS =
-  /invalid (typed )?array|array buffer|maximum call stack|memory access|out of bounds|cannot read prop|is not (a function|iterable|defined)|undefined|\[object|NaN (bytes|of|to)|(to|at|byte) NaN|offset is outside/i;
-
 function complaintAbout(error: unknown): string | undefined {
   if (!(error instanceof Error)) return `no Error but ${typeof error}`;
   // The one RangeError that reading may throw: an integer of the file that the engine cannot hold.
   const expected = error.constructor === Error || /^tensor .* does not fit into 32 bits$/.test(error.message);
   if (!expected) return `a ${error.constructor.name}: ${error.message}`;
-  const { message } = error;
-  if (message.length === 0 || message.length > LONGEST_SENTENCE) return `${message.length} characters`;
-  // eslint-disable-next-line no-control-regex -- these are what must not be in a message
-  if (/[\x00-\x1f\x7f]/.test(message)) return `control characters: ${JSON.stringify(message)}`;
-  const cited = message.replace(/"(?:[^"\\]|\\.)*"/g, '""');
-  return ACCIDENTS.test(cited) ? `an accident: ${message}` : undefined;
+  return complaintAboutMessage(error.message);
 }

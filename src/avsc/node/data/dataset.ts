@@ -2,8 +2,10 @@
 
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseSplit, type Clip } from '../../dataset/clips.ts';
+import { assertDistinct, parseSplit, type Clip } from '../../dataset/clips.ts';
+import { decodeTable } from '../../dataset/table.ts';
 import { errorCode, readSmallFile } from '../../../node/files.ts';
+import { FILES_AT_ONCE, mapLimited } from './limit.ts';
 
 type SplitName = 'train' | 'evaluate' | 'test';
 
@@ -31,20 +33,21 @@ export class DatasetError extends Error {
 
 /**
  * Reads one split of a data set in TAU's layout (audio/, video/, evaluation_setup/); the split 'test' may lack labels.
- * Throws in one sentence for a missing folder or table and for a table that `parseSplit` refuses,
- * and a DatasetError that lists every missing media file at once.
+ * Throws in one sentence for a missing folder or table, for a table that `parseSplit` refuses and for a file that two rows name
+ * differently, and a DatasetError that lists every missing media file at once.
  */
 export async function readSplit(root: string, split: SplitName): Promise<Clip[]> {
   await checkFolder(root);
   const { file, text } = await readTable(root, split);
-  const clips = parseSplit(text, file, split === 'test' ? 'optional' : 'required');
-  const missing = await findMissing(root, clips);
+  const listed = parseSplit(text, file, split === 'test' ? 'optional' : 'required');
+  const { clips, missing } = await findFiles(root, listed);
   if (missing.length > 0) {
     throw new DatasetError(
       `${missing.length} of the files that ${file} lists are missing in ${root} (download or unpack them again):`,
       missing,
     );
   }
+  assertDistinct(clips);
   return clips;
 }
 
@@ -62,7 +65,7 @@ async function readTable(root: string, split: SplitName): Promise<{ file: string
   for (const name of SPLIT_FILES[split]) {
     const file = join(root, name);
     try {
-      return { file, text: (await readSmallFile(file, MAX_TABLE_BYTES)).toString() };
+      return { file, text: decodeTable(await readSmallFile(file, MAX_TABLE_BYTES), file) };
     } catch (error) {
       if (errorCode(error) !== 'ENOENT') throw error;
     }
@@ -73,13 +76,26 @@ async function readTable(root: string, split: SplitName): Promise<{ file: string
   );
 }
 
-async function findMissing(root: string, clips: readonly Clip[]): Promise<string[]> {
-  const missing: string[] = [];
-  for (const { audio, video, source } of clips) {
-    for (const path of [audio, video]) {
-      const found = await stat(join(root, path)).catch(() => undefined);
-      if (!found?.isFile()) missing.push(`${source.file}, row ${source.line}: ${path} is not there`);
-    }
-  }
-  return missing;
+/** The clips with the identities of their files, and a sentence about each file that is not there. */
+async function findFiles(
+  root: string,
+  clips: readonly Clip[],
+): Promise<{ readonly clips: Clip[]; readonly missing: string[] }> {
+  const found = await mapLimited(clips, FILES_AT_ONCE, async (clip) => {
+    const audio = await identify(root, clip.audio);
+    const video = await identify(root, clip.video);
+    const absent = [
+      ...(audio === undefined ? [clip.audio] : []),
+      ...(video === undefined ? [clip.video] : []),
+    ].map((path) => `${clip.source.file}, row ${clip.source.line}: ${path} is not there`);
+    return { clip: { ...clip, files: { audio: audio ?? clip.audio, video: video ?? clip.video } }, absent };
+  });
+  return { clips: found.map(({ clip }) => clip), missing: found.flatMap(({ absent }) => absent) };
+}
+
+/** Device and inode of a file, which all its links share; undefined if there is no such file. Some file systems have no inodes. */
+async function identify(root: string, path: string): Promise<string | undefined> {
+  const found = await stat(join(root, path), { bigint: true }).catch(() => undefined);
+  if (!found?.isFile()) return undefined;
+  return found.ino === 0n ? path : `${found.dev}/${found.ino}`;
 }

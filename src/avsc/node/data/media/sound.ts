@@ -42,6 +42,9 @@ export async function readSound(
   const count = await audio.getNumberOfChannels();
   if (!(sampleRate > 0 && count > 0 && count <= MAX_CHANNELS))
     throw new MediaError(`has sound of ${count} channels at ${sampleRate} Hz (broken file?)`);
+  // Asked first, because mediabunny 1.61 looks for the last packet of an empty FLAC track without end.
+  if (!(await new EncodedPacketSink(audio).getFirstPacket(METADATA)))
+    throw new MediaError('has no sound: its audio track is empty');
   const found = (await endOf(audio, beat)) - origin;
   // The header of a file with several tracks describes the longest one.
   const header = video ? null : await audio.getDurationFromMetadata();
