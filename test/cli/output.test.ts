@@ -140,7 +140,7 @@ describe('predict', () => {
   it('says of each second of a file that was cut that it is, and warns once', async () => {
     const video = join(folder, 'recording.mp4');
     await writeVideo(video, { rate: 30, frames: 90, colour: (i) => [2 * i, 99, 255 - i], tables: 'first' });
-    await truncate(video, Math.floor((await stat(video)).size * 0.75));
+    await truncate(video, Math.floor((await stat(video)).size * 0.6));
     const { code, stdout, stderr } = await wavelight(
       ['predict', 'whole', 'recording.mp4', 'tone.wav', '--device', DEVICE],
       folder,
