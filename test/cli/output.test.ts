@@ -39,7 +39,7 @@ async function run(args: string, redirection: string): Promise<{ code: number; s
 
 /** The lines of stderr that are errors, not progress. */
 const errors = (stderr: string): string[] =>
-  stderr.split('\n').filter((line) => /^wavelight:|Error|EPIPE|^ +at /.test(line));
+  stderr.split('\n').filter((line) => /^wavelight:|Error|EPIPE|^ +at .*(node:|[.][jt]s:)/.test(line));
 
 describe('train', () => {
   it('completes its run where nobody reads either stream', async () => {
@@ -139,8 +139,13 @@ describe('predict', () => {
 
   it('says of each second of a file that was cut that it is, and warns once', async () => {
     const video = join(folder, 'recording.mp4');
-    await writeVideo(video, { rate: 30, frames: 90, colour: (i) => [2 * i, 99, 255 - i], tables: 'first' });
-    await truncate(video, Math.floor((await stat(video)).size * 0.6));
+    await writeVideo(video, {
+      rate: 30,
+      frames: 300,
+      colour: (i) => [(37 * i) % 256, 99, 255 - (i % 256)],
+      tables: 'first',
+    });
+    await truncate(video, Math.floor((await stat(video)).size * 0.75));
     const { code, stdout, stderr } = await wavelight(
       ['predict', 'whole', 'recording.mp4', 'tone.wav', '--device', DEVICE],
       folder,
@@ -149,9 +154,12 @@ describe('predict', () => {
       .trimEnd()
       .split('\n')
       .map((line) => JSON.parse(line) as { file: string; second: number; truncated?: boolean });
+    const cut = lines.slice(0, -2);
+    console.log(`${cut.length} of 10 seconds are left`);
+    expect(cut.length).toBeGreaterThan(0);
+    expect(cut.length).toBeLessThan(10);
     expect(lines.map(({ file, second, truncated }) => [file, second, truncated])).toEqual([
-      ['recording.mp4', 0, true],
-      ['recording.mp4', 1, true],
+      ...cut.map((_, second) => ['recording.mp4', second, true]),
       ['tone.wav', 0, undefined],
       ['tone.wav', 1, undefined],
     ]);

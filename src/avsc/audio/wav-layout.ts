@@ -1,6 +1,8 @@
 // Where the samples of a WAV file lie and how they are stored: RIFF, RF64 (above 4 GB, EBU 3306) and Sony's Wave64.
 // The bytes are untrusted: every size is checked against the file's before anything is read by it.
 
+import { quote } from '../../nn/checkpoint/quote.ts';
+
 export interface WavFormat {
   readonly encoding: 'int' | 'float' | 'a-law' | 'mu-law';
   readonly channels: number;
@@ -80,12 +82,9 @@ export function findSamples(source: WavSource): WavLayout {
       if (long) size = Number(long.getBigUint64(8, true));
       else if (piped) size = left - (format ? left % blockOf(format) : 0);
     }
-    if (size < 0)
-      throw new Error(`malformed WAV file: its ${JSON.stringify(name)} chunk is smaller than its head`);
+    if (size < 0) throw new Error(`malformed WAV file: its ${quote(name)} chunk is smaller than its head`);
     if (size > left) {
-      throw new Error(
-        `truncated WAV file: its ${JSON.stringify(name)} chunk says ${size} bytes, only ${left} follow`,
-      );
+      throw new Error(`truncated WAV file: its ${quote(name)} chunk says ${size} bytes, only ${left} follow`);
     }
     if (name === 'ds64' && size >= 24) long = viewOf(source.read(start, 24));
     if (name === 'fmt ') format = readFormat(viewOf(source.read(start, Math.min(size, 40))));

@@ -122,12 +122,22 @@ describe('tables of an mp4 file that list more than it can hold', () => {
     await expect(readMedia(path)).rejects.toThrow(`${path} is broken`);
   });
 
+  it('and frames of AAC without a length are refused', async () => {
+    const path = join(folder, 'endless.aac');
+    const frame = [0xff, 0xf1, 0x4c, 0x80, 0x01, 0x00, 0xfc, 0];
+    writeFileSync(
+      path,
+      Uint8Array.from([...frame, 0xff, 0xf1, 0x4c, 0x80, 0, 0, 0, ...new Array<number>(99).fill(1)]),
+    );
+    await expect(decodeMedia({ path })).rejects.toThrow(`${path} is broken: its frame at byte 8 has 0 bytes`);
+  });
+
   it('and boxes, elements and bytes of any kind end the inspection', () => {
     const path = join(folder, 'odd.bin');
     const text = (s: string): number[] => [...Buffer.from(s)];
     const inspect = (...bytes: number[]): string | null => {
       writeFileSync(path, Uint8Array.from(bytes));
-      return inspectContainer(path);
+      return inspectContainer(path).cut;
     };
     expect(inspect()).toBeNull();
     expect(inspect(0, 0, 0, 0, ...text('ftyp'), 0, 0, 0, 0)).toBeNull();

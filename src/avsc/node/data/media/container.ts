@@ -1,7 +1,9 @@
 // What a container says of its size, read before anything believes it: absurd tables are refused, and a file that was cut is known.
 
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { cutAt, type Bytes, type Inspection } from './bytes.ts';
 import { MediaError } from './errors.ts';
+import { inspectMatroska, isMatroska } from './matroska.ts';
 import { checkFragment, checkSampleTables } from './mp4-tables.ts';
 
 /** Boxes at the top level of an mp4 file that are looked at. An hour in fragments of half a second has 14,400. */
@@ -9,20 +11,8 @@ const MAX_BOXES = 100_000;
 /** An hour at 60 frames a second has tables of about 10 MB. */
 const MAX_TABLES = 2 ** 28;
 
-const EBML = 0x1a45dfa3;
-const SEGMENT = 0x18538067;
-
-/** Random access to a file. Reads fewer bytes at its end. */
-interface Bytes {
-  readonly size: number;
-  read(offset: number, length: number): DataView;
-}
-
-/**
- * What shows that the file was cut, as a clause; null if nothing does. Throws a MediaError if a table of an
- * mp4 file lists more samples than can be there.
- */
-export function inspectContainer(path: string): string | null {
+/** Looks at a file. Throws a MediaError if it asks for more than can be there. */
+export function inspectContainer(path: string): Inspection {
   const file = openSync(path, 'r');
   try {
     const bytes: Bytes = {
@@ -34,11 +24,13 @@ export function inspectContainer(path: string): string | null {
       },
     };
     const head = bytes.read(0, 12);
-    if (head.byteLength < 12) return null;
-    if (head.getUint32(0) === EBML) return inspectMatroska(bytes);
-    if (isBoxType(head, 4)) return inspectMp4(bytes);
-    if (isTransportStream(bytes)) return inspectTransportStream(bytes);
-    return null;
+    const end = bytes.size;
+    if (head.byteLength < 12) return { cut: null, end };
+    if (isMatroska(head)) return inspectMatroska(bytes);
+    if (isBoxType(head, 4)) return { cut: inspectMp4(bytes), end };
+    if (isTransportStream(bytes)) return { cut: inspectTransportStream(bytes), end };
+    if (isAdtsFrame(head)) checkAdts(bytes);
+    return { cut: null, end };
   } finally {
     closeSync(file);
   }
@@ -72,17 +64,6 @@ function inspectMp4(bytes: Bytes): string | null {
   return cutAt(offset, bytes.size);
 }
 
-/** The segment holds all clusters; its size is all ones if it was not known when the file was written. */
-function inspectMatroska(bytes: Bytes): string | null {
-  const header = sizeAt(bytes, 4);
-  if (!header) return null;
-  const segment = header.next + header.size;
-  const id = bytes.read(segment, 4);
-  if (id.byteLength < 4 || id.getUint32(0) !== SEGMENT) return null;
-  const body = sizeAt(bytes, segment + 4);
-  return body ? cutAt(body.next + body.size, bytes.size) : null;
-}
-
 /** Packets of 188 bytes, each of which begins with G. */
 const TS_PACKET = 188;
 
@@ -96,21 +77,19 @@ function inspectTransportStream({ size }: Bytes): string | null {
   return rest === 0 ? null : `its last packet has ${rest} of ${TS_PACKET} bytes`;
 }
 
-function cutAt(described: number, size: number): string | null {
-  return described > size ? `its header describes ${described} bytes, it has ${size}` : null;
-}
+/** A frame of raw AAC (ISO/IEC 14496-3, 1.A.3): 12 bits of ones, then one, then two bits of zeros. */
+const isAdtsFrame = (view: DataView): boolean =>
+  view.byteLength >= 7 && (view.getUint16(0) & 0xfff6) === 0xfff0;
 
-/** An EBML size: as many bytes as its first one has leading zeros, plus one. Undefined if it is unknown or not one. */
-function sizeAt(bytes: Bytes, offset: number): { readonly size: number; readonly next: number } | undefined {
-  const view = bytes.read(offset, 8);
-  const first = view.byteLength > 0 ? view.getUint8(0) : 0;
-  const length = Math.clz32(first) - 23;
-  if (first === 0 || length > view.byteLength) return undefined;
-  const digits = [first & ((1 << (8 - length)) - 1)];
-  for (let i = 1; i < length; i++) digits.push(view.getUint8(i));
-  const unknown = digits[0] === (1 << (8 - length)) - 1 && digits.slice(1).every((digit) => digit === 255);
-  if (unknown) return undefined;
-  return { size: digits.reduce((sum, digit) => sum * 256 + digit, 0), next: offset + length };
+/** mediabunny 1.61 would collect frames of no length without end. */
+function checkAdts(bytes: Bytes): void {
+  for (let offset = 0; ;) {
+    const head = bytes.read(offset, 7);
+    if (!isAdtsFrame(head)) return;
+    const length = (head.getUint32(2) >> 5) & 0x1fff;
+    if (length < 7) throw new MediaError(`is broken: its frame at byte ${offset} has ${length} bytes`);
+    offset += length;
+  }
 }
 
 /** Types of boxes are four letters or digits, or one of QuickTime's with a space or a sign at its end. */

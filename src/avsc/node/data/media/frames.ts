@@ -13,6 +13,8 @@ const FRAME_TIMES = [0, 14 / 30] as const;
 const MAX_GAP = 1;
 /** An error this close to the end of the data, in s, is one of the last pictures, which a cut broke. */
 const LAST_PICTURES = 1;
+/** Decoders and containers round times to less than this, in s. */
+const ROUNDING = 0.002;
 /** An hour at 1000 frames per second. */
 const MAX_PICTURES = 3_600_000;
 
@@ -73,17 +75,22 @@ export async function readFrames(
   if (!(await video.canDecode()))
     throw new MediaError(`has pictures in ${await codecName(video)}, which this program does not decode`);
   checkLength(seconds);
-  const times = chosenTimes(starts, origin, seconds);
+  const chosen = choosePictures(starts, origin, seconds);
   const sink = new VideoSampleSink(video, { hardwareAcceleration: 'prefer-software' });
   let frames: VideoFrames | undefined;
   let index = 0;
   let atEnd = cut !== null;
   try {
-    for await (const sample of samplesAt(sink, times)) {
-      const time = times[index] ?? 0;
+    for await (const sample of samplesAt(
+      sink,
+      chosen.map(({ inside }) => inside),
+    )) {
+      const { wanted = 0, start = 0 } = chosen[index] ?? {};
       try {
-        if (time - sample.timestamp > MAX_GAP + sample.duration)
-          throw gapError(sample.timestamp, time, origin);
+        // An earlier picture stands for one that is not there.
+        if (cut !== null && sample.timestamp < start - ROUNDING) break;
+        if (wanted - sample.timestamp > MAX_GAP + sample.duration)
+          throw gapError(sample.timestamp, wanted, origin);
         const picture = await toPicture(sample);
         frames ??= emptyFrames(picture, seconds);
         const stored = storedPicture(picture.rgba, picture.width, picture.height, frames);
@@ -96,11 +103,11 @@ export async function readFrames(
     }
   } catch (error) {
     // The last picture of a file that was cut is broken.
-    atEnd ||= end - (times[index] ?? end) < LAST_PICTURES;
+    atEnd ||= end - (chosen[index]?.start ?? end) < LAST_PICTURES;
     if (!atEnd || error instanceof MediaError) throw error;
   }
-  if (index < times.length && !atEnd) {
-    const missing = (times[index] ?? origin) - origin;
+  if (index < chosen.length && !atEnd) {
+    const missing = (chosen[index]?.wanted ?? origin) - origin;
     throw new MediaError(`has no picture at ${missing.toFixed(2)} s (broken file?)`);
   }
   const whole = Math.floor(index / FRAME_TIMES.length);
@@ -140,20 +147,27 @@ async function* samplesInTurn(sink: VideoSampleSink, times: readonly number[]): 
   }
 }
 
+/** A picture for a wanted time: when it begins, and a time inside of it, because the sink rounds. */
+interface Chosen {
+  readonly wanted: number;
+  readonly start: number;
+  readonly inside: number;
+}
+
 /**
- * The time of the picture for each wanted time: the last one that begins no later than half a picture's length after it, which is the
- * nearest one at a constant rate. A little is added, because the sink rounds.
+ * The picture for each wanted time: the last one that begins no later than half a picture's length after it, which is the nearest one at
+ * a constant rate.
  */
-function chosenTimes(starts: Float64Array, origin: number, seconds: number): number[] {
+function choosePictures(starts: Float64Array, origin: number, seconds: number): Chosen[] {
   const half = typicalLength(starts) / 2;
   let at = 0;
   return Array.from({ length: seconds }, (_, second) =>
     FRAME_TIMES.map((time) => {
       const wanted = origin + second + time;
       while (at + 1 < starts.length && (starts[at + 1] ?? 0) < wanted + half) at += 1;
-      const chosen = starts[at] ?? 0;
-      if (chosen - wanted > MAX_GAP) throw gapError(wanted, chosen, origin);
-      return chosen + half / 8;
+      const start = starts[at] ?? 0;
+      if (start - wanted > MAX_GAP) throw gapError(wanted, start, origin);
+      return { wanted, start, inside: start + half / 8 };
     }),
   ).flat();
 }

@@ -65,23 +65,33 @@ export async function withMedia<T>(
   use: (media: OpenMedia) => Promise<T>,
 ): Promise<T> {
   await checkFile(path);
-  const input = new Input({ source: new FilePathSource(path), formats: FORMATS });
   try {
-    const cut = inspectContainer(path);
-    // A format reader may throw on bytes of another format, which also means that it cannot read the file.
-    if (!(await input.canRead().catch(() => false))) {
-      throw new MediaError('is not a media file this program reads (mp4, mkv, webm, wav, ...)');
-    }
+    const { cut, end } = inspectContainer(path);
+    const input = new Input({ source: new FilePathSource(path).slice(0, end), formats: FORMATS });
     try {
-      const [video, audio] = [await input.getPrimaryVideoTrack(), await input.getPrimaryAudioTrack()];
-      return await use({ video, audio, cut, beat });
-    } catch (error) {
-      throw cut === null ? error : new MediaError(truncated(cut));
+      // A format reader may throw on bytes of another format, which also means that it cannot read the file.
+      if (!(await input.canRead().catch(() => false))) {
+        throw new MediaError('is not a media file this program reads (mp4, mkv, webm, wav, ...)');
+      }
+      return await useTracks(input, { cut, beat }, use);
+    } finally {
+      input.dispose();
     }
   } catch (error) {
     throw named(path, error);
-  } finally {
-    input.dispose();
+  }
+}
+
+async function useTracks<T>(
+  input: Input,
+  { cut, beat }: Pick<OpenMedia, 'cut' | 'beat'>,
+  use: (media: OpenMedia) => Promise<T>,
+): Promise<T> {
+  try {
+    const [video, audio] = [await input.getPrimaryVideoTrack(), await input.getPrimaryAudioTrack()];
+    return await use({ video, audio, cut, beat });
+  } catch (error) {
+    throw cut === null ? error : new MediaError(truncated(cut), { cause: error });
   }
 }
 

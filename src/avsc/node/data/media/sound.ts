@@ -40,7 +40,8 @@ export async function readSound(
     throw new MediaError(`has sound in ${await codecName(audio)}, which this program does not decode`);
   const sampleRate = await audio.getSampleRate();
   const count = await audio.getNumberOfChannels();
-  if (!(sampleRate > 0 && count > 0 && count <= MAX_CHANNELS))
+  if (!(sampleRate > 0 && count > 0)) throw new MediaError('has sound of an unknown format (broken file?)');
+  if (count > MAX_CHANNELS)
     throw new MediaError(`has sound of ${count} channels at ${sampleRate} Hz (broken file?)`);
   // Asked first, because mediabunny 1.61 looks for the last packet of an empty FLAC track without end.
   if (!(await new EncodedPacketSink(audio).getFirstPacket(METADATA)))
