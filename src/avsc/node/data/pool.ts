@@ -12,7 +12,7 @@ export interface PoolOptions {
   readonly workers?: number;
   /** Called after each job. */
   readonly onProgress?: (done: number, total: number) => void;
-  /** When aborted, no further jobs start; running jobs finish. */
+  /** When aborted, no further jobs start. Running jobs that write files finish, the others are ended. */
   readonly signal?: AbortSignal;
   /** Time in ms without progress after which a process is ended and its job fails. Default: 10 s. */
   readonly patience?: number;
@@ -51,7 +51,7 @@ export async function runJobs<J extends Job>(
         const index = next++;
         const job = jobs[index] as J;
         worker ??= await startWorker();
-        const outcome = await ask(worker, job, patience);
+        const outcome = await ask(worker, job, { patience, signal: writes(job) ? undefined : signal });
         outcomes[index] = outcome;
         if (!worker.connected) worker = undefined;
         onProgress?.(++done, jobs.length);
@@ -103,12 +103,17 @@ function startWorker(): Promise<ChildProcess> {
 }
 
 /** The job's outcome. If the process dies or makes no progress for `patience` ms, it is ended, and that is the outcome. */
-function ask(worker: ChildProcess, job: Job, patience: number): Promise<Outcome<JobResult<Job>>> {
+function ask(
+  worker: ChildProcess,
+  job: Job,
+  { patience, signal }: { readonly patience: number; readonly signal: AbortSignal | undefined },
+): Promise<Outcome<JobResult<Job>>> {
   return new Promise((resolve, reject) => {
     const pieces: Piece[] = [];
     let file = inputOf(job);
     const end = (): void => {
       clearTimeout(timer);
+      signal?.removeEventListener('abort', stop);
       worker.removeAllListeners();
     };
     const fail = (why: string): void => {
@@ -117,6 +122,8 @@ function ask(worker: ChildProcess, job: Job, patience: number): Promise<Outcome<
       if (worker.connected) worker.disconnect();
       resolve({ problem: `${file} ${why}` });
     };
+    const stop = (): void => fail('was not decoded to its end');
+    signal?.addEventListener('abort', stop);
     const timer = setTimeout(
       () => fail(`cannot be decoded: no progress for ${patience / 1000} s (broken file?)`),
       patience,
@@ -152,11 +159,26 @@ function ask(worker: ChildProcess, job: Job, patience: number): Promise<Outcome<
           return;
       }
     });
-    worker.send(job);
+    if (signal?.aborted) stop();
+    else worker.send(job);
   });
 }
 
 const endOf = (code: number | null, signal: string | null): string => signal ?? `exit code ${code}`;
+
+/** Whether a job writes files, which must not be left half-written. */
+function writes({ kind }: Job): boolean {
+  switch (kind) {
+    case 'prepare':
+    case 'extra':
+    case 'make':
+      return true;
+    case 'measure':
+    case 'media':
+    case 'sound':
+      return false;
+  }
+}
 
 function inputOf(job: Job): string {
   switch (job.kind) {

@@ -45,6 +45,14 @@ describe('jobs in processes of their own', () => {
       expect(outcome && 'value' in outcome && outcome.value.sound?.channels[0]?.length).toBe(72_000);
   }, 60_000);
 
+  it('are ended by the signal at once, if they write nothing', async () => {
+    const stop = new AbortController();
+    const job = { kind: 'media' as const, path: endlessFile('stopped.mkv') };
+    const running = runJobs([job, job], { workers: 2, signal: stop.signal, patience: 600_000 });
+    setTimeout(() => stop.abort(new Error('enough')), 2000);
+    await expect(running).rejects.toThrow('enough');
+  }, 30_000);
+
   it('end soon after their parent is killed, even if they hang', async () => {
     const script = join(folder, 'parent.ts');
     const pool = new URL('../../../../src/avsc/node/data/pool.ts', import.meta.url).pathname;
