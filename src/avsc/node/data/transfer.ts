@@ -15,7 +15,7 @@ interface Placeholder {
   readonly length: number;
 }
 
-/** Sends the arrays of numbers in a value of plain objects and arrays by `send`, and returns the value with placeholders for them. */
+/** Sends the arrays of numbers in a value of plain objects and arrays by `send`, and returns the value with a description in place of each. */
 export async function takeApart(value: unknown, send: (piece: Piece) => Promise<void>): Promise<unknown> {
   let arrays = 0;
   const visit = async (part: unknown): Promise<unknown> => {

@@ -99,12 +99,15 @@ describe('tables', () => {
     });
   });
 
-  it.skipIf(process.platform === 'win32')('may be no directory and no pipe', async () => {
-    const root = makeSet([row('a')]);
-    const setup = join(root, 'evaluation_setup');
-    mkdirSync(join(setup, 'fold1_train.csv'));
-    await expect(readSplit(root, 'train')).rejects.toThrow(/fold1_train.csv is a directory, not a file/);
-    execFileSync('mkfifo', [join(setup, 'fold1_evaluate.csv')]);
-    await expect(readSplit(root, 'evaluate')).rejects.toThrow(/fold1_evaluate.csv is a pipe, not a file/);
-  });
+  it.skipIf(process.platform === 'win32')(
+    'may be no directory and no pipe (skipped on Windows, which has no mkfifo)',
+    async () => {
+      const root = makeSet([row('a')]);
+      const setup = join(root, 'evaluation_setup');
+      mkdirSync(join(setup, 'fold1_train.csv'));
+      await expect(readSplit(root, 'train')).rejects.toThrow(/fold1_train.csv is a directory, not a file/);
+      execFileSync('mkfifo', [join(setup, 'fold1_evaluate.csv')]);
+      await expect(readSplit(root, 'evaluate')).rejects.toThrow(/fold1_evaluate.csv is a pipe, not a file/);
+    },
+  );
 });

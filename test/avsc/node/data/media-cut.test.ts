@@ -57,8 +57,11 @@ describe.skipIf(!HAS_FFMPEG)('a file that was cut (needs ffmpeg)', () => {
   ])('%s, of which %d is left, gives its sound and says so', async (name, share) => {
     const path = cut(join(folder, name), share);
     const { sound, truncated, warnings } = await decodeMedia({ path });
-    console.log(warnings.join('; '));
-    expect((sound?.channels[0]?.length ?? 0) / 48_000).toBeCloseTo(5 * share, 0);
+    const seconds = (sound?.channels[0]?.length ?? 0) / 48_000;
+    const error = Math.abs(seconds - 5 * share);
+    console.log(`${warnings.join('; ')}; ${error.toFixed(2)} s from the share of its bytes`);
+    // Measured: 0.00 s and 0.02 s. Frames of sound have 24 and 96 ms.
+    expect(error).toBeLessThan(0.1);
     expect(truncated).toBe(true);
     expect(warnings).toEqual([
       expect.stringMatching(/is truncated: its sound ends at \d\.\d\d s of 5\.\d\d s$/),
