@@ -3,30 +3,31 @@
 import { SAMPLE_RATE, secondsOf, type Stereo } from '../../audio/clip.ts';
 import { openClipFile, writeClipFile, type ClipFile } from './clip-file.ts';
 import { decodeFrames, decodeSound } from './media/decode.ts';
-
-/** Called whenever the decoding of a file has come further. */
-export type FileHeartbeat = (file: string) => void;
+import type { WatchFile } from './media/open.ts';
 
 /** Throws one sentence for a bad clip, and a StorageError if the store cannot be written. */
 export async function decodeClip(
   path: string,
   { audio, video }: { readonly audio: string; readonly video: string },
-  beat: FileHeartbeat,
+  watch: WatchFile,
 ): Promise<ClipFile> {
-  const sound = await readStereo(audio, () => beat(audio));
+  const sound = await readStereo(audio, watch);
   const seconds = secondsOf(sound);
   if (seconds.length === 0) {
     throw new Error(
       `${audio} lasts ${(sound[0].length / SAMPLE_RATE).toFixed(2)} s, at least one second is needed`,
     );
   }
-  beat(video);
-  await writeClipFile(path, seconds, await decodeFrames(video, seconds.length, () => beat(video)));
+  watch(video);
+  const frames = await decodeFrames(video, seconds.length, () => watch(video));
+  watch(null);
+  await writeClipFile(path, seconds, frames);
   return openClipFile(path);
 }
 
-async function readStereo(path: string, beat: () => void): Promise<Stereo> {
-  const { sampleRate, channels } = await decodeSound(path, beat);
+async function readStereo(path: string, watch: WatchFile): Promise<Stereo> {
+  watch(path);
+  const { sampleRate, channels } = await decodeSound(path, () => watch(path));
   const [left, right] = channels;
   if (sampleRate !== SAMPLE_RATE || channels.length !== 2 || !left || !right) {
     throw new Error(

@@ -14,7 +14,7 @@ export interface PoolOptions {
   readonly onProgress?: (done: number, total: number) => void;
   /** When aborted, no further jobs start. Running jobs that write files finish, the others are ended. */
   readonly signal?: AbortSignal;
-  /** Time in ms without progress after which a process is ended and its job fails. Default: 10 s. */
+  /** Time in ms for which a file may be decoded without progress before the process is ended and its job fails. Default: 10 s. */
   readonly patience?: number;
 }
 
@@ -102,7 +102,7 @@ function startWorker(): Promise<ChildProcess> {
   });
 }
 
-/** The job's outcome. If the process dies or makes no progress for `patience` ms, it is ended, and that is the outcome. */
+/** The job's outcome. If the process dies, or decodes without progress for `patience` ms, it is ended, and that is the outcome. */
 function ask(
   worker: ChildProcess,
   job: Job,
@@ -110,7 +110,8 @@ function ask(
 ): Promise<Outcome<JobResult<Job>>> {
   return new Promise((resolve, reject) => {
     const pieces: Piece[] = [];
-    let file = inputOf(job);
+    let file: string | null = null;
+    let timer: NodeJS.Timeout | undefined;
     const end = (): void => {
       clearTimeout(timer);
       signal?.removeEventListener('abort', stop);
@@ -120,14 +121,11 @@ function ask(
       end();
       worker.kill('SIGKILL');
       if (worker.connected) worker.disconnect();
-      resolve({ problem: `${file} ${why}` });
+      resolve({ problem: `${file ?? inputOf(job)} ${why}` });
     };
     const stop = (): void => fail('was not decoded to its end');
+    const hung = (): void => fail(`cannot be decoded: no progress for ${patience / 1000} s (broken file?)`);
     signal?.addEventListener('abort', stop);
-    const timer = setTimeout(
-      () => fail(`cannot be decoded: no progress for ${patience / 1000} s (broken file?)`),
-      patience,
-    );
     worker.on('error', (error) => fail(`cannot be decoded: ${error.message}`));
     worker.on('exit', (code, signal) =>
       fail(`cannot be decoded: its process ended (${endOf(code, signal)}; broken file, or out of memory?)`),
@@ -137,13 +135,13 @@ function ask(
       switch (reply.kind) {
         case 'ready':
           return;
-        case 'alive':
-          file = reply.file ?? file;
-          timer.refresh();
+        case 'decoding':
+          file = reply.file;
+          clearTimeout(timer);
+          if (file !== null) timer = setTimeout(hung, patience);
           return;
         case 'piece':
           pieces.push(reply.piece);
-          timer.refresh();
           return;
         case 'value':
           end();

@@ -6,7 +6,7 @@ import { basename, extname, join } from 'node:path';
 import type { InputName } from '../../features/inputs.ts';
 import { errorCode } from '../../../node/files.ts';
 import { openClipFile, type ClipFile } from './clip-file.ts';
-import type { FileHeartbeat } from './decode-clip.ts';
+import type { WatchFile } from './media/open.ts';
 import { derivedPath, deriveInput, isDerived, type InputOptions } from './derive.ts';
 import { verifyRecords } from './records.ts';
 
@@ -40,18 +40,17 @@ const CACHE_VERSION = 4;
 /**
  * Decodes a clip's sound and frames into the store and derives inputs from it. A damaged file is replaced, a whole one kept.
  * Throws one sentence for a bad clip (not 48 kHz stereo, truncated, unreadable, video shorter than its sound)
- * and a StorageError if the store cannot be written. `beat` is called as the decoding comes further; `steady` wraps what no input can delay.
+ * and a StorageError if the store cannot be written. `watch` is told what is being decoded.
  */
 export async function prepareClip(
   { inputs, options, verify, ...files }: PrepareJob,
-  beat: FileHeartbeat = () => undefined,
-  steady: <T>(work: Promise<T>) => Promise<T> = (work) => work,
+  watch: WatchFile = () => undefined,
 ): Promise<StoredClip> {
   const path = await entryPath(files);
   const found = await findClip(path, verify);
   const clip: ClipFile =
-    found ?? (await import('./decode-clip.ts').then(({ decodeClip }) => decodeClip(path, files, beat)));
-  const { derived, made } = await steady(deriveInputs(clip, inputs, options, verify));
+    found ?? (await import('./decode-clip.ts').then(({ decodeClip }) => decodeClip(path, files, watch)));
+  const { derived, made } = await deriveInputs(clip, inputs, options, verify);
   return { path, seconds: clip.seconds, derived, cached: found !== undefined && !made };
 }
 

@@ -1,8 +1,9 @@
 // Decodes one media file in a process of its own, so that a broken file cannot harm this one.
 
 import type { Wav } from '../../audio/wav.ts';
-import type { Media } from './media/decode.ts';
+import type { Media, MediaJob } from './media/decode.ts';
 import { runJobs, type PoolOptions } from './pool.ts';
+import type { Job, JobResult } from './worker.ts';
 
 type ReadOptions = Pick<PoolOptions, 'signal' | 'patience'>;
 
@@ -11,15 +12,17 @@ type ReadOptions = Pick<PoolOptions, 'signal' | 'patience'>;
  * whichever the file has.
  * Throws one sentence that names the file: missing, unreadable, broken, too short, too long.
  */
-export async function readMedia(path: string, pool: ReadOptions = {}): Promise<Media> {
-  const [outcome] = await runJobs([{ kind: 'media', path }], { ...pool, workers: 1 });
-  if (!outcome || 'problem' in outcome) throw new Error(outcome?.problem ?? `${path} was not decoded`);
-  return outcome.value;
+export function readMedia(path: string, options: ReadOptions = {}): Promise<Media> {
+  return runJob({ kind: 'media', path }, options);
 }
 
 /** The sound alone. Throws as `readMedia`, and one sentence if the file has no sound or was cut. */
-export async function readSound(path: string, pool: ReadOptions = {}): Promise<Wav> {
-  const [outcome] = await runJobs([{ kind: 'sound', path }], { ...pool, workers: 1 });
-  if (!outcome || 'problem' in outcome) throw new Error(outcome?.problem ?? `${path} was not decoded`);
+export function readSound(path: string, options: ReadOptions = {}): Promise<Wav> {
+  return runJob({ kind: 'sound', path }, options);
+}
+
+async function runJob<J extends Job & MediaJob>(job: J, options: ReadOptions): Promise<JobResult<J>> {
+  const [outcome] = await runJobs([job], { ...options, workers: 1 });
+  if (!outcome || 'problem' in outcome) throw new Error(outcome?.problem ?? `${job.path} was not decoded`);
   return outcome.value;
 }

@@ -24,10 +24,13 @@ interface Jobs {
 export type Job = { [K in keyof Jobs]: { readonly kind: K } & Jobs[K]['job'] }[keyof Jobs];
 export type JobResult<J extends Job> = Jobs[J['kind']]['result'];
 
-/** What the process says: that it is there, or why it cannot work; that a job has come further, with which file; and at last the job's outcome. */
+/**
+ * What the process says: that it is there, or why it cannot work; which file it is
+ * decoding, over and over as that comes further; and at last the job's outcome.
+ */
 export type Message =
   | { readonly kind: 'ready' }
-  | { readonly kind: 'alive'; readonly file?: string }
+  | { readonly kind: 'decoding'; readonly file: string | null }
   | { readonly kind: 'piece'; readonly piece: Piece }
   | { readonly kind: 'value'; readonly value: unknown }
   | { readonly kind: 'problem'; readonly message: string }
@@ -41,17 +44,17 @@ const ALIVE_MS = 500;
 async function run(job: Job): Promise<JobResult<Job>> {
   switch (job.kind) {
     case 'prepare':
-      return import('./prepare-clip.ts').then(({ prepareClip }) => prepareClip(job, alive, steady));
+      return import('./prepare-clip.ts').then(({ prepareClip }) => prepareClip(job, watch));
     case 'measure':
-      return import('./media/measure.ts').then(({ measureMedia }) => measureMedia(job, alive));
+      return import('./media/measure.ts').then(({ measureMedia }) => measureMedia(job, watch));
     case 'media':
-      return import('./media/decode.ts').then(({ decodeMedia }) => decodeMedia(job, alive));
+      return import('./media/decode.ts').then(({ decodeMedia }) => decodeMedia(job, watched(job.path)));
     case 'sound':
-      return import('./media/decode.ts').then(({ decodeSound }) => decodeSound(job.path, alive));
+      return import('./media/decode.ts').then(({ decodeSound }) => decodeSound(job.path, watched(job.path)));
     case 'extra':
-      return import('./extra-clip.ts').then(({ makeExtra }) => steady(makeExtra(job)));
+      return import('./extra-clip.ts').then(({ makeExtra }) => makeExtra(job));
     case 'make':
-      await import('./synth-clip.ts').then(({ generateClip }) => steady(generateClip(job)));
+      await import('./synth-clip.ts').then(({ generateClip }) => generateClip(job));
       return null;
   }
 }
@@ -64,33 +67,34 @@ function send(message: Message): Promise<void> {
   });
 }
 
+let current: string | null = null;
 let last = 0;
-let current: string | undefined;
 
-/** Says that the job has come further. Called often, it sends seldom. */
-function alive(file?: string): void {
+/**
+ * Says which file is being decoded and that this has come further. Null says that none is: what follows depends on no file's bytes and may
+ * take its time. Called often, it sends seldom.
+ */
+function watch(file: string | null): void {
   const now = performance.now();
-  if (now - last < ALIVE_MS && (file === undefined || file === current)) return;
+  if (file === current && (file === null || now - last < ALIVE_MS)) return;
   last = now;
   current = file;
-  void send(file === undefined ? { kind: 'alive' } : { kind: 'alive', file });
+  void send({ kind: 'decoding', file });
 }
 
-/** Says so every second while work goes on that no input can send round in circles. */
-async function steady<T>(work: Promise<T>): Promise<T> {
-  const timer = setInterval(() => alive(), 1000);
-  try {
-    return await work;
-  } finally {
-    clearInterval(timer);
-  }
+/** The heartbeat of a file, which is watched from now on. */
+function watched(file: string): () => void {
+  watch(file);
+  return () => watch(file);
 }
 
 async function answer(job: Job): Promise<void> {
   try {
     const value = await run(job);
+    watch(null);
     await send({ kind: 'value', value: await takeApart(value, (piece) => send({ kind: 'piece', piece })) });
   } catch (error) {
+    watch(null);
     await send({
       kind: error instanceof StorageError ? 'storage' : 'problem',
       message: messageOf(error),

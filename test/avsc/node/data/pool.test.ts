@@ -1,10 +1,12 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import type { InputName } from '../../../../src/avsc/features/inputs.ts';
 import { runJobs } from '../../../../src/avsc/node/data/pool.ts';
 import { assemble, takeApart, type Piece } from '../../../../src/avsc/node/data/transfer.ts';
-import { temporaryFolder, writeTone } from '../../media-files.ts';
+import { DATASET_DEFAULTS, planClips } from '../../../../src/avsc/synth/plan.ts';
+import { temporaryFolder, writeTone, writeVideo } from '../../media-files.ts';
 
 const folder = temporaryFolder();
 const good = join(folder, 'good.wav');
@@ -45,6 +47,27 @@ describe('jobs in processes of their own', () => {
       expect(outcome && 'value' in outcome && outcome.value.sound?.channels[0]?.length).toBe(72_000);
   }, 60_000);
 
+  it('may take their time where they depend on no file', async () => {
+    const cache = join(folder, 'store');
+    const sound = join(folder, 'clip.wav');
+    const video = join(folder, 'clip.mp4');
+    writeTone(sound, 1.5);
+    await writeVideo(video, { rate: 30, frames: 45, colour: () => [200, 100, 50] });
+    const prepare = (inputs: readonly InputName[]) => ({
+      ...{ kind: 'prepare' as const, audio: sound, video, cache, inputs, verify: true },
+      options: { size: 16, scaling: 'sample' as const },
+    });
+    mkdirSync(cache);
+    const [decoded] = await runJobs([prepare([])], { workers: 1 });
+    expect(decoded).toMatchObject({ value: { seconds: 1 } });
+    const [clip] = planClips(DATASET_DEFAULTS);
+    if (!clip) throw new Error('no clip is planned');
+    const make = { kind: 'make' as const, root: join(folder, 'made'), clip, seed: 1, seconds: 1 };
+    // Log-mel features, files and a made clip take longer than a millisecond.
+    const outcomes = await runJobs([prepare(['logmel', 'frames']), make], { workers: 1, patience: 1 });
+    expect(outcomes).toMatchObject([{ value: { seconds: 1, cached: false } }, { value: null }]);
+  }, 60_000);
+
   it('are ended by the signal at once, if they write nothing', async () => {
     const stop = new AbortController();
     const job = { kind: 'media' as const, path: endlessFile('stopped.mkv') };
@@ -59,7 +82,8 @@ describe('jobs in processes of their own', () => {
     const path = endlessFile('orphan.mkv');
     writeFileSync(
       script,
-      `import { runJobs } from '${pool}';
+      `import type { InputName } from '../../../../src/avsc/features/inputs.ts';
+import { runJobs } from '${pool}';
        await runJobs([{ kind: 'media', path: '${path}' }], { workers: 1, patience: 600_000 });`,
     );
     const parent = spawn(process.execPath, [script], { stdio: 'ignore' });

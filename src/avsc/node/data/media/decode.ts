@@ -9,12 +9,10 @@ import {
   secondsOfVideo,
   type VideoFrames,
 } from './frames.ts';
-import { SHORTFALL, withMedia, type Heartbeat } from './open.ts';
+import { NO_BEAT, SHORTFALL, withMedia } from './open.ts';
 import { readSound, type Sound } from './sound.ts';
 import { timelineOf } from './timeline.ts';
 import { isWavFile, readWav } from './wav-file.ts';
-
-const NO_BEAT: Heartbeat = () => undefined;
 
 /**
  * Decodes the sound of a WAV file or of any file FFmpeg reads, from the file's first second on.

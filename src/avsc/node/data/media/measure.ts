@@ -3,7 +3,7 @@
 import type { SoundFormat } from '../samples.ts';
 import { storedSize } from '../image.ts';
 import { MediaError } from './errors.ts';
-import { SHORTFALL, withMedia } from './open.ts';
+import { NO_BEAT, SHORTFALL, withMedia, type WatchFile } from './open.ts';
 import { isWavFile, measureWav } from './wav-file.ts';
 
 /** What a clip's files say of their contents without being decoded. */
@@ -25,10 +25,12 @@ export interface MeasureJob {
 /** Reads length and sizes of a clip's files from their headers. Throws, naming the file, if it is unreadable or lacks its track. */
 export async function measureMedia(
   { audio, video }: MeasureJob,
-  beat = (): void => undefined,
+  watch: WatchFile = () => undefined,
 ): Promise<MediaSize> {
-  const sound = (await isWavFile(audio)) ? measureSamples(audio) : await measureTrack(audio, beat);
-  const picture = await withMedia(video, beat, async ({ video: track }) => {
+  watch(audio);
+  const sound = (await isWavFile(audio)) ? measureSamples(audio) : await measureTrack(audio);
+  watch(video);
+  const picture = await withMedia(video, NO_BEAT, async ({ video: track }) => {
     if (!track) throw new MediaError('has no video track');
     return storedSize(await track.getDisplayWidth(), await track.getDisplayHeight());
   });
@@ -42,8 +44,8 @@ function measureSamples(path: string): Pick<MediaSize, 'seconds' | 'format'> {
   return { seconds: Math.floor(frames / sampleRate + SHORTFALL), format: exact };
 }
 
-function measureTrack(path: string, beat: () => void): Promise<Pick<MediaSize, 'seconds' | 'format'>> {
-  return withMedia(path, beat, async ({ audio: track }) => {
+function measureTrack(path: string): Promise<Pick<MediaSize, 'seconds' | 'format'>> {
+  return withMedia(path, NO_BEAT, async ({ audio: track }) => {
     if (!track) throw new MediaError('has no sound');
     const length = (await track.computeDuration()) - Math.max(0, await track.getFirstTimestamp());
     return { seconds: Math.floor(length + SHORTFALL), format: 'f32' };

@@ -46,8 +46,13 @@ const MAX_SECONDS = 3600;
 /** A last second that lacks up to 10 ms counts, as in `secondsOf`. */
 export const SHORTFALL = 0.01;
 
-/** Called whenever work has come further, so that its supervisor knows that it does not hang. */
+/** Called whenever the decoding of a file has come further, so that its supervisor knows that it does not hang. */
 export type Heartbeat = () => void;
+
+/** The same with the file's name, and with null when none is being decoded any more. */
+export type WatchFile = (file: string | null) => void;
+
+export const NO_BEAT: Heartbeat = () => undefined;
 
 export interface OpenMedia {
   /** The primary tracks. */
