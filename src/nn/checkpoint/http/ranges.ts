@@ -1,7 +1,7 @@
 // Ranges of a file on a server, each by one request.
 
 import { checkStatus, chunksOf, discard, TransientError, type HttpFile } from './request.ts';
-import { contentRange, difference, ifRange, isEncoded, versionOf, type Version } from './version.ts';
+import { contentRange, difference, ifRange, isEncoded, isSame, versionOf, type Version } from './version.ts';
 
 /** A file whose server gives ranges. */
 export interface RangeFile {
@@ -19,9 +19,9 @@ export async function* rangeChunks(
   begin: number,
   end: number,
 ): AsyncGenerator<Uint8Array> {
-  const headers = { range: `bytes=${begin}-${end - 1}`, ...ifRange(file, version) };
-  const response = await file.get(headers);
-  const changed = changeOf(response, version, size);
+  const condition = ifRange(file, version);
+  const response = await file.get({ range: `bytes=${begin}-${end - 1}`, ...condition });
+  const changed = changeOf(response, version, size, 'if-range' in condition);
   if (changed !== null) {
     discard(response);
     throw new Error(`${file.name} changed while it was read (${changed}): open it again`);
@@ -41,11 +41,13 @@ export async function* rangeChunks(
     );
 }
 
-/** What shows that the file is another one now; null if nothing does. */
-function changeOf(response: Response, version: Version, size: number): string | null {
+/** What shows that the file is another one now; null if nothing does. `asked`: a range was asked for only if the version is the same. */
+function changeOf(response: Response, version: Version, size: number, asked: boolean): string | null {
   if (![200, 206, 416].includes(response.status)) return null;
-  const change = difference(version, versionOf(response));
+  const answered = versionOf(response);
+  const change = difference(version, answered);
   if (change !== null) return change;
+  if (response.status === 200 && asked && !isSame(version, answered)) return 'it is another version now';
   const now = contentRange(response)?.size ?? null;
   if (response.status === 206 && now !== null && now !== size) return `it had ${size} bytes and has ${now}`;
   return response.status === 416 ? 'it is shorter now' : null;
