@@ -23,6 +23,10 @@ export interface Served {
   cut?: { after: number; times: number };
   /** Answers ranges by others, this many bytes further on. */
   shift?: number;
+  /** Lets pages of other origins read it: as it is, or with the headers that tell ranges and versions. */
+  cors?: 'plain' | 'exposed';
+  /** The content type; application/octet-stream by default. Files with another one, those of a page, are not counted. */
+  type?: string;
   /** Sends a first piece of the body and then nothing more. */
   stall?: boolean;
 }
@@ -37,6 +41,8 @@ export interface Counts {
   readonly statuses: number[];
 }
 
+const noCounts = (): Counts => ({ requests: 0, bytes: 0, ranges: [], statuses: [] });
+
 export interface FileServer {
   readonly url: string;
   readonly files: Map<string, Served>;
@@ -48,19 +54,22 @@ export interface FileServer {
 
 export async function serveFiles(files: Readonly<Record<string, Served>> = {}): Promise<FileServer> {
   const served = new Map(Object.entries(files));
-  let counts: Counts = { requests: 0, bytes: 0, ranges: [], statuses: [] };
+  let counts = noCounts();
   const server = createServer((request, response) => {
-    counts.requests++;
-    counts.ranges.push(request.headers.range);
     const file = served.get((request.url ?? '').slice(1).split('?')[0] ?? '');
-    void answer(file, request, response, counts);
+    const isCounted = file?.type === undefined;
+    if (isCounted) {
+      counts.requests++;
+      counts.ranges.push(request.headers.range);
+    }
+    void answer(file, request, response, isCounted ? counts : noCounts());
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
     files: served,
     counts: () => counts,
-    reset: () => (counts = { requests: 0, bytes: 0, ranges: [], statuses: [] }),
+    reset: () => (counts = noCounts()),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
@@ -75,9 +84,13 @@ async function answer(
   response: ServerResponse,
   counts: Counts,
 ): Promise<void> {
+  const cors: Record<string, string> = {
+    ...(file?.cors !== undefined && { 'access-control-allow-origin': '*' }),
+    ...(file?.cors === 'exposed' && { 'access-control-expose-headers': 'content-range, etag' }),
+  };
   const end = (status: number, headers: Record<string, string | number> = {}): void => {
     counts.statuses.push(status);
-    response.writeHead(status, headers).end();
+    response.writeHead(status, { ...cors, ...headers }).end();
   };
   if (file === undefined) return end(404);
   const failure = file.failures?.shift() ?? file.status;
@@ -100,7 +113,8 @@ async function answer(
   counts.statuses.push(status);
   response.writeHead(status, {
     ...tag,
-    'content-type': 'application/octet-stream',
+    ...cors,
+    'content-type': file.type ?? 'application/octet-stream',
     ...(file.noLength === true ? {} : { 'content-length': body.length }),
     ...(file.gzip === true ? { 'content-encoding': 'gzip' } : {}),
     ...(isRange ? { 'content-range': `bytes ${from}-${to - 1}/${size}` } : {}),

@@ -5,6 +5,8 @@ const PICTURE_TIMES = [0, 14_000 / 30] as const;
 const SECOND_MS = 1000;
 /** The most by which the clock of the sound is slower than the page's, in ms per second. */
 const DRIFT_MS = 0.5;
+/** A frame further from a picture's time does not stand for it. */
+const MAX_DISTANCE_MS = 250;
 const FIRST_INTERVAL_MS = 1000 / 30;
 
 /** A second of a stream. */
@@ -77,7 +79,7 @@ export class SecondAssembler<Picture> {
   /** Takes a frame shown at `time` if it is the nearest to a time that a picture is wanted of; `read` gives its pixels. */
   offerFrame(time: number, read: () => Picture): void {
     if (this.#lastFrame !== null && time > this.#lastFrame)
-      this.#interval += (Math.min(time - this.#lastFrame, SECOND_MS) - this.#interval) / 8;
+      this.#interval += (Math.min(time - this.#lastFrame, MAX_DISTANCE_MS) - this.#interval) / 8;
     this.#lastFrame = time;
     if (this.#start === null && this.#sampleRate === null) this.#start = time;
     if (this.#start === null) return;
@@ -86,7 +88,8 @@ export class SecondAssembler<Picture> {
     const reached = time + this.#interval / 2;
     while (reached >= this.#timeOf(this.#wanted + 1)) this.#wanted++;
     if (reached < this.#timeOf(this.#wanted)) return;
-    if (this.#wanted >= 2 * this.#index) this.#pictures.set(this.#wanted, read());
+    const isNear = Math.abs(time - this.#timeOf(this.#wanted)) <= MAX_DISTANCE_MS;
+    if (isNear && this.#wanted >= 2 * this.#index) this.#pictures.set(this.#wanted, read());
     this.#wanted++;
   }
 
