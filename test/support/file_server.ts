@@ -31,7 +31,7 @@ export interface Served {
   stall?: boolean;
 }
 
-export interface Counts {
+interface Counts {
   requests: number;
   /** Of bodies. */
   bytes: number;

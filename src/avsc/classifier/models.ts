@@ -11,6 +11,7 @@ import { readDefinition, type Definition } from '../training/definition.ts';
 import { createModel, findStage } from '../training/model.ts';
 import { inputPlan } from '../training/plan.ts';
 import { createPredictor, type Predictor } from '../training/trainer.ts';
+import type { LoadOptions } from './types.ts';
 
 /** A model that is ready to predict. */
 export interface LoadedModel {
@@ -19,15 +20,11 @@ export interface LoadedModel {
   dispose(): void;
 }
 
-/** What the file's models are, in case its metadata does not say it. */
-export interface GivenDefinition {
-  readonly experiment?: Experiment;
-  /** Stage whose weights the file holds. Default: that of the experiment's result. */
-  readonly model?: string;
-}
-
 /** Of a file, or as given. Throws an Error of one sentence that says how to make a file that has a definition. */
-export function definitionOf(file: CheckpointFile, { experiment, model }: GivenDefinition): Definition {
+export function definitionOf(
+  file: CheckpointFile,
+  { experiment, model }: Pick<LoadOptions, 'experiment' | 'model'>,
+): Definition {
   if (experiment !== undefined) {
     const [first = '', ...others] = resultStages(experiment);
     if (model === undefined && others.length > 0)

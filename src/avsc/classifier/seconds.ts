@@ -20,7 +20,7 @@ export interface StreamSecond<Picture> {
 }
 
 /** What becomes of each second. */
-export interface SecondEvents<Picture> {
+interface SecondEvents<Picture> {
   readonly onSecond: (second: StreamSecond<Picture>) => void;
   /** A second whose pictures did not come. */
   readonly onIncomplete: (index: number) => void;

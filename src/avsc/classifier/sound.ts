@@ -7,7 +7,7 @@ import { resampleStereo } from '../audio/resample.ts';
 /** Mono, [left, right] of equal length, or an AudioBuffer, of which the first two channels count. Samples in [-1, 1]. */
 export type SceneAudio = Float32Array | readonly Float32Array[] | AudioBuffer;
 
-export interface SceneSound {
+interface SceneSound {
   readonly audio: SceneAudio;
   /** In Hz; an AudioBuffer has its own. */
   readonly sampleRate?: number;

@@ -1,6 +1,15 @@
+import type { OpenOptions } from '../../nn/checkpoint/options.ts';
 import type { Scene, SCENES } from '../dataset/scenes.ts';
+import type { Experiment } from '../experiment/experiment.ts';
 import type { SceneImages } from './pictures.ts';
 import type { SceneAudio } from './sound.ts';
+
+export interface LoadOptions extends OpenOptions {
+  /** The experiment that a file was trained by which does not say it itself, as older ones do not. */
+  readonly experiment?: Experiment;
+  /** The model of the file that judges: the id of its stage. Default: the experiment's result, or what can do with the input. */
+  readonly model?: string;
+}
 
 /** One second of a recording; at least one of `audio` and `images`. */
 export interface SceneInput {

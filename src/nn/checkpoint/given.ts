@@ -5,7 +5,7 @@ import { formatValue } from '../../tensor/graph/wording.ts';
 import { openPath } from './paths.ts';
 import { OPEN_OPTIONS, type OpenOptions } from './options.ts';
 import { printable } from './quote.ts';
-import { blobSource, bytesSource, type ByteSource } from './source.ts';
+import { blobSource, bytesSource, type ByteSource, type NamedSource } from './source.ts';
 
 /**
  * A file: its bytes, a Blob (a File that a user has chosen), a Response, or where it lies: an URL of http, https, blob or data, which may
@@ -14,14 +14,8 @@ import { blobSource, bytesSource, type ByteSource } from './source.ts';
 export type CheckpointSource =
   ByteSource | string | URL | Request | Response | Blob | ArrayBuffer | Uint8Array;
 
-/** A source of bytes, and its name in messages; '' if it has none. */
-export interface GivenSource {
-  readonly bytes: ByteSource;
-  readonly name: string;
-}
-
 /** Throws a TypeError of one sentence if it is nothing of the kind, the errors of fetching it, and the signal's reason. */
-export async function openGiven(source: CheckpointSource, options: OpenOptions): Promise<GivenSource> {
+export async function openGiven(source: CheckpointSource, options: OpenOptions): Promise<NamedSource> {
   checkOptions('openCheckpoint', options, OPEN_OPTIONS);
   options.signal?.throwIfAborted();
   const given: unknown = source;
@@ -30,12 +24,10 @@ export async function openGiven(source: CheckpointSource, options: OpenOptions):
   if (given instanceof ArrayBuffer) return { bytes: bytesSource(new Uint8Array(given)), name: '' };
   if (given instanceof Uint8Array) return { bytes: bytesSource(given), name: '' };
   if (given instanceof Request) {
-    const { nameOf, openHttp } = await import('./http/source.ts');
-    return { bytes: await openHttp(given, options), name: nameOf(given.url) };
+    return (await import('./http/source.ts')).openHttp(given, options);
   }
   if (given instanceof Response) {
-    const { openResponse } = await import('./http/source.ts');
-    return { bytes: await openResponse(given, options), name: '' };
+    return (await import('./http/source.ts')).openResponse(given, options);
   }
   if (isByteSource(given)) return { bytes: given, name: '' };
   throw new TypeError(
@@ -49,7 +41,7 @@ function isByteSource(value: unknown): value is ByteSource {
   return typeof size === 'number' && typeof read === 'function';
 }
 
-async function openLocation(given: string | URL, options: OpenOptions): Promise<GivenSource> {
+async function openLocation(given: string | URL, options: OpenOptions): Promise<NamedSource> {
   const text = String(given);
   // A single letter is a drive of Windows.
   const scheme = /^([a-z][a-z0-9+.-]+):/i.exec(text)?.[1]?.toLowerCase();
@@ -62,13 +54,11 @@ async function openLocation(given: string | URL, options: OpenOptions): Promise<
     case 'http':
     case 'https': {
       const url = resolved(text);
-      const { nameOf, openHttp } = await import('./http/source.ts');
-      return { bytes: await openHttp(url, options), name: nameOf(url.href) };
+      return (await import('./http/source.ts')).openHttp(url, options);
     }
     case 'blob':
     case 'data': {
-      const { nameOf, openLocal } = await import('./http/source.ts');
-      return { bytes: await openLocal(text, options), name: nameOf(text) };
+      return (await import('./http/source.ts')).openLocal(text, options);
     }
     case 'file':
       throw new TypeError(

@@ -1,7 +1,7 @@
 import type { ByteSource } from './source.ts';
 
 /** Opens a path, or a file: URL. */
-export type PathOpener = (path: string | URL) => Promise<ByteSource>;
+type PathOpener = (path: string | URL) => Promise<ByteSource>;
 
 let opener: PathOpener | null = null;
 

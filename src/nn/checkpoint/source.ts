@@ -13,6 +13,12 @@ export interface ByteSource {
   read(begin: number, end: number): Promise<Uint8Array<ArrayBuffer>>;
 }
 
+/** A source with its name in messages; '' if it has none. */
+export interface NamedSource {
+  readonly bytes: ByteSource;
+  readonly name: string;
+}
+
 /** A file in memory. */
 export function bytesSource(bytes: Uint8Array): ByteSource {
   return {

@@ -1,7 +1,7 @@
 // A file on a server: by ranges if the server gives them, or else as a whole.
 
 import type { OpenOptions, ReportProgress } from '../options.ts';
-import { blobSource, bytesSource, type ByteSource } from '../source.ts';
+import { blobSource, bytesSource, type ByteSource, type NamedSource } from '../source.ts';
 import { BLOCK, BlockSource } from './blocks.ts';
 import { bodyOf } from './body.ts';
 import { openCached } from './cache.ts';
@@ -17,19 +17,20 @@ import {
 } from './request.ts';
 import { contentRange, isEncoded, versionOf, type ContentRange } from './version.ts';
 
-export { nameOf } from './request.ts';
-
 /**
  * Opens a file on a server. Throws an Error of one sentence, with URL and status, if it cannot be had, and the signal's reason.
  */
 export async function openHttp(
   source: URL | Request,
   { signal, onProgress, cache = false }: OpenOptions,
-): Promise<ByteSource> {
+): Promise<NamedSource> {
   const file = httpFile(source, signal);
   const report: ReportProgress = (progress) => onProgress?.(progress);
-  if (cache !== false) return openCached(file, cache === 'force', report);
-  return (await retried(() => openRanges(file, report), signal)) ?? openWhole(file, report);
+  const bytes =
+    cache !== false
+      ? await openCached(file, cache === 'force', report)
+      : ((await retried(() => openRanges(file, report), signal)) ?? (await openWhole(file, report)));
+  return { bytes, name: file.name };
 }
 
 /** Asks for the first block, to learn the file's size and whether the server gives ranges. Null if it must be asked for the whole file. */
@@ -91,13 +92,13 @@ function openWhole(file: HttpFile, report: ReportProgress): Promise<ByteSource> 
 export async function openResponse(
   response: Response,
   { signal, onProgress }: OpenOptions,
-): Promise<ByteSource> {
+): Promise<NamedSource> {
   const name = response.url === '' ? 'the Response' : nameOf(response.url);
   checkStatus({ name }, response);
   if (response.status === 206) throw new Error(`${name}: the server sent a part of the file (status 206)`);
   if (response.bodyUsed) throw new TypeError(`${name}: its body has been read already: pass a clone()`);
   const body = bodyOf({ name, signal }, response, (progress) => onProgress?.(progress));
-  return blobSource(await untilAborted(body, signal));
+  return { bytes: blobSource(await untilAborted(body, signal)), name: '' };
 }
 
 /** `work`, or the signal's reason as soon as it aborts: a Response that somebody else fetched knows nothing of the signal. */
@@ -113,9 +114,10 @@ function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Pro
 }
 
 /** The file behind a blob: or data: URL. Throws an Error of one sentence if there is none. */
-export async function openLocal(url: string, { signal }: OpenOptions): Promise<ByteSource> {
+export async function openLocal(url: string, { signal }: OpenOptions): Promise<NamedSource> {
   try {
-    return blobSource(await (await fetch(url, signal && { signal })).blob());
+    const response = await fetch(url, signal && { signal });
+    return { bytes: blobSource(await response.blob()), name: nameOf(url) };
   } catch (error) {
     signal?.throwIfAborted();
     const why = url.startsWith('blob:') ? 'it was revoked, or is of another page' : 'it is not valid';
