@@ -6,6 +6,7 @@ export type { FromBufferOptions } from './tensor/foreign.ts';
 export type { CompiledFunction } from './tensor/compile.ts';
 export type { StepInput, StepResult } from './tensor/trace.ts';
 export { PlanningDevice } from './tensor/planning_device.ts';
+export { DeviceLostError } from './gpu/lost.ts';
 export { PROFILES, type AdapterProfile } from './gpu/profile.ts';
 export type { InputSpec } from './tensor/trace.ts';
 export type { PlanStatistics } from './tensor/plan/statistics.ts';

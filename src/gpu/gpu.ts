@@ -1,4 +1,5 @@
 import { Counters } from './counters.ts';
+import { DeviceLostError } from './lost.ts';
 import { Pipelines } from './pipelines.ts';
 import { maxStorageBytes, profileOf } from './profile.ts';
 import type { AdapterProfile, Description, Target } from './profile.ts';
@@ -79,7 +80,7 @@ export class Gpu {
   readonly #owned: boolean;
   readonly #buffers = new Set<GPUBuffer>();
   readonly #afterTask = new AfterTask();
-  #lost: string | null = null;
+  #lost: DeviceLostError | null = null;
   #destroyed = false;
 
   private constructor(device: GPUDevice, description: Description, owned: boolean, options: GpuOptions) {
@@ -101,8 +102,7 @@ export class Gpu {
     this.storageUsage = STORAGE_USAGE | (options.usage ?? 0);
     this.#staging = new StagingRing(this);
     this.lost = device.lost.then((info) => {
-      const why = info.message.trim();
-      this.#lost = `the device was lost (${info.reason})${why && `: ${why}`}; open a new one and load the last checkpoint`;
+      this.#lost = new DeviceLostError(info);
       return info;
     });
     if (this.debug >= 1)
@@ -200,6 +200,10 @@ export class Gpu {
     return result;
   }
 
+  get isLost(): boolean {
+    return this.#lost !== null;
+  }
+
   /** Throws what is behind an error of the device: that it was lost, what failed before, or else the error itself. */
   async explain(error: unknown): Promise<never> {
     // That the device is lost may be known a moment later than what fails because of it.
@@ -267,10 +271,10 @@ export class Gpu {
     if (this.#owned) this.device.destroy();
   }
 
-  /** Throws an Error if the device is lost or was destroyed. */
+  /** Throws a DeviceLostError if the device is lost, and an Error if it was destroyed. */
   throwIfLost(): void {
     this.#throwIfDestroyed();
-    if (this.#lost !== null) throw new Error(this.#lost);
+    if (this.#lost !== null) throw this.#lost;
   }
 
   #throwIfDestroyed(): void {
