@@ -134,7 +134,7 @@ export class Gpu {
    * awaited operation rejects.
    */
   createBuffer(label: string, bytes: number, usage: GPUBufferUsageFlags): GPUBuffer {
-    this.#throwIfDestroyed();
+    this.throwIfLost();
     this.device.pushErrorScope('out-of-memory');
     const buffer = this.scoped(() => this.device.createBuffer({ label, size: bytes, usage }));
     const known = this.device.popErrorScope().catch(() => null);
@@ -175,8 +175,9 @@ export class Gpu {
     return { name: this.description.name, geometry: this.geometry, raisable: !this.#owned };
   }
 
-  /** Copies the array (a multiple of 4 bytes) to the start of the storage, after all work submitted so far. */
+  /** Copies the array (a multiple of 4 bytes) to the start of the storage, after all work submitted so far. Throws if the device is lost. */
   upload(storage: Storage, data: ArrayBufferView<ArrayBuffer>): void {
+    this.throwIfLost();
     if (data.byteLength > storage.bytes || data.byteLength % 4 !== 0) {
       throw new RangeError(
         `cannot upload ${data.byteLength} bytes: a multiple of 4 up to ${storage.bytes} is needed`,
