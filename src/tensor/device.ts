@@ -19,6 +19,8 @@ import { rangeOf } from './graph/range.ts';
 import { Runtime } from './runtime/runtime.ts';
 import type { StepResult } from './trace.ts';
 
+export { DeviceLostError } from '../gpu/lost.ts';
+
 export interface TensorOptions {
   readonly requiresGrad?: boolean;
   /** By default what the data says: f32 for numbers and floating arrays, i32 for integer arrays, u32 for Uint32Array. */
