@@ -15,7 +15,7 @@ interface Step {
 }
 
 /** What goes into a program's submit beside it. */
-export interface RunParts {
+interface RunParts {
   readonly before?: (encoder: GPUCommandEncoder) => void;
   readonly after?: (encoder: GPUCommandEncoder) => void;
   readonly profiler?: Profiler | undefined;
