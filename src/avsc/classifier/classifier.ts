@@ -4,6 +4,7 @@ import type { CheckpointSource } from '../../nn/checkpoint/given.ts';
 import type { Device } from '../../tensor/device.ts';
 import { SCENES } from '../dataset/scenes.ts';
 import type { SceneJudge } from './judge.ts';
+import type * as Listening from './listen.ts';
 import type {
   ListenOptions,
   ListenResult,
@@ -12,6 +13,8 @@ import type {
   SceneRecording,
   SceneResult,
 } from './types.ts';
+
+const listening = (): Promise<typeof Listening> => import('./listen.ts');
 
 /**
  * Judges scenes by sound, pictures or both, with the models of one file: a run's model.safetensors, or what `wavelight export RUN --format
@@ -75,7 +78,7 @@ export class SceneClassifier {
    * itself stays as it is. Throws an Error of one sentence if the stream has nothing that the models can judge.
    */
   async *listen(stream: MediaStream, options: ListenOptions = {}): AsyncGenerator<ListenResult, void, void> {
-    yield* (await import('./listen.ts')).listenTo(this.#judge, stream, options);
+    yield* (await listening()).listenTo(this.#judge, stream, options);
   }
 
   /** Gives the device's memory back. Calls that have not been judged fail. */

@@ -2,6 +2,7 @@
 
 import { checkOptions } from '../../tensor/graph/options.ts';
 import { formatValue } from '../../tensor/graph/wording.ts';
+import type * as Http from './http/source.ts';
 import { openPath } from './paths.ts';
 import { OPEN_OPTIONS, type OpenOptions } from './options.ts';
 import { printable } from './quote.ts';
@@ -14,6 +15,8 @@ import { blobSource, bytesSource, type ByteSource, type NamedSource } from './so
 export type CheckpointSource =
   ByteSource | string | URL | Request | Response | Blob | ArrayBuffer | Uint8Array;
 
+const http = (): Promise<typeof Http> => import('./http/source.ts');
+
 /** Throws a TypeError of one sentence if it is nothing of the kind, the errors of fetching it, and the signal's reason. */
 export async function openGiven(source: CheckpointSource, options: OpenOptions): Promise<NamedSource> {
   checkOptions('openCheckpoint', options, OPEN_OPTIONS);
@@ -24,10 +27,10 @@ export async function openGiven(source: CheckpointSource, options: OpenOptions):
   if (given instanceof ArrayBuffer) return { bytes: bytesSource(new Uint8Array(given)), name: '' };
   if (given instanceof Uint8Array) return { bytes: bytesSource(given), name: '' };
   if (given instanceof Request) {
-    return (await import('./http/source.ts')).openHttp(given, options);
+    return (await http()).openHttp(given, options);
   }
   if (given instanceof Response) {
-    return (await import('./http/source.ts')).openResponse(given, options);
+    return (await http()).openResponse(given, options);
   }
   if (isByteSource(given)) return { bytes: given, name: '' };
   throw new TypeError(
@@ -54,11 +57,11 @@ async function openLocation(given: string | URL, options: OpenOptions): Promise<
     case 'http':
     case 'https': {
       const url = resolved(text);
-      return (await import('./http/source.ts')).openHttp(url, options);
+      return (await http()).openHttp(url, options);
     }
     case 'blob':
     case 'data': {
-      return (await import('./http/source.ts')).openLocal(text, options);
+      return (await http()).openLocal(text, options);
     }
     case 'file':
       throw new TypeError(

@@ -68,7 +68,8 @@ export class BlockSource implements ByteSource {
   }
 
   expect(begin: number, end: number): void {
-    this.#blocksOf(begin, Math.min(end, this.size));
+    // Whoever reads them sees their errors.
+    void Promise.allSettled(this.#blocksOf(begin, Math.min(end, this.size)));
   }
 
   #blocksOf(begin: number, end: number): Promise<Uint8Array>[] {
