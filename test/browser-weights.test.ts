@@ -8,7 +8,7 @@ import '../src/node.ts';
 import { exportAllSafetensors } from '../src/avsc/node/runs/export.ts';
 import { writeSafetensors } from '../src/nn/checkpoint/safetensors/file.ts';
 import { temporaryFolder } from './avsc/media-files.ts';
-import { bundle } from './browser/bundle.ts';
+import { buildExample, bundle } from './browser/bundle.ts';
 import { NO_CHROMIUM, openChromium } from './browser/chromium.ts';
 import { pictureBytes, soundOf } from './browser/weights-scenario.ts';
 import { testDevice } from './support/engine.ts';
@@ -242,6 +242,36 @@ describe.skipIf(NO_CHROMIUM !== null)(
       expect(reasons).toEqual(['enough']);
       expect(took).toBeLessThan(5000);
       expect(ended).toBe('the stream has no track that is live');
+    });
+
+    it('of PyTorch run in the page of the example, on a picture that it draws', async () => {
+      const types: Record<string, string> = { html: 'text/html', js: 'text/javascript', css: 'text/css' };
+      for (const [name, code] of await buildExample('page-weights')) {
+        const bytes = typeof code === 'string' ? new TextEncoder().encode(code) : new Uint8Array(code);
+        const type = types[name.split('.').at(-1) ?? ''];
+        server.files.set(name, { bytes, ...(type !== undefined && { type }) });
+      }
+      const example = await page.context().newPage();
+      example.on('pageerror', (error) => console.error(`in the example: ${error.message}`));
+      try {
+        server.reset();
+        await example.goto(`${server.url}index.html`);
+        for (let i = 0; i < 3; i++) {
+          if (i > 0) await example.getByText('Draw other stripes').click();
+          await example.waitForFunction(`document.querySelector('output').value.includes('%')`);
+          const [drawn, judged] = await example.evaluate<[string, string]>(
+            `[document.querySelector('canvas').dataset.drawn, document.querySelector('output').value]`,
+          );
+          console.log(`${drawn} stripes: ${judged}`);
+          const likely = Number(new RegExp(`${drawn} ([0-9.]+) %`).exec(judged)?.[1]);
+          expect(likely).toBeGreaterThan(50);
+        }
+        expect(await example.evaluate(`document.querySelector('progress').value`)).toBe(1);
+        expect(server.counts().statuses).toEqual([200]);
+      } finally {
+        await example.close();
+        await call('clear');
+      }
     });
 
     it('drop whole seconds where the page is slow, and say so', async () => {
