@@ -232,15 +232,13 @@ describe.skipIf(NO_CHROMIUM !== null)(
     });
 
     it('stop listening when the stream ends or the signal aborts', async () => {
-      const { atEnd, reasons, took, ended } = await call<{
+      const { atEnd, reasons, ended } = await call<{
         atEnd: number;
         reasons: string[];
-        took: number;
         ended: unknown;
       }>('endings', 'all.safetensors');
       expect(atEnd).toBeGreaterThanOrEqual(0);
       expect(reasons).toEqual(['enough']);
-      expect(took).toBeLessThan(5000);
       expect(ended).toBe('the stream has no track that is live');
     });
 

@@ -27,6 +27,8 @@ export interface Served {
   cors?: 'plain' | 'exposed';
   /** The content type; application/octet-stream by default. Files with another one, those of a page, are not counted. */
   type?: string;
+  /** The size that ranges are said to be of. */
+  claim?: number;
   /** Sends a first piece of the body and then nothing more. */
   stall?: boolean;
 }
@@ -117,7 +119,7 @@ async function answer(
     'content-type': file.type ?? 'application/octet-stream',
     ...(file.noLength === true ? {} : { 'content-length': body.length }),
     ...(file.gzip === true ? { 'content-encoding': 'gzip' } : {}),
-    ...(isRange ? { 'content-range': `bytes ${from}-${to - 1}/${size}` } : {}),
+    ...(isRange ? { 'content-range': `bytes ${from}-${to - 1}/${file.claim ?? size}` } : {}),
   });
   const piece = 2 ** 16;
   for (let at = 0; at < body.length; at += piece) {

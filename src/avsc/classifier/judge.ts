@@ -54,6 +54,7 @@ export class SceneJudge {
       for (const id of Object.keys(definition.prefixes)) {
         const loaded = await loadModel(device, file, definition, id);
         models.set(id, loaded);
+        options.signal?.throwIfAborted();
         await judge.#warmUp(loaded);
       }
     } catch (error) {

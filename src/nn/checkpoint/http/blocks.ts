@@ -20,6 +20,9 @@ const REQUESTS_IN_FLIGHT = 4;
 /** Blocks that are kept for later reads. */
 const KEPT = 256;
 
+/** Most bytes of one read, about what an ArrayBuffer holds: a server may claim any size. */
+const LONGEST_READ = 2 ** 33;
+
 interface Block {
   readonly bytes: Promise<Uint8Array>;
   readonly resolve: (bytes: Uint8Array) => void;
@@ -54,6 +57,10 @@ export class BlockSource implements ByteSource {
 
   async read(begin: number, end: number): Promise<Uint8Array<ArrayBuffer>> {
     checkRange(begin, end, this.size);
+    if (end - begin > LONGEST_READ)
+      throw new RangeError(
+        `${this.#range.file.name}: ${end - begin} bytes were to be read at once, the most are ${LONGEST_READ}`,
+      );
     this.#range.file.signal?.throwIfAborted();
     const first = Math.floor(begin / BLOCK);
     const blocks = await Promise.all(this.#blocksOf(begin, end));
@@ -69,7 +76,7 @@ export class BlockSource implements ByteSource {
 
   expect(begin: number, end: number): void {
     // Whoever reads them sees their errors.
-    void Promise.allSettled(this.#blocksOf(begin, Math.min(end, this.size)));
+    if (end - begin <= LONGEST_READ) void Promise.allSettled(this.#blocksOf(begin, Math.min(end, this.size)));
   }
 
   #blocksOf(begin: number, end: number): Promise<Uint8Array>[] {

@@ -111,6 +111,18 @@ describe('a server', () => {
     expect(await failure(check(opened))).toContain('sent a part of a compressed file (gzip)');
   });
 
+  it('may claim any size: nothing is allocated for it', async () => {
+    const huge = 2 ** 50;
+    const json = `{"w":{"dtype":"U8","shape":[${huge}],"data_offsets":[0,${huge}]}}`;
+    const header = new Uint8Array(2 ** 18).fill(0x20);
+    new DataView(header.buffer).setBigUint64(0, BigInt(2 ** 18 - 8), true);
+    header.set(new TextEncoder().encode(json), 8);
+    const opened = await open({ bytes: header, claim: huge + 2 ** 18 });
+    expect(await failure(opened.tensors.get('w')?.readBytes() ?? Promise.resolve())).toMatch(
+      /\/file: 1125899906842624 bytes were to be read at once, the most are 8589934592$/,
+    );
+  });
+
   it('is named with its status, once for what does not change', async () => {
     const url = `${server.url}none?token=secret`;
     expect(await failure(openCheckpoint(url))).toBe(`${server.url}none: the server answered 404 Not Found`);
