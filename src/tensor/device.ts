@@ -10,6 +10,9 @@ import { checkShape, elementCount, formatShape, type Shape } from './graph/shape
 import type { LogicalStorage } from './graph/storage.ts';
 import type { Tensor } from './graph/tensor.ts';
 import { isPlainObject } from './graph/wording.ts';
+import { fromPixels } from './pixels/from_pixels.ts';
+import type { PixelOptions } from './pixels/options.ts';
+import type { PixelSource } from './pixels/sources.ts';
 import { acceptPlan, planNodes, type Plan } from './plan/plan.ts';
 import { rangeOf } from './graph/range.ts';
 import { Runtime } from './runtime/runtime.ts';
@@ -121,6 +124,18 @@ export class Device extends RecordingDevice {
     tensor.value.range = rangeOf(array);
     tensor.requiresGrad = requiresGrad;
     return this.adopt(tensor);
+  }
+
+  /**
+   * Pictures as a tensor [pictures, 3, height, width] of (value - mean) / std, with values between 0 and 1, R, G and B; done by kernels
+   * on the device, at once, so that frames which expire with the task can be given. Resizing equals Pillow's BILINEAR, byte for byte;
+   * textures of more than 8 bits a channel keep their values and are resized in f32. An -srgb texture gives its encoded bytes.
+   * Alpha is passed over. Pictures of several sizes need a `size`. Throws a TypeError for what is no picture or no option of
+   * `PixelOptions`, a RangeError for a picture without pixels (closed, not loaded) or for sizes that do not fit, and an Error inside
+   * a compiled function.
+   */
+  fromPixels(source: PixelSource | readonly PixelSource[], options?: PixelOptions): Tensor {
+    return fromPixels(this, source, options);
   }
 
   /**

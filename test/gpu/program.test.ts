@@ -115,6 +115,7 @@ describe.each([{ bakeParams: false }, { bakeParams: true }])(
       await gpu.idle();
       expect(gpu.counters.since(bound)).toEqual({
         buffersCreated: 0,
+        texturesCreated: 0,
         bindGroupsCreated: 0,
         pipelinesCreated: 0,
         shaderModulesCreated: 0,
