@@ -6,10 +6,18 @@ import type { Device } from '../src/index.ts';
 import { bundle, sizeOf, type Bundle } from './browser/bundle.ts';
 import { NO_CHROMIUM, openChromium } from './browser/chromium.ts';
 import * as scenario from './browser/scenario.ts';
+import type { PageBytes } from './browser/pictures.ts';
 import type { Numbers } from './browser/scenario.ts';
 import { testDevice } from './support/engine.ts';
+import { hostBytes, hostValues, pictureOf } from './support/pixels.ts';
 
 const ENTRIES = { index: 'src/index.ts', avsc: 'src/avsc/index.ts' };
+
+interface Read {
+  readonly picture: PageBytes;
+  readonly plain: readonly number[];
+  readonly resized: readonly number[];
+}
 
 describe('the bundle for a browser', () => {
   let made: Bundle;
@@ -106,5 +114,35 @@ describe.skipIf(NO_CHROMIUM !== null)(
       expect(relativeError(run.numbers, await scenario.shared(device))).toBeLessThan(1e-5);
       expect(run.after).toEqual([1, 2, 3, 4]);
     });
+
+    // Pictures
+
+    const inPage = <T>(name: string, whose: string, picture: PageBytes, calls = 0): Promise<T> =>
+      page.evaluate<T>(
+        `withPictures(${JSON.stringify(name)}, ${JSON.stringify(whose)}, ${JSON.stringify(picture)}, ${calls})`,
+      );
+
+    /** Hashed bytes without alpha, which canvases would multiply colors by. */
+    function opaque(width: number, height: number): PageBytes {
+      const data = [...pictureOf(width, height).data].map((byte, i) => (i % 4 === 3 ? 255 : byte));
+      return { data, width, height };
+    }
+
+    for (const whose of ['own', "page's"]) {
+      it(`pictures of every kind become the host's tensors, bit for bit, on ${whose} device`, async () => {
+        const results = await inPage<Record<string, Read>>('readAll', whose, opaque(52, 38));
+        expect(Object.keys(results)).toHaveLength(9);
+        for (const [name, { picture, plain, resized }] of Object.entries(results)) {
+          const bytes = { ...picture, data: Uint8Array.from(picture.data) };
+          const own = hostBytes(bytes, [bytes.height, bytes.width]);
+          const values = (of: readonly number[]): number[] => hostValues(of, [0, 0, 0], [1, 1, 1]);
+          const wrong = plain.filter((value, i) => value !== values(own)[i]).length;
+          const off = Math.max(...plain.map((value, i) => Math.abs(value - (values(own)[i] ?? NaN)) * 255));
+          console.log(
+            `${name} ${bytes.width} x ${bytes.height}: ${wrong} of ${plain.length} differ, by ${off} at most`,
+          );
+        }
+      });
+    }
   },
 );
