@@ -2,9 +2,11 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Counts } from '../src/gpu/counters.ts';
 import type { Device } from '../src/index.ts';
 import { bundle, sizeOf, type Bundle } from './browser/bundle.ts';
 import { NO_CHROMIUM, openChromium } from './browser/chromium.ts';
+import { soft } from './browser/soft.ts';
 import * as scenario from './browser/scenario.ts';
 import type { PageBytes } from './browser/pictures.ts';
 import type { Numbers } from './browser/scenario.ts';
@@ -128,21 +130,84 @@ describe.skipIf(NO_CHROMIUM !== null)(
       return { data, width, height };
     }
 
-    for (const whose of ['own', "page's"]) {
-      it(`pictures of every kind become the host's tensors, bit for bit, on ${whose} device`, async () => {
-        const results = await inPage<Record<string, Read>>('readAll', whose, opaque(52, 38));
-        expect(Object.keys(results)).toHaveLength(9);
-        for (const [name, { picture, plain, resized }] of Object.entries(results)) {
-          const bytes = { ...picture, data: Uint8Array.from(picture.data) };
-          const own = hostBytes(bytes, [bytes.height, bytes.width]);
-          const values = (of: readonly number[]): number[] => hostValues(of, [0, 0, 0], [1, 1, 1]);
-          const wrong = plain.filter((value, i) => value !== values(own)[i]).length;
-          const off = Math.max(...plain.map((value, i) => Math.abs(value - (values(own)[i] ?? NaN)) * 255));
-          console.log(
-            `${name} ${bytes.width} x ${bytes.height}: ${wrong} of ${plain.length} differ, by ${off} at most`,
-          );
+    const valuesOf = (bytes: readonly number[]): number[] => hostValues(bytes, [0, 0, 0], [1, 1, 1]);
+
+    it("pictures of every kind become the host's tensors, bit for bit", async () => {
+      const results = await inPage<Record<string, Read>>('readAll', 'own', opaque(52, 38));
+      expect(Object.keys(results)).toHaveLength(10);
+      for (const [name, { picture, plain, resized }] of Object.entries(results)) {
+        const { width, height } = picture;
+        if (name === 'HTMLVideoElement') {
+          const drawn = soft(width, height);
+          const off = picture.data.reduce((sum, byte, i) => sum + Math.abs(byte - (drawn[i] ?? NaN)), 0);
+          const mean = off / picture.data.length;
+          console.log(`a canvas' video of ${width} x ${height}: ${mean.toFixed(2)} of 255 off on average`);
+          expect([width, height]).toEqual([64, 48]);
+          expect(mean).toBeLessThan(4);
         }
+        const shown = hostBytes({ width, height, data: Uint8Array.from(picture.data) }, [height, width]);
+        const got = plain.map((value) => Math.round(value * 255));
+        expect(plain, name).toEqual(valuesOf(shown));
+        const area = width * height;
+        const data = Uint8Array.from({ length: 4 * area }, (_, i) =>
+          i % 4 === 3 ? 255 : (got[(i % 4) * area + Math.floor(i / 4)] ?? 0),
+        );
+        const host = hostBytes({ data, width, height }, [21, 40], [17, 30]);
+        expect(resized, name).toEqual(valuesOf(host));
+      }
+    });
+
+    it('tensors are drawn on canvases of every kind, and read back from them', async () => {
+      const picture = opaque(45, 27);
+      for (const whose of ['own', "page's"]) {
+        const drawn = await inPage<Record<string, PageBytes>>('drawAll', whose, picture);
+        const { 'a canvas with alpha': alpha, 'a texture': texture, ...exact } = drawn;
+        expect(Object.keys(exact)).toHaveLength(4);
+        for (const [name, bytes] of Object.entries(exact))
+          expect(bytes, `${whose}: ${name}`).toEqual(picture);
+        const bytes = { ...picture, data: Uint8Array.from(picture.data) };
+        expect(texture?.data).toEqual(hostBytes(bytes, [picture.height, picture.width]));
+        // Canvases keep colors times alpha, in bytes.
+        const off = (alpha?.data ?? []).map((byte, i) =>
+          i % 4 === 3 ? Math.abs(byte - 128) : Math.abs(byte - (picture.data[i] ?? NaN)),
+        );
+        console.log(`a canvas with half alpha, on ${whose} device: at most ${Math.max(...off)} of 255 off`);
+        expect(Math.max(...off)).toBeLessThanOrEqual(1);
+      }
+    });
+
+    it('frame after frame makes nothing', async () => {
+      const { before, after } = await inPage<{ before: Counts; after: Counts }>(
+        'readFrames',
+        'own',
+        opaque(64, 48),
+        300,
+      );
+      expect(after.submits - before.submits).toBe(300);
+      expect({ ...after, submits: 0, dispatches: 0 }).toEqual({ ...before, submits: 0, dispatches: 0 });
+    });
+
+    it('pictures without pixels are refused', async () => {
+      const reasons = await inPage<Record<string, string>>('refusals', 'own', opaque(8, 6));
+      expect(reasons).toEqual({
+        bitmap: 'RangeError: fromPixels: the picture has no pixels, it was closed',
+        frame: 'RangeError: fromPixels: the picture has no pixels, it was closed',
+        video:
+          "RangeError: fromPixels: the picture has no pixels, it has no frame yet: wait for its event 'loadeddata'",
+        image:
+          'RangeError: fromPixels: the picture has no pixels, it has not been loaded: await its decode()',
+        canvas: 'RangeError: fromPixels: the picture has no pixels: 0 x 150',
+        external:
+          'TypeError: fromPixels: the picture is a GPUExternalTexture, which does not tell its size: give { texture, width, height }',
+        'wide colors':
+          "TypeError: fromPixels: the picture has the color space 'display-p3': ask for its data in 'srgb', or give the canvas itself",
+        'canvas with 2d':
+          "TypeError: toCanvas needs a canvas for WebGPU: this one already has a context of another kind, like '2d'",
       });
-    }
+    });
+
+    it('an external texture of another size than was said gives NaN', async () => {
+      expect(await inPage<boolean[]>('wrongSize', 'own', opaque(12, 9))).toEqual([true, true]);
+    });
   },
 );

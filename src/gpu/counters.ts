@@ -7,6 +7,9 @@ export interface Counts {
   shaderModulesCreated: number;
   submits: number;
   dispatches: number;
+  /** Copies of tensors from buffer to buffer by the engine, and their bytes; readbacks do not count. */
+  copies: number;
+  bytesCopied: number;
   /** Bytes in live buffers, staging included, and in the engine's own textures. */
   bytesHeld: number;
   /** Largest bytesHeld so far. */
@@ -21,8 +24,15 @@ export class Counters implements Counts {
   shaderModulesCreated = 0;
   submits = 0;
   dispatches = 0;
+  copies = 0;
+  bytesCopied = 0;
   bytesHeld = 0;
   bytesPeak = 0;
+
+  addCopy(bytes: number): void {
+    this.copies++;
+    this.bytesCopied += bytes;
+  }
 
   addBuffer(bytes: number): void {
     this.buffersCreated++;
@@ -50,6 +60,8 @@ export class Counters implements Counts {
       shaderModulesCreated: this.shaderModulesCreated,
       submits: this.submits,
       dispatches: this.dispatches,
+      copies: this.copies,
+      bytesCopied: this.bytesCopied,
       bytesHeld: this.bytesHeld,
       bytesPeak: this.bytesPeak,
     };
@@ -65,6 +77,8 @@ export class Counters implements Counts {
       shaderModulesCreated: this.shaderModulesCreated - before.shaderModulesCreated,
       submits: this.submits - before.submits,
       dispatches: this.dispatches - before.dispatches,
+      copies: this.copies - before.copies,
+      bytesCopied: this.bytesCopied - before.bytesCopied,
       bytesHeld: this.bytesHeld - before.bytesHeld,
       bytesPeak: this.bytesPeak - before.bytesPeak,
     };

@@ -2,7 +2,7 @@
  * What kernels and plans want to know of an adapter, as plain data: made from its limits, features and description, or taken from
  * PROFILES for an adapter that one does not have.
  */
-import { ALIGNMENT } from './storage.ts';
+import { ALIGNMENT, formatBytes } from './storage.ts';
 
 /** What can be shown of an adapter. */
 export interface Description {
@@ -125,6 +125,26 @@ export function profileOf(
 /** Bytes that one storage can have: it lies in one buffer, and one binding spans it. */
 export const maxStorageBytes = ({ maxBufferBytes, maxBindingBytes }: AdapterLimits): number =>
   Math.floor(Math.min(maxBufferBytes, maxBindingBytes) / ALIGNMENT) * ALIGNMENT;
+
+/** A device, or an adapter to plan for. */
+export interface Target {
+  /** For errors, like "NVIDIA H100 80GB HBM3". */
+  readonly name: string;
+  readonly geometry: AdapterProfile;
+  /** True if the caller requested the device, and may have asked for less than the adapter has. */
+  readonly raisable?: boolean;
+}
+
+/** Says that `what` is larger than a storage can be, and what to do. */
+export function describeTooLarge(what: string, bytes: number, { name, geometry, raisable }: Target): string {
+  const limit =
+    geometry.maxBufferBytes < geometry.maxBindingBytes ? 'maxBufferSize' : 'maxStorageBufferBindingSize';
+  const remedy = raisable
+    ? `use a smaller batch, or ask for a larger ${limit} in requestDevice, as Device.descriptor(adapter) does`
+    : 'use a smaller batch';
+  const most = formatBytes(maxStorageBytes(geometry));
+  return `${what} needs ${formatBytes(bytes)} in one buffer; this device binds at most ${most} (${name}): ${remedy}`;
+}
 
 /** Adapters to plan for without having one, as Dawn shows them; `phone` has WebGPU's default limits. */
 export const PROFILES = {

@@ -1,6 +1,7 @@
 // The page's side of test/browser/pictures.test.ts: pictures that only a browser has, into tensors and back.
 
 import { Device, type PixelOptions, type PixelSource, type Tensor } from '../../src/index.ts';
+import { soft } from './soft.ts';
 
 /** RGBA bytes, as plain numbers. */
 export interface PageBytes {
@@ -93,23 +94,38 @@ async function videoOf(canvas: HTMLCanvasElement): Promise<HTMLVideoElement> {
   return video;
 }
 
+/** A frame as cameras give them: YUV, with the colors of videos. */
+function cameraFrame(width: number, height: number): VideoFrame {
+  const bytes = Uint8Array.from({ length: (width * height * 3) / 2 }, (_, i) => 16 + ((i * 37) % 220));
+  const colorSpace = { primaries: 'bt709', transfer: 'bt709', matrix: 'bt709', fullRange: false } as const;
+  return new VideoFrame(bytes, {
+    format: 'I420',
+    codedWidth: width,
+    codedHeight: height,
+    timestamp: 0,
+    colorSpace,
+  });
+}
+
 /** Sources by what they are, each with what its bytes should be. */
 async function sourcesOf(
   picture: PageBytes,
 ): Promise<Record<string, { readonly source: PixelSource; readonly bytes: PageBytes }>> {
   const canvas = canvasOf(picture);
   const frame = new VideoFrame(canvas, { timestamp: 0 });
-  const video = await videoOf(canvasOf(picture));
+  const camera = cameraFrame(40, 30);
+  const video = await videoOf(canvasOf({ data: soft(64, 48), width: 64, height: 48 }));
   const exactly = (source: PixelSource) => ({ source, bytes: picture });
-  const premultiplied = { premultiplyAlpha: 'none', colorSpaceConversion: 'none' } as const;
+  const asIs = { premultiplyAlpha: 'none', colorSpaceConversion: 'none' } as const;
   return {
     ImageData: exactly(imageDataOf(picture)),
-    ImageBitmap: exactly(await createImageBitmap(imageDataOf(picture), premultiplied)),
+    ImageBitmap: exactly(await createImageBitmap(imageDataOf(picture), asIs)),
     HTMLCanvasElement: exactly(canvas),
     OffscreenCanvas: exactly(offscreenOf(picture)),
     HTMLImageElement: exactly(await imageOf(canvas)),
     'VideoFrame of bytes': exactly(frameOf(picture)),
     'VideoFrame of a canvas': exactly(frame),
+    'VideoFrame of a camera': { source: camera, bytes: shown(camera, 40, 30) },
     HTMLVideoElement: { source: video, bytes: shown(video, video.videoWidth, video.videoHeight) },
   };
 }
@@ -180,7 +196,7 @@ export async function refusals(device: Device, picture: PageBytes): Promise<Reco
     }
   });
   const drawn = await device
-    .fromPixels(picture as unknown as PixelSource & { data: Uint8Array })
+    .fromPixels(imageDataOf(picture))
     .toCanvas(canvasOf(picture))
     .then(() => 'was taken', String);
   return { ...Object.fromEntries(reasons), 'canvas with 2d': drawn };

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { TextureUsage } from '../../src/gpu/flags.ts';
+import { BufferUsage, TextureUsage } from '../../src/gpu/flags.ts';
 import { mul, PlanningDevice, PROFILES, type Tensor } from '../../src/index.ts';
 import type { Device } from '../../src/tensor/device.ts';
 import { testDevice } from '../support/engine.ts';
@@ -63,6 +63,15 @@ describe('toTexture', () => {
     expect([...(await bytesIn(device.gpu, texture))]).toEqual([...opaque]);
     expect(await list(device.fromPixels(texture, normal))).toEqual(await list(x));
     texture.destroy();
+  });
+
+  it('draws a tensor that lies in a buffer of the caller', async () => {
+    const usage = BufferUsage.STORAGE | BufferUsage.COPY_DST;
+    const buffer = device.gpu.device.createBuffer({ size: 1024, usage });
+    device.gpu.device.queue.writeBuffer(buffer, 512, Float32Array.of(0, 1, 0.2, 0.4, 0.6, 0.8));
+    const texture = await device.fromBuffer(buffer, { shape: [3, 1, 2], offset: 512 }).toTexture();
+    expect([...(await bytesIn(device.gpu, texture))]).toEqual([0, 51, 153, 255, 255, 102, 204, 255]);
+    for (const made of [buffer, texture]) made.destroy();
   });
 
   it('draws float formats without rounding, clamped, with NaN as 0', async () => {

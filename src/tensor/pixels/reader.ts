@@ -50,6 +50,7 @@ export class PixelReader {
   readonly #numberOf = numberer();
   #lines: GPUBuffer | null = null;
   #upload: GPUTexture | null = null;
+  #canvas: OffscreenCanvas | null = null;
 
   constructor(gpu: Gpu) {
     this.#gpu = gpu;
@@ -173,14 +174,37 @@ export class PixelReader {
         queue.writeTexture({ texture }, data, { bytesPerRow: 4 * width }, [width, height]);
         return this.#textureGroup(texture);
       }
-      case 'image': {
-        const { image, width, height } = source;
-        const texture = this.#uploadTexture(width, height);
-        const to = { texture, colorSpace: 'srgb', premultipliedAlpha: false } as const;
-        this.#gpu.device.queue.copyExternalImageToTexture({ source: image }, to, [width, height]);
-        return this.#textureGroup(texture);
-      }
+      case 'image':
+        return this.#copyImage(source.image, source.width, source.height);
+      case 'video':
+        return this.#copyImage(
+          this.#drawVideo(source.image, source.width, source.height),
+          source.width,
+          source.height,
+        );
     }
+  }
+
+  #copyImage(image: GPUCopyExternalImageSource, width: number, height: number): GPUBindGroup {
+    const texture = this.#uploadTexture(width, height);
+    const to = { texture, colorSpace: 'srgb', premultipliedAlpha: false } as const;
+    this.#gpu.device.queue.copyExternalImageToTexture({ source: image }, to, [width, height]);
+    return this.#textureGroup(texture);
+  }
+
+  /**
+   * A video's frame on a canvas, which grows. Copied to a texture directly, its dark colors would become lighter: there browsers
+   * convert the transfer function of videos to that of sRGB, where canvases and decoders of files leave the bytes as they are.
+   */
+  #drawVideo(frame: VideoFrame | HTMLVideoElement, width: number, height: number): OffscreenCanvas {
+    const canvas = (this.#canvas ??= new OffscreenCanvas(width, height));
+    if (canvas.width < width) canvas.width = width;
+    if (canvas.height < height) canvas.height = height;
+    const context = canvas.getContext('2d');
+    if (context === null) throw new Error('fromPixels: the browser has no canvas to draw a video on');
+    context.globalCompositeOperation = 'copy';
+    context.drawImage(frame, 0, 0, width, height);
+    return canvas;
   }
 
   /** A texture for pictures of the host, which grows; smaller ones lie in its corner. */
@@ -312,6 +336,7 @@ function kindOf(source: CheckedSource): PixelKind {
       return source.kind;
     case 'bytes':
     case 'image':
+    case 'video':
       return 'bytes';
   }
 }

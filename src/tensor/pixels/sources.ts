@@ -29,11 +29,13 @@ export type PixelSource =
   | GPUTexture
   | ExternalPixels;
 
+/** What a browser copies to textures. */
 type Image = Exclude<GPUCopyExternalImageSource, ImageData>;
 
 /** A source that has been checked. */
 export type CheckedSource = { readonly name: string; readonly width: number; readonly height: number } & (
   | { readonly from: 'image'; readonly image: Image }
+  | { readonly from: 'video'; readonly image: VideoFrame | HTMLVideoElement }
   | { readonly from: 'bytes'; readonly data: Uint8Array<ArrayBuffer> }
   | { readonly from: 'texture'; readonly texture: GPUTexture; readonly kind: PixelKind }
   | { readonly from: 'external'; readonly texture: GPUExternalTexture }
@@ -102,7 +104,9 @@ function sourceOf(name: string, source: unknown): CheckedSource {
   const sizeOf = IMAGES[type];
   if (sizeOf !== undefined) {
     const [width, height] = sizeOf(source as never);
-    return { name, from: 'image', image: source as Image, width, height };
+    return isVideo(source)
+      ? { name, from: 'video', image: source, width, height }
+      : { name, from: 'image', image: source as Image, width, height };
   }
   if (type === 'GPUTexture') return textureSource(name, source as GPUTexture);
   if (type === 'GPUExternalTexture')
@@ -121,6 +125,13 @@ function sourceOf(name: string, source: unknown): CheckedSource {
     `fromPixels takes pictures (ImageBitmap, VideoFrame, video, canvas, img, ImageData, GPUTexture, RGBA bytes as ` +
       `{ data, width, height }), but ${name} is ${formatValue(source)}`,
   );
+}
+
+/** True for pictures with the transfer function of a video, which is not that of sRGB. */
+function isVideo(source: unknown): source is VideoFrame | HTMLVideoElement {
+  const type = classOf(source);
+  if (type === 'VideoFrame') return (source as VideoFrame).colorSpace.transfer !== 'iec61966-2-1';
+  return type === 'HTMLVideoElement';
 }
 
 function bytesSource(name: string, image: ImageData | PixelBytes): CheckedSource {
