@@ -9,6 +9,7 @@ export type { PixelOptions, PixelSize, Rectangle } from './tensor/pixels/options
 export type { ExternalPixels, PixelBytes, PixelSource } from './tensor/pixels/sources.ts';
 export type { DrawOptions, TextureOptions } from './tensor/pixels/to_texture.ts';
 export { PlanningDevice } from './tensor/planning_device.ts';
+export { DeviceLostError } from './gpu/lost.ts';
 export { PROFILES, type AdapterProfile } from './gpu/profile.ts';
 export type { InputSpec } from './tensor/trace.ts';
 export type { PlanStatistics } from './tensor/plan/statistics.ts';

@@ -1,4 +1,5 @@
 import { Counters } from './counters.ts';
+import { DeviceLostError } from './lost.ts';
 import { Pipelines } from './pipelines.ts';
 import { maxStorageBytes, profileOf } from './profile.ts';
 import type { AdapterProfile, Description, Target } from './profile.ts';
@@ -81,7 +82,7 @@ export class Gpu {
   /** With their bytes. */
   readonly #textures = new Map<GPUTexture, number>();
   readonly #afterTask = new AfterTask();
-  #lost: string | null = null;
+  #lost: DeviceLostError | null = null;
   #destroyed = false;
 
   private constructor(device: GPUDevice, description: Description, owned: boolean, options: GpuOptions) {
@@ -103,8 +104,7 @@ export class Gpu {
     this.storageUsage = STORAGE_USAGE | (options.usage ?? 0);
     this.#staging = new StagingRing(this);
     this.lost = device.lost.then((info) => {
-      const why = info.message.trim();
-      this.#lost = `the device was lost (${info.reason})${why && `: ${why}`}; open a new one and load the last checkpoint`;
+      this.#lost = new DeviceLostError(info);
       return info;
     });
     if (this.debug >= 1)
@@ -136,7 +136,6 @@ export class Gpu {
    * awaited operation rejects.
    */
   createBuffer(label: string, bytes: number, usage: GPUBufferUsageFlags): GPUBuffer {
-    this.#throwIfDestroyed();
     const buffer = this.#allocate(label, bytes, () =>
       this.device.createBuffer({ label, size: bytes, usage }),
     );
@@ -152,7 +151,6 @@ export class Gpu {
     format: GPUTextureFormat,
     usage: GPUTextureUsageFlags,
   ): GPUTexture {
-    this.#throwIfDestroyed();
     const bytes = 4 * width * height;
     const texture = this.#allocate(label, bytes, () =>
       this.device.createTexture({ label, size: [width, height], format, usage }),
@@ -163,6 +161,7 @@ export class Gpu {
   }
 
   #allocate<T>(label: string, bytes: number, create: () => T): T {
+    this.throwIfLost();
     this.device.pushErrorScope('out-of-memory');
     const created = this.scoped(create);
     const known = this.device.popErrorScope().catch(() => null);
@@ -209,8 +208,9 @@ export class Gpu {
     return { name: this.description.name, geometry: this.geometry, raisable: !this.#owned };
   }
 
-  /** Copies the array (a multiple of 4 bytes) to the start of the storage, after all work submitted so far. */
+  /** Copies the array (a multiple of 4 bytes) to the start of the storage, after all work submitted so far. Throws if the device is lost. */
   upload(storage: Storage, data: ArrayBufferView<ArrayBuffer>): void {
+    this.throwIfLost();
     if (data.byteLength > storage.bytes || data.byteLength % 4 !== 0) {
       throw new RangeError(
         `cannot upload ${data.byteLength} bytes: a multiple of 4 up to ${storage.bytes} is needed`,
@@ -232,6 +232,10 @@ export class Gpu {
     // An earlier failure makes these bytes worthless.
     this.throwIfFailed();
     return result;
+  }
+
+  get isLost(): boolean {
+    return this.#lost !== null;
   }
 
   /** Throws what is behind an error of the device: that it was lost, what failed before, or else the error itself. */
@@ -302,10 +306,10 @@ export class Gpu {
     if (this.#owned) this.device.destroy();
   }
 
-  /** Throws an Error if the device is lost or was destroyed. */
+  /** Throws a DeviceLostError if the device is lost, and an Error if it was destroyed. */
   throwIfLost(): void {
     this.#throwIfDestroyed();
-    if (this.#lost !== null) throw new Error(this.#lost);
+    if (this.#lost !== null) throw this.#lost;
   }
 
   #throwIfDestroyed(): void {

@@ -23,6 +23,9 @@ import {
 /** Results of this many calls stay readable; older ones are overwritten. */
 export const RESULTS_KEPT = 4;
 
+/** Color of rings that results are copied into. */
+const COPIES = -1;
+
 /** A device that runs plans. */
 export type CompilingDevice = RecordingDevice & { readonly runtime: Runtime; readonly fusion: boolean };
 
@@ -69,22 +72,22 @@ function makeRings({ plan, outputs }: TracedFunction): Map<Tensor, Ring> {
   const rings = new Map<Tensor, Ring>();
   const captured = new Set(plan.captured.values());
   const written = new Set<LogicalStorage>();
-  for (const [tensor, { storage }] of outputs) {
-    const storages = Array.from({ length: RESULTS_KEPT }, () => {
-      const kept = new LogicalStorage(storage.dtype, storage.length, `result ${storage.label}`, 'result');
-      // Like the plan's own storage, it must not meet some others in a GPUBuffer.
-      kept.color = storage.color;
+  const ringOf = ({ dtype, length, label }: LogicalStorage, color: number): LogicalStorage[] =>
+    Array.from({ length: RESULTS_KEPT }, () => {
+      const kept = new LogicalStorage(dtype, length, `result ${label}`, 'result');
+      kept.color = color;
       kept.resident = true;
       kept.handles++;
       return kept;
     });
-    const direct =
-      plan.made.has(storage) &&
-      storage.role === 'value' &&
-      !written.has(storage) &&
-      !storages.some(({ pool }) => captured.has(pool));
-    if (direct) written.add(storage);
-    rings.set(tensor, { storages, direct });
+  for (const [tensor, { storage }] of outputs) {
+    const own = plan.made.has(storage) && storage.role === 'value' && !written.has(storage);
+    // Like the plan's own storage, the ring must not meet some others in a GPUBuffer.
+    const ring = own ? ringOf(storage, storage.color) : [];
+    if (own && !ring.some(({ pool }) => captured.has(pool))) {
+      written.add(storage);
+      rings.set(tensor, { storages: ring, direct: true });
+    } else rings.set(tensor, { storages: ringOf(storage, COPIES), direct: false });
   }
   return rings;
 }
@@ -248,8 +251,8 @@ function bindCall(
   };
   const { bindings } = plan;
   const program = bindTurn(turn);
-  // The next calls find theirs made.
-  if (plan.bindings !== bindings && direct.length > 0)
+  // From the second call on, the next ones find theirs made. A function that is called once takes no memory for more.
+  if (plan.bindings !== bindings && bindings > 0 && direct.length > 0)
     for (let ahead = 1; ahead < RESULTS_KEPT; ahead++) bindTurn((turn + ahead) % RESULTS_KEPT);
   const placeOf = (storage: LogicalStorage): LogicalStorage => {
     const own = direct.find(([written]) => written === storage)?.[1][turn];

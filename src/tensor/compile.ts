@@ -123,6 +123,7 @@ export function compileFunction<Result extends StepResult>(
         const found = find(inputs);
         return device.runtime.queue.run(async () => {
           await bindPlan(device, found);
+          device.runtime.gpu.throwIfLost();
         });
       } catch (error) {
         return Promise.reject(asError(error));

@@ -1,4 +1,5 @@
 import { DTYPE_BYTES, type BufferRef } from '../../gpu/dispatch.ts';
+import { BufferUsage } from '../../gpu/flags.ts';
 import type { Gpu } from '../../gpu/gpu.ts';
 import { Heap } from '../../gpu/heap.ts';
 import { Program, type BoundProgram } from '../../gpu/program.ts';
@@ -21,6 +22,7 @@ export class Runtime {
   readonly #arenas: Arenas;
   readonly #scalars: Storage;
   readonly #uploads: TaskUploads;
+  #between: GPUBuffer | null = null;
 
   constructor(gpu: Gpu) {
     this.gpu = gpu;
@@ -89,8 +91,23 @@ export class Runtime {
   copy(encoder: GPUCommandEncoder, from: LogicalStorage, to: LogicalStorage): void {
     const [a, b] = [this.memory.placeOf(from), this.memory.placeOf(to)];
     const bytes = Math.min(alignUp(from.length * DTYPE_BYTES[from.dtype]), a.bytes);
-    encoder.copyBufferToBuffer(a.buffer, a.offset, b.buffer, b.offset, bytes);
+    if (a.buffer === b.buffer) {
+      // WebGPU does not copy within one buffer.
+      const between = this.#copyBuffer(bytes);
+      encoder.copyBufferToBuffer(a.buffer, a.offset, between, 0, bytes);
+      encoder.copyBufferToBuffer(between, 0, b.buffer, b.offset, bytes);
+    } else encoder.copyBufferToBuffer(a.buffer, a.offset, b.buffer, b.offset, bytes);
     this.gpu.counters.addCopy(bytes);
+  }
+
+  #copyBuffer(bytes: number): GPUBuffer {
+    if (this.#between === null || this.#between.size < bytes) {
+      const old = this.#between;
+      // Copies that are encoded and not yet submitted may use it.
+      if (old !== null) this.gpu.encodedInTask(() => this.gpu.destroyBuffer(old));
+      this.#between = this.gpu.createBuffer('copies', bytes, BufferUsage.COPY_SRC | BufferUsage.COPY_DST);
+    }
+    return this.#between;
   }
 }
 
