@@ -1,6 +1,8 @@
 // The page's side of test/browser/pictures.test.ts: pictures that only a browser has, into tensors and back.
 
 import { Device, type PixelOptions, type PixelSource, type Tensor } from '../../src/index.ts';
+import { drawScene } from '../../examples/video-effect/drawing.ts';
+import { edgeEffect } from '../../examples/video-effect/edges.ts';
 import { soft } from './soft.ts';
 
 /** RGBA bytes, as plain numbers. */
@@ -251,4 +253,20 @@ export async function drawAll(device: Device, picture: PageBytes): Promise<Recor
     'a canvas with alpha': transparent,
     'a texture': { data: texture.map((value) => Math.round(value * 255)), width, height },
   };
+}
+
+/** A frame of examples/video-effect: what goes in, and what comes out of the third frame. */
+export async function edges(
+  device: Device,
+  { width, height }: PageBytes,
+): Promise<{ input: PageBytes; output: PageBytes }> {
+  const [input, output] = [document.createElement('canvas'), document.createElement('canvas')];
+  [input.width, input.height] = [width, height];
+  // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- here the types of 'wavelight' are those for Node
+  const effect = edgeEffect(device);
+  for (const time of [0, 1, 2]) {
+    drawScene(input, time);
+    await effect(input, output);
+  }
+  return { input: shown(input, width, height), output: shown(output, width, height) };
 }
