@@ -303,6 +303,13 @@ describe('what is no picture is refused', () => {
     refused(make({ usage: TEXTURE_BINDING | RENDER_ATTACHMENT, sampleCount: 4 })).toThrow('4 samples');
   });
 
+  it('when it is read, where its texture was destroyed', async () => {
+    const texture = textureOf(picture);
+    texture.destroy();
+    await expect(device.fromPixels(texture).data()).rejects.toThrow(/[Dd]estroyed/);
+    expect(await list(device.fromPixels(picture))).toHaveLength(72);
+  });
+
   it('inside a compiled function', async () => {
     const step = device.compile(() => device.fromPixels(picture).sum());
     await expect(step()).rejects.toThrow('fromPixels cannot run inside a compiled function');

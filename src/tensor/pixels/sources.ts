@@ -9,7 +9,10 @@ export interface PixelBytes {
   readonly height: number;
 }
 
-/** A video's frame, with its size in pixels, which a GPUExternalTexture does not tell. A wrong size gives NaN. */
+/**
+ * A video's frame, with its size in pixels, which a GPUExternalTexture does not tell. A wrong size gives NaN. Colors are those that
+ * shaders see, which browsers convert to sRGB; a VideoFrame or video itself gives those that a canvas shows.
+ */
 export interface ExternalPixels {
   readonly texture: GPUExternalTexture;
   readonly width: number;
