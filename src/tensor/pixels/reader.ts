@@ -2,28 +2,16 @@ import { BufferUsage, SHADER_STAGE_COMPUTE, TextureUsage } from '../../gpu/flags
 import type { Gpu } from '../../gpu/gpu.ts';
 import { alignUp, formatBytes, STORAGE_USAGE, type Storage } from '../../gpu/storage.ts';
 import {
-  byteTable,
   packPixelParams,
-  packTaps,
   PIXEL_TILE,
   pixelColumns,
   pixelTensor,
-  tapRecord,
   type PixelKind,
   type PixelParams,
 } from '../../kernels/pixels.ts';
-import { tapsOf } from '../../kernels/taps.ts';
 import { Kept, numberer } from './kept.ts';
-import type { View } from './options.ts';
 import type { CheckedSource } from './sources.ts';
-
-/** What is done with a source's pixels. */
-interface PixelWork {
-  readonly source: CheckedSource;
-  readonly view: View;
-  readonly mean: readonly number[];
-  readonly std: readonly number[];
-}
+import { pixelTables, type PixelWork } from './tables.ts';
 
 /** Taps and tables on the device, with what shaders need to know of them. */
 interface Tables {
@@ -89,58 +77,16 @@ export class PixelReader {
 
   // Tables and lines
 
-  #tablesFor({ source, view, mean, std }: PixelWork, kind: PixelKind): Tables {
-    const { width, height } = source;
-    const key = JSON.stringify([kind === 'float', width, height, view, mean, std]);
-    return this.#tables.get(key, () => this.#makeTables({ source, view, mean, std }, kind));
-  }
-
-  #makeTables({ source, view, mean, std }: PixelWork, kind: PixelKind): Tables {
-    const { crop, resize, size } = view;
-    const [height, width] = size;
-    const [top, left] = [middle(resize[0], height), middle(resize[1], width)];
-    const resized = crop.width !== resize[1] || crop.height !== resize[0];
-    const columns = resized ? tapsOf(crop.width, resize[1], left, width) : [];
-    const rows = resized ? tapsOf(crop.height, resize[0], top, height) : [];
-    const firstLine = rows[0]?.from ?? 0;
-    const endLine = Math.max(...rows.map(({ from, weights }) => from + weights.length), firstLine);
-    const bytes = kind !== 'float';
-    const parts = [
-      packTaps(columns, kind),
-      packTaps(rows, kind),
-      ...mean.flatMap((m, c) => (bytes ? [new Uint32Array(byteTable(m, std[c] ?? 1).buffer)] : [])),
-    ];
-    const words = new Uint32Array(
-      Math.max(
-        4,
-        parts.reduce((sum, part) => sum + part.length, 0),
-      ),
-    );
-    let at = 0;
-    for (const part of parts) {
-      words.set(part, at);
-      at += part.length;
-    }
-    const usage = BufferUsage.STORAGE | BufferUsage.COPY_DST;
-    const buffer = this.#gpu.createBuffer('pixel tables', words.byteLength, usage);
-    this.#gpu.device.queue.writeBuffer(buffer, 0, words);
-    const params = {
-      // Where nothing is resized, the middle is cut from the source itself.
-      left: crop.x + (resized ? 0 : left),
-      top: crop.y + (resized ? 0 : top),
-      width,
-      height,
-      firstLine,
-      lines: endLine - firstLine,
-      columnRecord: resized ? tapRecord(columns) : 0,
-      rowRecord: resized ? tapRecord(rows) : 0,
-      picture: 0,
-      sourceWidth: source.width,
-      sourceHeight: source.height,
-      mean,
-      std,
-    };
-    return { buffer, params, resized };
+  #tablesFor(work: PixelWork, kind: PixelKind): Tables {
+    const { source, view, mean, std } = work;
+    const key = JSON.stringify([kind === 'float', source.width, source.height, view, mean, std]);
+    return this.#tables.get(key, () => {
+      const { words, params, resized } = pixelTables(work, kind);
+      const usage = BufferUsage.STORAGE | BufferUsage.COPY_DST;
+      const buffer = this.#gpu.createBuffer('pixel tables', words.byteLength, usage);
+      this.#gpu.device.queue.writeBuffer(buffer, 0, words);
+      return { buffer, params, resized };
+    });
   }
 
   /** Memory for lines, which grows. */
@@ -324,9 +270,6 @@ interface StageBuffers {
   readonly y?: GPUBuffer;
   readonly bytes?: number;
 }
-
-/** Where the middle `size` pixels of `side` begin. */
-const middle = (side: number, size: number): number => Math.round((side - size) / 2);
 
 function kindOf(source: CheckedSource): PixelKind {
   switch (source.from) {
