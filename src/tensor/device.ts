@@ -16,6 +16,7 @@ import { Value } from './graph/value.ts';
 import { isPlainObject } from './graph/wording.ts';
 import { acceptPlan, planNodes, type Plan } from './plan/plan.ts';
 import { rangeOf } from './graph/range.ts';
+import { MemoryPressure } from './runtime/pressure.ts';
 import { Runtime } from './runtime/runtime.ts';
 import type { StepResult } from './trace.ts';
 
@@ -71,6 +72,7 @@ export class Device extends RecordingDevice {
   readonly fusion: boolean;
   readonly runtime: Runtime;
   readonly #foreign = new ForeignBuffers();
+  readonly #pressure = new MemoryPressure();
 
   constructor(gpu: Gpu, { fusion = gpu.geometry.fusionPays }: Pick<DeviceOptions, 'fusion'> = {}) {
     super();
@@ -198,6 +200,7 @@ export class Device extends RecordingDevice {
       return Promise.reject(asError(error));
     }
     acceptPlan(plan);
+    this.#pressure.add(plan.made.keys());
     return queue
       .run(async () => {
         await this.runtime.runOnce(plan, scalars);
@@ -251,6 +254,7 @@ export class Device extends RecordingDevice {
   }
 
   override create(storage: LogicalStorage, data: () => TypedArray): void {
+    this.#pressure.add([storage]);
     this.runtime.upload(storage, data());
   }
 
@@ -261,6 +265,7 @@ export class Device extends RecordingDevice {
 
   protected override free(storage: LogicalStorage): void {
     const { queue, memory } = this.runtime;
+    this.#pressure.free(storage);
     void queue.run(() => memory.free(storage));
   }
 
