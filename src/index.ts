@@ -1,7 +1,13 @@
 /** The engine: tensors, operations, modules, optimisers. Runs wherever there is a GPUDevice. */
 import './tensor/methods.ts';
 
-export { Device, type DeviceOptions, type TensorBuffer, type TensorOptions } from './tensor/device.ts';
+export {
+  Device,
+  DeviceLostError,
+  type DeviceOptions,
+  type TensorBuffer,
+  type TensorOptions,
+} from './tensor/device.ts';
 export type { FromBufferOptions } from './tensor/foreign.ts';
 export type { CompiledFunction } from './tensor/compile.ts';
 export type { StepInput, StepResult } from './tensor/trace.ts';
@@ -9,7 +15,6 @@ export type { PixelOptions, PixelSize, Rectangle } from './tensor/pixels/options
 export type { ExternalPixels, PixelBytes, PixelSource } from './tensor/pixels/sources.ts';
 export type { DrawOptions, TextureOptions } from './tensor/pixels/to_texture.ts';
 export { PlanningDevice } from './tensor/planning_device.ts';
-export { DeviceLostError } from './gpu/lost.ts';
 export { PROFILES, type AdapterProfile } from './gpu/profile.ts';
 export type { InputSpec } from './tensor/trace.ts';
 export type { PlanStatistics } from './tensor/plan/statistics.ts';

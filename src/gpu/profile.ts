@@ -47,7 +47,19 @@ interface KernelTraits {
   readonly fusionPays: boolean;
   /** Parameters become constants in the WGSL: faster kernels, but more of them to compile. */
   readonly bakeParams: boolean;
+  /** Most work of one dispatch, and half of what one submit takes; null where nobody watches how long they last. */
+  readonly budget: WorkBudget | null;
 }
+
+export interface WorkBudget {
+  readonly flops: number;
+  /** Bytes moved. */
+  readonly bytes: number;
+}
+
+/** Work in budgets; a dispatch of more than 1 is split. */
+export const budgetsOf = (work: WorkBudget, { flops, bytes }: WorkBudget): number =>
+  Math.max(work.flops / flops, work.bytes / bytes);
 
 export interface AdapterProfile extends AdapterLimits, KernelTraits {}
 
@@ -64,6 +76,8 @@ const GPU: KernelTraits = {
   correctGradientInLoad: true,
   fusionPays: true,
   bakeParams: true,
+  // A quarter of a second on a GPU of 1 TFLOP/s and 50 GB/s. Windows resets one that is busy for 2 s at a stretch.
+  budget: { flops: 0.25e12, bytes: 12.5e9 },
 };
 
 /**
@@ -81,6 +95,7 @@ const CPU: KernelTraits = {
   correctGradientInLoad: false,
   fusionPays: true,
   bakeParams: false,
+  budget: null,
 };
 
 /** The two families of kernels. */

@@ -4,6 +4,7 @@ import { BufferUsage } from './flags.ts';
 import type { Gpu } from './gpu.ts';
 import { hasParams, packParams } from './params.ts';
 import type { Compiled } from './pipelines.ts';
+import { budgetsOf, type WorkBudget } from './profile.ts';
 import { Profiler, byLabel, formatProfile } from './profiler.ts';
 import { alignUp, formatBytes, numberer } from './storage.ts';
 import type { Storage } from './storage.ts';
@@ -14,7 +15,7 @@ interface Step {
 }
 
 /** What goes into a program's submit beside it. */
-export interface RunParts {
+interface RunParts {
   readonly before?: (encoder: GPUCommandEncoder) => void;
   readonly after?: (encoder: GPUCommandEncoder) => void;
   readonly profiler?: Profiler | undefined;
@@ -128,6 +129,8 @@ export class BoundProgram {
   readonly #steps: readonly Step[];
   /** One for each dispatch. */
   readonly groups: readonly GPUBindGroup[];
+  /** Where each submit ends. */
+  #ends: readonly number[] | null = null;
 
   constructor(gpu: Gpu, steps: readonly Step[], groups: readonly GPUBindGroup[]) {
     this.#gpu = gpu;
@@ -135,34 +138,38 @@ export class BoundProgram {
     this.groups = groups;
   }
 
-  /** Appends the dispatches as one compute pass; with a profiler, as one pass each, timed. */
-  encode(encoder: GPUCommandEncoder, profiler?: Profiler): void {
+  /** Appends the dispatches, or those from `first` to before `end`, as one compute pass; with a profiler, as one pass each, timed. */
+  encode(encoder: GPUCommandEncoder, profiler?: Profiler, first = 0, end = this.#steps.length): void {
+    const steps = this.#steps.slice(first, end);
     const encodeOne = (pass: GPUComputePassEncoder, { dispatch, compiled }: Step, i: number): void => {
       pass.setPipeline(compiled.pipeline);
-      pass.setBindGroup(0, this.groups[i] ?? null);
+      pass.setBindGroup(0, this.groups[first + i] ?? null);
       pass.dispatchWorkgroups(...dispatch.workgroups);
     };
     if (profiler === undefined) {
       const pass = encoder.beginComputePass();
-      this.#steps.forEach((step, i) => encodeOne(pass, step, i));
+      steps.forEach((step, i) => encodeOne(pass, step, i));
       pass.end();
     } else {
-      profiler.encode(encoder, this.#steps, encodeOne);
+      profiler.encode(encoder, steps, encodeOne);
     }
-    this.#gpu.counters.dispatches += this.#steps.length;
+    this.#gpu.counters.dispatches += steps.length;
   }
 
   /**
-   * Encodes and submits the program in one submit, between copies that belong to it. At debug level 2 its kernels'
-   * times are logged when they are known; with a profiler of the caller's they go there.
+   * Encodes and submits the program in one submit, or a few where one would keep the device busy for too long, between copies that
+   * belong to it. At debug level 2 its kernels' times are logged when they are known; with a profiler of the caller's they go there.
    */
   run({ before, after, profiler }: RunParts = {}): void {
     const logged = profiler === undefined && this.#gpu.debug >= 2 && Profiler.supports(this.#gpu);
     const timer = logged ? new Profiler(this.#gpu) : profiler;
-    this.#gpu.submit((encoder) => {
-      before?.(encoder);
-      this.encode(encoder, timer);
-      after?.(encoder);
+    const ends = (this.#ends ??= submitsOf(this.#steps, this.#gpu.geometry.budget));
+    ends.forEach((end, i) => {
+      this.#gpu.submit((encoder) => {
+        if (i === 0) before?.(encoder);
+        this.encode(encoder, timer, ends[i - 1] ?? 0, end);
+        if (i === ends.length - 1) after?.(encoder);
+      });
     });
     if (logged && timer !== undefined) void this.#log(timer);
   }
@@ -177,6 +184,21 @@ export class BoundProgram {
       profiler.destroy();
     }
   }
+}
+
+/** Where each submit of the dispatches ends: they hold two budgets of work at most, as far as single dispatches allow. */
+function submitsOf(steps: readonly Step[], budget: WorkBudget | null): number[] {
+  const ends: number[] = [];
+  let work = 0;
+  steps.forEach(({ dispatch }, i) => {
+    const more = budget === null ? 0 : budgetsOf(dispatch, budget);
+    if (work + more > 2 && i > 0) {
+      ends.push(i);
+      work = 0;
+    }
+    work += more;
+  });
+  return [...ends, steps.length];
 }
 
 interface Bound {

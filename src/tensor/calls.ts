@@ -21,7 +21,7 @@ import {
 } from './trace.ts';
 
 /** Results of this many calls stay readable; older ones are overwritten. */
-export const RESULTS_KEPT = 4;
+const RESULTS_KEPT = 4;
 
 /** Color of rings that results are copied into. */
 const COPIES = -1;

@@ -19,8 +19,11 @@ import type { PixelOptions } from './pixels/options.ts';
 import type { PixelSource } from './pixels/sources.ts';
 import { acceptPlan, planNodes, type Plan } from './plan/plan.ts';
 import { rangeOf } from './graph/range.ts';
+import { MemoryPressure } from './runtime/pressure.ts';
 import { Runtime } from './runtime/runtime.ts';
 import type { StepResult } from './trace.ts';
+
+export { DeviceLostError } from '../gpu/lost.ts';
 
 export interface TensorOptions {
   readonly requiresGrad?: boolean;
@@ -72,6 +75,7 @@ export class Device extends RecordingDevice {
   readonly fusion: boolean;
   readonly runtime: Runtime;
   readonly #foreign = new ForeignBuffers();
+  readonly #pressure = new MemoryPressure();
 
   constructor(gpu: Gpu, { fusion = gpu.geometry.fusionPays }: Pick<DeviceOptions, 'fusion'> = {}) {
     super();
@@ -211,6 +215,7 @@ export class Device extends RecordingDevice {
       return Promise.reject(asError(error));
     }
     acceptPlan(plan);
+    this.#pressure.add(plan.made.keys());
     return queue
       .run(async () => {
         await this.runtime.runOnce(plan, scalars);
@@ -264,6 +269,7 @@ export class Device extends RecordingDevice {
   }
 
   override create(storage: LogicalStorage, data: () => TypedArray): void {
+    this.#pressure.add([storage]);
     this.runtime.upload(storage, data());
   }
 
@@ -274,6 +280,7 @@ export class Device extends RecordingDevice {
 
   protected override free(storage: LogicalStorage): void {
     const { queue, memory } = this.runtime;
+    this.#pressure.free(storage);
     void queue.run(() => memory.free(storage));
   }
 

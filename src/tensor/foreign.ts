@@ -25,7 +25,7 @@ const OPTIONS: OptionKinds<FromBufferOptions> = {
 };
 
 /** Where a tensor's elements lie in a buffer of the caller's. */
-export interface ForeignPlace {
+interface ForeignPlace {
   readonly shape: Shape;
   readonly dtype: HostDType;
   readonly place: Storage;

@@ -2,6 +2,7 @@ import { bytesOf, type BufferRef, type Dispatch } from '../../gpu/dispatch.ts';
 import { describeTooLarge, maxStorageBytes, type Target } from '../../gpu/profile.ts';
 import { alignUp } from '../../gpu/storage.ts';
 import type { KernelContext } from '../../kernels/context.ts';
+import { splitDispatch } from '../../kernels/split.ts';
 import type { Op, RecordedNode } from '../graph/node.ts';
 import { LogicalStorage } from '../graph/storage.ts';
 import { colorBuffers, colorsOfValues, separateRoles } from './color.ts';
@@ -65,7 +66,9 @@ export function planNodes(target: Target, nodes: readonly RecordedNode[], { fusi
     const color = made.get(buffer);
     return color === undefined || buffer.role === 'gradient' ? buffer.pool : `value ${color}`;
   };
-  const dispatches = separateRoles(target.geometry, lowered, poolOf);
+  const dispatches = separateRoles(target.geometry, lowered, poolOf).flatMap((dispatch) =>
+    splitDispatch(dispatch, target.geometry.budget),
+  );
   const operands = dispatches.flatMap((dispatch) => dispatch.operands.map(({ buffer }) => buffer));
   const captured = operands.filter(
     (buffer): buffer is LogicalStorage => persists(buffer) && !made.has(buffer),

@@ -112,7 +112,7 @@ export class Runtime {
 }
 
 /** Storages of a plan that lie, in this run, where other storages do. A plan is always bound with the same keys. */
-export type Elsewhere = ReadonlyMap<LogicalStorage, LogicalStorage>;
+type Elsewhere = ReadonlyMap<LogicalStorage, LogicalStorage>;
 const NOWHERE: Elsewhere = new Map();
 
 /** Bindings that a plan keeps for different places of its inputs and results. */

@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { writeFileAtomic } from '../../../node/files.ts';
-import { DeviceLostError } from '../../../gpu/lost.ts';
+import { DeviceLostError } from '../../../tensor/device.ts';
 import { asError } from '../../../tensor/graph/errors.ts';
 import { manualSeed } from '../../../tensor/graph/random.ts';
 import type { RunResults } from '../../training/records.ts';
