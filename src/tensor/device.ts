@@ -273,6 +273,12 @@ export class Device extends RecordingDevice {
     this.runtime.upload(storage, data());
   }
 
+  /** Gives a storage its memory, for what is written to it before anything else is submitted. */
+  allocate(storage: LogicalStorage): Storage {
+    this.#pressure.add([storage]);
+    return this.runtime.memory.allocate(storage);
+  }
+
   protected override replace(storage: LogicalStorage, data: TypedArray): void {
     const { queue } = this.runtime;
     queue.run(() => this.runtime.upload(storage, data)).catch(() => undefined);

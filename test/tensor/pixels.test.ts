@@ -211,6 +211,22 @@ describe('fromPixels', () => {
     texture.destroy();
   });
 
+  it('tells the collector of tensors that nobody disposes', async () => {
+    // Three planes of 296 x 296 are 1 MiB.
+    const texture = textureOf(pictureOf(296, 296));
+    await device.sync();
+    const before = device.counters.bytesHeld;
+    let most = 0;
+    for (let i = 0; i < 600; i++) {
+      device.fromPixels(texture);
+      await device.sync();
+      most = Math.max(most, device.counters.bytesHeld - before);
+    }
+    console.log(`600 pictures of 1 MiB: at most ${(most / 2 ** 20).toFixed(0)} MiB held`);
+    expect(most).toBeLessThan(400 * 2 ** 20);
+    texture.destroy();
+  });
+
   it('keeps tables of few sizes', async () => {
     const before = device.counters.bytesHeld;
     for (let size = 1; size <= 100; size++) device.fromPixels(pictureOf(40, 30), { size }).dispose();

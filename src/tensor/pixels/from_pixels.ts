@@ -1,4 +1,6 @@
 import type { Gpu } from '../../gpu/gpu.ts';
+import type { Storage } from '../../gpu/storage.ts';
+import type { LogicalStorage } from '../graph/storage.ts';
 import { Tensor } from '../graph/tensor.ts';
 import { Value } from '../graph/value.ts';
 import { channelsOf, checkPixelOptions, viewOf, type PixelOptions } from './options.ts';
@@ -16,7 +18,7 @@ function readerOf(gpu: Gpu): PixelReader {
 
 /** See `Device.fromPixels`. */
 export function fromPixels(
-  device: RunningDevice,
+  device: RunningDevice & { allocate(storage: LogicalStorage): Storage },
   source: PixelSource | readonly PixelSource[],
   options: PixelOptions = {},
 ): Tensor {
@@ -25,7 +27,7 @@ export function fromPixels(
       'fromPixels cannot run inside a compiled function, whose later calls would see the same picture: give the tensor as an input',
     );
   }
-  const { gpu, memory } = device.runtime;
+  const { gpu } = device.runtime;
   gpu.throwIfLost();
   const { mean = 0, std = 1 } = checkPixelOptions(options);
   const maxSide = gpu.limits.maxTextureDimension2D;
@@ -38,7 +40,7 @@ export function fromPixels(
   });
   const [height, width] = sharedSize(works);
   const value = Value.create('f32', [works.length, 3, height, width], 'tensor', 'tensor');
-  const place = memory.allocate(value.storage);
+  const place = device.allocate(value.storage);
   value.storage.resident = true;
   const tensor = new Tensor(device, value);
   try {

@@ -23,14 +23,3 @@ export class Kept<V> {
     return value;
   }
 }
-
-/** Numbers for objects, so that a key can name them; it keeps none of them alive. */
-export function numberer(): (object: object) => number {
-  const numbers = new WeakMap<object, number>();
-  let next = 0;
-  return (object) => {
-    const number = numbers.get(object) ?? next++;
-    numbers.set(object, number);
-    return number;
-  };
-}

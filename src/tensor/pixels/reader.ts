@@ -1,6 +1,6 @@
 import { BufferUsage, SHADER_STAGE_COMPUTE, TextureUsage } from '../../gpu/flags.ts';
 import type { Gpu } from '../../gpu/gpu.ts';
-import { alignUp, formatBytes, STORAGE_USAGE, type Storage } from '../../gpu/storage.ts';
+import { alignUp, formatBytes, numberer, STORAGE_USAGE, type Storage } from '../../gpu/storage.ts';
 import {
   packPixelParams,
   PIXEL_TILE,
@@ -9,7 +9,7 @@ import {
   type PixelKind,
   type PixelParams,
 } from '../../kernels/pixels.ts';
-import { Kept, numberer } from './kept.ts';
+import { Kept } from './kept.ts';
 import type { CheckedSource } from './sources.ts';
 import { pixelTables, type PixelWork } from './tables.ts';
 

@@ -1,8 +1,8 @@
 import { BufferUsage, SHADER_STAGE_FRAGMENT } from '../../gpu/flags.ts';
 import type { Gpu } from '../../gpu/gpu.ts';
-import type { Storage } from '../../gpu/storage.ts';
+import { numberer, type Storage } from '../../gpu/storage.ts';
 import { packDrawParams, pixelDraw, type DrawParams } from '../../kernels/pixels.ts';
-import { Kept, numberer } from './kept.ts';
+import { Kept } from './kept.ts';
 
 /** Formats that a tensor can be drawn into. */
 export const TARGET_FORMATS = [
