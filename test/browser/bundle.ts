@@ -22,6 +22,8 @@ export async function bundle(entries: Readonly<Record<string, string>>): Promise
     configFile: false,
     logLevel: 'warn',
     plugins: [wgsl({ small: true })],
+    // Examples import the package by its name.
+    resolve: { alias: { wavelight: join(root, 'src', 'index.ts') } },
     build: {
       write: false,
       minify: true,
