@@ -179,8 +179,10 @@ describe.skipIf(NO_CHROMIUM !== null)(
       const images = [pictureBytes(0), pictureBytes(1)] as const;
       const sound = { audio: soundOf(48_000), sampleRate: 48_000 };
       const whole = { ...sound, images };
+      const small = { ...sound, images: [pictureBytes(0, 200, 150), pictureBytes(1, 180, 170)] as const };
       const inputs: Record<string, SceneInput> = {
         ...{ bytes: whole, imageData: whole, drawn: whole, frame: whole },
+        ...{ smallBytes: small, smallDrawn: small, smallFrame: small },
         rate: { audio: soundOf(44_100), sampleRate: 44_100, images },
         sound,
         pictures: { images },
@@ -193,7 +195,10 @@ describe.skipIf(NO_CHROMIUM !== null)(
         expect(error, name).toBeLessThan(1e-4);
       }
       console.log(`a page beside Node: ${errors.join(', ')}; weights by ${requests} requests`);
-      expect(new Set([got['bytes'], got['sound'], got['pictures']].map(String)).size).toBe(3);
+      expect(got['pipelines']).toEqual([0]);
+      expect(new Set([got['bytes'], got['smallBytes'], got['sound'], got['pictures']].map(String)).size).toBe(
+        4,
+      );
       scene.dispose();
       await device.destroy();
     });

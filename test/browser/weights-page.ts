@@ -35,11 +35,14 @@ async function refusal(source: string): Promise<string> {
   );
 }
 
-async function withScene<T>(source: string, work: (scene: SceneClassifier) => Promise<T>): Promise<T> {
+async function withScene<T>(
+  source: string,
+  work: (scene: SceneClassifier, device: Device) => Promise<T>,
+): Promise<T> {
   const device = await Device.create({ adapter: 'software' });
   const scene = await SceneClassifier.load(device, source);
   try {
-    return await work(scene);
+    return await work(scene, device);
   } finally {
     scene.dispose();
     await device.destroy();
@@ -48,7 +51,7 @@ async function withScene<T>(source: string, work: (scene: SceneClassifier) => Pr
 
 /** Probabilities of the same second in the forms in which a page may have it, by name. */
 function classify(source: string): Promise<Record<string, number[]>> {
-  return withScene(source, async (scene) => {
+  return withScene(source, async (scene, device) => {
     const audio = soundOf(48_000);
     const bytes = [pictureBytes(0), pictureBytes(1)] as const;
     const images = bytes.map(
@@ -60,6 +63,14 @@ function classify(source: string): Promise<Record<string, number[]>> {
     canvas.getContext('2d')?.putImageData(first, 0, 0);
     const buffer = new AudioBuffer({ length: 48_000, numberOfChannels: 2, sampleRate: 48_000 });
     audio.forEach((channel, i) => buffer.copyToChannel(channel, i));
+    const small = [pictureBytes(0, 200, 150), pictureBytes(1, 180, 170)].map(
+      ({ data, width, height }) => new ImageData(new Uint8ClampedArray(data), width, height),
+    );
+    const drawn = await Promise.all(small.map((image) => createImageBitmap(image)));
+    const onCanvas = document.createElement('canvas');
+    Object.assign(onCanvas, { width: 200, height: 150 });
+    onCanvas.getContext('2d')?.putImageData(small[0] as ImageData, 0, 0);
+    const smallFrame = new VideoFrame(drawn[1] as ImageBitmap, { timestamp: 0 });
     const bitmap = await createImageBitmap(second);
     const frame = new VideoFrame(bitmap, { timestamp: 0 });
     const sound = { audio, sampleRate: 48_000 };
@@ -69,13 +80,20 @@ function classify(source: string): Promise<Record<string, number[]>> {
       drawn: { audio: buffer, images: [canvas, bitmap] },
       frame: { audio: buffer, images: [await createImageBitmap(first), frame] },
       rate: { audio: soundOf(44_100), sampleRate: 44_100, images: bytes },
+      smallBytes: { ...sound, images: small as [ImageData, ImageData] },
+      smallDrawn: { ...sound, images: drawn as [ImageBitmap, ImageBitmap] },
+      smallFrame: { ...sound, images: [onCanvas, smallFrame] },
       sound,
       pictures: { images: bytes },
     };
     const results: Record<string, number[]> = {};
+    const before = device.counters;
     for (const [name, input] of Object.entries(inputs))
       results[name] = Array.from((await scene.classify(input)).probabilities);
+    const { pipelinesCreated } = device.counters;
+    results['pipelines'] = [pipelinesCreated - before.pipelinesCreated];
     frame.close();
+    smallFrame.close();
     return results;
   });
 }

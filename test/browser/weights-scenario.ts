@@ -9,9 +9,8 @@ export const soundOf = (rate: number): [Float32Array<ArrayBuffer>, Float32Array<
   Float32Array.from(uniform('right', rate)),
 ];
 
-/** An opaque picture of 300 x 200 pixels. */
-export function pictureBytes(which: number): PictureBytes {
-  const [width, height] = [300, 200];
+/** An opaque picture of 300 x 200 pixels, which are more than are stored, or of others. */
+export function pictureBytes(which: number, width = 300, height = 200): PictureBytes {
   const data = new Uint8Array(width * height * 4);
   for (let i = 0; i < data.length; i++) {
     const [x, y, channel] = [(i >> 2) % width, Math.floor((i >> 2) / width), i % 4];

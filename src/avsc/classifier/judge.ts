@@ -14,15 +14,15 @@ import type { SampleData } from '../training/inputs.ts';
 import { argmaxRow, softmaxRows } from '../training/metrics.ts';
 import { inputOf } from '../training/model.ts';
 import { chooseModels, definitionOf, loadModel, type LoadedModel } from './models.ts';
-import { framesOfImages } from './pictures.ts';
+import { drawnPictures, framesOfImages, type DrawnPicture, type SceneImages } from './pictures.ts';
 import { soundSecond, soundSeconds } from './sound.ts';
 import type { LoadOptions, SceneInput, SceneRecording, SceneResult } from './types.ts';
 
 /** What the nets take of one second. */
 interface Second {
   readonly sound: Stereo | null;
-  /** RGB bytes [2, 3, S, S]. */
-  readonly frames: Uint8Array<ArrayBuffer> | null;
+  /** RGB bytes [2, 3, S, S], or pictures that the device reads. */
+  readonly frames: Uint8Array<ArrayBuffer> | readonly [DrawnPicture, DrawnPicture] | null;
 }
 
 /** Judges seconds by the models of a file. */
@@ -89,7 +89,7 @@ export class SceneJudge {
         audio === undefined || !needsSound
           ? null
           : soundSecond({ audio, ...(sampleRate !== undefined && { sampleRate }) }),
-      frames: images === undefined || !needsFrames ? null : framesOfImages(images, this.imageSize),
+      frames: images === undefined || !needsFrames ? null : this.#framesOf(images),
     });
   }
 
@@ -110,10 +110,14 @@ export class SceneJudge {
     for (let i = 0; i < seconds; i++) {
       const pictures = images?.[i];
       const sound = (needsSound ? sounds?.[i] : null) ?? null;
-      const frames = pictures === undefined || !needsFrames ? null : framesOfImages(pictures, this.imageSize);
+      const frames = pictures === undefined || !needsFrames ? null : this.#framesOf(pictures);
       results.push(await this.#judgeSecond({ sound, frames }));
     }
     return results;
+  }
+
+  #framesOf(images: SceneImages): NonNullable<Second['frames']> {
+    return drawnPictures(images, this.imageSize) ?? framesOfImages(images, this.imageSize);
   }
 
   async #judgeSecond({ sound, frames }: Second): Promise<SceneResult> {
@@ -122,13 +126,19 @@ export class SceneJudge {
     const inputs: Record<string, Float32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>> = {};
     for (const input of this.#inputsFor(has)) {
       if (input !== 'frames' && sound !== null) inputs[input] = soundInput([sound], input, 'sample');
-      if (input === 'frames' && frames !== null) inputs[input] = frames;
+      if (input === 'frames' && frames instanceof Uint8Array) inputs[input] = frames;
     }
+    // Pictures are read here, because a frame of a video may be gone later.
+    const jobs = models.map(({ predictor, predictDrawn }) =>
+      predictDrawn === null || frames === null || frames instanceof Uint8Array
+        ? () => predictor.predict({ inputs }, 1)
+        : predictDrawn(inputs, frames),
+    );
     const work = this.#last.then(async () => {
       this.#checkAlive();
       const logits = new Float64Array(SCENES.length);
-      for (const { predictor } of models) {
-        const row = await (await predictor.predict({ inputs }, 1)).data();
+      for (const job of jobs) {
+        const row = await (await job()).data();
         // A product of probabilities is a sum of their logarithms, up to a factor that the softmax takes out.
         row.forEach((value, i) => (logits[i] = (logits[i] ?? 0) + value));
       }
@@ -164,7 +174,7 @@ export class SceneJudge {
   }
 
   /** Runs a model on zeros, so that its kernels are compiled. */
-  async #warmUp({ stage, predictor }: LoadedModel): Promise<void> {
+  async #warmUp({ stage, predictor, predictDrawn }: LoadedModel): Promise<void> {
     const { imageSize } = this;
     const inputs = Object.fromEntries(
       this.#inputsOf(stage).map((input) => [
@@ -175,6 +185,10 @@ export class SceneJudge {
       ]),
     ) as SampleData['inputs'];
     await (await predictor.predict({ inputs }, 1)).data();
+    if (predictDrawn === null || typeof OffscreenCanvas === 'undefined') return;
+    const canvas = new OffscreenCanvas(imageSize, imageSize);
+    canvas.getContext('2d');
+    await (await predictDrawn(inputs, [canvas, canvas])()).data();
   }
 }
 

@@ -3,20 +3,35 @@
 import type { CheckpointFile, CheckpointTensor } from '../../nn/checkpoint/checkpoint.ts';
 import type { HostTensor } from '../../nn/state.ts';
 import type { Device } from '../../tensor/device.ts';
+import { noGrad } from '../../tensor/graph/autograd.ts';
 import { formatShape, sameShape } from '../../tensor/graph/shape.ts';
+import type { Tensor } from '../../tensor/graph/tensor.ts';
+import { reshape } from '../../tensor/ops/index.ts';
+import type { PixelSource } from '../../tensor/pixels/sources.ts';
 import { resultStages, type Experiment, type StageSpec } from '../experiment/experiment.ts';
+import { squashedSide } from '../features/frames.ts';
 import type { Modality } from '../models/joint.ts';
 import { modelsFor } from '../training/choice.ts';
 import { readDefinition, type Definition } from '../training/definition.ts';
-import { createModel, findStage } from '../training/model.ts';
+import { feed, type InputPlan, type SampleData } from '../training/inputs.ts';
+import { createModel, findStage, logitsOf, type ModelInputs, type SceneModel } from '../training/model.ts';
 import { inputPlan } from '../training/plan.ts';
 import { createPredictor, type Predictor } from '../training/trainer.ts';
 import type { LoadOptions } from './types.ts';
 
+/** Reads the pictures before it returns, and gives a function that predicts. */
+type DrawnPredictor = (
+  sound: SampleData['inputs'],
+  pictures: readonly [PixelSource, PixelSource],
+) => () => Promise<Tensor>;
+
 /** A model that is ready to predict. */
 export interface LoadedModel {
   readonly stage: StageSpec;
+  /** Takes frames as bytes. */
   readonly predictor: Predictor;
+  /** Logits [1, classes] of sound and of pictures that are read at once, by the device. Null if the model takes none. */
+  readonly predictDrawn: DrawnPredictor | null;
   dispose(): void;
 }
 
@@ -67,14 +82,49 @@ export async function loadModel(
   net.to(device).eval();
   const plan = inputPlan(experiment, { ...stage, freeze: [] }, 'evaluation');
   const predictor = createPredictor(device, model, plan);
+  const drawn = drawnPredictor(device, model, plan);
   return {
     stage,
     predictor,
+    predictDrawn: drawn?.predict ?? null,
     dispose: () => {
       predictor.dispose();
+      drawn?.dispose();
       net.dispose();
     },
   };
+}
+
+/** Null for a model without pictures. */
+function drawnPredictor(
+  device: Device,
+  model: SceneModel,
+  plan: InputPlan,
+): { readonly predict: DrawnPredictor; dispose(): void } | null {
+  if (!plan.parts.some(({ from }) => from === 'frames')) return null;
+  const { mean, std, size } = plan.picture;
+  const compiled = device.compile((...tensors: Tensor[]) => {
+    model.net.eval();
+    const inputs = plan.parts.map(({ part, from }, i) => {
+      const tensor = tensors[i] as Tensor;
+      return [part, from === 'frames' ? reshape(tensor, [1, ...tensor.shape]) : tensor];
+    });
+    return noGrad(() => logitsOf(model, Object.fromEntries(inputs) as ModelInputs));
+  });
+  const predict: DrawnPredictor = (sound, pictures) => {
+    const frames = device.fromPixels(pictures, { resize: squashedSide(size), size, mean, std });
+    return async () => {
+      try {
+        const inputs = plan.parts.flatMap((input) =>
+          input.from === 'frames' ? [frames] : feed({ ...plan, parts: [input] }, { inputs: sound }, 1),
+        );
+        return await compiled(...inputs);
+      } finally {
+        frames.dispose();
+      }
+    };
+  };
+  return { predict, dispose: () => compiled.dispose() };
 }
 
 function wantedTensors(

@@ -1,7 +1,7 @@
 // Pictures as a page or a program has them, as frames of the nets.
 
 import { formatValue } from '../../tensor/graph/wording.ts';
-import { framesOf, storedSize } from '../features/frames.ts';
+import { framesOf, isSquashed, storedSize } from '../features/frames.ts';
 import { squashTo, type Pixels } from '../features/resize.ts';
 
 /** Bytes in memory: rows of `channels` bytes a pixel, the first three of which are R, G and B (default 4). */
@@ -28,20 +28,46 @@ export type SceneImages = ScenePicture | readonly [ScenePicture] | readonly [Sce
 /** Most pixels of a picture. */
 const MAX_PIXELS = 2 ** 26;
 
+/** What only a canvas, or the device, can read. */
+export type DrawnPicture = Exclude<ScenePicture, PictureBytes>;
+
+/**
+ * The two pictures of a second if the device can make frames of them in one step: if none is in bytes, and if `predict` and the data set
+ * would not squash them twice. Null if not. Throws as `framesOfImages` does.
+ */
+export function drawnPictures(
+  images: SceneImages,
+  size: number,
+): readonly [DrawnPicture, DrawnPicture] | null {
+  const pictures = listOf(images);
+  const fits = pictures.every((picture) => {
+    if (isBytes(picture)) return false;
+    const own = sizeOf(picture);
+    const stored = storedSize(own.width, own.height);
+    return (stored.width === own.width && stored.height === own.height) || isSquashed(stored, size);
+  });
+  return fits ? (pictures as readonly [DrawnPicture, DrawnPicture]) : null;
+}
+
 /** RGB bytes [2, 3, size, size] of a second's pictures. Throws a TypeError or RangeError of one sentence. */
 export function framesOfImages(images: SceneImages, size: number): Uint8Array<ArrayBuffer> {
-  const list: readonly ScenePicture[] = Array.isArray(images)
-    ? (images as ScenePicture[])
-    : [images as ScenePicture];
-  const [first, second] = list;
-  if (first === undefined || list.length > 2)
-    throw new RangeError(`images must be one picture or two (of 0 s and 14/30 s), got ${list.length}`);
+  const [first, second] = listOf(images);
   const bytes = 3 * size * size;
   const frames = new Uint8Array(2 * bytes);
   writeFrame(first, size, frames.subarray(0, bytes));
-  if (second === undefined) frames.copyWithin(bytes, 0, bytes);
+  if (second === first) frames.copyWithin(bytes, 0, bytes);
   else writeFrame(second, size, frames.subarray(bytes));
   return frames;
+}
+
+function listOf(images: SceneImages): readonly [ScenePicture, ScenePicture] {
+  const list: readonly ScenePicture[] = Array.isArray(images)
+    ? (images as ScenePicture[])
+    : [images as ScenePicture];
+  const [first, second = first] = list;
+  if (first === undefined || second === undefined || list.length > 2)
+    throw new RangeError(`images must be one picture or two (of 0 s and 14/30 s), got ${list.length}`);
+  return [first, second];
 }
 
 /** The two steps by which `predict` and the data set make frames, so that equal pictures give equal bytes. */
@@ -54,14 +80,19 @@ function writeFrame(picture: ScenePicture, size: number, out: Uint8Array): void 
 function pixelsOf(picture: ScenePicture): Pixels {
   const given: unknown = picture;
   if (isBytes(given)) return checkedBytes(given);
-  return drawn(picture as Exclude<ScenePicture, PictureBytes>);
+  return drawn(picture as DrawnPicture);
 }
 
 function isBytes(value: unknown): value is PictureBytes {
   return typeof value === 'object' && value !== null && 'data' in value;
 }
 
-function checkedBytes({ data, width, height, channels = 4 }: PictureBytes): Pixels {
+function checkedBytes(picture: PictureBytes): Pixels {
+  const { data, width, height, channels = 4 } = picture;
+  if ('colorSpace' in picture && picture.colorSpace !== 'srgb')
+    throw new TypeError(
+      `an ImageData has the colors of ${formatValue(picture.colorSpace)}: ask for it in 'srgb'`,
+    );
   const isByteArray = data instanceof Uint8Array || data instanceof Uint8ClampedArray;
   if (!isByteArray) throw new TypeError(`the data of a picture must be bytes, got ${formatValue(data)}`);
   const fits = [width, height, channels].every((value) => Number.isInteger(value) && value > 0);
@@ -73,7 +104,7 @@ function checkedBytes({ data, width, height, channels = 4 }: PictureBytes): Pixe
 }
 
 /** The pixels of what only a canvas can read. */
-function drawn(picture: Exclude<ScenePicture, PictureBytes>): Pixels {
+function drawn(picture: DrawnPicture): Pixels {
   const { width, height } = sizeOf(picture);
   if (!(width >= 1 && height >= 1 && width * height <= MAX_PIXELS))
     throw new RangeError(
@@ -87,7 +118,7 @@ function drawn(picture: Exclude<ScenePicture, PictureBytes>): Pixels {
   return { data: new Uint8Array(data.buffer), width, height, channels: 4 };
 }
 
-function sizeOf(picture: Exclude<ScenePicture, PictureBytes>): {
+function sizeOf(picture: DrawnPicture): {
   readonly width: number;
   readonly height: number;
 } {
