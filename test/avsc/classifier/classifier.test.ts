@@ -16,6 +16,7 @@ import {
   preset,
   SCENES,
   SceneClassifier,
+  writeExperiment,
   type PictureBytes,
   type SceneImages,
   type SceneInput,
@@ -25,7 +26,7 @@ import { exportAllSafetensors, exportRunSafetensors } from '../../../src/avsc/no
 import { weightsFile, type RunFolder } from '../../../src/avsc/node/runs/folder.ts';
 import { predictMedia } from '../../../src/avsc/node/runs/predict-media.ts';
 import { readMedia } from '../../../src/avsc/node/data/read-media.ts';
-import type { Device } from '../../../src/index.ts';
+import { nn, type Device } from '../../../src/index.ts';
 import '../../../src/node.ts';
 import { testDevice } from '../../support/engine.ts';
 import { uniform } from '../../support/hash.ts';
@@ -276,6 +277,27 @@ describe('SceneClassifier', () => {
       'the file has no model for pictures alone, only audio',
     );
     for (const loaded of [joint, given, audio]) loaded.dispose();
+  });
+
+  it.each([
+    ['{"version":2}', 'the definition of its nets is not valid: version is 2, this program reads 1'],
+    ['{', 'the definition of its nets is not valid: '],
+    [
+      JSON.stringify({ version: 1, experiment: writeExperiment(preset('small')), prefixes: { other: '' } }),
+      'the definition of its nets is not valid: prefixes.other is of no stage of the experiment',
+    ],
+    [
+      JSON.stringify({ version: 1, experiment: writeExperiment(preset('small')), prefixes: {} }),
+      'the file names no model',
+    ],
+    [
+      JSON.stringify({ version: 1, experiment: writeExperiment(preset('small')), prefixes: { audio: '' } }),
+      'the file is not of the audio model that it says it is: it lacks audio.',
+    ],
+  ])('refuses a file whose definition is %s', async (definition, message) => {
+    const tensors = new Map([['w', { shape: [1], data: new Float32Array(1) }]]);
+    const file = nn.writeSafetensors(tensors, new Map([['definition', definition]]));
+    await expect(SceneClassifier.load(device, file)).rejects.toThrow(message);
   });
 
   const picture = { data: new Uint8Array(12), width: 2, height: 2, channels: 3 };
