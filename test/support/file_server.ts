@@ -80,6 +80,14 @@ export async function serveFiles(files: Readonly<Record<string, Served>> = {}): 
   };
 }
 
+const tags = new WeakMap<Uint8Array, string>();
+
+function tagOf(bytes: Uint8Array): string {
+  const tag = tags.get(bytes) ?? `"${createHash('sha1').update(bytes).digest('hex')}"`;
+  tags.set(bytes, tag);
+  return tag;
+}
+
 async function answer(
   file: Served | undefined,
   request: IncomingMessage,
@@ -97,8 +105,7 @@ async function answer(
   if (file === undefined) return end(404);
   const failure = file.failures?.shift() ?? file.status;
   if (failure !== undefined) return end(failure);
-  const etag =
-    file.etag === undefined ? `"${createHash('sha1').update(file.bytes).digest('hex')}"` : file.etag;
+  const etag = file.etag === undefined ? tagOf(file.bytes) : file.etag;
   const tag: Record<string, string> = etag === null ? {} : { etag };
   if (etag !== null && request.headers['if-none-match'] === etag) return end(304, tag);
   const size = file.bytes.length;

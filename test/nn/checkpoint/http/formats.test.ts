@@ -94,6 +94,31 @@ describe('a checkpoint on a server', () => {
     expect(sent).toBeLessThan(2 ** 20);
   });
 
+  it('reads a file of more blocks than are kept in any order, and again', async () => {
+    const count = 300;
+    const large = new Map(
+      Array.from({ length: count }, (_, i) => {
+        const data = new Float32Array(70_001).fill(i).map((value, n) => value + n / 70_001);
+        return [`w${i}`, { shape: [data.length], data }] as const;
+      }),
+    );
+    const bytes = writeSafetensors(large);
+    server.files.set('large', { bytes });
+    server.reset();
+    const file = await openCheckpoint(`${server.url}large`);
+    // 7 has no factor in common with the count, so that all are read, far from each other; then all in order.
+    const order = Array.from({ length: 2 * count }, (_, i) => (i < count ? (7 * i) % count : i - count));
+    for (const i of order) {
+      const got = await file.tensors.get(`w${i}`)?.readBytes();
+      const want = large.get(`w${i}`)?.data.buffer;
+      if (got === undefined || want === undefined) throw new Error(`there is no w${i}`);
+      expect(Buffer.compare(got, new Uint8Array(want))).toBe(0);
+    }
+    const { requests, bytes: sent } = server.counts();
+    console.log(`${bytes.length} bytes in any order and again: ${requests} requests, ${sent} bytes`);
+    expect(bytes.length).toBeGreaterThan(256 * 2 ** 18);
+  });
+
   it('fetches a small file by two requests at most', async () => {
     const small = new Map([...tensors].filter(([, { shape }]) => shape.length === 1));
     const padded = new Map([
