@@ -1,4 +1,8 @@
 /** The entry in Node: everything of the browser's, with a `Device` that finds an adapter by itself, and files. */
+import { openPathsInCheckpoints } from './node/path-source.ts';
+
+openPathsInCheckpoints();
+
 export * from './index.ts';
 export { NodeDevice as Device } from './node/device.ts';
 export { openNodeGpu, type AdapterChoice, type NodeGpu } from './node/adapter.ts';
