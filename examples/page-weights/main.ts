@@ -1,4 +1,4 @@
-// Runs a net with PyTorch's weights in a page: npx vite examples/page-weights
+// Runs a net with PyTorch's weights in a page: npm run build && npx vite examples/page-weights
 
 import { Device, nn, noGrad, softmax } from 'wavelight';
 import { CLASSES, makeNet, makeStripes, SIZE } from '../stripes.ts';

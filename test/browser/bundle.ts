@@ -76,12 +76,7 @@ export async function buildExample(name: string): Promise<ReadonlyMap<string, st
     configFile: false,
     logLevel: 'warn',
     plugins: [wgsl({ small: true })],
-    resolve: {
-      alias: [
-        { find: /^wavelight$/, replacement: join(root, 'src/index.ts') },
-        { find: /^wavelight\/avsc$/, replacement: join(root, 'src/avsc/index.ts') },
-      ],
-    },
+    resolve: { alias: { wavelight: join(root, 'src', 'index.ts') } },
     build: { write: false, minify: true, target: 'es2023', modulePreload: false },
   });
   if (Array.isArray(result) || !('output' in result)) throw new Error('vite gave no single bundle');
