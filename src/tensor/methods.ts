@@ -47,27 +47,31 @@ const METHODS = {
 
 type OpMethods = { [Name in keyof typeof METHODS]: Method<(typeof METHODS)[Name]> };
 
+/** What this file adds to Tensor. */
+export interface TensorMethods extends OpMethods {
+  /** The device that the tensor lives on. */
+  readonly device: Device;
+  /**
+   * Gradients of this tensor with respect to every leaf that requires one, added to the leaves' `grad`. `gradient`
+   * flows in, of this tensor's shape; a scalar's defaults to 1. Options may stand in its place.
+   */
+  backward(gradient?: Tensor | BackwardOptions | null, options?: BackwardOptions): void;
+  /** A copy of the elements, without gradient history. */
+  clone(): Tensor;
+  /** Largest element, or along a dimension the largest elements with their places. */
+  max: {
+    (): Tensor;
+    (dim: number | ops.AlongOptions, options?: ops.KeepDimOption): ops.ValuesAndIndices;
+  };
+  min: {
+    (): Tensor;
+    (dim: number | ops.AlongOptions, options?: ops.KeepDimOption): ops.ValuesAndIndices;
+  };
+}
+
 declare module './graph/tensor.ts' {
-  interface Tensor extends OpMethods {
-    /** The device that the tensor lives on. */
-    readonly device: Device;
-    /**
-     * Gradients of this tensor with respect to every leaf that requires one, added to the leaves' `grad`. `gradient`
-     * flows in, of this tensor's shape; a scalar's defaults to 1. Options may stand in its place.
-     */
-    backward(gradient?: Tensor | BackwardOptions | null, options?: BackwardOptions): void;
-    /** A copy of the elements, without gradient history. */
-    clone(): Tensor;
-    /** Largest element, or along a dimension the largest elements with their places. */
-    max: {
-      (): Tensor;
-      (dim: number | ops.AlongOptions, options?: ops.KeepDimOption): ops.ValuesAndIndices;
-    };
-    min: {
-      (): Tensor;
-      (dim: number | ops.AlongOptions, options?: ops.KeepDimOption): ops.ValuesAndIndices;
-    };
-  }
+  // eslint-disable-next-line @typescript-eslint/no-empty-object-type -- an interface is what merges with a class
+  interface Tensor extends TensorMethods {}
 }
 
 function define(name: string, fn: (x: Tensor, ...rest: never[]) => unknown): void {
