@@ -3,57 +3,53 @@
 import { doctor } from '../node/doctor.ts';
 import { messageOf } from '../node/files.ts';
 import { formatDoctor } from '../node/format-doctor.ts';
-import { installCommand, missingMessage, missingPackages, PACKAGES, type Need } from '../node/packages.ts';
+import { ALL_PACKAGES, installCommand, missingMessage, missingPackages, type Need } from '../node/packages.ts';
 import { isCommand, NEEDS } from './needs.ts';
 import { listenForStreamErrors, print } from './output.ts';
 import { say } from './say.ts';
 
-const [command = ''] = process.argv.slice(2);
+/** What help of all commands loads. */
+const ALL_COMMANDS: readonly Need[] = ['progress', 'pictures'];
 
-listenForStreamErrors();
-// The status is set instead of calling exit(), so that pending writes to a pipe are finished.
-process.exitCode = await main();
-
-async function main(): Promise<number> {
+async function main(argv: readonly string[]): Promise<number> {
+  const [command = ''] = argv;
   const missing = missingFor(command);
-  if (missing.length > 0) return withoutPackages(missing);
+  if (missing.length > 0) return withoutPackages(command, missing);
   const { runProgram } = await import('./program.ts');
-  return runProgram(process.argv.slice(2));
+  return runProgram(argv);
 }
 
-/** What a command line lacks. Help of all commands loads them all. */
-function missingFor(name: string): string[] {
-  const helps = name === '' || name.startsWith('-');
-  const needs: readonly Need[] = isCommand(name) ? NEEDS[name] : helps ? ['progress', 'pictures'] : [];
-  const loaded = needs.filter((need) => need !== 'device');
-  const missing = missingPackages('commands', ...loaded, ...(needs.includes('device') ? HARDWARE : []));
-  // Whoever installs packages may as well install those of the software adapter, which it takes a device to know the need of.
-  return missing.length > 0 ? missingPackages('commands', ...needs) : [];
+/** Packages that a command line needs and that are not installed. */
+function missingFor(command: string): string[] {
+  const needs: readonly Need[] = isCommand(command) ? NEEDS[command] : ALL_COMMANDS;
+  // Whether a device needs the software adapter's packages is known when it is opened. Named here are they if others are missing too.
+  const certain = needs.map((need) => (need === 'device' ? 'hardware' : need));
+  return missingPackages('commands', ...certain).length > 0 ? missingPackages('commands', ...needs) : [];
 }
 
-const HARDWARE: readonly Need[] = ['hardware'];
-
-/** What can be done without the packages: help, and a look at the machine. */
-async function withoutPackages(missing: readonly string[]): Promise<number> {
+/** What can be done without the packages: a look at the machine, and help. */
+async function withoutPackages(command: string, missing: readonly string[]): Promise<number> {
+  const known = isCommand(command);
+  if (known && command !== 'doctor') {
+    say(`wavelight: ${missingMessage(`wavelight ${command}`, missing)}`);
+    return 1;
+  }
   try {
-    if (command === 'doctor') {
-      await print(formatDoctor(await doctor()));
-      return 0;
-    }
-    if (isCommand(command)) throw new Error(missingMessage(`wavelight ${command}`, missing));
-    await print(
-      [
-        `Usage: wavelight COMMAND [options]`,
-        ``,
-        `Commands: ${Object.keys(NEEDS).join(', ')}`,
-        ``,
-        `${missingMessage('the command line', missing)}`,
-        `All that any command needs: ${installCommand([...new Set(Object.values(PACKAGES).flat())])}`,
-      ].join('\n'),
-    );
-    return 0;
+    await print(known ? formatDoctor(await doctor()) : helpWithoutPackages(missing));
+    return known || command.startsWith('-') ? 0 : 2;
   } catch (error) {
     say(`wavelight: ${messageOf(error)}`);
     return 1;
   }
 }
+
+const helpWithoutPackages = (missing: readonly string[]): string => `Usage: wavelight COMMAND [options]
+
+Commands: ${Object.keys(NEEDS).join(', ')}
+
+${missingMessage('the command line', missing)}
+for all commands: ${installCommand(ALL_PACKAGES)}`;
+
+listenForStreamErrors();
+// The status is set instead of calling exit(), so that pending writes to a pipe are finished.
+process.exitCode = await main(process.argv.slice(2));

@@ -8,7 +8,7 @@ import { Gpu, LIMITS, describeAdapter } from '../gpu/gpu.ts';
 import type { Description } from '../gpu/gpu.ts';
 import { addressSpace, checkAddressSpace, type AddressSpace } from './address-space.ts';
 import { messageOf } from './files.ts';
-import { missingPackages, PACKAGES, requirePackages, type Need } from './packages.ts';
+import { ALL_NEEDS, missingPackages, requirePackages } from './packages.ts';
 import { openSwiftShader, openSystem, openSystemSoftware } from './adapter.ts';
 import type { NodeGpu } from './adapter.ts';
 
@@ -78,7 +78,7 @@ export async function doctor(): Promise<DoctorReport> {
     memory: { totalBytes: totalmem(), freeBytes: freemem(), addressSpace: space },
     disk: await freeDisk(process.cwd()),
     vulkan: { loader: findLoader(), drivers: findDrivers() },
-    missingPackages: missingPackages(...(Object.keys(PACKAGES) as Need[])),
+    missingPackages: missingPackages(...ALL_NEEDS),
     adapters: found.map(({ source }) => source),
     chosen:
       adapter && chosen

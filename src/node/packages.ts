@@ -20,6 +20,11 @@ export const PACKAGES = {
 
 export type Need = keyof typeof PACKAGES;
 
+export const ALL_NEEDS = Object.keys(PACKAGES) as readonly Need[];
+
+/** Names of all packages that something in Node needs. */
+export const ALL_PACKAGES: readonly string[] = [...new Set(Object.values(PACKAGES).flat())];
+
 /** Names of the packages that are needed and not installed where this one is. */
 export function missingPackages(...needs: readonly Need[]): string[] {
   const names = needs.flatMap((need): readonly string[] => PACKAGES[need]);
