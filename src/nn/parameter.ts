@@ -1,3 +1,4 @@
+import { BRAND, brandOf } from '../tensor/graph/copies.ts';
 import { defaultGenerator } from '../tensor/graph/random.ts';
 import type { RecordingDevice } from '../tensor/graph/recording_device.ts';
 import { elementCount, formatShape, type Shape } from '../tensor/graph/shape.ts';
@@ -26,6 +27,10 @@ export class ModuleTensor {
     this.#make = () => init(shape, seed);
     this.#role = role;
     this.#requiresGrad = role === 'parameter';
+  }
+
+  get [BRAND]() {
+    return brandOf('parameter');
   }
 
   /** The tensor on the device. Throws an Error if the module has not been moved to one. */
