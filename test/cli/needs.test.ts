@@ -7,8 +7,16 @@ import { installCommand, missingMessage, missingPackages, PACKAGES } from '../..
 
 const src = join(import.meta.dirname, '..', '..', 'src');
 
+const known = new Map<string, readonly string[]>();
+
 /** Specifiers of what a file imports before it runs, types left out. */
-function staticImports(file: string): string[] {
+function staticImports(file: string): readonly string[] {
+  const found = known.get(file) ?? findImports(file);
+  known.set(file, found);
+  return found;
+}
+
+function findImports(file: string): string[] {
   const source = ts.createSourceFile(file, readFileSync(file, 'utf8'), ts.ScriptTarget.Latest);
   return source.statements.flatMap((statement) => {
     if (
@@ -32,7 +40,7 @@ function packagesOf(entry: string): string[] {
     seen.add(file);
     for (const name of staticImports(file)) {
       if (name.endsWith('.ts')) visit(resolve(dirname(file), name));
-      else if (!name.startsWith('node:') && !name.endsWith('.wgsl')) packages.add(name);
+      else if (!/^(node:|\.)/.test(name)) packages.add(name);
     }
   };
   visit(entry);
