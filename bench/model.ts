@@ -18,7 +18,7 @@ import {
 import { Adam } from '../src/nn/optim/index.ts';
 import { elementCount } from '../src/tensor/graph/shape.ts';
 import type { Plan } from '../src/tensor/plan/plan.ts';
-import type { PlanTarget } from '../src/tensor/plan/target.ts';
+import type { Target } from '../src/gpu/profile.ts';
 import { median } from './report.ts';
 
 export const MODELS = ['fcnn', 'densenet161', 'joint', 'small'] as const;
@@ -94,7 +94,7 @@ function prepare(device: Device | PlanningDevice, model: ModelName, batch: numbe
 
 /** Plans a training step with no device at all, so that it may be for any adapter and of any size. */
 export function planModel(
-  target: PlanTarget,
+  target: Target,
   model: ModelName,
   batch: number,
   onPlan?: (plan: Plan) => void,

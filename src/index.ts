@@ -1,7 +1,14 @@
 /** The engine: tensors, operations, modules, optimisers. Runs wherever there is a GPUDevice. */
 import './tensor/methods.ts';
 
-export { Device, type DeviceOptions, type TensorOptions } from './tensor/device.ts';
+export {
+  Device,
+  DeviceLostError,
+  type DeviceOptions,
+  type TensorBuffer,
+  type TensorOptions,
+} from './tensor/device.ts';
+export type { FromBufferOptions } from './tensor/foreign.ts';
 export type { CompiledFunction } from './tensor/compile.ts';
 export type { StepInput, StepResult } from './tensor/trace.ts';
 export { PlanningDevice } from './tensor/planning_device.ts';

@@ -16,7 +16,7 @@ import { measureCeilings } from '../gpu/ceilings.ts';
 import { PROFILES } from '../gpu/profile.ts';
 import { formatBytes } from '../gpu/storage.ts';
 import { formatPlan } from '../tensor/plan/format.ts';
-import type { PlanTarget } from '../tensor/plan/target.ts';
+import type { Target } from '../gpu/profile.ts';
 import type { AdapterChoice } from '../node/adapter.ts';
 import { openDevice } from './device.ts';
 import { deviceOption, presetOption, UsageError, whole } from './options.ts';
@@ -280,7 +280,7 @@ async function printPlan({
   await give({ adapter: target.name, ...plan }, lines + formatTable(head, planRows(plan)), json, out);
 }
 
-async function targetOf(choice: AdapterChoice): Promise<PlanTarget> {
+async function targetOf(choice: AdapterChoice): Promise<Target> {
   await using device = await openDevice(choice);
   return device.runtime.target;
 }

@@ -3,7 +3,13 @@
 import { doctor } from '../node/doctor.ts';
 import { messageOf } from '../node/files.ts';
 import { formatDoctor } from '../node/format-doctor.ts';
-import { ALL_PACKAGES, installCommand, missingMessage, missingPackages, type Need } from '../node/packages.ts';
+import {
+  ALL_PACKAGES,
+  installCommand,
+  missingMessage,
+  missingPackages,
+  type Need,
+} from '../node/packages.ts';
 import { isCommand, NEEDS } from './needs.ts';
 import { listenForStreamErrors, print } from './output.ts';
 import { say } from './say.ts';

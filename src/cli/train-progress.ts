@@ -55,6 +55,12 @@ export function showTraining(): TrainingDisplay {
       progress?.line(`${stage} epoch ${epoch}: mean loss ${loss.toFixed(4)}${accuracy}`);
     },
     onStageEnd: end,
+    onDeviceLost: (reason, times) => {
+      end();
+      say(
+        `the device was lost (${reason}): opened again, from the last checkpoint on (${times} of at most 5 in a row)`,
+      );
+    },
     onEvaluation: (stage) => say(`evaluating ${stage}`),
   };
   return {

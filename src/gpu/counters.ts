@@ -6,6 +6,9 @@ export interface Counts {
   shaderModulesCreated: number;
   submits: number;
   dispatches: number;
+  /** Copies of tensors from buffer to buffer by the engine, and their bytes; readbacks do not count. */
+  copies: number;
+  bytesCopied: number;
   /** Bytes in live buffers, staging included. */
   bytesHeld: number;
   /** Largest bytesHeld so far. */
@@ -19,8 +22,15 @@ export class Counters implements Counts {
   shaderModulesCreated = 0;
   submits = 0;
   dispatches = 0;
+  copies = 0;
+  bytesCopied = 0;
   bytesHeld = 0;
   bytesPeak = 0;
+
+  addCopy(bytes: number): void {
+    this.copies++;
+    this.bytesCopied += bytes;
+  }
 
   addBuffer(bytes: number): void {
     this.buffersCreated++;
@@ -40,6 +50,8 @@ export class Counters implements Counts {
       shaderModulesCreated: this.shaderModulesCreated,
       submits: this.submits,
       dispatches: this.dispatches,
+      copies: this.copies,
+      bytesCopied: this.bytesCopied,
       bytesHeld: this.bytesHeld,
       bytesPeak: this.bytesPeak,
     };
@@ -54,6 +66,8 @@ export class Counters implements Counts {
       shaderModulesCreated: this.shaderModulesCreated - before.shaderModulesCreated,
       submits: this.submits - before.submits,
       dispatches: this.dispatches - before.dispatches,
+      copies: this.copies - before.copies,
+      bytesCopied: this.bytesCopied - before.bytesCopied,
       bytesHeld: this.bytesHeld - before.bytesHeld,
       bytesPeak: this.bytesPeak - before.bytesPeak,
     };

@@ -1,10 +1,11 @@
 import { Counters } from './counters.ts';
+import { DeviceLostError } from './lost.ts';
 import { Pipelines } from './pipelines.ts';
 import { maxStorageBytes, profileOf } from './profile.ts';
-import type { AdapterProfile, Description } from './profile.ts';
+import type { AdapterProfile, Description, Target } from './profile.ts';
 import { StagingRing } from './readback.ts';
-import { formatBytes } from './storage.ts';
-import type { Storage } from './storage.ts';
+import { AfterTask } from './after_task.ts';
+import { formatBytes, STORAGE_USAGE, type Storage } from './storage.ts';
 
 /** `checked`: every call is validated. `fast`: the process asked Dawn to skip that (see src/node/adapter.ts). */
 export type Profile = 'checked' | 'fast';
@@ -20,6 +21,8 @@ export interface GpuOptions {
   readonly poison?: boolean;
   /** Parameters of kernels as WGSL constants; by default on hardware, where compiling is cheap and constants pay. */
   readonly bakeParams?: boolean;
+  /** GPUBufferUsage flags that tensors' buffers get beside STORAGE, COPY_SRC and COPY_DST, such as VERTEX for a render pass. */
+  readonly usage?: GPUBufferUsageFlags;
 }
 
 const FEATURES = [
@@ -29,6 +32,9 @@ const FEATURES = [
   'chromium-experimental-subgroup-matrix',
   'timestamp-query',
 ];
+
+/** The loss of a device is known this many milliseconds after what fails because of it, at most. */
+const LOSS_KNOWN_MS = 100;
 
 /** Of a device that does not say what it is. */
 const UNKNOWN: Description = { name: 'unnamed adapter', vendor: '', architecture: '', kind: 'gpu' };
@@ -66,10 +72,15 @@ export class Gpu {
   readonly errors: string[] = [];
   /** Bytes that one storage can have. */
   readonly maxStorageBytes: number;
+  /** Usage of the buffers that tensors lie in. */
+  readonly storageUsage: GPUBufferUsageFlags;
+  /** Resolves when the device is lost, `destroy` included. */
+  readonly lost: Promise<GPUDeviceLostInfo>;
   readonly #staging: StagingRing;
   readonly #owned: boolean;
   readonly #buffers = new Set<GPUBuffer>();
-  #lost: string | null = null;
+  readonly #afterTask = new AfterTask();
+  #lost: DeviceLostError | null = null;
   #destroyed = false;
 
   private constructor(device: GPUDevice, description: Description, owned: boolean, options: GpuOptions) {
@@ -88,22 +99,26 @@ export class Gpu {
       bake: this.bakesParams,
       ...(this.debug >= 4 && { onCompile: (label, code) => this.log(`--- ${label}\n${code}`) }),
     });
+    this.storageUsage = STORAGE_USAGE | (options.usage ?? 0);
     this.#staging = new StagingRing(this);
-    // On a caller's device, errors of others reach its listeners too: ours are told apart by scopes.
-    if (owned) device.addEventListener('uncapturederror', this.#onError);
-    void device.lost.then(({ reason, message }) => {
-      this.#lost = `the device was lost (${reason}): ${message.trim()}; open a new one and load the last checkpoint`;
+    this.lost = device.lost.then((info) => {
+      this.#lost = new DeviceLostError(info);
+      return info;
     });
     if (this.debug >= 1)
       this.log(`adapter: ${description.name} (${description.kind}, ${this.profile} profile)`);
   }
 
-  /** Asks the adapter for a device with every feature the engine can use and the adapter's limits. */
-  static async fromAdapter(adapter: GPUAdapter, options: GpuOptions = {}): Promise<Gpu> {
-    const device = await adapter.requestDevice({
+  /** What to ask an adapter's `requestDevice` for: every feature that the engine can use, and all that the adapter has of the limits. */
+  static descriptor(adapter: GPUAdapter): GPUDeviceDescriptor {
+    return {
       requiredFeatures: FEATURES.filter((name) => adapter.features.has(name)) as GPUFeatureName[],
       requiredLimits: Object.fromEntries(LIMITS.map((name) => [name, adapter.limits[name]])),
-    });
+    };
+  }
+
+  static async fromAdapter(adapter: GPUAdapter, options: GpuOptions = {}): Promise<Gpu> {
+    const device = await adapter.requestDevice(Gpu.descriptor(adapter));
     return new Gpu(device, describeAdapter(adapter.info), true, options);
   }
 
@@ -119,9 +134,9 @@ export class Gpu {
    * awaited operation rejects.
    */
   createBuffer(label: string, bytes: number, usage: GPUBufferUsageFlags): GPUBuffer {
-    this.#throwIfDestroyed();
+    this.throwIfLost();
     this.device.pushErrorScope('out-of-memory');
-    const buffer = this.device.createBuffer({ label, size: bytes, usage });
+    const buffer = this.scoped(() => this.device.createBuffer({ label, size: bytes, usage }));
     const known = this.device.popErrorScope().catch(() => null);
     void known.then((error) => {
       if (error === null) return;
@@ -138,11 +153,31 @@ export class Gpu {
   destroyBuffer(buffer: GPUBuffer): void {
     if (!this.#buffers.delete(buffer)) return;
     this.counters.removeBuffer(buffer.size);
-    buffer.destroy();
+    // A command encoder of the caller's that is not submitted yet may use it.
+    if (!this.#afterTask.defer(() => buffer.destroy())) buffer.destroy();
   }
 
-  /** Copies the array (a multiple of 4 bytes) to the start of the storage, after all work submitted so far. */
+  /** Whether the buffer is one of the engine's own. */
+  owns(buffer: GPUBuffer): boolean {
+    return this.#buffers.has(buffer);
+  }
+
+  /**
+   * To be called when commands are encoded that the caller submits before this task ends: until then nothing that they use is
+   * destroyed or given away. `then` is called at its end.
+   */
+  encodedInTask(then: () => void): void {
+    this.#afterTask.start(then);
+  }
+
+  /** What plans must keep to. */
+  get target(): Target {
+    return { name: this.description.name, geometry: this.geometry, raisable: !this.#owned };
+  }
+
+  /** Copies the array (a multiple of 4 bytes) to the start of the storage, after all work submitted so far. Throws if the device is lost. */
   upload(storage: Storage, data: ArrayBufferView<ArrayBuffer>): void {
+    this.throwIfLost();
     if (data.byteLength > storage.bytes || data.byteLength % 4 !== 0) {
       throw new RangeError(
         `cannot upload ${data.byteLength} bytes: a multiple of 4 up to ${storage.bytes} is needed`,
@@ -160,12 +195,22 @@ export class Gpu {
   /** Reads the first `bytes` of the storage back; rejects with what failed on the device before. */
   async read(storage: Storage, bytes: number): Promise<ArrayBuffer> {
     this.throwIfFailed();
-    try {
-      return await this.#staging.read(storage, bytes);
-    } finally {
-      // The reason why mapping failed, or an earlier failure that makes these bytes worthless, is what the caller needs.
-      this.throwIfFailed();
-    }
+    const result = await this.#staging.read(storage, bytes).catch((error: unknown) => this.explain(error));
+    // An earlier failure makes these bytes worthless.
+    this.throwIfFailed();
+    return result;
+  }
+
+  get isLost(): boolean {
+    return this.#lost !== null;
+  }
+
+  /** Throws what is behind an error of the device: that it was lost, what failed before, or else the error itself. */
+  async explain(error: unknown): Promise<never> {
+    // That the device is lost may be known a moment later than what fails because of it.
+    await Promise.race([this.lost, new Promise((resolve) => setTimeout(resolve, LOSS_KNOWN_MS))]);
+    this.throwIfFailed();
+    throw error;
   }
 
   /** Encodes and submits one command buffer. Throws an Error if the device is lost. */
@@ -179,9 +224,8 @@ export class Gpu {
     this.counters.submits++;
   }
 
-  /** Notes errors of the calls that `work` makes as ours. */
+  /** Notes errors of the calls that `work` makes as ours: whoever uses the GPUDevice beside us keeps the others. */
   scoped<T>(work: () => T): T {
-    if (this.#owned) return work();
     this.device.pushErrorScope('internal');
     this.device.pushErrorScope('validation');
     try {
@@ -198,7 +242,7 @@ export class Gpu {
 
   /** Resolves when all submitted work is done; rejects with what failed. */
   async idle(): Promise<void> {
-    await this.device.queue.onSubmittedWorkDone();
+    await this.device.queue.onSubmittedWorkDone().catch((error: unknown) => this.explain(error));
     this.throwIfFailed();
   }
 
@@ -224,24 +268,19 @@ export class Gpu {
   destroy(): void {
     if (this.#destroyed) return;
     this.#destroyed = true;
-    this.device.removeEventListener('uncapturederror', this.#onError);
     for (const buffer of [...this.#buffers]) this.destroyBuffer(buffer);
     if (this.#owned) this.device.destroy();
   }
 
-  /** Throws an Error if the device is lost or was destroyed. */
+  /** Throws a DeviceLostError if the device is lost, and an Error if it was destroyed. */
   throwIfLost(): void {
     this.#throwIfDestroyed();
-    if (this.#lost !== null) throw new Error(this.#lost);
+    if (this.#lost !== null) throw this.#lost;
   }
 
   #throwIfDestroyed(): void {
     if (this.#destroyed) throw new Error('this Gpu was destroyed');
   }
-
-  readonly #onError = (event: GPUUncapturedErrorEvent): void => {
-    this.errors.push(event.error.message);
-  };
 }
 
 /** Software adapters: SwiftShader and Mesa's lavapipe say so in one way or another. */

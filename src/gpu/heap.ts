@@ -1,11 +1,9 @@
-import { BufferUsage } from './flags.ts';
 import type { Gpu } from './gpu.ts';
-import { alignUp, formatBytes } from './storage.ts';
-import type { Storage } from './storage.ts';
+import { describeTooLarge } from './profile.ts';
+import { alignUp, type Storage } from './storage.ts';
 
 /** Without a size of its own, a heap's chunks double from the first to the last of these, so that a small one stays small. */
 const CHUNK_BYTES = { first: 256 * 1024, last: 16 * 1024 * 1024 } as const;
-const USAGE = BufferUsage.STORAGE | BufferUsage.COPY_SRC | BufferUsage.COPY_DST;
 
 interface Span {
   offset: number;
@@ -43,10 +41,7 @@ export class Heap {
   allocate(bytes: number, what: string): Storage {
     const need = alignUp(Math.max(bytes, 1));
     if (!Number.isSafeInteger(bytes) || need > this.#gpu.maxStorageBytes) {
-      throw new RangeError(
-        `${what} needs ${formatBytes(bytes)} in one buffer; this device binds at most ` +
-          `${formatBytes(this.#gpu.maxStorageBytes)} (${this.#gpu.description.name}): use a smaller batch`,
-      );
+      throw new RangeError(describeTooLarge(what, bytes, this.#gpu.target));
     }
     const fit = this.#bestFit(need) ?? this.#grow(need);
     const storage: Storage = { buffer: fit.chunk.buffer, offset: fit.span.offset, bytes: need };
@@ -92,7 +87,11 @@ export class Heap {
     const bytes = Math.max(need, this.#chunkBytes);
     this.#chunkBytes = Math.min(2 * this.#chunkBytes, this.#largestChunk);
     const span = { offset: 0, bytes };
-    const chunk = { buffer: this.#gpu.createBuffer(this.#label, bytes, USAGE), bytes, free: [span] };
+    const chunk = {
+      buffer: this.#gpu.createBuffer(this.#label, bytes, this.#gpu.storageUsage),
+      bytes,
+      free: [span],
+    };
     this.#chunks.push(chunk);
     this.bytesHeld += bytes;
     return { chunk, span };

@@ -105,7 +105,11 @@ export class Pipelines {
     if (known !== undefined) return known;
     const limit = this.#device.limits.maxStorageBuffersPerShaderStage;
     const count = bindings.replace(/[ u]/g, '').length;
-    if (count > limit) throw new RangeError(`${label} binds ${count} buffers, this device at most ${limit}`);
+    if (count > limit)
+      throw new RangeError(
+        `${label} binds ${count} storage buffers, this device at most ${limit}: ask for maxStorageBuffersPerShaderStage in ` +
+          `requestDevice, as Device.descriptor(adapter) does`,
+      );
     const entries = bindings
       .split('')
       .flatMap((kind, binding): GPUBindGroupLayoutEntry[] =>

@@ -2,7 +2,7 @@
  * What kernels and plans want to know of an adapter, as plain data: made from its limits, features and description, or taken from
  * PROFILES for an adapter that one does not have.
  */
-import { ALIGNMENT } from './storage.ts';
+import { ALIGNMENT, formatBytes } from './storage.ts';
 
 /** What can be shown of an adapter. */
 export interface Description {
@@ -47,7 +47,19 @@ interface KernelTraits {
   readonly fusionPays: boolean;
   /** Parameters become constants in the WGSL: faster kernels, but more of them to compile. */
   readonly bakeParams: boolean;
+  /** Most work of one dispatch, and half of what one submit takes; null where nobody watches how long they last. */
+  readonly budget: WorkBudget | null;
 }
+
+export interface WorkBudget {
+  readonly flops: number;
+  /** Bytes moved. */
+  readonly bytes: number;
+}
+
+/** Work in budgets; a dispatch of more than 1 is split. */
+export const budgetsOf = (work: WorkBudget, { flops, bytes }: WorkBudget): number =>
+  Math.max(work.flops / flops, work.bytes / bytes);
 
 export interface AdapterProfile extends AdapterLimits, KernelTraits {}
 
@@ -64,6 +76,8 @@ const GPU: KernelTraits = {
   correctGradientInLoad: true,
   fusionPays: true,
   bakeParams: true,
+  // A quarter of a second on a GPU of 1 TFLOP/s and 50 GB/s. Windows resets one that is busy for 2 s at a stretch.
+  budget: { flops: 0.25e12, bytes: 12.5e9 },
 };
 
 /**
@@ -81,6 +95,7 @@ const CPU: KernelTraits = {
   correctGradientInLoad: false,
   fusionPays: true,
   bakeParams: false,
+  budget: null,
 };
 
 /** The two families of kernels. */
@@ -125,6 +140,26 @@ export function profileOf(
 /** Bytes that one storage can have: it lies in one buffer, and one binding spans it. */
 export const maxStorageBytes = ({ maxBufferBytes, maxBindingBytes }: AdapterLimits): number =>
   Math.floor(Math.min(maxBufferBytes, maxBindingBytes) / ALIGNMENT) * ALIGNMENT;
+
+/** A device, or an adapter to plan for. */
+export interface Target {
+  /** For errors, like "NVIDIA H100 80GB HBM3". */
+  readonly name: string;
+  readonly geometry: AdapterProfile;
+  /** True if the caller requested the device, and may have asked for less than the adapter has. */
+  readonly raisable?: boolean;
+}
+
+/** Says that `what` is larger than a storage can be, and what to do. */
+export function describeTooLarge(what: string, bytes: number, { name, geometry, raisable }: Target): string {
+  const limit =
+    geometry.maxBufferBytes < geometry.maxBindingBytes ? 'maxBufferSize' : 'maxStorageBufferBindingSize';
+  const remedy = raisable
+    ? `use a smaller batch, or ask for a larger ${limit} in requestDevice, as Device.descriptor(adapter) does`
+    : 'use a smaller batch';
+  const most = formatBytes(maxStorageBytes(geometry));
+  return `${what} needs ${formatBytes(bytes)} in one buffer; this device binds at most ${most} (${name}): ${remedy}`;
+}
 
 /** Adapters to plan for without having one, as Dawn shows them; `phone` has WebGPU's default limits. */
 export const PROFILES = {

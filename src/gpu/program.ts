@@ -4,8 +4,9 @@ import { BufferUsage } from './flags.ts';
 import type { Gpu } from './gpu.ts';
 import { hasParams, packParams } from './params.ts';
 import type { Compiled } from './pipelines.ts';
+import { budgetsOf, type WorkBudget } from './profile.ts';
 import { Profiler, byLabel, formatProfile } from './profiler.ts';
-import { alignUp, formatBytes } from './storage.ts';
+import { alignUp, formatBytes, numberer } from './storage.ts';
 import type { Storage } from './storage.ts';
 
 interface Step {
@@ -14,18 +15,19 @@ interface Step {
 }
 
 /** What goes into a program's submit beside it. */
-export interface RunParts {
+interface RunParts {
   readonly before?: (encoder: GPUCommandEncoder) => void;
   readonly after?: (encoder: GPUCommandEncoder) => void;
   readonly profiler?: Profiler | undefined;
 }
 
-/** A list of dispatches compiled for a device; bind it to memory once, then encode it as often as wanted. */
+/** A list of dispatches compiled for a device; bind it to memory, then encode it as often as wanted. */
 export class Program {
   readonly #gpu: Gpu;
   readonly #steps: readonly Step[];
-  #uniforms: GPUBuffer | null = null;
-  #groups: readonly GPUBindGroup[] | null = null;
+  #uniforms: Uniforms | null = null;
+  readonly #groups = new Map<string, GPUBindGroup>();
+  readonly #numberOf = numberer();
 
   private constructor(gpu: Gpu, steps: readonly Step[]) {
     this.#gpu = gpu;
@@ -33,72 +35,141 @@ export class Program {
   }
 
   static async compile(gpu: Gpu, dispatches: readonly Dispatch[]): Promise<Program> {
-    const compiled = await gpu.pipelines.prepare(dispatches);
+    const compiled = await gpu.pipelines.prepare(dispatches).catch((error: unknown) => gpu.explain(error));
     if (gpu.debug >= 1) gpu.log(describeProgram(dispatches));
     const steps = compiled.map((one, i) => ({ dispatch: dispatches[i] as Dispatch, compiled: one }));
     return new Program(gpu, steps);
   }
 
   /**
-   * Makes the bind groups. `place` says where each operand lies; `scalars` is what kernels with `usesScalars` read.
+   * Makes the bind groups; dispatches that bind the same as before, for this or an earlier binding, share them. `place` says where
+   * each operand lies; `scalars` is what kernels with `usesScalars` read. An earlier binding is a short cut, where only some
+   * operands lie elsewhere than there.
    * Throws an Error where a dispatch would bind one GPUBuffer both for reading and for writing.
    */
-  bind(place: (ref: BufferRef) => Storage, scalars: Storage | null = null): void {
-    this.destroy();
-    const groups = new Map<string, GPUBindGroup>();
-    const numberOf = numberer();
-    const offsets = this.#bindUniforms();
-    this.#groups = this.#steps.map((step, i) => {
-      const uniform = this.#uniforms && { buffer: this.#uniforms, offset: offsets[i] ?? 0 };
+  bind(
+    place: (ref: BufferRef) => Storage,
+    scalars: Storage | null = null,
+    earlier?: { readonly bound: BoundProgram; readonly moved: ReadonlySet<BufferRef> },
+  ): BoundProgram {
+    const uniforms = (this.#uniforms ??= this.#makeUniforms());
+    const groups = this.#steps.map((step, i) => {
+      const stays = earlier && !step.dispatch.operands.some(({ buffer }) => earlier.moved.has(buffer));
+      const group = stays ? earlier.bound.groups[i] : undefined;
+      if (group !== undefined) return group;
+      const uniform = uniforms.buffer && { buffer: uniforms.buffer, offset: uniforms.offsets[i] ?? 0 };
       const bound = bindingsOf(step, place, scalars, uniform);
       if (this.#gpu.debug >= 3) this.#gpu.log(describeBindings(step.dispatch, bound));
-      const identity = bound.map(({ binding, resource: { buffer, offset, size } }) => [
-        binding,
-        numberOf(buffer),
-        offset,
-        size,
-      ]);
-      const key = `${numberOf(step.compiled.layout)} ${identity.join(' ')}`;
-      const known = groups.get(key);
-      if (known !== undefined) return known;
-      const { label } = step.dispatch;
-      const group = this.#gpu.device.createBindGroup({ label, layout: step.compiled.layout, entries: bound });
-      this.#gpu.counters.bindGroupsCreated++;
-      groups.set(key, group);
-      return group;
+      return this.#group(step, bound);
     });
+    return new BoundProgram(this.#gpu, this.#steps, groups);
   }
 
-  /** Appends the dispatches as one compute pass; with a profiler, as one pass each, timed. */
-  encode(encoder: GPUCommandEncoder, profiler?: Profiler): void {
-    const groups = this.#groups;
-    if (groups === null) throw new Error('a program must be bound before it is encoded');
+  #group({ dispatch: { label }, compiled: { layout } }: Step, bound: Bound[]): GPUBindGroup {
+    const identity = bound.map(({ binding, resource: { buffer, offset, size } }) => [
+      binding,
+      this.#numberOf(buffer),
+      offset,
+      size,
+    ]);
+    const key = `${this.#numberOf(layout)} ${identity.join(' ')}`;
+    const known = this.#groups.get(key);
+    if (known !== undefined) return known;
+    const group = this.#gpu.device.createBindGroup({ label, layout, entries: bound });
+    this.#gpu.counters.bindGroupsCreated++;
+    this.#groups.set(key, group);
+    return group;
+  }
+
+  /** Forgets bind groups, and with them the buffers that they hold. Bindings made before stay as they are. */
+  forget(): void {
+    this.#groups.clear();
+  }
+
+  /** Releases the uniform buffer; bindings made before cannot be used any more. */
+  destroy(): void {
+    if (this.#uniforms?.buffer) this.#gpu.destroyBuffer(this.#uniforms.buffer);
+    this.#uniforms = null;
+    this.forget();
+  }
+
+  /** One uniform buffer for all parameters, equal ones shared. */
+  #makeUniforms(): Uniforms {
+    const slices = new Map<string, { offset: number; bytes: Uint8Array }>();
+    let end = 0;
+    const offsets = this.#steps.map(({ dispatch, compiled }) => {
+      if (compiled.uniform === null) return 0;
+      const bytes = packParams(dispatch, compiled.uniform);
+      const key = bytes.join(',');
+      const known = slices.get(key);
+      if (known !== undefined) return known.offset;
+      const offset = end;
+      slices.set(key, { offset, bytes });
+      end += alignUp(bytes.length);
+      return offset;
+    });
+    if (end === 0) return { buffer: null, offsets };
+    const all = new Uint8Array(end);
+    for (const { offset, bytes } of slices.values()) all.set(bytes, offset);
+    const buffer = this.#gpu.createBuffer('params', end, BufferUsage.UNIFORM | BufferUsage.COPY_DST);
+    this.#gpu.device.queue.writeBuffer(buffer, 0, all);
+    return { buffer, offsets };
+  }
+}
+
+/** Parameters of a program's dispatches that are not baked in, and where each dispatch finds its own. */
+interface Uniforms {
+  readonly buffer: GPUBuffer | null;
+  readonly offsets: readonly number[];
+}
+
+/** A program bound to memory. */
+export class BoundProgram {
+  readonly #gpu: Gpu;
+  readonly #steps: readonly Step[];
+  /** One for each dispatch. */
+  readonly groups: readonly GPUBindGroup[];
+  /** Where each submit ends. */
+  #ends: readonly number[] | null = null;
+
+  constructor(gpu: Gpu, steps: readonly Step[], groups: readonly GPUBindGroup[]) {
+    this.#gpu = gpu;
+    this.#steps = steps;
+    this.groups = groups;
+  }
+
+  /** Appends the dispatches, or those from `first` to before `end`, as one compute pass; with a profiler, as one pass each, timed. */
+  encode(encoder: GPUCommandEncoder, profiler?: Profiler, first = 0, end = this.#steps.length): void {
+    const steps = this.#steps.slice(first, end);
     const encodeOne = (pass: GPUComputePassEncoder, { dispatch, compiled }: Step, i: number): void => {
       pass.setPipeline(compiled.pipeline);
-      pass.setBindGroup(0, groups[i] ?? null);
+      pass.setBindGroup(0, this.groups[first + i] ?? null);
       pass.dispatchWorkgroups(...dispatch.workgroups);
     };
     if (profiler === undefined) {
       const pass = encoder.beginComputePass();
-      this.#steps.forEach((step, i) => encodeOne(pass, step, i));
+      steps.forEach((step, i) => encodeOne(pass, step, i));
       pass.end();
     } else {
-      profiler.encode(encoder, this.#steps, encodeOne);
+      profiler.encode(encoder, steps, encodeOne);
     }
-    this.#gpu.counters.dispatches += this.#steps.length;
+    this.#gpu.counters.dispatches += steps.length;
   }
 
   /**
-   * Encodes and submits the program in one submit, between copies that belong to it. At debug level 2 its kernels'
-   * times are logged when they are known; with a profiler of the caller's they go there.
+   * Encodes and submits the program in one submit, or a few where one would keep the device busy for too long, between copies that
+   * belong to it. At debug level 2 its kernels' times are logged when they are known; with a profiler of the caller's they go there.
    */
   run({ before, after, profiler }: RunParts = {}): void {
     const logged = profiler === undefined && this.#gpu.debug >= 2 && Profiler.supports(this.#gpu);
     const timer = logged ? new Profiler(this.#gpu) : profiler;
-    this.#gpu.submit((encoder) => {
-      before?.(encoder);
-      this.encode(encoder, timer);
-      after?.(encoder);
+    const ends = (this.#ends ??= submitsOf(this.#steps, this.#gpu.geometry.budget));
+    ends.forEach((end, i) => {
+      this.#gpu.submit((encoder) => {
+        if (i === 0) before?.(encoder);
+        this.encode(encoder, timer, ends[i - 1] ?? 0, end);
+        if (i === ends.length - 1) after?.(encoder);
+      });
     });
     if (logged && timer !== undefined) void this.#log(timer);
   }
@@ -113,36 +184,21 @@ export class Program {
       profiler.destroy();
     }
   }
+}
 
-  /** Releases the uniform buffer; bind() makes the program usable again. */
-  destroy(): void {
-    if (this.#uniforms !== null) this.#gpu.destroyBuffer(this.#uniforms);
-    this.#uniforms = null;
-    this.#groups = null;
-  }
-
-  /** One uniform buffer for all parameters, equal ones shared; gives each step's offset into it. */
-  #bindUniforms(): number[] {
-    const slices = new Map<string, { offset: number; bytes: Uint8Array }>();
-    let end = 0;
-    const offsets = this.#steps.map(({ dispatch, compiled }) => {
-      if (compiled.uniform === null) return 0;
-      const bytes = packParams(dispatch, compiled.uniform);
-      const key = bytes.join(',');
-      const known = slices.get(key);
-      if (known !== undefined) return known.offset;
-      const offset = end;
-      slices.set(key, { offset, bytes });
-      end += alignUp(bytes.length);
-      return offset;
-    });
-    if (end === 0) return offsets;
-    const all = new Uint8Array(end);
-    for (const { offset, bytes } of slices.values()) all.set(bytes, offset);
-    this.#uniforms = this.#gpu.createBuffer('params', end, BufferUsage.UNIFORM | BufferUsage.COPY_DST);
-    this.#gpu.device.queue.writeBuffer(this.#uniforms, 0, all);
-    return offsets;
-  }
+/** Where each submit of the dispatches ends: they hold two budgets of work at most, as far as single dispatches allow. */
+function submitsOf(steps: readonly Step[], budget: WorkBudget | null): number[] {
+  const ends: number[] = [];
+  let work = 0;
+  steps.forEach(({ dispatch }, i) => {
+    const more = budget === null ? 0 : budgetsOf(dispatch, budget);
+    if (work + more > 2 && i > 0) {
+      ends.push(i);
+      work = 0;
+    }
+    work += more;
+  });
+  return [...ends, steps.length];
 }
 
 interface Bound {
@@ -160,9 +216,11 @@ function bindingsOf(
   const { operands, label } = dispatch;
   const bound = operands.map(({ buffer: ref }, binding): Bound => {
     const { buffer, offset, bytes } = place(ref);
-    const size = alignUp(bytesOf(ref));
-    if (size > bytes) {
-      throw new RangeError(`${label}: operand ${binding} takes ${size} bytes, but was placed into ${bytes}`);
+    const size = Math.min(alignUp(bytesOf(ref)), bytes);
+    if (size < bytesOf(ref)) {
+      throw new RangeError(
+        `${label}: operand ${binding} takes ${bytesOf(ref)} bytes, but was placed into ${bytes}`,
+      );
     }
     return { binding, resource: { buffer, offset, size } };
   });
@@ -213,15 +271,4 @@ function describeBindings({ label, operands, workgroups }: Dispatch, bound: read
     return `${binding}: ${role} in ${buffer.label}+${offset}`;
   });
   return `${label} <${workgroups.join(', ')}>  ${parts.join('  ')}`;
-}
-
-/** Small numbers for objects, so that a string can name them. */
-function numberer(): (object: object) => number {
-  const numbers = new Map<object, number>();
-  return (object) => {
-    const known = numbers.get(object);
-    if (known !== undefined) return known;
-    numbers.set(object, numbers.size);
-    return numbers.size - 1;
-  };
 }

@@ -112,10 +112,20 @@ export abstract class Module {
     return [...parameters].reduce((sum, { numel }) => sum + numel, 0);
   }
 
-  /** Moves everything to a device; harmless when repeated. */
-  to(device: RecordingDevice): this {
+  /**
+   * Moves everything to a device; harmless when repeated. From another device, a lost one too, it moves with a state dict that the
+   * host has kept, whose elements it then has; optimisers and compiled functions are to be made anew. Throws an Error where `state`
+   * is missing then, and as `loadStateDict` where it does not fit, before anything is changed.
+   */
+  to(device: RecordingDevice, state?: StateDict): this {
     refuseForeign('to(device)', device);
-    for (const entry of this.namedTensors().values()) entry.to(device);
+    const entries = [...this.namedTensors().values()];
+    if (state !== undefined) {
+      this.#check(state, true);
+      for (const entry of entries) entry.leave(device);
+      this.loadStateDict(state);
+    }
+    for (const entry of entries) entry.to(device);
     return this;
   }
 
@@ -152,14 +162,19 @@ export abstract class Module {
    */
   loadStateDict(dict: StateDict, options: LoadOptions = {}): LoadReport {
     const { strict = true } = checkOptions('loadStateDict', options, LOAD_OPTIONS);
+    const { given, report } = this.#check(dict, strict);
     const here = this.namedTensors();
-    const isWanted = (name: string): boolean => here.has(name) || name.split('.').at(-1) !== IGNORED;
-    const given = new Map([...dict].filter(([name]) => isWanted(name)));
-    const report = checkStateDict(this.constructor.name, here, given, strict);
     for (const [name, { data }] of given) {
       here.get(name)?.set(Float32Array.from(data));
     }
     return report;
+  }
+
+  #check(dict: StateDict, strict: boolean): { readonly given: StateDict; readonly report: LoadReport } {
+    const here = this.namedTensors();
+    const isWanted = (name: string): boolean => here.has(name) || name.split('.').at(-1) !== IGNORED;
+    const given = new Map([...dict].filter(([name]) => isWanted(name)));
+    return { given, report: checkStateDict(this.constructor.name, here, given, strict) };
   }
 
   /** Gives all device memory back. */

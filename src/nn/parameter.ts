@@ -1,4 +1,5 @@
 import { BRAND, brandOf } from '../tensor/graph/copies.ts';
+import { activeTrace, type Watched } from '../tensor/graph/guards.ts';
 import { defaultGenerator } from '../tensor/graph/random.ts';
 import type { RecordingDevice } from '../tensor/graph/recording_device.ts';
 import { elementCount, formatShape, type Shape } from '../tensor/graph/shape.ts';
@@ -20,6 +21,8 @@ export class ModuleTensor {
   #device: RecordingDevice | null = null;
   readonly #role: 'parameter' | 'statistic';
   #requiresGrad: boolean;
+  /** A compiled function is traced anew when the tensor is another one, as after a move to another device. */
+  readonly #watched: Watched = { peek: () => this.#tensor, restore: () => undefined };
 
   constructor(shape: Shape, init: Init, role: 'parameter' | 'statistic') {
     const seed = defaultGenerator.bits();
@@ -35,6 +38,7 @@ export class ModuleTensor {
 
   /** The tensor on the device. Throws an Error if the module has not been moved to one. */
   get tensor(): Tensor {
+    activeTrace()?.noteRead(this.#watched);
     if (this.#tensor === null) {
       throw new Error(
         `a module's tensor of shape ${formatShape(this.shape)} is on no device: call model.to(device) before use`,
@@ -62,11 +66,22 @@ export class ModuleTensor {
     else this.#device?.overwrite(this.#tensor, data);
   }
 
+  /** Leaves any device but this one; the elements must be set before the next use. */
+  leave(device: RecordingDevice): void {
+    if (this.#tensor === null || this.#device === device) return;
+    this.#tensor.replaceGrad(null);
+    this.#tensor.dispose('has moved to another device with its module');
+    this.#tensor = null;
+    this.#device = null;
+  }
+
   /** Moves the elements to a device. Throws an Error if they are on another one. */
   to(device: RecordingDevice): void {
     if (this.#tensor !== null) {
       if (this.#device === device) return;
-      throw new Error('a module cannot move between devices: load its state dict into a new one');
+      throw new Error(
+        'a module moves to another device with a state dict: const state = await net.stateDict(); net.to(device, state)',
+      );
     }
     const make = this.#make;
     if (make === null) throw new Error('this module was disposed');

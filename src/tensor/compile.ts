@@ -1,31 +1,30 @@
 import type { Dispatch } from '../gpu/dispatch.ts';
 import type { Profiler } from '../gpu/profiler.ts';
-import { Program } from '../gpu/program.ts';
+import type { Program } from '../gpu/program.ts';
 import { asError } from './graph/errors.ts';
-import { checkRange, rangeOf } from './graph/range.ts';
-import { WHY_GRADIENT_GONE, type RecordingDevice } from './graph/recording_device.ts';
-import { LogicalStorage } from './graph/storage.ts';
-import { Tensor } from './graph/tensor.ts';
-import { Value } from './graph/value.ts';
-import { acceptPlan, type Plan } from './plan/plan.ts';
+import {
+  bindPlan,
+  checkRanges,
+  compilePlan,
+  encodeCall,
+  holds,
+  replay,
+  type CompiledPlan,
+  type CompilingDevice,
+} from './calls.ts';
+import type { LogicalStorage } from './graph/storage.ts';
+import type { Tensor } from './graph/tensor.ts';
+import type { Plan } from './plan/plan.ts';
 import { statisticsOf, type PlanStatistics } from './plan/statistics.ts';
-import { BoundPlan, type Runtime } from './runtime/runtime.ts';
 import {
   checkInput,
-  heldStorages,
   keyOf,
   planFunction,
   specOf,
-  traceFunction,
   type CheckedInput,
-  type InputSpec,
   type StepInput,
   type StepResult,
-  type TracedFunction,
 } from './trace.ts';
-
-/** Results of this many calls stay readable; older ones are overwritten. */
-const RESULTS_KEPT = 4;
 
 /** Plans kept for one set of input shapes; beyond that the oldest is given back. */
 const PLANS_KEPT = 8;
@@ -34,10 +33,18 @@ const PLANS_KEPT = 8;
  * A recorded function. The first call for each set of input shapes traces and plans it; later calls replay the plan: no buffer,
  * bind group or pipeline is made, and there is one submit. Host code inside runs at tracing only, so conditions on plain
  * variables are decided then; training mode, requiresGrad, gradients that are there or not and the state of optimisers are
- * watched, and a change traces anew. Results stay valid for the next `RESULTS_KEPT - 1` calls.
+ * watched, and a change traces anew. Results stay valid for the next 3 calls.
  */
 export interface CompiledFunction<Result extends StepResult> {
   (...inputs: StepInput[]): Promise<Result>;
+  /**
+   * Appends a call to a command encoder of the caller's, who submits it before the task ends (before the next await); its results
+   * are there for what is submitted or read after that. What is submitted first happens first, whoever submits it: a call or a read
+   * between `encode` and the submit sees the state from before. Throws an Error if the step is not ready: see `prepare`.
+   */
+  encode(encoder: GPUCommandEncoder, ...inputs: StepInput[]): Result;
+  /** Traces, plans and compiles for such inputs, and runs nothing. Resolves when `encode` and calls can start at once. */
+  prepare(...inputs: StepInput[]): Promise<void>;
   /** Of the plan that ran last. Throws an Error before the first call. */
   statistics(): PlanStatistics;
   /** What a call with such inputs would do; nothing is run, and everything is left as it was. */
@@ -59,21 +66,6 @@ interface CompiledPlanOptions {
   readonly onPlan?: (plan: Plan) => void;
 }
 
-type CompilingDevice = RecordingDevice & { readonly runtime: Runtime; readonly fusion: boolean };
-
-/** A traced function at work. */
-interface CompiledPlan {
-  readonly traced: TracedFunction;
-  readonly compiling: Promise<Program>;
-  /** Null until the first replay has awaited the program. */
-  bound: BoundPlan | null;
-  /** For each result a ring of storages that it is copied to, so that a late reader finds it. */
-  readonly rings: ReadonlyMap<Tensor, readonly LogicalStorage[]>;
-  turn: number;
-  /** Gives the memory back. */
-  readonly release: () => void;
-}
-
 export function compileFunction<Result extends StepResult>(
   device: CompilingDevice,
   fn: (...inputs: Tensor[]) => Result,
@@ -84,37 +76,71 @@ export function compileFunction<Result extends StepResult>(
   let profiler: Profiler | undefined;
   let traces = 0;
 
+  /** The plan for such inputs, traced now if there is none that holds. */
+  const find = (inputs: readonly CheckedInput[]): CompiledPlan => {
+    const specs = inputs.map(specOf);
+    const key = keyOf(specs);
+    const known = plans.get(key) ?? [];
+    let found = known.find(({ traced }) => holds(traced));
+    if (found === undefined) {
+      found = compilePlan(device, fn, specs, (storages, compiling) => memory.add(storages, compiling));
+      traces++;
+      known.push(found);
+      if (known.length > PLANS_KEPT) known.shift()?.release();
+      plans.set(key, known);
+    }
+    checkRanges(found.traced, inputs);
+    last = found;
+    return found;
+  };
+
+  const check = (given: readonly StepInput[]): CheckedInput[] => {
+    if (device.isTracing) {
+      throw new Error(
+        'a compiled function was called inside another: call the plain function that it was made from',
+      );
+    }
+    return given.map((input, i) => checkInput(device, input, i));
+  };
+
   // Not async: everything up to the device's queue happens before the call returns, so calls keep their order.
   const call = (...given: StepInput[]): Promise<Result> => {
     try {
-      if (device.isTracing) {
-        throw new Error(
-          'a compiled function was called inside another: call the plain function that it was made from',
-        );
-      }
+      const inputs = check(given);
       // A failure marks the tensors it concerns, whose readers see it.
       device.flush().catch(() => undefined);
-      const inputs = given.map((input, i) => checkInput(device, input, i));
-      const specs = inputs.map(specOf);
-      const key = keyOf(specs);
-      const known = plans.get(key) ?? [];
-      let found = known.find(({ traced }) => holds(traced));
-      if (found === undefined) {
-        found = compilePlan(device, memory, fn, specs);
-        traces++;
-        known.push(found);
-        if (known.length > PLANS_KEPT) known.shift()?.release();
-        plans.set(key, known);
-      }
-      checkRanges(found.traced, inputs);
-      last = found;
-      return replay(device, found, inputs, profiler) as Promise<Result>;
+      return replay(device, find(inputs), inputs, profiler) as Promise<Result>;
     } catch (error) {
       return Promise.reject(asError(error));
     }
   };
 
   const members = {
+    prepare: (...given: StepInput[]): Promise<void> => {
+      try {
+        const inputs = check(given);
+        device.flush().catch(() => undefined);
+        const found = find(inputs);
+        return device.runtime.queue.run(async () => {
+          await bindPlan(device, found);
+          device.runtime.gpu.throwIfLost();
+        });
+      } catch (error) {
+        return Promise.reject(asError(error));
+      }
+    },
+    encode: (encoder: GPUCommandEncoder, ...given: StepInput[]): Result => {
+      const inputs = check(given);
+      device.runtime.gpu.throwIfFailed();
+      if (!device.recording.isEmpty)
+        throw new Error('encode: tensors were recorded that have not run: await device.sync() before');
+      const found = find(inputs);
+      if (found.bound === null || !device.runtime.queue.isIdle)
+        throw new Error(
+          'encode: this step is not ready for these inputs: await step.prepare(...inputs) before',
+        );
+      return encodeCall(device, found, found.bound, inputs, encoder) as Result;
+    },
     profile: (timer: Profiler | undefined) => {
       profiler = timer;
     },
@@ -152,150 +178,6 @@ export function compileFunction<Result extends StepResult>(
   }) as CompiledFunction<Result>;
   collected.register(compiled, memory, memory);
   return compiled;
-}
-
-function compilePlan(
-  device: CompilingDevice,
-  memory: HeldMemory,
-  fn: (...inputs: Tensor[]) => StepResult,
-  inputs: readonly InputSpec[],
-): CompiledPlan {
-  const { target, gpu } = device.runtime;
-  const traced = traceFunction(device, target, fn, inputs, device.fusion);
-  acceptPlan(traced.plan);
-  const rings = new Map(
-    [...traced.outputs].map(([tensor, { storage, label }]) => [
-      tensor,
-      Array.from({ length: RESULTS_KEPT }, () => {
-        const copy = new LogicalStorage(storage.dtype, storage.length, `result ${label}`, 'result');
-        copy.resident = true;
-        copy.handles++;
-        return copy;
-      }),
-    ]),
-  );
-  const compiling = Program.compile(gpu, traced.plan.dispatches);
-  compiling.catch(() => undefined); // the first replay awaits it and reports
-  const release = memory.add([...heldStorages(traced), ...[...rings.values()].flat()], compiling);
-  return { traced, compiling, bound: null, rings, turn: 0, release };
-}
-
-/** True where tracing would now give the same recording, and what it was planned for has stayed. */
-function holds({ plan, entry, host, guards }: TracedFunction): boolean {
-  for (const [leaf, storage] of entry) {
-    if (storage !== 'any' && (leaf.grad?.value.storage ?? null) !== storage) return false;
-  }
-  for (const [storage, pool] of plan.captured) if (storage.pool !== pool) return false;
-  return host.holds() && guards.every((guard) => guard());
-}
-
-/** Refuses class labels and indices that the host knows to be out of range. */
-function checkRanges({ ranges }: TracedFunction, inputs: readonly CheckedInput[]): void {
-  for (const { input, end, what } of ranges) {
-    const source = inputs[input];
-    if (source === undefined) continue;
-    const range = source instanceof Tensor ? source.value.range : rangeOf(source.data);
-    if (range !== null) checkRange(range, end, what);
-  }
-}
-
-function replay(
-  device: CompilingDevice,
-  compiled: CompiledPlan,
-  inputs: readonly CheckedInput[],
-  profiler: Profiler | undefined,
-): Promise<StepResult> {
-  const { runtime } = device;
-  const { traced, rings } = compiled;
-  const scalars = device.prepareRun(traced.hooks);
-  traced.host.replay();
-  setGradients(device, traced);
-  const turn = compiled.turn++ % RESULTS_KEPT;
-  const result = handOut(device, compiled, turn);
-  const now = compiled.bound !== null && runtime.queue.isIdle;
-  const sources = inputs.map((input) => {
-    if (input instanceof Tensor) return new Tensor(device, input.value);
-    // The caller may change the array before the queue gets to it.
-    return now ? input : { ...input, data: input.data.slice() };
-  });
-  const run = (bound: BoundPlan): StepResult => {
-    for (const storage of [...traced.inputs, ...[...rings.values()].flatMap((ring) => ring[turn] ?? [])])
-      runtime.memory.allocate(storage);
-    bound.bind();
-    runtime.uploadScalars(scalars);
-    bound.run({
-      before: (encoder) => sources.forEach((source, i) => feed(runtime, encoder, source, traced.inputs[i])),
-      after: (encoder) => {
-        for (const [tensor, { storage }] of traced.outputs) {
-          const to = rings.get(tensor)?.[turn];
-          if (to !== undefined) runtime.copy(encoder, storage, to);
-        }
-      },
-      profiler,
-    });
-    for (const source of sources) if (source instanceof Tensor) source.dispose();
-    return result;
-  };
-  return runtime.queue.run(() => {
-    if (compiled.bound !== null) return run(compiled.bound);
-    return compiled.compiling.then((program) => {
-      compiled.bound = new BoundPlan(runtime, traced.plan, program);
-      return run(compiled.bound);
-    });
-  });
-}
-
-/** Does on the host what a run does to storages, and leaves the leaves' gradients as tracing did. */
-function setGradients(device: RecordingDevice, { claimed, changed, exit }: TracedFunction): void {
-  for (const storage of claimed) storage.claim(WHY_GRADIENT_GONE);
-  for (const storage of changed) storage.version++;
-  const fresh = new Set(claimed);
-  for (const [leaf, storage] of exit) {
-    const { grad } = leaf;
-    if (storage === null) {
-      if (grad !== null) leaf.replaceGrad(null);
-    } else if (fresh.has(storage) || grad?.value.storage !== storage)
-      leaf.replaceGrad(new Tensor(device, new Value(leaf.shape, storage)));
-  }
-}
-
-/** New tensors for the results of this turn; those of RESULTS_KEPT turns ago become unreadable. */
-function handOut(device: RecordingDevice, { traced, rings }: CompiledPlan, turn: number): StepResult {
-  const fresh = new Map<Tensor, Tensor>();
-  for (const [tensor, ring] of rings) {
-    const storage = ring[turn];
-    if (storage === undefined) continue;
-    storage.claim(
-      `was overwritten ${RESULTS_KEPT} calls of its compiled function later; read it sooner or clone it`,
-    );
-    fresh.set(tensor, new Tensor(device, new Value(tensor.shape, storage)));
-  }
-  return substitute(traced.result, fresh) as StepResult;
-}
-
-function substitute(value: unknown, fresh: ReadonlyMap<Tensor, Tensor>): unknown {
-  if (value instanceof Tensor) return fresh.get(value);
-  if (Array.isArray(value)) return value.map((item) => substitute(item, fresh));
-  if (value !== null && typeof value === 'object') {
-    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, substitute(item, fresh)]));
-  }
-  return value;
-}
-
-function feed(
-  runtime: Runtime,
-  encoder: GPUCommandEncoder,
-  source: CheckedInput,
-  to: LogicalStorage | undefined,
-): void {
-  if (to === undefined) throw new Error('a compiled function got more inputs than it was traced with');
-  if (!(source instanceof Tensor)) {
-    runtime.upload(to, source.data);
-    return;
-  }
-  const { value } = source;
-  if (value.failure !== null) throw value.failure;
-  runtime.copy(encoder, value.storage, to);
 }
 
 const collected = new FinalizationRegistry<HeldMemory>((memory) => memory.release());

@@ -1,6 +1,9 @@
 import type { Counts } from '../gpu/counters.ts';
 import { describeAdapter, Gpu, type Description, type GpuOptions } from '../gpu/gpu.ts';
+import { BufferUsage } from '../gpu/flags.ts';
+import type { Storage } from '../gpu/storage.ts';
 import { compileFunction, type CompiledFunction } from './compile.ts';
+import { checkForeign, ForeignBuffers, type FromBufferOptions } from './foreign.ts';
 import { dtypeOfArray, viewOf, type HostDType, type TypedArray } from './graph/dtype.ts';
 import { asError } from './graph/errors.ts';
 import { hostArray, type NestedNumbers } from './graph/host_data.ts';
@@ -8,12 +11,16 @@ import { checkOptions, flag, fn, number, oneOf, type OptionKinds } from './graph
 import { RecordingDevice, type Move } from './graph/recording_device.ts';
 import { checkShape, elementCount, formatShape, type Shape } from './graph/shape.ts';
 import type { LogicalStorage } from './graph/storage.ts';
-import type { Tensor } from './graph/tensor.ts';
+import { Tensor } from './graph/tensor.ts';
+import { Value } from './graph/value.ts';
 import { isPlainObject } from './graph/wording.ts';
 import { acceptPlan, planNodes, type Plan } from './plan/plan.ts';
 import { rangeOf } from './graph/range.ts';
+import { MemoryPressure } from './runtime/pressure.ts';
 import { Runtime } from './runtime/runtime.ts';
 import type { StepResult } from './trace.ts';
+
+export { DeviceLostError } from '../gpu/lost.ts';
 
 export interface TensorOptions {
   readonly requiresGrad?: boolean;
@@ -44,17 +51,28 @@ const DEVICE_OPTIONS: OptionKinds<DeviceOptions> = {
   log: fn,
   poison: flag,
   bakeParams: flag,
+  usage: { what: 'GPUBufferUsage flags', accepts: (flags) => Number.isInteger(flags) },
 };
 
 /** Throws a TypeError or RangeError for options that a device does not have. */
 export const checkDeviceOptions = (options: DeviceOptions): DeviceOptions =>
   checkOptions('Device.create', options, DEVICE_OPTIONS);
 
+/** Where a tensor's elements lie, row-major. */
+export interface TensorBuffer {
+  readonly buffer: GPUBuffer;
+  /** In bytes, a multiple of 256 (in a buffer of the caller's: as given). */
+  readonly offset: number;
+  readonly size: number;
+}
+
 /** Makes tensors, records what is done with them, and runs it. */
 export class Device extends RecordingDevice {
   readonly gpu: Gpu;
   readonly fusion: boolean;
   readonly runtime: Runtime;
+  readonly #foreign = new ForeignBuffers();
+  readonly #pressure = new MemoryPressure();
 
   constructor(gpu: Gpu, { fusion = gpu.geometry.fusionPays }: Pick<DeviceOptions, 'fusion'> = {}) {
     super();
@@ -83,6 +101,19 @@ export class Device extends RecordingDevice {
     if (choice === 'gpu' && kind !== 'gpu')
       throw new Error(`adapter 'gpu' refuses ${name}, which is software`);
     return new Device(await Gpu.fromAdapter(adapter, options), options);
+  }
+
+  /**
+   * What to ask an adapter's `requestDevice` for, to open a device of one's own that the engine runs well on: the features that it
+   * can use and all that the adapter has of the limits it wants. Add what you need yourself.
+   */
+  static descriptor(adapter: GPUAdapter): GPUDeviceDescriptor {
+    return Gpu.descriptor(adapter);
+  }
+
+  /** Resolves with the reason when the device is lost, `destroy` of the GPUDevice included. Every call rejects from then on. */
+  get lost(): Promise<GPUDeviceLostInfo> {
+    return this.gpu.lost;
   }
 
   /** Which adapter this is, and whether it is a real GPU. */
@@ -124,6 +155,25 @@ export class Device extends RecordingDevice {
   }
 
   /**
+   * A tensor of the elements in a buffer of the caller's: nothing is copied. The buffer needs the usage STORAGE (COPY_SRC too where
+   * the tensor itself is read back), and must live as long as the tensor, which does not destroy it. The engine never writes to it;
+   * the caller may, between runs. Throws a TypeError, RangeError or Error of one sentence for what does not fit.
+   */
+  fromBuffer(buffer: GPUBuffer, options: FromBufferOptions): Tensor {
+    const { shape, dtype, place, requiresGrad } = checkForeign(this.gpu, buffer, options);
+    const value = Value.create(dtype, shape, 'a buffer of the caller', 'foreign');
+    value.storage.color = this.#foreign.colorOf(buffer);
+    value.storage.resident = true;
+    this.runtime.memory.place(value.storage, place);
+    return this.adopt(new Tensor(this, value, requiresGrad));
+  }
+
+  /** See `Tensor.buffer`. */
+  buffer(tensor: Tensor): Promise<TensorBuffer> {
+    return this.#withPlace(tensor, ({ buffer, offset }, { bytes }) => ({ buffer, offset, size: bytes }));
+  }
+
+  /**
    * Makes a step function out of one that records: it is traced once for each set of input shapes, then replayed
    * with no planning, no allocation and a single submit. See `CompiledFunction`.
    */
@@ -150,6 +200,7 @@ export class Device extends RecordingDevice {
       return Promise.reject(asError(error));
     }
     acceptPlan(plan);
+    this.#pressure.add(plan.made.keys());
     return queue
       .run(async () => {
         await this.runtime.runOnce(plan, scalars);
@@ -162,20 +213,31 @@ export class Device extends RecordingDevice {
   }
 
   override async read(tensor: Tensor): Promise<TypedArray> {
+    const { bytes, dtype } = await this.#withPlace(tensor, (place, value) => {
+      if ((place.buffer.usage & BufferUsage.COPY_SRC) === 0)
+        throw new Error(
+          'a buffer made without GPUBufferUsage.COPY_SRC cannot be read back: read tensor.clone() instead',
+        );
+      const bytes = this.gpu.read(place, value.bytes);
+      bytes.catch(() => undefined); // reported below, unless the flush failed before
+      return { bytes, dtype: value.dtype };
+    });
+    return viewOf(await bytes, dtype);
+  }
+
+  /** Runs what was recorded, then `use` with where the tensor's elements lie, before whatever the caller asks for next. */
+  async #withPlace<T>(tensor: Tensor, use: (place: Storage, value: Value) => T): Promise<T> {
     const { value } = tensor;
     const { storage } = value;
     storage.handles++;
     try {
-      // The copy takes its turn now, before whatever the caller asks for next.
       const flushed = this.flush();
-      const copied = this.runtime.queue.run(() => {
+      const used = this.runtime.queue.run(() => {
         if (value.failure !== null) throw value.failure;
-        const bytes = this.gpu.read(this.runtime.memory.placeOf(storage), value.bytes);
-        bytes.catch(() => undefined); // reported below, unless the flush failed before
-        return { bytes };
+        return use(this.runtime.memory.placeOf(storage), value);
       });
-      const [, { bytes }] = await Promise.all([flushed, copied]);
-      return viewOf(await bytes, value.dtype);
+      const [, result] = await Promise.all([flushed, used]);
+      return result;
     } finally {
       this.release(storage);
     }
@@ -192,6 +254,7 @@ export class Device extends RecordingDevice {
   }
 
   override create(storage: LogicalStorage, data: () => TypedArray): void {
+    this.#pressure.add([storage]);
     this.runtime.upload(storage, data());
   }
 
@@ -202,6 +265,7 @@ export class Device extends RecordingDevice {
 
   protected override free(storage: LogicalStorage): void {
     const { queue, memory } = this.runtime;
+    this.#pressure.free(storage);
     void queue.run(() => memory.free(storage));
   }
 

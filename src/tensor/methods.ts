@@ -6,7 +6,7 @@ import { backward, type BackwardOptions } from './graph/autograd.ts';
 import { cloneOp } from './graph/basic_ops.ts';
 import { recordOne } from './graph/op.ts';
 import * as ops from './ops/index.ts';
-import type { Device } from './device.ts';
+import type { Device, TensorBuffer } from './device.ts';
 import { Tensor } from './graph/tensor.ts';
 
 type Method<F> = F extends (x: Tensor, ...rest: infer Rest) => infer Result
@@ -56,6 +56,11 @@ export interface TensorMethods extends OpMethods {
    * flows in, of this tensor's shape; a scalar's defaults to 1. Options may stand in its place.
    */
   backward(gradient?: Tensor | BackwardOptions | null, options?: BackwardOptions): void;
+  /**
+   * Runs what was recorded and gives the GPUBuffer that the elements lie in, for a render or compute pass of the caller's: nothing
+   * is copied. It holds until the tensor is disposed or its memory given to other elements; the caller must not write to it.
+   */
+  buffer(): Promise<TensorBuffer>;
   /** A copy of the elements, without gradient history. */
   clone(): Tensor;
   /** Largest element, or along a dimension the largest elements with their places. */
@@ -88,6 +93,7 @@ for (const [name, fn] of Object.entries(METHODS)) define(name, fn);
 define('max', ops.max);
 define('min', ops.min);
 define('backward', backward);
+define('buffer', (x) => x.device.buffer(x));
 define('clone', (x) => recordOne(cloneOp, [x], { shape: x.shape, dtype: x.dtype }, null));
 // Every tensor that users hold was made by a Device; the graph below knows it as a Recorder.
 Object.defineProperty(Tensor.prototype, 'device', {

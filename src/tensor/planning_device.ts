@@ -3,7 +3,7 @@ import type { TypedArray } from './graph/dtype.ts';
 import { RecordingDevice } from './graph/recording_device.ts';
 import type { Tensor } from './graph/tensor.ts';
 import type { PlanStatistics } from './plan/statistics.ts';
-import type { PlanTarget } from './plan/target.ts';
+import type { Target } from '../gpu/profile.ts';
 import { planFunction, type InputSpec, type PlanOptions, type StepResult } from './trace.ts';
 
 /**
@@ -11,9 +11,9 @@ import { planFunction, type InputSpec, type PlanOptions, type StepResult } from 
  * made, so a net may be larger than this machine's memory. `PROFILES` has adapters to plan for.
  */
 export class PlanningDevice extends RecordingDevice {
-  readonly target: PlanTarget;
+  readonly target: Target;
 
-  constructor(target: PlanTarget) {
+  constructor(target: Target) {
     super();
     this.target = target;
   }

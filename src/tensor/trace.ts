@@ -13,7 +13,7 @@ import { Tensor } from './graph/tensor.ts';
 import { Value } from './graph/value.ts';
 import { planNodes, type Plan } from './plan/plan.ts';
 import { statisticsOf, type PlanStatistics } from './plan/statistics.ts';
-import type { PlanTarget } from './plan/target.ts';
+import type { Target } from '../gpu/profile.ts';
 
 /** What a compiled function may return: a tensor, or tensors in an array or an object, or nothing. */
 export type StepResult = Tensor | readonly Tensor[] | Readonly<Record<string, Tensor>> | undefined | void;
@@ -103,7 +103,7 @@ function checkedResult(device: RecordingDevice, result: StepResult): StepResult 
  */
 export function traceFunction(
   device: RecordingDevice,
-  target: PlanTarget,
+  target: Target,
   fn: (...inputs: Tensor[]) => StepResult,
   inputs: readonly InputSpec[],
   fusion: boolean,
@@ -171,7 +171,7 @@ export interface PlanOptions {
 /** Traces and plans `fn`, and leaves everything as it was. */
 export function planFunction(
   device: RecordingDevice,
-  target: PlanTarget,
+  target: Target,
   fn: (...inputs: Tensor[]) => StepResult,
   inputs: readonly InputSpec[],
   { fusion, baked, onPlan }: PlanOptions,

@@ -63,7 +63,7 @@ fn main(@builtin(local_invocation_id) id: vec3u) {
     const count = gpu.limits.maxStorageBuffersPerShaderStage + 1;
     const wide = kernel('wide', '@compute @workgroup_size(1) fn main() {}', count);
     await expect(gpu.pipelines.prepare([wide])).rejects.toThrow(
-      `wide binds ${count} buffers, this device at most`,
+      `wide binds ${count} storage buffers, this device at most`,
     );
   });
 

@@ -54,12 +54,12 @@ export async function runDispatches(
   const program = await Program.compile(gpu, dispatches);
   const results = new Map<BufferRef, Values>();
   try {
-    program.bind((ref) => {
+    const bound = program.bind((ref) => {
       const storage = places.get(ref);
       if (storage === undefined) throw new Error('a buffer has no place');
       return storage;
     }, scalarStorage);
-    program.run();
+    bound.run();
     for (const ref of writtenBy(dispatches)) {
       const storage = places.get(ref);
       if (storage !== undefined) results.set(ref, typed(ref, await gpu.read(storage, bytesOf(ref))));

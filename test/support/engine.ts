@@ -1,4 +1,4 @@
-import { TRAITS, type Description } from '../../src/gpu/profile.ts';
+import { TRAITS, type Description, type WorkBudget } from '../../src/gpu/profile.ts';
 import { Device, type DeviceOptions } from '../../src/tensor/device.ts';
 import { testGpu } from './device.ts';
 
@@ -7,13 +7,16 @@ import { testGpu } from './device.ts';
  * take the variant for that kind of adapter, whatever this one is.
  */
 export async function testDevice(
-  options: DeviceOptions & { readonly kind?: Description['kind'] } = {},
+  options: DeviceOptions & {
+    readonly kind?: Description['kind'];
+    /** Splits dispatches of more work. */
+    readonly budget?: WorkBudget;
+  } = {},
 ): Promise<Device> {
-  const { kind, ...rest } = options;
+  const { kind, budget, ...rest } = options;
   const gpu = await testGpu(rest);
-  if (kind !== undefined) {
-    const { fusionPays } = gpu.geometry;
-    Object.defineProperty(gpu, 'geometry', { value: { ...gpu.geometry, ...TRAITS[kind], fusionPays } });
-  }
+  const { fusionPays } = gpu.geometry;
+  const traits = { ...(kind && { ...TRAITS[kind], fusionPays }), ...(budget && { budget }) };
+  Object.defineProperty(gpu, 'geometry', { value: { ...gpu.geometry, ...traits } });
   return new Device(gpu, options);
 }

@@ -85,6 +85,41 @@ describe('compile', () => {
     step.dispose();
   });
 
+  it('takes its own results and those of others as inputs, and gives what it was given', async () => {
+    const twice = device.compile((x: Tensor) => {
+      const y = x.mul(2);
+      return { y, flat: y.reshape([4]), x, sum: y.sum() };
+    });
+    const more = device.compile((x: Tensor, z: Tensor) => ({ both: x.add(z), x, z }));
+    let x: Tensor = device.tensor([1, 2, 3, 4], [2, 2]);
+    let want = [1, 2, 3, 4];
+    const list = async (tensor: Tensor): Promise<number[]> => [...(await tensor.data())];
+    for (let i = 0; i < 9; i++) {
+      const results = await twice(x);
+      const sums = await more(results.y, results.x);
+      const doubled = want.map((value) => 2 * value);
+      expect(await list(results.y)).toEqual(doubled);
+      expect(await list(results.flat)).toEqual(doubled);
+      expect(await list(results.x)).toEqual(want);
+      expect(await results.sum.item()).toBe(2 * want.reduce((sum, value) => sum + value));
+      expect(await list(sums.both)).toEqual(want.map((value) => 3 * value));
+      expect(await list(sums.x)).toEqual(doubled);
+      expect(await list(sums.z)).toEqual(want);
+      x = results.y;
+      want = doubled;
+    }
+    // Results that are caught rather than given.
+    const { y, flat } = await twice([1, 2, 3, 4]);
+    const caught = device.compile(() => ({ y, flat, sum: y.add(1) }));
+    for (let i = 0; i < 6; i++) {
+      const results = await caught();
+      expect(await list(results.y)).toEqual([2, 4, 6, 8]);
+      expect(await list(results.flat)).toEqual([2, 4, 6, 8]);
+      expect(await list(results.sum)).toEqual([3, 5, 7, 9]);
+    }
+    for (const step of [twice, more, caught]) step.dispose();
+  });
+
   it('draws new random numbers in each call, the same ones for the same seed', async () => {
     const step = device.compile((x: Tensor) => dropout(x, { p: 0.5, training: true }));
     const x = { data: new Float32Array(64).fill(1), shape: [64] };

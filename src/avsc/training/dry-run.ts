@@ -3,7 +3,7 @@
 import { manualSeed } from '../../tensor/graph/random.ts';
 import { PlanningDevice } from '../../tensor/planning_device.ts';
 import type { PlanStatistics } from '../../tensor/plan/statistics.ts';
-import type { PlanTarget } from '../../tensor/plan/target.ts';
+import type { Target } from '../../gpu/profile.ts';
 import { dtypeOfArray, type TypedArray } from '../../tensor/graph/dtype.ts';
 import type { Shape } from '../../tensor/graph/shape.ts';
 import type { InputSpec, StepInput } from '../../tensor/trace.ts';
@@ -40,7 +40,7 @@ export interface StagePlan {
 }
 
 interface DryRunOptions {
-  readonly target: PlanTarget;
+  readonly target: Target;
   readonly ceilings: DeviceCeilings | undefined;
   readonly inputs: InputPlan;
   /** Steps of the stage. */

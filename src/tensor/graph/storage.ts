@@ -12,6 +12,7 @@ export type Role =
   | 'optimizer' // moments and momentum
   | 'input' // of a compiled function
   | 'result' // of a compiled function
+  | 'foreign' // in a buffer of the caller's, each of which has a color of its own
   | 'value' // result of an op that outlives its plan
   | 'transient'; // lives within one run
 

@@ -1,14 +1,14 @@
 import { bytesOf, type BufferRef, type Dispatch } from '../../gpu/dispatch.ts';
-import { maxStorageBytes } from '../../gpu/profile.ts';
-import { alignUp, formatBytes } from '../../gpu/storage.ts';
+import { describeTooLarge, maxStorageBytes, type Target } from '../../gpu/profile.ts';
+import { alignUp } from '../../gpu/storage.ts';
 import type { KernelContext } from '../../kernels/context.ts';
+import { splitDispatch } from '../../kernels/split.ts';
 import type { Op, RecordedNode } from '../graph/node.ts';
 import { LogicalStorage } from '../graph/storage.ts';
 import { colorBuffers, colorsOfValues, separateRoles } from './color.ts';
 import { lifetimes, liveNodes } from './liveness.ts';
 import { lowerEach, lowerFused } from './lowering.ts';
 import { pack } from './pack.ts';
-import type { PlanTarget } from './target.ts';
 
 /** Place of a transient storage in the device's arenas. */
 interface ArenaSlot {
@@ -46,7 +46,7 @@ const USUAL_BIN_BYTES = 2 ** 30;
  * Plans recorded nodes: drops those nobody asks for, lowers the rest to dispatches, and gives transient storages offsets in
  * arenas. Nothing outside is changed. Throws a RangeError where a storage is too large for a binding.
  */
-export function planNodes(target: PlanTarget, nodes: readonly RecordedNode[], { fusion }: PlanOptions): Plan {
+export function planNodes(target: Target, nodes: readonly RecordedNode[], { fusion }: PlanOptions): Plan {
   for (const value of nodes.flatMap(({ inputs }) => inputs)) if (value.failure !== null) throw value.failure;
   const live = liveNodes(nodes);
   for (const { inputs, outputs } of live)
@@ -66,7 +66,9 @@ export function planNodes(target: PlanTarget, nodes: readonly RecordedNode[], { 
     const color = made.get(buffer);
     return color === undefined || buffer.role === 'gradient' ? buffer.pool : `value ${color}`;
   };
-  const dispatches = separateRoles(target.geometry, lowered, poolOf);
+  const dispatches = separateRoles(target.geometry, lowered, poolOf).flatMap((dispatch) =>
+    splitDispatch(dispatch, target.geometry.budget),
+  );
   const operands = dispatches.flatMap((dispatch) => dispatch.operands.map(({ buffer }) => buffer));
   const captured = operands.filter(
     (buffer): buffer is LogicalStorage => persists(buffer) && !made.has(buffer),
@@ -81,7 +83,7 @@ export function planNodes(target: PlanTarget, nodes: readonly RecordedNode[], { 
 
 /** Offsets in arenas for everything that lives within the run. */
 function placeTransients(
-  target: PlanTarget,
+  target: Target,
   dispatches: readonly Dispatch[],
   persists: (buffer: BufferRef) => boolean,
 ): Pick<Plan, 'slots' | 'arenaBytes'> {
@@ -121,7 +123,7 @@ export function acceptPlan({ made }: Plan): void {
 
 const alignedBytes = (buffer: BufferRef): number => alignUp(bytesOf(buffer));
 
-const contextFor = (target: PlanTarget, { op }: RecordedNode): KernelContext => ({
+const contextFor = (target: Target, { op }: RecordedNode): KernelContext => ({
   geometry: target.geometry,
   temporary: (length, dtype = 'f32') => new LogicalStorage(dtype, length, `workspace of ${op.name}`),
 });
@@ -136,12 +138,8 @@ function lowerAlone(context: KernelContext, node: RecordedNode): readonly Dispat
   });
 }
 
-function checkFits({ geometry, name }: PlanTarget, buffer: BufferRef): void {
-  const limit = maxStorageBytes(geometry);
-  if (alignedBytes(buffer) <= limit) return;
+function checkFits(target: Target, buffer: BufferRef): void {
+  if (alignedBytes(buffer) <= maxStorageBytes(target.geometry)) return;
   const label = buffer instanceof LogicalStorage ? buffer.label : `a buffer of ${buffer.length} elements`;
-  throw new RangeError(
-    `${label} needs ${formatBytes(bytesOf(buffer))} in one buffer; this device binds at most ` +
-      `${formatBytes(limit)} (${name}): use a smaller batch`,
-  );
+  throw new RangeError(describeTooLarge(label, bytesOf(buffer), target));
 }

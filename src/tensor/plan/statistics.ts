@@ -1,5 +1,6 @@
 import { bytesOf, type BufferRef } from '../../gpu/dispatch.ts';
 import { countPipelines } from '../../gpu/pipelines.ts';
+import { budgetsOf } from '../../gpu/profile.ts';
 import { alignUp } from '../../gpu/storage.ts';
 import { LogicalStorage } from '../graph/storage.ts';
 import { lifetimes } from './liveness.ts';
@@ -11,6 +12,8 @@ export interface PlanStatistics {
   /** Kernels to compile: dispatches that differ in parameters alone may share one. */
   readonly pipelines: number;
   readonly flops: number;
+  /** Seconds that the longest dispatch would take on an adapter of 1 TFLOP/s and 50 GB/s, a slow one. */
+  readonly longest: number;
   /** Bytes that the dispatches read and write. */
   readonly bytesMoved: number;
   /** What the same buffers would move at least: each read once, if at all, and written once, if at all. */
@@ -23,6 +26,8 @@ export interface PlanStatistics {
   readonly persistentBytes: number;
 }
 
+const SLOW = { flops: 1e12, bytes: 50e9 };
+
 /** `baked` says whether the device compiles parameters into kernels. */
 export function statisticsOf(plan: Plan, baked: boolean): PlanStatistics {
   const { dispatches, arenaBytes } = plan;
@@ -31,6 +36,7 @@ export function statisticsOf(plan: Plan, baked: boolean): PlanStatistics {
     dispatches: dispatches.length,
     pipelines: countPipelines(dispatches, baked),
     flops: sum(dispatches.map(({ flops }) => flops)),
+    longest: Math.max(0, ...dispatches.map((dispatch) => budgetsOf(dispatch, SLOW))),
     bytesMoved: sum(dispatches.map(({ bytes }) => bytes)),
     bytesAtLeast: bytesAtLeast(plan),
     arenaBytes: sum(arenaBytes.flat()),

@@ -43,6 +43,11 @@ export class Memory {
     return place;
   }
 
+  /** Lets a storage lie in a buffer of the caller's, who keeps it. */
+  place(storage: LogicalStorage, place: Storage): void {
+    this.#places.set(storage, { place, free: () => undefined });
+  }
+
   /** Harmless where there is nothing to free. */
   free(storage: LogicalStorage): void {
     const found = this.#places.get(storage);

@@ -123,10 +123,9 @@ async function libraries(): Promise<string[]> {
     ];
     return await Promise.all(files.map((path) => readFile(path, 'utf8')));
   } catch (error) {
-    throw new Error(
-      `report.html is drawn by Observable Plot, which cannot be read: ${messageOf(error)}`,
-      { cause: error },
-    );
+    throw new Error(`report.html is drawn by Observable Plot, which cannot be read: ${messageOf(error)}`, {
+      cause: error,
+    });
   }
 }
 

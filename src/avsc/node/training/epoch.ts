@@ -113,10 +113,11 @@ export async function runEpoch(
   return end;
 }
 
-async function save({ folder, log }: Run, trainer: Trainer, position: Position): Promise<void> {
+async function save({ folder, log, onSave }: Run, trainer: Trainer, position: Position): Promise<void> {
   const [model, optimizer] = await Promise.all([trainer.model.net.stateDict(), trainer.optimizerState()]);
   log.flush();
   await writeCheckpoint(folder, { position, model, optimizer });
+  onSave();
 }
 
 function divergence({ id, model }: StageSpec, epoch: number, step: number, loss: number): string {

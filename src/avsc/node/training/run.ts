@@ -38,6 +38,8 @@ export interface TrainingEvents {
   onEpoch?(record: EpochRecord): void;
   onStageEnd?(): void;
   onEvaluation?(stage: string): void;
+  /** The device was lost, `times` in a row without progress, and is opened again. */
+  onDeviceLost?(reason: GPUDeviceLostReason, times: number): void;
 }
 
 export interface TrainingOptions {
@@ -45,7 +47,7 @@ export interface TrainingOptions {
   readonly clips: TrainingClips;
   /** Folder of the prepared clips. */
   readonly cache: string;
-  /** Called after the seed is set, because a device takes its seed when it is created. */
+  /** Called after the seed is set, because a device takes its seed when it is created; and again when the device was lost. */
   readonly openDevice: () => Promise<Device>;
   /** Resumes from the folder's checkpoint, if it has one. */
   readonly resume: boolean;
@@ -65,6 +67,8 @@ export interface Run extends Omit<TrainingOptions, 'openDevice' | 'resume' | 'ev
   readonly log: LineLog;
   readonly timings: LineLog;
   readonly events: TrainingEvents;
+  /** Called when a checkpoint is written. */
+  readonly onSave: () => void;
 }
 
 /** What predictions and embeddings need of a run. */

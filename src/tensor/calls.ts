@@ -1,0 +1,315 @@
+/*
+ * Calls of a compiled function: its plan with what it needs to run, memory for a call's inputs and results, and what a call does on
+ * the host.
+ */
+import type { Profiler } from '../gpu/profiler.ts';
+import { Program, type BoundProgram } from '../gpu/program.ts';
+import { checkRange, rangeOf } from './graph/range.ts';
+import { WHY_GRADIENT_GONE, type RecordingDevice } from './graph/recording_device.ts';
+import { LogicalStorage } from './graph/storage.ts';
+import { Tensor } from './graph/tensor.ts';
+import { Value } from './graph/value.ts';
+import { acceptPlan } from './plan/plan.ts';
+import { BoundPlan, type Runtime } from './runtime/runtime.ts';
+import {
+  heldStorages,
+  traceFunction,
+  type CheckedInput,
+  type InputSpec,
+  type StepResult,
+  type TracedFunction,
+} from './trace.ts';
+
+/** Results of this many calls stay readable; older ones are overwritten. */
+const RESULTS_KEPT = 4;
+
+/** Color of rings that results are copied into. */
+const COPIES = -1;
+
+/** A device that runs plans. */
+export type CompilingDevice = RecordingDevice & { readonly runtime: Runtime; readonly fusion: boolean };
+
+/** A traced function at work. */
+export interface CompiledPlan {
+  readonly traced: TracedFunction;
+  readonly compiling: Promise<Program>;
+  /** Null until the first replay has awaited the program. */
+  bound: BoundPlan | null;
+  /** For each result a ring of storages, so that a late reader finds it. */
+  readonly rings: ReadonlyMap<Tensor, Ring>;
+  /** Pools of storages that the plan writes to. */
+  readonly written: ReadonlySet<string>;
+  turn: number;
+  /** Gives the memory back. */
+  readonly release: () => void;
+}
+
+/** Where a result of the last `RESULTS_KEPT` calls lies. */
+interface Ring {
+  readonly storages: readonly LogicalStorage[];
+  /** The plan writes into the ring, instead of a storage of its own that is copied there. */
+  readonly direct: boolean;
+}
+
+export function compilePlan(
+  device: CompilingDevice,
+  fn: (...inputs: Tensor[]) => StepResult,
+  inputs: readonly InputSpec[],
+  hold: (storages: readonly LogicalStorage[], compiling: Promise<Program>) => () => void,
+): CompiledPlan {
+  const { target, gpu } = device.runtime;
+  const traced = traceFunction(device, target, fn, inputs, device.fusion);
+  acceptPlan(traced.plan);
+  const rings = makeRings(traced);
+  const compiling = Program.compile(gpu, traced.plan.dispatches);
+  compiling.catch(() => undefined); // the first replay awaits it and reports
+  const results = [...rings.values()].flatMap(({ storages }) => storages);
+  const release = hold([...heldStorages(traced), ...results], compiling);
+  return { traced, compiling, bound: null, rings, written: writtenPools(traced, rings), turn: 0, release };
+}
+
+function makeRings({ plan, outputs }: TracedFunction): Map<Tensor, Ring> {
+  const rings = new Map<Tensor, Ring>();
+  const captured = new Set(plan.captured.values());
+  const written = new Set<LogicalStorage>();
+  const ringOf = ({ dtype, length, label }: LogicalStorage, color: number): LogicalStorage[] =>
+    Array.from({ length: RESULTS_KEPT }, () => {
+      const kept = new LogicalStorage(dtype, length, `result ${label}`, 'result');
+      kept.color = color;
+      kept.resident = true;
+      kept.handles++;
+      return kept;
+    });
+  for (const [tensor, { storage }] of outputs) {
+    const own = plan.made.has(storage) && storage.role === 'value' && !written.has(storage);
+    // Like the plan's own storage, the ring must not meet some others in a GPUBuffer.
+    const ring = own ? ringOf(storage, storage.color) : [];
+    if (own && !ring.some(({ pool }) => captured.has(pool))) {
+      written.add(storage);
+      rings.set(tensor, { storages: ring, direct: true });
+    } else rings.set(tensor, { storages: ringOf(storage, COPIES), direct: false });
+  }
+  return rings;
+}
+
+function writtenPools({ plan, outputs }: TracedFunction, rings: ReadonlyMap<Tensor, Ring>): Set<string> {
+  const pools = new Set<string>();
+  for (const { operands } of plan.dispatches)
+    for (const { buffer, access } of operands)
+      if (access !== 'read' && buffer instanceof LogicalStorage) pools.add(buffer.pool);
+  for (const tensor of outputs.keys())
+    for (const { pool } of rings.get(tensor)?.storages ?? []) pools.add(pool);
+  return pools;
+}
+
+/** True where tracing would now give the same recording, and what it was planned for has stayed. */
+export function holds({ plan, entry, host, guards }: TracedFunction): boolean {
+  for (const [leaf, storage] of entry) {
+    if (storage !== 'any' && (leaf.grad?.value.storage ?? null) !== storage) return false;
+  }
+  for (const [storage, pool] of plan.captured) if (storage.pool !== pool) return false;
+  return host.holds() && guards.every((guard) => guard());
+}
+
+/** Refuses class labels and indices that the host knows to be out of range. */
+export function checkRanges({ ranges }: TracedFunction, inputs: readonly CheckedInput[]): void {
+  for (const { input, end, what } of ranges) {
+    const source = inputs[input];
+    if (source === undefined) continue;
+    const range = source instanceof Tensor ? source.value.range : rangeOf(source.data);
+    if (range !== null) checkRange(range, end, what);
+  }
+}
+
+/** The program of a plan, once it is compiled, with what is bound so far. */
+export async function bindPlan({ runtime }: CompilingDevice, compiled: CompiledPlan): Promise<BoundPlan> {
+  const program = await compiled.compiling;
+  return (compiled.bound ??= new BoundPlan(runtime, compiled.traced.plan, program));
+}
+
+export function replay(
+  device: CompilingDevice,
+  compiled: CompiledPlan,
+  inputs: readonly CheckedInput[],
+  profiler: Profiler | undefined,
+): Promise<StepResult> {
+  const { queue } = device.runtime;
+  // The caller may change an array before the queue gets to it.
+  const call = startCall(device, compiled, inputs, compiled.bound === null || !queue.isIdle);
+  const run = (bound: BoundPlan): StepResult => {
+    const { program, before, after } = bindCall(device, compiled, bound, call);
+    device.runtime.uploadScalars(call.scalars);
+    call.sources.forEach((source, i) => uploadInput(device, source, compiled.traced.inputs[i]));
+    program.run({ before, after, profiler });
+    releaseSources(call);
+    return call.result;
+  };
+  return queue.run(() => {
+    if (compiled.bound !== null) return run(compiled.bound);
+    return bindPlan(device, compiled).then(run);
+  });
+}
+
+export function encodeCall(
+  device: CompilingDevice,
+  compiled: CompiledPlan,
+  plan: BoundPlan,
+  inputs: readonly CheckedInput[],
+  encoder: GPUCommandEncoder,
+): StepResult {
+  const { runtime } = device;
+  const { traced } = compiled;
+  const call = startCall(device, compiled, inputs, false);
+  const { program, before, after } = bindCall(device, compiled, plan, call);
+  runtime.gpu.encodedInTask(() => releaseSources(call));
+  runtime.gpu.scoped(() => {
+    // Other calls may be encoded before this one is submitted: each brings its own numbers.
+    if (traced.plan.dispatches.some(({ usesScalars }) => usesScalars))
+      runtime.encodeUpload(encoder, call.scalars, runtime.scalars);
+    call.sources.forEach((source, i) => {
+      const to = traced.inputs[i];
+      if (!(source instanceof Tensor) && to !== undefined)
+        runtime.encodeUpload(encoder, source.data, runtime.memory.placeOf(to));
+    });
+    before(encoder);
+    program.encode(encoder);
+    after(encoder);
+  });
+  return call.result;
+}
+
+/** What one call of a compiled function works on. */
+interface Call {
+  readonly turn: number;
+  readonly scalars: Float32Array<ArrayBuffer>;
+  /** The inputs: tensors with handles of the call's own, or arrays. */
+  readonly sources: readonly CheckedInput[];
+  readonly result: StepResult;
+}
+
+/** Does on the host what a call does, in the order in which calls are made. */
+function startCall(
+  device: CompilingDevice,
+  compiled: CompiledPlan,
+  inputs: readonly CheckedInput[],
+  copyArrays: boolean,
+): Call {
+  const { traced } = compiled;
+  const scalars = device.prepareRun(traced.hooks);
+  traced.host.replay();
+  setGradients(device, traced);
+  const turn = compiled.turn++ % RESULTS_KEPT;
+  const result = handOut(device, compiled, turn);
+  const sources = inputs.map((input) => {
+    if (input instanceof Tensor) return new Tensor(device, input.value);
+    return copyArrays ? { ...input, data: input.data.slice() } : input;
+  });
+  return { turn, scalars, sources, result };
+}
+
+/** Finds memory for a call, and says what must be copied before and after the program. */
+function bindCall(
+  { runtime }: CompilingDevice,
+  { traced, rings, written }: CompiledPlan,
+  plan: BoundPlan,
+  { sources, turn }: Call,
+): {
+  readonly program: BoundProgram;
+  readonly before: (encoder: GPUCommandEncoder) => void;
+  readonly after: (encoder: GPUCommandEncoder) => void;
+} {
+  const elsewhere = new Map<LogicalStorage, LogicalStorage>();
+  const copied: (readonly [from: LogicalStorage, to: LogicalStorage])[] = [];
+  traced.inputs.forEach((input, i) => {
+    const source = sources[i];
+    if (source instanceof Tensor && source.value.failure !== null) throw source.value.failure;
+    const from = source instanceof Tensor ? source.value.storage : null;
+    // A tensor is read where it lies, unless a dispatch writes to a buffer that it may lie in.
+    const inPlace = from !== null && !written.has(from.pool) && !written.has(input.pool);
+    elsewhere.set(input, inPlace ? from : input);
+    if (inPlace) return;
+    runtime.memory.allocate(input);
+    if (from !== null) copied.push([from, input]);
+  });
+  const results: (readonly [from: LogicalStorage, to: LogicalStorage])[] = [];
+  const direct: (readonly [storage: LogicalStorage, ring: readonly LogicalStorage[]])[] = [];
+  for (const [tensor, { storage }] of traced.outputs) {
+    const ring = rings.get(tensor);
+    const to = ring?.storages[turn];
+    if (ring === undefined || to === undefined) continue;
+    if (ring.direct) direct.push([storage, ring.storages]);
+    else results.push([storage, to]);
+    runtime.memory.allocate(to);
+  }
+  const bindTurn = (turn: number): BoundProgram => {
+    for (const [storage, ring] of direct) {
+      const to = ring[turn] ?? storage;
+      runtime.memory.allocate(to);
+      elsewhere.set(storage, to);
+    }
+    return plan.bind(elsewhere);
+  };
+  const { bindings } = plan;
+  const program = bindTurn(turn);
+  // From the second call on, the next ones find theirs made. A function that is called once takes no memory for more.
+  if (plan.bindings !== bindings && bindings > 0 && direct.length > 0)
+    for (let ahead = 1; ahead < RESULTS_KEPT; ahead++) bindTurn((turn + ahead) % RESULTS_KEPT);
+  const placeOf = (storage: LogicalStorage): LogicalStorage => {
+    const own = direct.find(([written]) => written === storage)?.[1][turn];
+    return own ?? elsewhere.get(storage) ?? storage;
+  };
+  return {
+    program,
+    before: (encoder) => copied.forEach(([from, to]) => runtime.copy(encoder, from, to)),
+    after: (encoder) => results.forEach(([from, to]) => runtime.copy(encoder, placeOf(from), to)),
+  };
+}
+
+function uploadInput(
+  { runtime }: CompilingDevice,
+  source: CheckedInput,
+  to: LogicalStorage | undefined,
+): void {
+  if (!(source instanceof Tensor) && to !== undefined) runtime.upload(to, source.data);
+}
+
+function releaseSources({ sources }: Call): void {
+  for (const source of sources) if (source instanceof Tensor) source.dispose();
+}
+
+/** Does on the host what a run does to storages, and leaves the leaves' gradients as tracing did. */
+function setGradients(device: RecordingDevice, { claimed, changed, exit }: TracedFunction): void {
+  for (const storage of claimed) storage.claim(WHY_GRADIENT_GONE);
+  for (const storage of changed) storage.version++;
+  const fresh = new Set(claimed);
+  for (const [leaf, storage] of exit) {
+    const { grad } = leaf;
+    if (storage === null) {
+      if (grad !== null) leaf.replaceGrad(null);
+    } else if (fresh.has(storage) || grad?.value.storage !== storage)
+      leaf.replaceGrad(new Tensor(device, new Value(leaf.shape, storage)));
+  }
+}
+
+/** New tensors for the results of this turn; those of RESULTS_KEPT turns ago become unreadable. */
+function handOut(device: RecordingDevice, { traced, rings }: CompiledPlan, turn: number): StepResult {
+  const fresh = new Map<Tensor, Tensor>();
+  for (const [tensor, { storages }] of rings) {
+    const storage = storages[turn];
+    if (storage === undefined) continue;
+    storage.claim(
+      `was overwritten ${RESULTS_KEPT} calls of its compiled function later; read it sooner or clone it`,
+    );
+    fresh.set(tensor, new Tensor(device, new Value(tensor.shape, storage)));
+  }
+  return substitute(traced.result, fresh) as StepResult;
+}
+
+function substitute(value: unknown, fresh: ReadonlyMap<Tensor, Tensor>): unknown {
+  if (value instanceof Tensor) return fresh.get(value);
+  if (Array.isArray(value)) return value.map((item) => substitute(item, fresh));
+  if (value !== null && typeof value === 'object') {
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, substitute(item, fresh)]));
+  }
+  return value;
+}
