@@ -21,5 +21,5 @@ const squeezed = (code: string): string =>
     .replace(/[ \t]*\/\/(?!#).*$/gm, '')
     .replace(/^[ \t]+/gm, '')
     .replace(/\n{2,}/g, '\n')
-    // Lines stay lines. Not around operators, whose neighbours may become `--` or `/*`.
-    .replace(/^(?!\/\/#).*$/gm, (line) => line.replace(/ ?([=,;:{}()]) ?/g, '$1'));
+    // Lines stay lines. Not around `-`, `*`, `/` and `&`, two of which may be one token.
+    .replace(/^(?!\/\/#).*$/gm, (line) => line.replace(/ ?(->|[=,;:{}()+<>%|!]) ?/g, '$1'));

@@ -155,7 +155,11 @@ describe('a tensor of another device', () => {
     ['a gradient', () => (device.tensor([1, 2, 3, 4], [1, 1, 2, 2]).grad = elsewhere), 'grad: the gradient lies on another device'], // prettier-ignore
     ['the seed of backward', () => leaf().mul(2).backward(elsewhere), 'backward: the gradient lies on another device'], // prettier-ignore
     ['parameters', () => new optim.Adam([device.tensor([1], { requiresGrad: true }), second.tensor([1], { requiresGrad: true })], { lr: 0.1 }), 'the parameters of an optimiser lie on different devices: make one for each'], // prettier-ignore
-    ['a net', () => new nn.Linear(2, 2).to(device).to(second), 'a module moves to another device with a state dict'],
+    [
+      'a net',
+      () => new nn.Linear(2, 2).to(device).to(second),
+      'a module moves to another device with a state dict',
+    ],
     ['gradcheck', () => engine.gradcheck((a, b) => a.mul(b).sum(), [device.tensor([1], { requiresGrad: true }), second.tensor([1])]), 'different devices'], // prettier-ignore
   ])('is refused as %s', async (_, fn, message) => {
     expect(await messageOf(fn)).toContain(message);
