@@ -232,8 +232,8 @@ describe.skipIf(unreachable !== null)(
         project.write(
           'page.mjs',
           `import { openNodeGpu } from 'wavelight/node';
-           const { adapter } = await openNodeGpu({ adapter: 'software', profile: 'checked' });
-           const gpu = { requestAdapter: () => Promise.resolve(adapter) };
+           const open = () => openNodeGpu({ adapter: 'software', profile: 'checked' });
+           const gpu = { requestAdapter: async () => (await open()).adapter };
            Object.defineProperty(globalThis, 'navigator', { value: { gpu } });
            await import(process.argv[2]);`,
         );

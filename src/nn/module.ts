@@ -1,4 +1,4 @@
-import { BRAND, brandOf, refuseForeign } from '../tensor/graph/copies.ts';
+import { BRAND, brandOf, refuseForeign, type Brand } from '../tensor/graph/copies.ts';
 import { activeTrace, type Watched } from '../tensor/graph/guards.ts';
 import { checkOptions, flag, type OptionKinds } from '../tensor/graph/options.ts';
 import type { RecordingDevice } from '../tensor/graph/recording_device.ts';
@@ -45,7 +45,7 @@ export abstract class Module {
     this.#training = training;
   }
 
-  get [BRAND]() {
+  get [BRAND](): Brand {
     return brandOf('module');
   }
 

@@ -1,4 +1,4 @@
-import { BRAND, brandOf } from '../tensor/graph/copies.ts';
+import { BRAND, brandOf, type Brand } from '../tensor/graph/copies.ts';
 import { activeTrace, type Watched } from '../tensor/graph/guards.ts';
 import { defaultGenerator } from '../tensor/graph/random.ts';
 import type { RecordingDevice } from '../tensor/graph/recording_device.ts';
@@ -32,7 +32,7 @@ export class ModuleTensor {
     this.#requiresGrad = role === 'parameter';
   }
 
-  get [BRAND]() {
+  get [BRAND](): Brand {
     return brandOf('parameter');
   }
 

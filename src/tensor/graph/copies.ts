@@ -5,7 +5,7 @@
 
 type Kind = 'tensor' | 'device' | 'module' | 'parameter';
 
-interface Brand {
+export interface Brand {
   readonly kind: Kind;
   /** The copy of the package, by an object of its own. */
   readonly copy: object;

@@ -1,4 +1,4 @@
-import { BRAND, brandOf } from './copies.ts';
+import { BRAND, brandOf, type Brand } from './copies.ts';
 import type { DType } from '../../gpu/dispatch.ts';
 import { nextSequence, releaseHistory } from './autograd.ts';
 import { reshapeOp } from './basic_ops.ts';
@@ -38,7 +38,7 @@ export abstract class RecordingDevice implements Recorder {
   readonly #scopes: Scope[] = [];
   #seedVersion = randomSeed.version;
 
-  get [BRAND]() {
+  get [BRAND](): Brand {
     return brandOf('device');
   }
 

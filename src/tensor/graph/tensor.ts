@@ -1,5 +1,5 @@
 import type { DType } from '../../gpu/dispatch.ts';
-import { BRAND, brandOf, refuseForeign } from './copies.ts';
+import { BRAND, brandOf, refuseForeign, type Brand } from './copies.ts';
 import type { TypedArray } from './dtype.ts';
 import { activeTrace, type Watched } from './guards.ts';
 import type { Op, OutputSpec } from './node.ts';
@@ -106,7 +106,7 @@ export class Tensor {
     collected.register(this, { recorder, storage: value.storage }, this);
   }
 
-  get [BRAND]() {
+  get [BRAND](): Brand {
     return brandOf('tensor');
   }
 
