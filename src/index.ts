@@ -11,6 +11,9 @@ export {
 export type { FromBufferOptions } from './tensor/foreign.ts';
 export type { CompiledFunction } from './tensor/compile.ts';
 export type { StepInput, StepResult } from './tensor/trace.ts';
+export type { PixelOptions, PixelSize, Rectangle } from './tensor/pixels/options.ts';
+export type { ExternalPixels, PixelBytes, PixelSource } from './tensor/pixels/sources.ts';
+export type { DrawOptions, TextureOptions } from './tensor/pixels/to_texture.ts';
 export { PlanningDevice } from './tensor/planning_device.ts';
 export { PROFILES, type AdapterProfile } from './gpu/profile.ts';
 export type { InputSpec } from './tensor/trace.ts';

@@ -35,9 +35,12 @@ const FUSION = `
     const device = await Device.create({ fusion });
     const x = device.tensor(new Float32Array(128).fill(1), [2, 4, 4, 4]);
     const weight = device.tensor(new Float32Array(16).fill(1), [4, 4, 1, 1]);
-    const norm = batchNorm2d(conv2d(x, weight), { training: true });
-    await conv2d(norm.relu(), weight).data();
-    counts.push(device.counters.dispatches);
+    const step = device.compile((image) => {
+      const norm = batchNorm2d(conv2d(image, weight), { training: true });
+      return conv2d(norm.relu(), weight);
+    });
+    await step(x);
+    counts.push(step.statistics().dispatches);
     await device.destroy();
   }
   console.log(JSON.stringify(counts));`;

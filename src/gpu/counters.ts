@@ -1,6 +1,7 @@
 /** What a Gpu has made and done so far; two snapshots tell whether a loop creates anything it should reuse. */
 export interface Counts {
   buffersCreated: number;
+  texturesCreated: number;
   bindGroupsCreated: number;
   pipelinesCreated: number;
   shaderModulesCreated: number;
@@ -9,7 +10,7 @@ export interface Counts {
   /** Copies of tensors from buffer to buffer by the engine, and their bytes; readbacks do not count. */
   copies: number;
   bytesCopied: number;
-  /** Bytes in live buffers, staging included. */
+  /** Bytes in live buffers, staging included, and in the engine's own textures. */
   bytesHeld: number;
   /** Largest bytesHeld so far. */
   bytesPeak: number;
@@ -17,6 +18,7 @@ export interface Counts {
 
 export class Counters implements Counts {
   buffersCreated = 0;
+  texturesCreated = 0;
   bindGroupsCreated = 0;
   pipelinesCreated = 0;
   shaderModulesCreated = 0;
@@ -38,13 +40,21 @@ export class Counters implements Counts {
     this.bytesPeak = Math.max(this.bytesPeak, this.bytesHeld);
   }
 
-  removeBuffer(bytes: number): void {
+  addTexture(bytes: number): void {
+    this.texturesCreated++;
+    this.bytesHeld += bytes;
+    this.bytesPeak = Math.max(this.bytesPeak, this.bytesHeld);
+  }
+
+  /** Of a buffer or a texture that is no more. */
+  remove(bytes: number): void {
     this.bytesHeld -= bytes;
   }
 
   snapshot(): Counts {
     return {
       buffersCreated: this.buffersCreated,
+      texturesCreated: this.texturesCreated,
       bindGroupsCreated: this.bindGroupsCreated,
       pipelinesCreated: this.pipelinesCreated,
       shaderModulesCreated: this.shaderModulesCreated,
@@ -61,6 +71,7 @@ export class Counters implements Counts {
   since(before: Counts): Counts {
     return {
       buffersCreated: this.buffersCreated - before.buffersCreated,
+      texturesCreated: this.texturesCreated - before.texturesCreated,
       bindGroupsCreated: this.bindGroupsCreated - before.bindGroupsCreated,
       pipelinesCreated: this.pipelinesCreated - before.pipelinesCreated,
       shaderModulesCreated: this.shaderModulesCreated - before.shaderModulesCreated,

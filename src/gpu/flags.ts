@@ -8,6 +8,14 @@ export const BufferUsage = {
   QUERY_RESOLVE: 0x200,
 } as const;
 
+export const TextureUsage = {
+  COPY_SRC: 0x01,
+  COPY_DST: 0x02,
+  TEXTURE_BINDING: 0x04,
+  RENDER_ATTACHMENT: 0x10,
+} as const;
+
 export const MAP_MODE_READ = 0x1;
 
+export const SHADER_STAGE_FRAGMENT = 0x2;
 export const SHADER_STAGE_COMPUTE = 0x4;

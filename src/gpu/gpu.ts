@@ -79,6 +79,8 @@ export class Gpu {
   readonly #staging: StagingRing;
   readonly #owned: boolean;
   readonly #buffers = new Set<GPUBuffer>();
+  /** With their bytes. */
+  readonly #textures = new Map<GPUTexture, number>();
   readonly #afterTask = new AfterTask();
   #lost: DeviceLostError | null = null;
   #destroyed = false;
@@ -134,9 +136,34 @@ export class Gpu {
    * awaited operation rejects.
    */
   createBuffer(label: string, bytes: number, usage: GPUBufferUsageFlags): GPUBuffer {
+    const buffer = this.#allocate(label, bytes, () =>
+      this.device.createBuffer({ label, size: bytes, usage }),
+    );
+    this.#buffers.add(buffer);
+    this.counters.addBuffer(bytes);
+    return buffer;
+  }
+
+  /** A texture of 4 bytes a pixel that counts and that destroy() releases; without memory as `createBuffer`. */
+  createTexture(
+    label: string,
+    [width, height]: readonly [number, number],
+    format: GPUTextureFormat,
+    usage: GPUTextureUsageFlags,
+  ): GPUTexture {
+    const bytes = 4 * width * height;
+    const texture = this.#allocate(label, bytes, () =>
+      this.device.createTexture({ label, size: [width, height], format, usage }),
+    );
+    this.#textures.set(texture, bytes);
+    this.counters.addTexture(bytes);
+    return texture;
+  }
+
+  #allocate<T>(label: string, bytes: number, create: () => T): T {
     this.throwIfLost();
     this.device.pushErrorScope('out-of-memory');
-    const buffer = this.scoped(() => this.device.createBuffer({ label, size: bytes, usage }));
+    const created = this.scoped(create);
     const known = this.device.popErrorScope().catch(() => null);
     void known.then((error) => {
       if (error === null) return;
@@ -145,14 +172,20 @@ export class Gpu {
           `${formatBytes(this.counters.bytesHeld - bytes)} held: use a smaller batch`,
       );
     });
-    this.#buffers.add(buffer);
-    this.counters.addBuffer(bytes);
-    return buffer;
+    return created;
+  }
+
+  destroyTexture(texture: GPUTexture): void {
+    const bytes = this.#textures.get(texture);
+    if (bytes === undefined) return;
+    this.#textures.delete(texture);
+    this.counters.remove(bytes);
+    texture.destroy();
   }
 
   destroyBuffer(buffer: GPUBuffer): void {
     if (!this.#buffers.delete(buffer)) return;
-    this.counters.removeBuffer(buffer.size);
+    this.counters.remove(buffer.size);
     // A command encoder of the caller's that is not submitted yet may use it.
     if (!this.#afterTask.defer(() => buffer.destroy())) buffer.destroy();
   }
@@ -264,11 +297,12 @@ export class Gpu {
     }
   }
 
-  /** Releases every buffer, and the device if it is ours. */
+  /** Releases every buffer and texture, and the device if it is ours. */
   destroy(): void {
     if (this.#destroyed) return;
     this.#destroyed = true;
     for (const buffer of [...this.#buffers]) this.destroyBuffer(buffer);
+    for (const texture of [...this.#textures.keys()]) this.destroyTexture(texture);
     if (this.#owned) this.device.destroy();
   }
 

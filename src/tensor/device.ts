@@ -14,6 +14,9 @@ import type { LogicalStorage } from './graph/storage.ts';
 import { Tensor } from './graph/tensor.ts';
 import { Value } from './graph/value.ts';
 import { isPlainObject } from './graph/wording.ts';
+import { fromPixels } from './pixels/from_pixels.ts';
+import type { PixelOptions } from './pixels/options.ts';
+import type { PixelSource } from './pixels/sources.ts';
 import { acceptPlan, planNodes, type Plan } from './plan/plan.ts';
 import { rangeOf } from './graph/range.ts';
 import { MemoryPressure } from './runtime/pressure.ts';
@@ -155,6 +158,18 @@ export class Device extends RecordingDevice {
   }
 
   /**
+   * Pictures as a tensor [pictures, 3, height, width] of (value - mean) / std, with values between 0 and 1, R, G and B; done by kernels
+   * on the device, at once, so that frames which expire with the task can be given. Resizing equals Pillow's BILINEAR, byte for byte;
+   * textures of more than 8 bits a channel keep their values and are resized in f32. An -srgb texture gives its encoded bytes.
+   * Alpha is passed over. Pictures of several sizes need a `size`. Throws a TypeError for what is no picture or no option of
+   * `PixelOptions`, a RangeError for a picture without pixels (closed, not loaded) or for sizes that do not fit, and an Error inside
+   * a compiled function.
+   */
+  fromPixels(source: PixelSource | readonly PixelSource[], options?: PixelOptions): Tensor {
+    return fromPixels(this, source, options);
+  }
+
+  /**
    * A tensor of the elements in a buffer of the caller's: nothing is copied. The buffer needs the usage STORAGE (COPY_SRC too where
    * the tensor itself is read back), and must live as long as the tensor, which does not destroy it. The engine never writes to it;
    * the caller may, between runs. Throws a TypeError, RangeError or Error of one sentence for what does not fit.
@@ -256,6 +271,12 @@ export class Device extends RecordingDevice {
   override create(storage: LogicalStorage, data: () => TypedArray): void {
     this.#pressure.add([storage]);
     this.runtime.upload(storage, data());
+  }
+
+  /** Gives a storage its memory, for what is written to it before anything else is submitted. */
+  allocate(storage: LogicalStorage): Storage {
+    this.#pressure.add([storage]);
+    return this.runtime.memory.allocate(storage);
   }
 
   protected override replace(storage: LogicalStorage, data: TypedArray): void {

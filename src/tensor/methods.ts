@@ -8,6 +8,7 @@ import { recordOne } from './graph/op.ts';
 import * as ops from './ops/index.ts';
 import type { Device, TensorBuffer } from './device.ts';
 import { Tensor } from './graph/tensor.ts';
+import { toCanvas, toTexture, type DrawOptions, type TextureOptions } from './pixels/to_texture.ts';
 
 type Method<F> = F extends (x: Tensor, ...rest: infer Rest) => infer Result
   ? (...rest: Rest) => Result
@@ -63,6 +64,18 @@ export interface TensorMethods extends OpMethods {
   buffer(): Promise<TensorBuffer>;
   /** A copy of the elements, without gradient history. */
   clone(): Tensor;
+  /**
+   * Draws the elements, once they are computed, as a picture: [channels, height, width] or [1, channels, height, width] f32 of 1
+   * channel (grey), 3 (RGB) or 4 (RGBA, not premultiplied), as number * std + mean between 0 and 1. Resolves to the texture when the
+   * work is submitted. An -srgb texture holds the same bytes as one without. NaN becomes 0. Rejects with a TypeError or RangeError
+   * for a tensor that is no picture, options that there are not, or a texture that does not fit.
+   */
+  toTexture(options?: TextureOptions): Promise<GPUTexture>;
+  /**
+   * Draws as `toTexture` does on a canvas, which gets the tensor's size, and the device's context unless it has one. Resolves when the
+   * work is submitted. Rejects with a TypeError for a canvas with another context, and as `toTexture` does.
+   */
+  toCanvas(canvas: HTMLCanvasElement | OffscreenCanvas, options?: DrawOptions): Promise<void>;
   /** Largest element, or along a dimension the largest elements with their places. */
   max: {
     (): Tensor;
@@ -94,6 +107,8 @@ define('max', ops.max);
 define('min', ops.min);
 define('backward', backward);
 define('buffer', (x) => x.device.buffer(x));
+define('toTexture', toTexture);
+define('toCanvas', toCanvas);
 define('clone', (x) => recordOne(cloneOp, [x], { shape: x.shape, dtype: x.dtype }, null));
 // Every tensor that users hold was made by a Device; the graph below knows it as a Recorder.
 Object.defineProperty(Tensor.prototype, 'device', {

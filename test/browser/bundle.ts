@@ -22,6 +22,9 @@ export async function bundle(entries: Readonly<Record<string, string>>): Promise
     configFile: false,
     logLevel: 'warn',
     plugins: [wgsl({ small: true })],
+    // Examples import the package by its name.
+    resolve: { alias: { wavelight: join(root, 'src', 'index.ts') } },
+    worker: { format: 'es', plugins: () => [wgsl({ small: true })] },
     build: {
       write: false,
       minify: true,
@@ -39,7 +42,10 @@ export async function bundle(entries: Readonly<Record<string, string>>): Promise
   const names = new Set(chunks.map(({ fileName }) => fileName));
   const imported = chunks.flatMap((chunk) => [...chunk.imports, ...chunk.dynamicImports]);
   return {
-    files: new Map(chunks.map(({ fileName, code }) => [fileName, code])),
+    // Workers come as assets.
+    files: new Map(
+      result.output.map((file) => [file.fileName, file.type === 'chunk' ? file.code : String(file.source)]),
+    ),
     modules: chunks.flatMap(({ moduleIds }) => moduleIds).map((id) => relative(root, id)),
     imports: imported.filter((name) => !names.has(name)),
   };

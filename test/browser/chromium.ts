@@ -13,10 +13,12 @@ export const NO_CHROMIUM =
     ? null
     : `npm's Chromium is for x64 Linux only, this is ${process.arch} ${process.platform}`;
 
-/** WebGPU on SwiftShader, and not a word to the network. */
+/** WebGPU on SwiftShader, and not a word to the network. Canvases and videos lose the device unless all that draws is on Vulkan. */
 const FLAGS = [
   '--enable-unsafe-webgpu',
   '--use-webgpu-adapter=swiftshader',
+  '--use-angle=swiftshader',
+  '--enable-features=Vulkan,VulkanFromANGLE,DefaultANGLEVulkan',
   '--no-sandbox',
   '--disable-background-networking',
   '--disable-component-update',

@@ -1,7 +1,9 @@
 // The page's side of test/browser.test.ts, which calls these by name.
 
 import { Device } from '../../src/index.ts';
+import * as pictures from './pictures.ts';
 import * as scenario from './scenario.ts';
+import type { PageBytes } from './pictures.ts';
 import type { Numbers } from './scenario.ts';
 
 type Scenario = keyof typeof scenario;
@@ -38,4 +40,25 @@ async function onPagesDevice(name: Scenario): Promise<Run & { readonly after: nu
   return { adapter: device.description.name, numbers, after };
 }
 
-Object.assign(globalThis, { onDevice, onPagesDevice });
+/** Calls a function of pictures.ts on a device of our own, or on the page's. */
+async function withPictures(
+  name: keyof typeof pictures,
+  whose: 'own' | "page's",
+  picture: PageBytes,
+  ...rest: [number]
+): Promise<unknown> {
+  const adapter = await navigator.gpu.requestAdapter();
+  const gpuDevice = whose === 'own' ? undefined : await adapter?.requestDevice();
+  const device = await Device.create(gpuDevice === undefined ? { adapter: 'software' } : { gpuDevice });
+  try {
+    const result = await pictures[name](device, picture, ...rest);
+    // What failed on the device is told here.
+    await device.sync();
+    return result;
+  } finally {
+    await device.destroy();
+    gpuDevice?.destroy();
+  }
+}
+
+Object.assign(globalThis, { onDevice, onPagesDevice, withPictures });

@@ -117,6 +117,7 @@ describe.each([{ bakeParams: false }, { bakeParams: true }])(
         copies: 0,
         bytesCopied: 0,
         buffersCreated: 0,
+        texturesCreated: 0,
         bindGroupsCreated: 0,
         pipelinesCreated: 0,
         shaderModulesCreated: 0,

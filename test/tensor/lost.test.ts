@@ -27,11 +27,15 @@ function work(device: Device) {
     return loss;
   });
   const x = device.tensor([1, -2, 3]);
+  const image = device.tensor(new Float32Array(12), [3, 2, 2]);
+  const picture = { data: new Uint8Array(4 * 3 * 5), width: 3, height: 5 };
   const calls: Record<string, () => Promise<unknown>> = {
     'an eager op': async () => relu(device.tensor([1, -2])).data(),
     'a step and its result': async () => (await step(inputs, labels)).data(),
     'a read': () => x.data(),
     'a new op on an old tensor': () => mul(x, 3).data(),
+    'a picture': async () => device.fromPixels(picture, { size: 2 }).data(),
+    'a texture': () => mul(image, 2).toTexture(),
     'a buffer': async () => mul(x, 2).buffer(),
     sync: () => device.sync(),
     flush: () => (mul(x, 2), device.flush()),

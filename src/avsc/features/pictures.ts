@@ -1,5 +1,7 @@
 // Decoded pictures as the input of a video net.
 
+import { byteTable } from '../../kernels/pixels.ts';
+
 /** Preprocessing of pictures: squashed and cropped to RGB bytes [3, size, size], then (x / 255 - mean) / std per channel. */
 export interface PictureInput {
   readonly kind: 'picture';
@@ -24,7 +26,3 @@ export function normalisePictures(
     for (let i = plane * area; i < end; i++) out[i] = values[frames[i] as number] as number;
   }
 }
-
-/** The 256 normalised values of a channel. */
-export const byteTable = (mean: number, std: number): Float32Array =>
-  Float32Array.from({ length: 256 }, (_, value) => (value / 255 - mean) / std);

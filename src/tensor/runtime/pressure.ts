@@ -17,7 +17,7 @@ export class MemoryPressure {
     if (this.#bytes < STEP) return;
     try {
       // Engines count the bytes of ArrayBuffers when they decide to collect. Nothing touches this one, so it takes no memory.
-      void new ArrayBuffer(Math.min(this.#bytes, LARGEST));
+      new ArrayBuffer(Math.min(this.#bytes, LARGEST));
     } catch {
       // Where address space is short, it must do without.
     }

@@ -8,6 +8,7 @@ import {
   pictureWords,
   type PictureStep,
 } from '../../../kernels/pictures.ts';
+import { byteTable } from '../../../kernels/pixels.ts';
 import { one } from '../../../kernels/tuple.ts';
 import type { BufferRef } from '../../../gpu/dispatch.ts';
 import { record, recordOne, type Op } from '../../../tensor/graph/op.ts';
@@ -15,7 +16,7 @@ import { RecordingDevice } from '../../../tensor/graph/recording_device.ts';
 import { formatShape, type Shape } from '../../../tensor/graph/shape.ts';
 import type { Tensor } from '../../../tensor/graph/tensor.ts';
 import { checkTensors } from '../../../tensor/ops/operands.ts';
-import { byteTable, type PictureInput } from '../../features/pictures.ts';
+import type { PictureInput } from '../../features/pictures.ts';
 import { checkMix, type RowMix } from '../features/mix.ts';
 import { checkPictureSize } from './pack.ts';
 
