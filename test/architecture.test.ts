@@ -16,6 +16,7 @@ const AVSC = [
   'weights',
   'experiment',
   'training',
+  'classifier',
 ].map((name) => `avsc/${name}`);
 
 /**

@@ -4,6 +4,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 const LONG: readonly string[] = [
   // Collects the memory of its process all the time, which takes long where that is large.
   'cli/fetch-weights.test.ts',
+  'browser-weights.test.ts',
   'cli/train-weights.test.ts',
   'cli/train.test.ts',
   'avsc/models.test.ts',

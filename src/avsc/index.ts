@@ -102,3 +102,15 @@ export { readNpy } from './weights/npy.ts';
 export { parseCategories } from './weights/places365.ts';
 export { MEAN_IMAGE, zeroMeanImage } from './weights/squeezenet.ts';
 export { squashPicture, type Pixels } from './features/resize.ts';
+export { SceneClassifier } from './classifier/classifier.ts';
+export type { PictureBytes, SceneImages, ScenePicture } from './classifier/pictures.ts';
+export type { SceneAudio } from './classifier/sound.ts';
+export type {
+  DropReason,
+  ListenOptions,
+  ListenResult,
+  LoadOptions,
+  SceneInput,
+  SceneRecording,
+  SceneResult,
+} from './classifier/types.ts';

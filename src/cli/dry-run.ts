@@ -4,7 +4,7 @@ import { readSplit } from '../avsc/node/data/dataset.ts';
 import { partnerRows } from '../avsc/node/data/mixup.ts';
 import type { Experiment } from '../avsc/experiment/experiment.ts';
 import { makeRecipe } from '../avsc/experiment/recipe.ts';
-import { inputPlan } from '../avsc/node/runs/stage-sources.ts';
+import { inputPlan } from '../avsc/training/plan.ts';
 import { CEILINGS, planStage, type StagePlan } from '../avsc/training/dry-run.ts';
 import { PROFILES } from '../gpu/profile.ts';
 import { print } from './output.ts';

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import { resultStages } from '../avsc/experiment/experiment.ts';
-import { exportRunOnnx, exportRunSafetensors } from '../avsc/node/runs/export.ts';
+import { exportAllSafetensors, exportRunOnnx, exportRunSafetensors } from '../avsc/node/runs/export.ts';
 import { newestRun, openRun, runFiles, weightsFile, type RunFolder } from '../avsc/node/runs/folder.ts';
 import { findStage } from '../avsc/training/model.ts';
 import type { AdapterChoice } from '../node/adapter.ts';
@@ -17,6 +17,7 @@ type Format = 'safetensors' | 'onnx';
 interface ExportOptions {
   readonly format: Format;
   readonly model?: string;
+  readonly all?: true;
   readonly out?: string;
   readonly device: AdapterChoice;
   readonly json?: true;
@@ -35,9 +36,10 @@ export function exportCommand(): Command {
         .makeOptionMandatory(),
     )
     .option('--model <name>', "stage whose model is exported (default: the run's result)")
+    .option('--all', 'all models in one file, for pages that judge sound, pictures or both; as safetensors')
     .option(
       '--out <path>',
-      'the file to write (default: MODEL.onnx or MODEL-exported.safetensors in the run)',
+      'the file to write (default: MODEL.onnx, MODEL-exported.safetensors or all-exported.safetensors in the run)',
     )
     .addOption(deviceOption())
     .option('--json', 'print what was written as JSON')
@@ -52,13 +54,15 @@ async function exportRun(run: string | undefined, options: ExportOptions): Promi
   const { format } = options;
   const folder = run === undefined ? await newestRun() : await openRun(run);
   const { recipe } = folder.config;
-  const [first = ''] = resultStages(recipe);
-  if (options.model === undefined && resultStages(recipe).length > 1)
-    throw new UsageError(`the result of ${folder.path} is a product of models: name one with --model`);
-  const model = findStage(recipe, options.model ?? first).id;
+  const model = options.all ? null : modelOf(folder, options.model);
+  if (options.all && format !== 'safetensors')
+    throw new UsageError('--all is for --format safetensors: an ONNX file holds one model');
+  if (options.all && options.model !== undefined)
+    throw new UsageError('--all exports every model, --model one: leave one of them out');
   if (run === undefined) say(`run: ${folder.path}`);
   const out =
-    options.out ?? join(folder.path, format === 'onnx' ? `${model}.onnx` : `${model}-exported.safetensors`);
+    options.out ??
+    join(folder.path, format === 'onnx' ? `${model ?? ''}.onnx` : `${model ?? 'all'}-exported.safetensors`);
   if (isOfRun(folder, out)) throw new UsageError(`--out ${out} is a file of the run itself`);
   await checkOutput(out);
   const fixedBatch = await write(folder, model, options, out);
@@ -68,7 +72,18 @@ async function exportRun(run: string | undefined, options: ExportOptions): Promi
     return;
   }
   const note = fixedBatch === null ? '' : `\nits batch is fixed to 1, since ${fixedBatch}`;
-  await print(`${out}: the ${model} model of ${folder.path}, ${size} bytes${note}`);
+  const what = model === null ? `all ${recipe.stages.length} models` : `the ${model} model`;
+  await print(`${out}: ${what} of ${folder.path}, ${size} bytes${note}`);
+}
+
+/** Id of the stage that is named, or else of the run's result. */
+function modelOf({ path, config: { recipe } }: RunFolder, named: string | undefined): string {
+  const [first = '', ...others] = resultStages(recipe);
+  if (named === undefined && others.length > 0)
+    throw new UsageError(
+      `the result of ${path} is a product of models: name one with --model, or take --all with --format safetensors`,
+    );
+  return findStage(recipe, named ?? first).id;
 }
 
 function isOfRun(folder: RunFolder, out: string): boolean {
@@ -81,10 +96,14 @@ function isOfRun(folder: RunFolder, out: string): boolean {
 /** Writes the file. Returns the reason if the batch is fixed to 1, else null. */
 async function write(
   folder: RunFolder,
-  model: string,
+  model: string | null,
   { format, device }: ExportOptions,
   out: string,
 ): Promise<string | null> {
+  if (model === null) {
+    await exportAllSafetensors(folder, out);
+    return null;
+  }
   switch (format) {
     case 'safetensors':
       await exportRunSafetensors(folder, model, out);

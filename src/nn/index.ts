@@ -10,6 +10,9 @@ export { Sequential } from './layers/sequential.ts';
 export { Dropout, Flatten, Identity, LeakyReLU, ReLU } from './layers/simple.ts';
 export * as init from './init.ts';
 export { openCheckpoint } from './checkpoint/open.ts';
+export type { CheckpointSource } from './checkpoint/given.ts';
+export type { OpenOptions, Progress } from './checkpoint/options.ts';
+export { clearCheckpointCache } from './checkpoint/http/clear.ts';
 export type { CheckpointFile, CheckpointFormat, CheckpointTensor } from './checkpoint/checkpoint.ts';
 export { blobSource, bytesSource, type ByteSource } from './checkpoint/source.ts';
 export {

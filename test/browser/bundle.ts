@@ -68,3 +68,24 @@ export function sizeOf({ files }: Bundle, entry: string): { readonly raw: number
     gzip: codes.reduce((sum, code) => sum + gzipSync(code).length, 0),
   };
 }
+
+/** The files of an example's page by name, built as an embedder would; `wavelight` is the source here. */
+export async function buildExample(name: string): Promise<ReadonlyMap<string, string | Uint8Array>> {
+  const result = await build({
+    root: join(root, 'examples', name),
+    configFile: false,
+    logLevel: 'warn',
+    plugins: [wgsl({ small: true })],
+    resolve: {
+      alias: [
+        { find: /^wavelight$/, replacement: join(root, 'src/index.ts') },
+        { find: /^wavelight\/avsc$/, replacement: join(root, 'src/avsc/index.ts') },
+      ],
+    },
+    build: { write: false, minify: true, target: 'es2023', modulePreload: false },
+  });
+  if (Array.isArray(result) || !('output' in result)) throw new Error('vite gave no single bundle');
+  return new Map(
+    result.output.map((file) => [file.fileName, file.type === 'chunk' ? file.code : file.source]),
+  );
+}

@@ -25,8 +25,10 @@ const FLAGS = [
   '--disable-sync',
 ];
 
-/** Starts a headless Chromium with WebGPU; `close` ends it and removes its profile. */
-export async function openChromium(): Promise<{ context: BrowserContext; close: () => Promise<void> }> {
+/** Starts a headless Chromium with WebGPU and further `flags`; `close` ends it and removes its profile. */
+export async function openChromium(
+  flags: readonly string[] = [],
+): Promise<{ context: BrowserContext; close: () => Promise<void> }> {
   const folder = unpackChromium();
   const profile = mkdtempSync(join(tmpdir(), 'wavelight-profile-'));
   // The package's own configuration names folders of Amazon's Lambda, where text would have no glyphs and no width here.
@@ -38,7 +40,7 @@ export async function openChromium(): Promise<{ context: BrowserContext; close: 
   );
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: join(folder, 'chromium'),
-    args: FLAGS,
+    args: [...FLAGS, ...flags],
     env: {
       ...process.env,
       LD_LIBRARY_PATH: [join(folder, 'al2023', 'lib'), process.env['LD_LIBRARY_PATH'] ?? '']

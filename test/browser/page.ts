@@ -1,6 +1,6 @@
 // The page's side of test/browser.test.ts, which calls these by name.
 
-import { Device } from '../../src/index.ts';
+import { Device, nn, optim, relu } from '../../src/index.ts';
 import * as pictures from './pictures.ts';
 import * as scenario from './scenario.ts';
 import type { PageBytes } from './pictures.ts';
@@ -61,4 +61,28 @@ async function withPictures(
   }
 }
 
-Object.assign(globalThis, { onDevice, onPagesDevice, withPictures });
+/** MiB on the device during eager steps of training that dispose nothing: at every twentieth of them. */
+async function eagerSteps(steps: number): Promise<number[]> {
+  const device = await Device.create({ adapter: 'software' });
+  const layer = new nn.Linear(64, 64).to(device);
+  const sgd = new optim.SGD(layer.parameters(), { lr: 0.01 });
+  const data = new Float32Array(512 * 64).fill(0.5);
+  const held: number[] = [];
+  for (let i = 1; i <= steps; i++) {
+    sgd.zeroGrad();
+    const loss = relu(layer.forward(device.tensor(data, [512, 64])))
+      .sub(1)
+      .square()
+      .mean();
+    loss.backward();
+    sgd.step();
+    if (i % 50 === 0) await loss.item();
+    else await device.flush();
+    if (i % (steps / 20) === 0) held.push(device.counters.bytesHeld / 2 ** 20);
+  }
+  held.push(device.counters.bytesPeak / 2 ** 20);
+  await device.destroy();
+  return held;
+}
+
+Object.assign(globalThis, { eagerSteps, onDevice, onPagesDevice, withPictures });

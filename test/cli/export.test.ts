@@ -7,22 +7,18 @@ import { normalisePictures } from '../../src/avsc/features/pictures.ts';
 import { readGivenWeights } from '../../src/avsc/node/weights/given.ts';
 import { loadModel } from '../../src/avsc/node/runs/load.ts';
 import { readMediaSeconds } from '../../src/avsc/node/data/media-seconds.ts';
-import { createRun, labels, weightsFile, type RunFolder } from '../../src/avsc/node/runs/folder.ts';
-import { overrideExperiment, type Overrides } from '../../src/avsc/experiment/override.ts';
-import { preset } from '../../src/avsc/experiment/presets.ts';
-import { makeRecipe } from '../../src/avsc/experiment/recipe.ts';
-import { writeTensors } from '../../src/avsc/node/runs/tensors-file.ts';
-import { inputPlan } from '../../src/avsc/node/runs/stage-sources.ts';
-import { createModel, findStage, pictureInput } from '../../src/avsc/training/model.ts';
+import { weightsFile, type RunFolder } from '../../src/avsc/node/runs/folder.ts';
+import { inputPlan } from '../../src/avsc/training/plan.ts';
+import { readDefinition } from '../../src/avsc/training/definition.ts';
+import { findStage, pictureInput } from '../../src/avsc/training/model.ts';
 import { createPredictor } from '../../src/avsc/training/trainer.ts';
-import { manualSeed, type Device } from '../../src/index.ts';
+import type { Device } from '../../src/index.ts';
 import { readSafetensors } from '../../src/nn/checkpoint/safetensors/file.ts';
-import type { StateDict } from '../../src/nn/state.ts';
 import { softmaxRows } from '../../src/avsc/training/metrics.ts';
 import { hashValues } from '../support/hash.ts';
-import { hashWeight } from '../support/hash_weights.ts';
 import { openOnnx } from '../support/onnx.ts';
 import { testDevice } from '../support/engine.ts';
+import { makeRun } from '../support/made_run.ts';
 import { wavelight } from './wavelight.ts';
 
 const SQUEEZENET = '../shared/checkpoints/squeezenet11bn_places365_urbste.safetensors';
@@ -39,25 +35,6 @@ afterAll(async () => {
   await device.destroy();
   await rm(folder, { recursive: true, force: true });
 });
-
-/** A finished run of the small preset as training would leave it, with weights that nobody trained. */
-async function makeRun(name: string, nets: Overrides['nets'] = {}, video?: StateDict): Promise<RunFolder> {
-  const experiment = overrideExperiment(preset('small'), { nets });
-  const recipe = makeRecipe(experiment, { fcnn: null, densenet: null }, 10);
-  const run = await createRun(join(folder, name), { data: folder, recipe });
-  manualSeed(5);
-  for (const stage of recipe.stages) {
-    const state = await createModel(recipe, stage).net.stateDict();
-    for (const [key, { shape }] of state) {
-      const given = key.startsWith('video.') ? video?.get(key.slice('video.'.length)) : undefined;
-      if (given !== undefined) state.set(key, given);
-      // Statistics and weights with which probabilities differ from class to class.
-      else if (!key.endsWith('mean_image')) state.set(key, { shape, data: hashWeight(key, shape) });
-    }
-    await writeTensors(weightsFile(run, stage.id), labels(run).stage(stage.id), { tensors: state });
-  }
-  return run;
-}
 
 /** The joint model's probabilities by the engine and by ONNX Runtime on what is exported; gives their largest difference. */
 async function compare(run: RunFolder, audio: Float32Array, pictures: Uint8Array): Promise<number> {
@@ -115,7 +92,7 @@ async function compare(run: RunFolder, audio: Float32Array, pictures: Uint8Array
 
 describe('export', () => {
   it('gives ONNX that computes what the run does', async () => {
-    const run = await makeRun('own');
+    const run = await makeRun(folder, 'own');
     const audio = Float32Array.from(hashValues('audio', SECONDS * 6 * 128 * 39, 'uniform'));
     const pictures = Uint8Array.from({ length: SECONDS * 2 * 3 * 48 * 48 }, (_, i) => (i * 7919) % 256);
     const error = await compare(run, audio, pictures);
@@ -137,7 +114,7 @@ describe('export', () => {
     async () => {
       const { state } = await readGivenWeights('squeezenet1_1', SQUEEZENET);
       const nets = { video: { architecture: 'squeezenet1_1', weights: SQUEEZENET } } as const;
-      const run = await makeRun('squeezenet', nets, state);
+      const run = await makeRun(folder, 'squeezenet', nets, state);
       const wanted = { inputs: ['logmel', 'frames'], size: 224 } as const;
       const { sound, frames } = await readMediaSeconds(CLIP, wanted, new AbortController().signal);
       const audio = sound?.logmel;
@@ -149,7 +126,7 @@ describe('export', () => {
   );
 
   it('gives the weights bit for bit as safetensors that says what it is of', async () => {
-    const run = await makeRun('plain');
+    const run = await makeRun(folder, 'plain');
     const { code, stdout } = await wavelight(
       ['export', run.path, '--format', 'safetensors', '--model', 'video'],
       folder,
@@ -171,9 +148,36 @@ describe('export', () => {
     expect(other?.metadata.get('audio')).toBeUndefined();
   });
 
+  it('gives all models in one file, with what is needed to build their nets', async () => {
+    const run = await makeRun(folder, 'all');
+    const { code, stdout } = await wavelight(
+      ['export', run.path, '--format', 'safetensors', '--all'],
+      folder,
+    );
+    expect(code).toBe(0);
+    const out = join(run.path, 'all-exported.safetensors');
+    expect(stdout).toContain(`${out}: all 3 models of ${run.path}`);
+    const all = readSafetensors(new Uint8Array(await readFile(out)));
+    for (const { id } of run.config.recipe.stages) {
+      const one = readSafetensors(new Uint8Array(await readFile(weightsFile(run, id))));
+      for (const [name, tensor] of one.tensors) expect(all.tensors.get(`${id}/${name}`)).toEqual(tensor);
+    }
+    const definition = readDefinition(all.metadata);
+    expect(definition?.prefixes).toEqual({ audio: 'audio/', video: 'video/', joint: 'joint/' });
+    expect(definition?.experiment.stages).toEqual(run.config.recipe.stages);
+    for (const [options, message] of [
+      [['--format', 'onnx', '--all'], '--all is for --format safetensors'],
+      [['--format', 'safetensors', '--all', '--model', 'audio'], '--all exports every model, --model one'],
+    ] as const) {
+      const refused = await wavelight(['export', run.path, ...options], folder);
+      expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining(message)]);
+    }
+  });
+
   it.each([
     [['export', 'nowhere', '--format', 'onnx'], 1, "nowhere is not a run's folder"],
     [['export', 'nowhere'], 2, "required option '--format <name>' not specified"],
+    [['export', '--format', 'onnx', '--all'], 1, 'there is no finished run under runs/'],
     [['export', '--format', 'tflite'], 2, 'Allowed choices are safetensors, onnx'],
     [['export', '--format', 'onnx'], 1, 'there is no finished run under runs/'],
   ])('refuses %j', async (args, status, message) => {
@@ -183,7 +187,7 @@ describe('export', () => {
   });
 
   it('says which file of a run is missing, and writes over none', async () => {
-    const run = await makeRun('broken');
+    const run = await makeRun(folder, 'broken');
     await rm(weightsFile(run, 'joint'));
     const own = await wavelight(
       ['export', run.path, '--format', 'onnx', '--out', join('broken', 'video.safetensors')],

@@ -4,7 +4,10 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeDataset } from '../../src/avsc/node/data/synth.ts';
 import { SCENES } from '../../src/avsc/dataset/scenes.ts';
+import { writeExperiment } from '../../src/avsc/experiment/write.ts';
+import { readDefinition } from '../../src/avsc/training/definition.ts';
 import type { RunResults } from '../../src/avsc/training/records.ts';
+import { readSafetensors } from '../../src/nn/checkpoint/safetensors/file.ts';
 import { start, wavelight, type Finished } from './wavelight.ts';
 
 const DEVICE = process.env['WAVELIGHT_TEST_ADAPTER'] ?? 'software';
@@ -86,6 +89,19 @@ describe('train', () => {
     ]) {
       expect((await stat(join(folder, 'whole', name))).size).toBeGreaterThan(0);
     }
+  });
+
+  it("says in the result's file which nets it is of", async () => {
+    const { metadata } = readSafetensors(new Uint8Array(await bytes('whole', 'model.safetensors')));
+    const definition = readDefinition(metadata);
+    expect(definition?.prefixes).toEqual({ joint: '' });
+    const { recipe } = JSON.parse((await bytes('whole', 'config.json')).toString()) as {
+      recipe: { experiment: { stages: object[]; imageSize: number } };
+    };
+    expect(definition && writeExperiment(definition.experiment)).toMatchObject({
+      stages: recipe.experiment.stages,
+      imageSize: recipe.experiment.imageSize,
+    });
   });
 
   it('goes on to the same bits, killed or interrupted in every stage', async () => {
@@ -186,7 +202,6 @@ describe('train', () => {
   it('keeps frozen extractors as their stage left them', async () => {
     const { code, stderr } = await train('--out', 'frozen', '--freeze', 'both', '--epochs', '1');
     expect(code, stderr).toBe(0);
-    const { readSafetensors } = await import('../../src/nn/checkpoint/safetensors/file.ts');
     const read = async (file: string) => readSafetensors(new Uint8Array(await bytes('frozen', file))).tensors;
     const joint = await read('model.safetensors');
     const parts = new Map([...(await read('audio.safetensors')), ...(await read('video.safetensors'))]);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { budgetsOf, PROFILES } from '../../src/gpu/profile.ts';
 import { preset, PRESET_NAMES } from '../../src/avsc/experiment/presets.ts';
-import { inputPlan } from '../../src/avsc/node/runs/stage-sources.ts';
+import { inputPlan } from '../../src/avsc/training/plan.ts';
 import { makeRecipe } from '../../src/avsc/experiment/recipe.ts';
 import { CEILINGS, planStage } from '../../src/avsc/training/dry-run.ts';
 import {

@@ -1,12 +1,22 @@
-/** Random access to the bytes of a file in memory, in a Blob or on disk. */
+/** Random access to the bytes of a file in memory, in a Blob, on disk or on a server. */
 export interface ByteSource {
   /** Size of the file in bytes. */
   readonly size: number;
+  /** True if reads cost a round trip to a server, so that checks of single elements wait until these are read. */
+  readonly remote?: boolean;
+  /** Says that the bytes [begin, end) will be read in a moment, so that one request can fetch them. Gives no error. */
+  readonly expect?: (begin: number, end: number) => void;
   /**
    * The bytes [begin, end) in a buffer of their own, which the caller may keep and change. Throws an Error of one sentence
    * if they cannot be read, and a RangeError if they do not lie within the file.
    */
   read(begin: number, end: number): Promise<Uint8Array<ArrayBuffer>>;
+}
+
+/** A source with its name in messages; '' if it has none. */
+export interface NamedSource {
+  readonly bytes: ByteSource;
+  readonly name: string;
 }
 
 /** A file in memory. */

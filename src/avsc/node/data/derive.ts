@@ -2,13 +2,12 @@
 
 import { createHash } from 'node:crypto';
 import { basename, dirname, join } from 'node:path';
-import { joinSeconds, type Stereo } from '../../audio/clip.ts';
 import { SOUND_INPUTS, type InputName } from '../../features/inputs.ts';
-import { LogMelExtractor, type Scaling } from '../../features/logmel.ts';
-import { OpenL3Extractor } from '../../features/openl3.ts';
+import { framesOf, isSquashed } from '../../features/frames.ts';
+import type { Scaling } from '../../features/logmel.ts';
+import { soundInput } from '../../features/sound.ts';
 import { elementCount } from '../../../tensor/graph/shape.ts';
 import { readPictures, readSounds, type ClipFile } from './clip-file.ts';
-import { framesOf, isSquashed } from './image.ts';
 import {
   fileBytes,
   frameBytes,
@@ -124,36 +123,3 @@ async function compute(
   }
   return new Uint8Array(soundInput(await readSounds(clip), input, scaling).buffer);
 }
-
-/** An input made of the seconds of a clip, [seconds, ...]. */
-export function soundInput(
-  seconds: readonly Stereo[],
-  input: Exclude<InputName, 'frames'>,
-  scaling: Scaling,
-): Float32Array<ArrayBuffer> {
-  const values = inputBytes(input, 0) / 4;
-  const out = new Float32Array(seconds.length * values);
-  const room = (i: number): Float32Array => out.subarray(i * values, (i + 1) * values);
-  switch (input) {
-    case 'logmel': {
-      const range = scaling === 'clip' ? logMel().range(joinSeconds(seconds)) : undefined;
-      seconds.forEach((second, i) => room(i).set(logMel().extract(second, range).data));
-      return out;
-    }
-    case 'openl3':
-      seconds.forEach((second, i) => openL3().extract(second, room(i)));
-      return out;
-    case 'waveform':
-      seconds.forEach(([left, right], i) => {
-        room(i).set(left);
-        room(i).set(right, left.length);
-      });
-      return out;
-  }
-}
-
-// Extractors keep their tables and scratch for the life of the thread.
-let logMelExtractor: LogMelExtractor | undefined;
-let openL3Extractor: OpenL3Extractor | undefined;
-const logMel = (): LogMelExtractor => (logMelExtractor ??= new LogMelExtractor());
-const openL3 = (): OpenL3Extractor => (openL3Extractor ??= new OpenL3Extractor());

@@ -4,7 +4,7 @@ import { open, type FileHandle } from 'node:fs/promises';
 import type { InputName } from '../../features/inputs.ts';
 import { openClipFile, PICTURES_PART, SOUND_PART, type ClipFile } from './clip-file.ts';
 import { isDerived, openDerived } from './derive.ts';
-import { framesOf } from './image.ts';
+import { framesOf } from '../../features/frames.ts';
 import { Limit } from './limit.ts';
 import type { PreparedClip } from './prepare.ts';
 import { readPart, type RecordFile } from './records.ts';

@@ -3,9 +3,9 @@
 import { resampleStereo } from '../../audio/resample.ts';
 import { SAMPLE_RATE, secondsOf, toStereo, type Stereo } from '../../audio/clip.ts';
 import type { Wav } from '../../audio/wav.ts';
+import { framesOf } from '../../features/frames.ts';
 import type { InputName, SoundInputName } from '../../features/inputs.ts';
-import { soundInput } from './derive.ts';
-import { framesOf } from './image.ts';
+import { soundInput } from '../../features/sound.ts';
 import { readMedia, readSound } from './read-media.ts';
 import { frameBytes } from './records.ts';
 

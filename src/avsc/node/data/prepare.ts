@@ -7,7 +7,7 @@ import type { InputName } from '../../features/inputs.ts';
 import type { Scaling } from '../../features/logmel.ts';
 import { makeFolder } from '../../../node/files.ts';
 import { DatasetError } from './dataset.ts';
-import { checkSize } from './image.ts';
+import { checkSize } from '../../features/frames.ts';
 import { FILES_AT_ONCE, mapLimited } from './limit.ts';
 import { runJobs, type PoolOptions } from './pool.ts';
 import { checkSpace, surveyClips, type SpaceEstimate } from './space.ts';

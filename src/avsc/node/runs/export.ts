@@ -3,10 +3,12 @@
 import { writeSafetensors } from '../../../nn/checkpoint/safetensors/file.ts';
 import { exportOnnx } from '../../../nn/onnx/export.ts';
 import { softmax } from '../../../tensor/ops/softmax.ts';
+import type { HostTensor } from '../../../nn/state.ts';
 import type { Device } from '../../../tensor/device.ts';
 import type { Tensor } from '../../../tensor/graph/tensor.ts';
 import { writeFileAtomic } from '../../../node/files.ts';
 import { describeInputs, describeModel } from '../../training/describe.ts';
+import { writeDefinition } from '../../training/definition.ts';
 import { findStage, logitsOf } from '../../training/model.ts';
 import { labels, weightsFile, type RunFolder } from './folder.ts';
 import { loadModel } from './load.ts';
@@ -16,8 +18,26 @@ import { readTensors } from './tensors-file.ts';
 export async function exportRunSafetensors(folder: RunFolder, stage: string, out: string): Promise<void> {
   const { recipe } = folder.config;
   const { tensors, metadata } = await readTensors(weightsFile(folder, stage), labels(folder).stage(stage));
-  const described = new Map([...metadata, ...describeModel(recipe, findStage(recipe, stage))]);
+  const described = new Map([
+    ...metadata,
+    ...describeModel(recipe, findStage(recipe, stage)),
+    writeDefinition({ experiment: recipe, prefixes: { [stage]: '' } }),
+  ]);
   await writeFileAtomic(out, writeSafetensors(tensors, described));
+}
+
+/** Writes the weights of all models into one file, whose names begin with their stage. Throws, naming the file, if one is missing. */
+export async function exportAllSafetensors(folder: RunFolder, out: string): Promise<void> {
+  const { recipe } = folder.config;
+  const all = new Map<string, HostTensor>();
+  const prefixes: Record<string, string> = {};
+  for (const { id } of recipe.stages) {
+    const { tensors } = await readTensors(weightsFile(folder, id), labels(folder).stage(id));
+    prefixes[id] = `${id}/`;
+    for (const [name, tensor] of tensors) all.set(`${id}/${name}`, tensor);
+  }
+  const metadata = new Map([['experiment', recipe.name], writeDefinition({ experiment: recipe, prefixes })]);
+  await writeFileAtomic(out, writeSafetensors(all, metadata));
 }
 
 /**

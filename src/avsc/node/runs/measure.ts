@@ -9,7 +9,8 @@ import type { PreparedClip } from '../data/prepare.ts';
 import { predictAll, type Predictions } from './evaluate.ts';
 import type { RunFolder } from './folder.ts';
 import { loadModel } from './load.ts';
-import { inputPlan, stageSources } from './stage-sources.ts';
+import { inputPlan } from '../../training/plan.ts';
+import { stageSources } from './stage-sources.ts';
 
 /** What predictions need beside the model and the clips. */
 export interface MeasureContext {

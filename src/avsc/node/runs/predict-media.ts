@@ -2,18 +2,19 @@
 
 import type { Device } from '../../../tensor/device.ts';
 import { SCENES } from '../../dataset/scenes.ts';
-import { netsOf, resultStages, type StageSpec } from '../../experiment/experiment.ts';
+import { netsOf, type StageSpec } from '../../experiment/experiment.ts';
 import type { Recipe } from '../../experiment/recipe.ts';
 import { softmaxRows } from '../../training/metrics.ts';
-import { findStage, inputNames, inputOf, partsOf, type SceneModel } from '../../training/model.ts';
+import { inputNames, inputOf, type SceneModel } from '../../training/model.ts';
 import type { SampleData } from '../../training/inputs.ts';
+import { modelsFor } from '../../training/choice.ts';
+import { inputPlan } from '../../training/plan.ts';
 import { createPredictor, type Predictor } from '../../training/trainer.ts';
 import { SOUND_INPUTS } from '../../features/inputs.ts';
 import { elementCount } from '../../../tensor/graph/shape.ts';
 import { inputBytes } from '../data/derive.ts';
 import { loadModel } from './load.ts';
 import { readMediaSeconds, type MediaSeconds } from '../data/media-seconds.ts';
-import { inputPlan } from './stage-sources.ts';
 import type { RunFolder } from './folder.ts';
 
 /** Seconds in a batch. */
@@ -98,13 +99,8 @@ export function predictMedia(folder: RunFolder, device: Device): MediaPredictor 
 /** The stages of the result whose inputs the file has, or else the last stage that can do with what there is. */
 function stagesFor(recipe: Recipe, media: MediaSeconds, path: string): readonly StageSpec[] {
   const has = { audio: media.sound !== null, video: media.frames !== null };
-  const fits = ({ model }: StageSpec): boolean => partsOf(recipe, model).every((part) => has[part]);
-  const wanted = resultStages(recipe)
-    .map((id) => findStage(recipe, id))
-    .filter(fits);
-  if (wanted.length > 0) return wanted;
-  const other = recipe.stages.findLast(fits);
-  if (other !== undefined) return [other];
+  const models = modelsFor(recipe, recipe.stages, has);
+  if (models !== null) return models;
   throw new Error(
     `${path} has no ${has.audio ? 'pictures' : 'sound'}, and the run has no model for ${has.audio ? 'sound' : 'pictures'} alone`,
   );

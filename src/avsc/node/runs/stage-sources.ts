@@ -5,35 +5,13 @@ import type { Device } from '../../../tensor/device.ts';
 import { netsOf, type StageSpec } from '../../experiment/experiment.ts';
 import type { Recipe } from '../../experiment/recipe.ts';
 import type { Extractor, Modality } from '../../models/joint.ts';
-import type { InputPlan, PartInput } from '../../training/inputs.ts';
-import { inputOf, partOf, pictureInput, type SceneModel } from '../../training/model.ts';
+import type { InputPlan } from '../../training/inputs.ts';
+import { inputOf, partOf, type SceneModel } from '../../training/model.ts';
 import { embedClips } from '../data/embeddings.ts';
 import type { Sources } from '../data/loader.ts';
 import type { PreparedClip } from '../data/prepare.ts';
 import { runFiles, type RunFolder } from './folder.ts';
 import { originOf } from './load.ts';
-
-/**
- * How the inputs of a stage come to its model, for training with the stage's augmentation, or without. Embeddings stand for the
- * inputs of a frozen extractor, unless these are augmented.
- */
-export function inputPlan(recipe: Recipe, stage: StageSpec, use: 'training' | 'evaluation'): InputPlan {
-  const augmentation = use === 'training' ? stage.augmentation : null;
-  return {
-    parts: netsOf(stage.model).map((net): PartInput => {
-      const part = partOf(recipe, net);
-      const input = inputOf(recipe, net);
-      const changed =
-        (input === 'logmel' && augmentation?.features != null) ||
-        (input === 'frames' && augmentation?.pictures != null) ||
-        augmentation?.mixup?.on === 'inputs';
-      return { part, from: stage.freeze.includes(part) && !changed ? 'embeddings' : input };
-    }),
-    picture: pictureInput(recipe, stage.model),
-    augmentation,
-    seed: recipe.seed,
-  };
-}
 
 interface SourceOptions {
   readonly device: Device;

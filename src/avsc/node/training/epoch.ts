@@ -4,7 +4,7 @@ import type { StageSpec } from '../../experiment/experiment.ts';
 import type { Schedule } from '../../../nn/schedule.ts';
 import type { EpochRecord } from '../../training/records.ts';
 import type { Trainer } from '../../training/trainer.ts';
-import { inputPlan } from '../runs/stage-sources.ts';
+import { inputPlan } from '../../training/plan.ts';
 import type { Batch, Loader } from '../data/loader.ts';
 import { writeCheckpoint, type Position } from '../runs/checkpoint.ts';
 import { measurePredictions, predictAll } from '../runs/evaluate.ts';

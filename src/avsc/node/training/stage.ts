@@ -6,6 +6,8 @@ import { scheduleOf } from '../../experiment/presets.ts';
 import type { StateDict } from '../../../nn/state.ts';
 import { manualSeed } from '../../../tensor/graph/random.ts';
 import { createModel, freezeParts, type SceneModel } from '../../training/model.ts';
+import { writeDefinition } from '../../training/definition.ts';
+import { inputPlan } from '../../training/plan.ts';
 import { createTrainer } from '../../training/trainer.ts';
 import { makeExtras } from '../data/extras.ts';
 import { createLoader, type Loader } from '../data/loader.ts';
@@ -14,7 +16,7 @@ import type { Checkpoint, Position } from '../runs/checkpoint.ts';
 import { labels, weightsFile, type RunFolder } from '../runs/folder.ts';
 import { loadInitialWeights } from '../runs/load.ts';
 import { evaluationLoader } from '../runs/measure.ts';
-import { inputPlan, stageSources } from '../runs/stage-sources.ts';
+import { stageSources } from '../runs/stage-sources.ts';
 import { writeTensors } from '../runs/tensors-file.ts';
 import { runEpoch } from './epoch.ts';
 import { measureContext, type Run } from './run.ts';
@@ -72,9 +74,11 @@ export async function runStage(
 }
 
 function writeWeights(folder: RunFolder, { id }: StageSpec, tensors: StateDict): Promise<void> {
+  const { recipe } = folder.config;
   const metadata = new Map([
-    ['experiment', folder.config.recipe.name],
+    ['experiment', recipe.name],
     ['model', id],
+    writeDefinition({ experiment: recipe, prefixes: { [id]: '' } }),
   ]);
   return writeTensors(weightsFile(folder, id), labels(folder).stage(id), { tensors, metadata });
 }

@@ -102,13 +102,19 @@ async function locateStorages(
       const what = `storage ${quote(key)} of ${byteLength} bytes would begin at byte ${begin}`;
       throw torchError(`${what}, the file ends at ${source.size}: it is cut short`);
     }
-    await checkCount(source, at, storage);
+    const countAt = at;
+    let checked: Promise<void> | undefined;
+    const check = (): Promise<void> => (checked ??= checkCount(source, countAt, storage));
+    if (source.remote !== true) await check();
     located.set(key, {
       byteLength,
       // PyTorch writes little-endian elements on every machine.
       littleEndian: true,
       compressed: false,
-      read: (from, to) => source.read(begin + from, begin + to),
+      read: async (from, to) => {
+        const [bytes] = await Promise.all([source.read(begin + from, begin + to), check()]);
+        return bytes;
+      },
     });
     at = begin + byteLength;
   }

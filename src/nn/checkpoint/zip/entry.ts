@@ -5,6 +5,8 @@ import { LOCAL_BYTES, zipError, type ZipEntry } from './directory.ts';
 const LOCAL = 0x04034b50;
 /** Flag: the sizes follow the data and are missing in the local header. */
 const DESCRIPTOR = 0x8;
+/** Most bytes by which PyTorch aligns the data. */
+const PADDING = 64;
 const IN_ZIP64 = 0xffffffff;
 /** Decompressed data is read in pieces of this size, so that the data before a range takes no memory. */
 const PIECE_BYTES = 2 ** 16;
@@ -21,6 +23,10 @@ export async function readZipEntry(
 ): Promise<Uint8Array<ArrayBuffer>> {
   if (!(begin >= 0 && begin <= end && end <= entry.size))
     throw zipError(`${quote(entry.name)} has ${entry.size} bytes, not those from ${begin} to ${end}`);
+  if (entry.method === 'stored') {
+    const likelyStart = entry.offset + LOCAL_BYTES + entry.nameBytes.length + PADDING;
+    source.expect?.(entry.offset, Math.min(likelyStart + end, entry.limit));
+  }
   const start = await dataStart(source, entry);
   if (entry.method === 'stored') return source.read(start + begin, start + end);
   return inflateRange(source, entry, start, begin, end);

@@ -19,7 +19,7 @@ import type { InputName } from '../../../../src/avsc/features/inputs.ts';
 import { OpenL3Extractor } from '../../../../src/avsc/features/openl3.ts';
 import { squashPicture } from '../../../../src/avsc/features/resize.ts';
 import { readSplit } from '../../../../src/avsc/node/data/dataset.ts';
-import { framesOf, isSquashed, storedPicture, storedSize } from '../../../../src/avsc/node/data/image.ts';
+import { framesOf, isSquashed, storedPicture, storedSize } from '../../../../src/avsc/features/frames.ts';
 import { decodeFrames, decodeSound } from '../../../../src/avsc/node/data/media/decode.ts';
 import {
   prepareClips,

@@ -1,7 +1,8 @@
 import { existsSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { decodeImage, type StoredFrames } from '../../../../src/avsc/node/data/image.ts';
+import type { StoredFrames } from '../../../../src/avsc/features/frames.ts';
+import { decodeImage } from '../../../../src/avsc/node/data/image.ts';
 import { decodeFrames, decodeSound } from '../../../../src/avsc/node/data/media/decode.ts';
 import { readMedia } from '../../../../src/avsc/node/data/read-media.ts';
 import { SHARED, temporaryFolder, writeTone, writeVideo } from '../../media-files.ts';

@@ -1,7 +1,7 @@
 // Two pictures of each second of a video.
 
 import { EncodedPacketSink, VideoSampleSink, type InputVideoTrack, type VideoSample } from 'mediabunny';
-import { storedPicture, storedSize, type StoredFrames } from '../image.ts';
+import { storedPicture, storedSize, type StoredFrames } from '../../../features/frames.ts';
 import { codecName, MediaError } from './errors.ts';
 import { checkLength, SHORTFALL, type Heartbeat, type OpenMedia } from './open.ts';
 import { toPicture, type Picture } from './pixels.ts';

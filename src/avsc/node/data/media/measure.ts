@@ -1,7 +1,7 @@
 // Length and sizes of a clip's files, from their headers.
 
 import type { SoundFormat } from '../samples.ts';
-import { storedSize } from '../image.ts';
+import { storedSize } from '../../../features/frames.ts';
 import { MediaError } from './errors.ts';
 import { NO_BEAT, SHORTFALL, withMedia, type WatchFile } from './open.ts';
 import { isWavFile, measureWav } from './wav-file.ts';

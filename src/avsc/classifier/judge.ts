@@ -1,0 +1,216 @@
+// What a SceneClassifier does, apart from it so that a page loads it on demand.
+
+import type { CheckpointSource } from '../../nn/checkpoint/given.ts';
+import { openCheckpoint } from '../../nn/checkpoint/open.ts';
+import type { Device } from '../../tensor/device.ts';
+import { formatValue } from '../../tensor/graph/wording.ts';
+import { elementCount } from '../../tensor/graph/shape.ts';
+import type { Stereo } from '../audio/clip.ts';
+import { SCENES } from '../dataset/scenes.ts';
+import { netsOf, type Experiment, type StageSpec } from '../experiment/experiment.ts';
+import { SOUND_INPUTS, type InputName } from '../features/inputs.ts';
+import { soundInput } from '../features/sound.ts';
+import type { SampleData } from '../training/inputs.ts';
+import { argmaxRow, softmaxRows } from '../training/metrics.ts';
+import { inputOf } from '../training/model.ts';
+import { chooseModels, definitionOf, loadModel, type LoadedModel } from './models.ts';
+import { drawnPictures, framesOfImages, type DrawnPicture, type SceneImages } from './pictures.ts';
+import { soundSecond, soundSeconds } from './sound.ts';
+import type { LoadOptions, SceneInput, SceneRecording, SceneResult } from './types.ts';
+
+/** What the nets take of one second. */
+interface Second {
+  readonly sound: Stereo | null;
+  /** RGB bytes [2, 3, S, S], or pictures that the device reads. */
+  readonly frames: Uint8Array<ArrayBuffer> | readonly [DrawnPicture, DrawnPicture] | null;
+}
+
+/** Judges seconds by the models of a file. */
+export class SceneJudge {
+  readonly #experiment: Experiment;
+  readonly #models: ReadonlyMap<string, LoadedModel>;
+  #last: Promise<unknown> = Promise.resolve();
+  #disposed = false;
+
+  private constructor(experiment: Experiment, models: ReadonlyMap<string, LoadedModel>) {
+    this.#experiment = experiment;
+    this.#models = models;
+  }
+
+  /** See `SceneClassifier.load`. */
+  static async load(
+    device: Device,
+    source: CheckpointSource,
+    { experiment, model, ...options }: LoadOptions = {},
+  ): Promise<SceneJudge> {
+    const file = await openCheckpoint(source, options);
+    const definition = definitionOf(file, {
+      ...(experiment && { experiment }),
+      ...(model !== undefined && { model }),
+    });
+    const models = new Map<string, LoadedModel>();
+    const judge = new SceneJudge(definition.experiment, models);
+    try {
+      for (const id of Object.keys(definition.prefixes)) {
+        const loaded = await loadModel(device, file, definition, id);
+        models.set(id, loaded);
+        options.signal?.throwIfAborted();
+        await judge.#warmUp(loaded);
+      }
+    } catch (error) {
+      judge.dispose();
+      throw error;
+    }
+    return judge;
+  }
+
+  /** Side of the nets' frames in pixels. */
+  get imageSize(): number {
+    return this.#experiment.imageSize;
+  }
+
+  /** The models of the file. */
+  get models(): readonly string[] {
+    return [...this.#models.keys()];
+  }
+
+  #inputsFor(has: { readonly audio: boolean; readonly video: boolean }): readonly InputName[] {
+    const models = chooseModels(this.#experiment, this.#models, has);
+    return [...new Set(models.flatMap(({ stage }) => this.#inputsOf(stage)))];
+  }
+
+  /** See `SceneClassifier.classify`. */
+  async classify(input: SceneInput): Promise<SceneResult> {
+    checkInput('classify', input);
+    const { audio, images, sampleRate } = input;
+    const [needsSound, needsFrames] = this.needs(audio !== undefined, images !== undefined);
+    return this.#judgeSecond({
+      sound:
+        audio === undefined || !needsSound
+          ? null
+          : soundSecond({ audio, ...(sampleRate !== undefined && { sampleRate }) }),
+      frames: images === undefined || !needsFrames ? null : this.#framesOf(images),
+    });
+  }
+
+  /** See `SceneClassifier.classifyAll`. */
+  async classifyAll(recording: SceneRecording): Promise<SceneResult[]> {
+    checkInput('classifyAll', recording);
+    const { audio, images, sampleRate } = recording;
+    const given: unknown = images;
+    if (given !== undefined && !Array.isArray(given))
+      throw new TypeError('classifyAll takes images as a list with the pictures of each second');
+    const sounds =
+      audio === undefined ? null : soundSeconds({ audio, ...(sampleRate !== undefined && { sampleRate }) });
+    const seconds = sounds?.length ?? images?.length ?? 0;
+    if (sounds !== null && images !== undefined && images.length !== seconds)
+      throw new RangeError(`the sound has ${seconds} whole seconds, there are pictures of ${images.length}`);
+    const [needsSound, needsFrames] = this.needs(sounds !== null, images !== undefined);
+    const results: SceneResult[] = [];
+    for (let i = 0; i < seconds; i++) {
+      const pictures = images?.[i];
+      const sound = (needsSound ? sounds?.[i] : null) ?? null;
+      const frames = pictures === undefined || !needsFrames ? null : this.#framesOf(pictures);
+      results.push(await this.#judgeSecond({ sound, frames }));
+    }
+    return results;
+  }
+
+  #framesOf(images: SceneImages): NonNullable<Second['frames']> {
+    return drawnPictures(images, this.imageSize) ?? framesOfImages(images, this.imageSize);
+  }
+
+  async #judgeSecond({ sound, frames }: Second): Promise<SceneResult> {
+    const has = { audio: sound !== null, video: frames !== null };
+    const models = chooseModels(this.#experiment, this.#models, has);
+    const inputs: Record<string, Float32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>> = {};
+    for (const input of this.#inputsFor(has)) {
+      if (input !== 'frames' && sound !== null) inputs[input] = soundInput([sound], input, 'sample');
+      if (input === 'frames' && frames instanceof Uint8Array) inputs[input] = frames;
+    }
+    // Pictures are read here, because a frame of a video may be gone later.
+    const jobs = models.map(({ predictor, predictDrawn }) =>
+      predictDrawn === null || frames === null || frames instanceof Uint8Array
+        ? () => predictor.predict({ inputs }, 1)
+        : predictDrawn(inputs, frames),
+    );
+    const work = this.#last.then(async () => {
+      this.#checkAlive();
+      const logits = new Float64Array(SCENES.length);
+      for (const job of jobs) {
+        const row = await (await job()).data();
+        // A product of probabilities is a sum of their logarithms, up to a factor that the softmax takes out.
+        row.forEach((value, i) => (logits[i] = (logits[i] ?? 0) + value));
+      }
+      return resultOf(
+        logits,
+        models.map(({ stage }) => stage.id),
+      );
+    });
+    this.#last = work.catch(() => undefined);
+    return work;
+  }
+
+  /** Gives the device's memory back. Calls that have not been judged fail. */
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    for (const model of this.#models.values()) model.dispose();
+  }
+
+  #checkAlive(): void {
+    if (this.#disposed) throw new Error('this SceneClassifier was disposed');
+  }
+
+  #inputsOf({ model }: StageSpec): readonly InputName[] {
+    return netsOf(model).map((net) => inputOf(this.#experiment, net));
+  }
+
+  /** Whether the models that judge inputs with these modalities use sound and pictures. Throws an Error if none can judge them. */
+  needs(audio: boolean, video: boolean): [sound: boolean, frames: boolean] {
+    this.#checkAlive();
+    const inputs = this.#inputsFor({ audio, video });
+    return [inputs.some((input) => input !== 'frames'), inputs.includes('frames')];
+  }
+
+  /** Runs a model on zeros, so that its kernels are compiled. */
+  async #warmUp({ stage, predictor, predictDrawn }: LoadedModel): Promise<void> {
+    const { imageSize } = this;
+    const inputs = Object.fromEntries(
+      this.#inputsOf(stage).map((input) => [
+        input,
+        input === 'frames'
+          ? new Uint8Array(2 * 3 * imageSize * imageSize)
+          : new Float32Array(elementCount(SOUND_INPUTS[input])),
+      ]),
+    ) as SampleData['inputs'];
+    await (await predictor.predict({ inputs }, 1)).data();
+    if (predictDrawn === null || typeof OffscreenCanvas === 'undefined') return;
+    const canvas = new OffscreenCanvas(imageSize, imageSize);
+    canvas.getContext('2d');
+    await (await predictDrawn(inputs, [canvas, canvas])()).data();
+  }
+}
+
+function checkInput(name: string, input: SceneInput | SceneRecording): void {
+  const known = ['audio', 'sampleRate', 'images'];
+  const given: unknown = input;
+  if (typeof given !== 'object' || given === null)
+    throw new TypeError(
+      `${name} takes an object with audio, sampleRate and images, got ${formatValue(given)}`,
+    );
+  const other = Object.keys(given).find((key) => !known.includes(key));
+  if (other !== undefined) throw new TypeError(`${name} takes ${known.join(', ')}, got ${other}`);
+  if (input.audio === undefined && input.images === undefined)
+    throw new TypeError(`${name} needs audio, images or both`);
+}
+
+function resultOf(logits: Float64Array, models: readonly string[]): SceneResult {
+  const probabilities = softmaxRows(logits, SCENES.length);
+  const best = argmaxRow(probabilities, 0, SCENES.length);
+  const scene = SCENES[best];
+  const probability = probabilities[best];
+  if (scene === undefined || probability === undefined || !probabilities.every(Number.isFinite))
+    throw new Error('the model gave no probabilities: its weights are damaged, or the device was lost');
+  return { scene, probability, probabilities, names: SCENES, models };
+}

@@ -1,0 +1,54 @@
+import type { OpenOptions } from '../../nn/checkpoint/options.ts';
+import type { Scene, SCENES } from '../dataset/scenes.ts';
+import type { Experiment } from '../experiment/experiment.ts';
+import type { SceneImages } from './pictures.ts';
+import type { SceneAudio } from './sound.ts';
+
+export interface LoadOptions extends OpenOptions {
+  /** The experiment that a file was trained by which does not say it itself, as older ones do not. */
+  readonly experiment?: Experiment;
+  /** The model of the file that judges: the id of its stage. Default: the experiment's result, or what can do with the input. */
+  readonly model?: string;
+}
+
+/** One second of a recording; at least one of `audio` and `images`. */
+export interface SceneInput {
+  readonly audio?: SceneAudio;
+  /** Of `audio`, in Hz; any, since it is resampled to 48 kHz. An AudioBuffer has its own. */
+  readonly sampleRate?: number;
+  readonly images?: SceneImages;
+}
+
+/** A recording of any length; at least one of `audio` and `images`. */
+export interface SceneRecording extends Pick<SceneInput, 'audio' | 'sampleRate'> {
+  /** The pictures of each second. */
+  readonly images?: readonly SceneImages[];
+}
+
+export interface SceneResult {
+  /** The likeliest one. */
+  readonly scene: Scene;
+  /** Its probability. */
+  readonly probability: number;
+  /** Of all scenes, in the order of `names`; their sum is 1. */
+  readonly probabilities: Float64Array<ArrayBuffer>;
+  readonly names: typeof SCENES;
+  /** Models that judged; the probabilities of several are multiplied. */
+  readonly models: readonly string[];
+}
+
+/** Why a second of a stream was not judged: others were still being judged, or no picture came near its times. */
+export type DropReason = 'busy' | 'pictures';
+
+export interface ListenOptions {
+  readonly signal?: AbortSignal;
+  /** Called for each second that is not judged, with its number. */
+  readonly onDropped?: (second: number, reason: DropReason) => void;
+}
+
+export interface ListenResult extends SceneResult {
+  /** Number of the second, from 0, where listening began. */
+  readonly second: number;
+  /** Seconds that were not judged since the last result. */
+  readonly dropped: number;
+}
