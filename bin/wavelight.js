@@ -39,8 +39,8 @@ if (inCheckout && (major < 22 || (major === 22 && minor < 18))) {
   if (inCheckout) await import('./wgsl.js');
   const main = inCheckout ? source : join(root, 'dist', 'cli.js');
   await import(pathToFileURL(main).href).catch((error) => {
-    if (error.code !== 'ERR_MODULE_NOT_FOUND') throw error;
-    console.error(`wavelight: ${error.message}: install wavelight with its optional dependencies (npm ci)`);
+    if (!inCheckout || error.code !== 'ERR_MODULE_NOT_FOUND') throw error;
+    console.error(`wavelight: ${error.message}: run npm ci`);
     process.exit(1);
   });
 }

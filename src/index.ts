@@ -26,5 +26,6 @@ export { noGrad, type BackwardOptions } from './tensor/graph/autograd.ts';
 export { gradcheck, type GradcheckOptions, type GradcheckResult } from './tensor/gradcheck.ts';
 export { manualSeed } from './tensor/graph/random.ts';
 export * from './tensor/ops/index.ts';
+export { adaptiveAvgPool2d, avgPool2d, batchNorm2d, concat, stack } from './tensor/fusing_ops.ts';
 export * as nn from './nn/index.ts';
 export * as optim from './nn/optim/index.ts';

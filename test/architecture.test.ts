@@ -56,6 +56,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   cli: ['gpu', 'tensor', 'nn', 'node', 'avsc', '../bench'],
   'index.ts': ['gpu', 'tensor', 'nn'],
   'node.ts': ['index.ts', 'node'],
+  'deno.ts': ['index.ts', 'node'],
 };
 
 const files = readdirSync(root, { recursive: true, encoding: 'utf8' })
@@ -130,6 +131,17 @@ describe('architecture', () => {
       const text = readFileSync(join(root, path), 'utf8');
       return /from 'node:|import\('node:|\bprocess\.\w|\bBuffer\.(from|alloc)/.test(text);
     });
+    expect(offences).toEqual([]);
+  });
+
+  it('takes the ops with which fusion begins from where they bring it along', () => {
+    const fusing =
+      /^import \{[^}]*\b(concat|stack|batchNorm2d|avgPool2d|adaptiveAvgPool2d)\b[^}]*\} from '(.*\/ops\/\w+\.ts)'/gm;
+    const offences = files
+      .filter((path) => path !== 'tensor/fusing_ops.ts')
+      .flatMap((path) =>
+        [...readFileSync(join(root, path), 'utf8').matchAll(fusing)].map(([, op = '']) => `${path}: ${op}`),
+      );
     expect(offences).toEqual([]);
   });
 });

@@ -2,7 +2,7 @@ import type { Plugin } from 'vite';
 
 /**
  * Plugin of vite, vitest and rolldown that imports a .wgsl file as text, as bin/wgsl.js does for Node. `small` leaves comments
- * out, for what is shipped.
+ * and needless spaces out, for what is shipped.
  */
 export function wgsl({ small = false }: { readonly small?: boolean } = {}): Plugin {
   return {
@@ -10,14 +10,16 @@ export function wgsl({ small = false }: { readonly small?: boolean } = {}): Plug
     enforce: 'pre',
     transform(code, id) {
       if (!id.endsWith('.wgsl')) return null;
-      return { code: `export default ${JSON.stringify(small ? withoutComments(code) : code)};`, map: null };
+      return { code: `export default ${JSON.stringify(small ? squeezed(code) : code)};`, map: null };
     },
   };
 }
 
 /** WGSL has no strings, so that every `//` starts a comment; `//#` starts a line of the template step. */
-const withoutComments = (code: string): string =>
+const squeezed = (code: string): string =>
   code
     .replace(/[ \t]*\/\/(?!#).*$/gm, '')
     .replace(/^[ \t]+/gm, '')
-    .replace(/\n{2,}/g, '\n');
+    .replace(/\n{2,}/g, '\n')
+    // Lines stay lines. Not around `-`, `*`, `/` and `&`, two of which may be one token.
+    .replace(/^(?!\/\/#).*$/gm, (line) => line.replace(/ ?(->|[=,;:{}()+<>%|!]) ?/g, '$1'));

@@ -22,7 +22,7 @@ import { openDevice } from './device.ts';
 import { deviceOption, presetOption, UsageError, whole } from './options.ts';
 import { preset, type PresetName } from '../avsc/experiment/presets.ts';
 import { print } from './output.ts';
-import { say } from './progress.ts';
+import { say } from './say.ts';
 
 interface KernelOptions {
   readonly device: AdapterChoice;

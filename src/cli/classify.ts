@@ -16,7 +16,7 @@ import { openDevice } from './device.ts';
 import { eachFile } from './each-file.ts';
 import { deviceOption, UsageError, whole } from './options.ts';
 import { print } from './output.ts';
-import { say } from './progress.ts';
+import { say } from './say.ts';
 import { archOption, companionsOf, meanOption } from './weights.ts';
 
 /** The file in which the authors of Places365 publish the names of its classes. */

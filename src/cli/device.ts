@@ -1,7 +1,7 @@
 import { NodeDevice } from '../node/device.ts';
 import type { AdapterChoice } from '../node/adapter.ts';
 import type { DeviceOptions } from '../tensor/device.ts';
-import { say } from './progress.ts';
+import { say } from './say.ts';
 
 /** Opens a device for a command and prints its name, with a warning if it is a software adapter. */
 export async function openDevice(

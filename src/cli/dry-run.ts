@@ -8,7 +8,7 @@ import { inputPlan } from '../avsc/training/plan.ts';
 import { CEILINGS, planStage, type StagePlan } from '../avsc/training/dry-run.ts';
 import { PROFILES } from '../gpu/profile.ts';
 import { print } from './output.ts';
-import { say } from './progress.ts';
+import { say } from './say.ts';
 import { formatTable } from './table.ts';
 
 /** Of the development set: 8646 training clips of 10 s. */

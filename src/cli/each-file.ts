@@ -1,7 +1,7 @@
 // Work on several files, of which a bad one does not end the command.
 
 import { messageOf } from '../node/files.ts';
-import { say } from './progress.ts';
+import { say } from './say.ts';
 import { printable } from './table.ts';
 
 /**

@@ -16,7 +16,8 @@ import { withInterrupt } from './interrupt.ts';
 import { cacheOption, dataOption, deviceOption } from './options.ts';
 import { print } from './output.ts';
 import { clipCache, decode } from './prepare.ts';
-import { say, showEmbedding, showProgress } from './progress.ts';
+import { showEmbedding, showProgress } from './progress.ts';
+import { say } from './say.ts';
 
 interface EvalOptions {
   readonly data?: string;

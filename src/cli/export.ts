@@ -10,7 +10,7 @@ import { checkOutput } from '../node/files.ts';
 import { openDevice } from './device.ts';
 import { deviceOption, UsageError } from './options.ts';
 import { print } from './output.ts';
-import { say } from './progress.ts';
+import { say } from './say.ts';
 
 type Format = 'safetensors' | 'onnx';
 

@@ -3,7 +3,8 @@ import { fetchWeights, findWeights, listWeights, WEIGHT_NAMES } from '../avsc/no
 import { withInterrupt } from './interrupt.ts';
 import { UsageError } from './options.ts';
 import { print } from './output.ts';
-import { say, showProgress, type Progress } from './progress.ts';
+import { showProgress, type Progress } from './progress.ts';
+import { say } from './say.ts';
 
 interface FetchWeightsOptions {
   readonly out: string;

@@ -1,116 +1,60 @@
-// The command line: `wavelight COMMAND ...`, one file per command.
+// The command line: `wavelight COMMAND ...`. Checks that what a command needs is installed before anything of it is loaded.
 
-import { readFileSync } from 'node:fs';
-import { inspect } from 'node:util';
-import { Command, CommanderError, Help } from 'commander';
+import { doctor } from '../node/doctor.ts';
 import { messageOf } from '../node/files.ts';
-import { DatasetError } from '../avsc/node/data/dataset.ts';
-import { Interrupted } from './interrupt.ts';
-import { UsageError } from './options.ts';
-import { listenForStreamErrors, OutputClosed, print } from './output.ts';
-import { say } from './progress.ts';
-import { printable } from './table.ts';
+import { formatDoctor } from '../node/format-doctor.ts';
+import {
+  ALL_PACKAGES,
+  installCommand,
+  missingMessage,
+  missingPackages,
+  type Need,
+} from '../node/packages.ts';
+import { isCommand, NEEDS } from './needs.ts';
+import { listenForStreamErrors, print } from './output.ts';
+import { say } from './say.ts';
 
-/** Commands are loaded on demand, because each needs other libraries. */
-const COMMANDS: Readonly<Record<string, () => Promise<() => Command>>> = {
-  train: () => import('./train.ts').then(({ trainCommand }) => trainCommand),
-  reproduce: () => import('./reproduce.ts').then(({ reproduceCommand }) => reproduceCommand),
-  prepare: () => import('./prepare.ts').then(({ prepareCommand }) => prepareCommand),
-  eval: () => import('./eval.ts').then(({ evalCommand }) => evalCommand),
-  predict: () => import('./predict.ts').then(({ predictCommand }) => predictCommand),
-  export: () => import('./export.ts').then(({ exportCommand }) => exportCommand),
-  inspect: () => import('./inspect.ts').then(({ inspectCommand }) => inspectCommand),
-  import: () => import('./import.ts').then(({ importCommand }) => importCommand),
-  classify: () => import('./classify.ts').then(({ classifyCommand }) => classifyCommand),
-  'fetch-weights': () => import('./fetch-weights.ts').then(({ fetchWeightsCommand }) => fetchWeightsCommand),
-  features: () => import('./features.ts').then(({ featuresCommand }) => featuresCommand),
-  augment: () => import('./augment.ts').then(({ augmentCommand }) => augmentCommand),
-  bench: () => import('./bench.ts').then(({ benchCommand }) => benchCommand),
-  doctor: () => import('./doctor.ts').then(({ doctorCommand }) => doctorCommand),
-};
-
-/** The package's own description lies in its root: two levels up from this source file, one from a file of the build. */
-const PACKAGE = new URL(
-  import.meta.url.endsWith('.ts') ? '../../package.json' : '../package.json',
-  import.meta.url,
-);
-
-const versionOf = (file: URL): string =>
-  (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
-
-const required = (description: string, isRequired: boolean): string =>
-  isRequired ? `${description} (required)` : description;
-
-/** The program with the called command, or with all of them if none is called. Help and version go to `writeOut`. */
-async function buildProgram(called: string | undefined, writeOut: (text: string) => void): Promise<Command> {
-  const help = new Help();
-  const program = new Command('wavelight')
-    .description(
-      'Audio-visual scene classification on WebGPU: one of ten scenes for each second of sound and picture.',
-    )
-    .version(versionOf(PACKAGE))
-    .configureHelp({
-      optionDescription: (option) => required(help.optionDescription(option), option.mandatory),
-      argumentDescription: (argument) => required(help.argumentDescription(argument), argument.required),
-    })
-    .showSuggestionAfterError(false)
-    .exitOverride()
-    // The message comes from the error, which main() prints.
-    .configureOutput({ writeOut, writeErr: () => undefined, outputError: () => undefined });
-  const load = called === undefined ? undefined : COMMANDS[called];
-  const makers = await Promise.all((load ? [load] : Object.values(COMMANDS)).map((loader) => loader()));
-  for (const make of makers) {
-    const command = make().copyInheritedSettings(program);
-    for (const part of command.commands) part.copyInheritedSettings(command);
-    program.addCommand(command);
-  }
-  return program;
-}
+/** What help of all commands loads. */
+const ALL_COMMANDS: readonly Need[] = ['progress', 'pictures'];
 
 async function main(argv: readonly string[]): Promise<number> {
+  const [command = ''] = argv;
+  const missing = missingFor(command);
+  if (missing.length > 0) return withoutPackages(command, missing);
+  const { runProgram } = await import('./program.ts');
+  return runProgram(argv);
+}
+
+/** Packages that a command line needs and that are not installed. */
+function missingFor(command: string): string[] {
+  const needs: readonly Need[] = isCommand(command) ? NEEDS[command] : ALL_COMMANDS;
+  // Whether a device needs the software adapter's packages is known when it is opened. Named here are they if others are missing too.
+  const certain = needs.map((need) => (need === 'device' ? 'hardware' : need));
+  return missingPackages('commands', ...certain).length > 0 ? missingPackages('commands', ...needs) : [];
+}
+
+/** What can be done without the packages: a look at the machine, and help. */
+async function withoutPackages(command: string, missing: readonly string[]): Promise<number> {
+  const known = isCommand(command);
+  if (known && command !== 'doctor') {
+    say(`wavelight: ${missingMessage(`wavelight ${command}`, missing)}`);
+    return 1;
+  }
   try {
-    return await run(argv);
+    await print(known ? formatDoctor(await doctor()) : helpWithoutPackages(missing));
+    return known || command.startsWith('-') ? 0 : 2;
   } catch (error) {
-    return report(error, argv[0] ?? '');
+    say(`wavelight: ${messageOf(error)}`);
+    return 1;
   }
 }
 
-async function run(argv: readonly string[]): Promise<number> {
-  const texts: string[] = [];
-  try {
-    if (argv.length === 0) throw new UsageError(`name a command: ${Object.keys(COMMANDS).join(', ')}`);
-    const program = await buildProgram(argv[0], (text) => void texts.push(text));
-    await program.parseAsync([...argv], { from: 'user' });
-  } catch (error) {
-    if (!(error instanceof CommanderError) || error.exitCode !== 0) throw error;
-    // Commander has made the text that was asked for: help, or the version.
-    await print(texts.join('').trimEnd());
-  }
-  return 0;
-}
+const helpWithoutPackages = (missing: readonly string[]): string => `Usage: wavelight COMMAND [options]
 
-/** Prints an error on stderr and returns the exit status: 2 for bad usage, 1 for failure, 128 plus the signal's number for a stop. */
-function report(error: unknown, command: string): number {
-  if (error instanceof OutputClosed) return 0;
-  if (error instanceof Interrupted) {
-    say(`wavelight: ${error.message}`);
-    return error.status;
-  }
-  if (error instanceof CommanderError || error instanceof UsageError) {
-    const help =
-      command === '' || command.startsWith('-') ? 'wavelight --help' : `wavelight ${command} --help`;
-    // Commander's own error for a command without its second word has a name for a message.
-    const nameless = error instanceof CommanderError && error.code === 'commander.help';
-    const message = nameless ? `name what ${command} is to do` : messageOf(error).replace(/^error: /, '');
-    say(`wavelight: ${message} (see ${help})`);
-    return 2;
-  }
-  // A DatasetError lists one problem per line; any other error is one line.
-  say(`wavelight: ${error instanceof DatasetError ? error.message : printable(messageOf(error))}`);
-  if (process.env['WAVELIGHT_DEBUG'] && error instanceof Error)
-    say(`${error.stack ?? ''} ${inspect(error.cause)}`);
-  return 1;
-}
+Commands: ${Object.keys(NEEDS).join(', ')}
+
+${missingMessage('the command line', missing)}
+for all commands: ${installCommand(ALL_PACKAGES)}`;
 
 listenForStreamErrors();
 // The status is set instead of calling exit(), so that pending writes to a pipe are finished.

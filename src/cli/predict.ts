@@ -10,7 +10,7 @@ import { eachFile } from './each-file.ts';
 import { withInterrupt } from './interrupt.ts';
 import { deviceOption, UsageError } from './options.ts';
 import { print } from './output.ts';
-import { say } from './progress.ts';
+import { say } from './say.ts';
 import { printable } from './table.ts';
 
 /** `predict [RUN] FILES...`: one JSON line per second of each file. */

@@ -10,7 +10,8 @@ import type { PresetName } from '../avsc/experiment/presets.ts';
 import { withInterrupt } from './interrupt.ts';
 import { cacheOption, dataOption, presetOption } from './options.ts';
 import { print } from './output.ts';
-import { say, sayEstimate, showProgress } from './progress.ts';
+import { sayEstimate, showProgress } from './progress.ts';
+import { say } from './say.ts';
 
 interface PrepareCommandOptions {
   readonly data: string;

@@ -2,6 +2,7 @@
 
 import { SingleBar } from 'cli-progress';
 import { formatBytes, type SpaceEstimate } from '../avsc/node/data/space.ts';
+import { say } from './say.ts';
 
 export interface Progress {
   /** `note` is shown beside the count, such as the loss. */
@@ -29,11 +30,6 @@ export function showEmbedding(): (part: string, done: number, total: number) => 
     progress.end();
     progress = undefined;
   };
-}
-
-/** Prints a message for the user on stderr, since stdout is for results. */
-export function say(text: string): void {
-  process.stderr.write(`${text}\n`);
 }
 
 function bar(title: string, total: number, unit: string): Progress {

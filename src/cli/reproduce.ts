@@ -9,7 +9,7 @@ import { withInterrupt } from './interrupt.ts';
 import { cacheOption, dataOption, deviceOption, whole } from './options.ts';
 import { print, printAndThrow } from './output.ts';
 import { clipCache } from './prepare.ts';
-import { say } from './progress.ts';
+import { say } from './say.ts';
 import { formatTable } from './table.ts';
 import { showTraining } from './train-progress.ts';
 

@@ -5,7 +5,8 @@ import type { StartEvents } from '../avsc/node/training/start.ts';
 import type { RunResults } from '../avsc/training/records.ts';
 import { formatReport } from '../avsc/weights/import.ts';
 import { print } from './output.ts';
-import { say, sayEstimate, showProgress, type Progress } from './progress.ts';
+import { sayEstimate, showProgress, type Progress } from './progress.ts';
+import { say } from './say.ts';
 
 interface TrainingDisplay {
   readonly events: StartEvents;

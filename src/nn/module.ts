@@ -1,3 +1,4 @@
+import { BRAND, brandOf, refuseForeign, type Brand } from '../tensor/graph/copies.ts';
 import { activeTrace, type Watched } from '../tensor/graph/guards.ts';
 import { checkOptions, flag, type OptionKinds } from '../tensor/graph/options.ts';
 import type { RecordingDevice } from '../tensor/graph/recording_device.ts';
@@ -44,10 +45,16 @@ export abstract class Module {
     this.#training = training;
   }
 
-  /** Direct sub-modules by name. */
+  get [BRAND](): Brand {
+    return brandOf('module');
+  }
+
+  /** Direct sub-modules by name. Throws a TypeError for modules of another copy of the package. */
   namedChildren(): [string, Module][] {
     return Object.entries(this).flatMap(([property, value]: [string, unknown]): [string, Module][] => {
       const name = snakeCase(property);
+      for (const item of Array.isArray(value) ? (value as readonly unknown[]) : [value])
+        refuseForeign(`${this.constructor.name}: ${property}`, item);
       if (value instanceof Module) return [[name, value]];
       if (!Array.isArray(value)) return [];
       return value.flatMap((item: unknown, i) => (item instanceof Module ? [[`${name}.${i}`, item]] : []));
@@ -111,6 +118,7 @@ export abstract class Module {
    * is missing then, and as `loadStateDict` where it does not fit, before anything is changed.
    */
   to(device: RecordingDevice, state?: StateDict): this {
+    refuseForeign('to(device)', device);
     const entries = [...this.namedTensors().values()];
     if (state !== undefined) {
       this.#check(state, true);

@@ -1,3 +1,4 @@
+import { BRAND, brandOf, type Brand } from '../tensor/graph/copies.ts';
 import { activeTrace, type Watched } from '../tensor/graph/guards.ts';
 import { defaultGenerator } from '../tensor/graph/random.ts';
 import type { RecordingDevice } from '../tensor/graph/recording_device.ts';
@@ -29,6 +30,10 @@ export class ModuleTensor {
     this.#make = () => init(shape, seed);
     this.#role = role;
     this.#requiresGrad = role === 'parameter';
+  }
+
+  get [BRAND](): Brand {
+    return brandOf('parameter');
   }
 
   /** The tensor on the device. Throws an Error if the module has not been moved to one. */

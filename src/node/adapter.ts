@@ -1,6 +1,8 @@
 import { describeAdapter } from '../gpu/gpu.ts';
 import type { Profile } from '../gpu/gpu.ts';
 import { checkAddressSpace } from './address-space.ts';
+import { messageOf } from './files.ts';
+import { missingPackages, requirePackages } from './packages.ts';
 import { pausePolls } from './polling.ts';
 import { unpackSwiftShader } from './swiftshader.ts';
 
@@ -44,6 +46,8 @@ export async function openNodeGpu(options: NodeGpuOptions): Promise<NodeGpu> {
 }
 
 async function open({ adapter: choice, profile }: NodeGpuOptions): Promise<NodeGpu> {
+  if (missingPackages('hardware').length > 0)
+    requirePackages('a device', choice === 'gpu' ? 'hardware' : 'device');
   if (choice === 'software') return (await openSystemSoftware(profile)) ?? openSwiftShader(profile);
   const system = await openSystem(profile);
   const found = system === null ? null : describeAdapter(system.adapter.info);
@@ -83,13 +87,14 @@ export async function openSwiftShader(profile: Profile): Promise<NodeGpu> {
   const { default: koffi } = await import('koffi');
   // A loaded library of this name satisfies Dawn's dlopen, so Vulkan need not be installed.
   koffi.load(loader);
+  const environment = nativeEnvironment(koffi);
   const create = await loadDawn();
   // The Vulkan loader reads these variables while Dawn looks for adapters. Nothing is awaited until they are restored, so no other code sees them.
   const { VK_DRIVER_FILES, VK_ICD_FILENAMES } = process.env;
-  setEnvironment(manifest, manifest);
+  environment.set({ VK_DRIVER_FILES: manifest, VK_ICD_FILENAMES: manifest });
   const gpu = instance(create, dawnOptions(profile), 'swiftshader');
   const found = gpu.requestAdapter();
-  setEnvironment(VK_DRIVER_FILES, VK_ICD_FILENAMES);
+  environment.set({ VK_DRIVER_FILES, VK_ICD_FILENAMES });
   const adapter = await found;
   if (adapter === null) {
     throw new Error(`Dawn does not accept SwiftShader (${manifest}): delete its folder and try again`);
@@ -97,11 +102,27 @@ export async function openSwiftShader(profile: Profile): Promise<NodeGpu> {
   return { gpu, adapter };
 }
 
-function setEnvironment(driverFiles: string | undefined, icdFilenames: string | undefined): void {
-  if (driverFiles === undefined) delete process.env['VK_DRIVER_FILES'];
-  else process.env['VK_DRIVER_FILES'] = driverFiles;
-  if (icdFilenames === undefined) delete process.env['VK_ICD_FILENAMES'];
-  else process.env['VK_ICD_FILENAMES'] = icdFilenames;
+interface Environment {
+  /** Sets variables, or removes those that are undefined. */
+  set(variables: Readonly<Record<string, string | undefined>>): void;
+}
+
+/**
+ * The environment that native code sees. Bun's `process.env` is a copy of it, which the Vulkan loader never reads, so it is set
+ * through the C library (of x64 Linux, as SwiftShader is).
+ */
+function nativeEnvironment(koffi: (typeof import('koffi'))['default']): Environment {
+  const c = koffi.load('libc.so.6');
+  const setenv = c.func('int setenv(const char *name, const char *value, int overwrite)');
+  const unsetenv = c.func('int unsetenv(const char *name)');
+  return {
+    set: (variables) => {
+      for (const [name, value] of Object.entries(variables)) {
+        if (value === undefined) unsetenv(name);
+        else setenv(name, value, 1);
+      }
+    },
+  };
 }
 
 type CreateGpu = (options: string[]) => GPU;
@@ -125,13 +146,14 @@ let dawn: CreateGpu | undefined;
 
 async function loadDawn(): Promise<CreateGpu> {
   if (dawn !== undefined) return dawn;
+  requirePackages('a device', 'hardware');
   checkAddressSpace('dawn');
   try {
     dawn = (await import('webgpu')).create;
     return dawn;
   } catch (cause) {
     const machine = `${process.platform} ${process.arch}`;
-    throw new Error(`the package webgpu does not load on ${machine}: npm install webgpu`, { cause });
+    throw new Error(`the package webgpu does not load on ${machine}: ${messageOf(cause)}`, { cause });
   }
 }
 

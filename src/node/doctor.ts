@@ -8,6 +8,7 @@ import { Gpu, LIMITS, describeAdapter } from '../gpu/gpu.ts';
 import type { Description } from '../gpu/gpu.ts';
 import { addressSpace, checkAddressSpace, type AddressSpace } from './address-space.ts';
 import { messageOf } from './files.ts';
+import { ALL_NEEDS, missingPackages, requirePackages } from './packages.ts';
 import { openSwiftShader, openSystem, openSystemSoftware } from './adapter.ts';
 import type { NodeGpu } from './adapter.ts';
 
@@ -48,6 +49,8 @@ export interface DoctorReport {
   };
   readonly disk: { readonly folder: string; readonly freeBytes: number };
   readonly vulkan: { readonly loader: string | null; readonly drivers: readonly string[] };
+  /** Packages of npm that some command or device needs and that are not installed. */
+  readonly missingPackages: readonly string[];
   readonly adapters: readonly AdapterSource[];
   /** The adapter that 'auto' chooses. */
   readonly chosen: { readonly name: string; readonly kind: 'gpu' | 'cpu'; readonly why: string } | null;
@@ -75,6 +78,7 @@ export async function doctor(): Promise<DoctorReport> {
     memory: { totalBytes: totalmem(), freeBytes: freemem(), addressSpace: space },
     disk: await freeDisk(process.cwd()),
     vulkan: { loader: findLoader(), drivers: findDrivers() },
+    missingPackages: missingPackages(...ALL_NEEDS),
     adapters: found.map(({ source }) => source),
     chosen:
       adapter && chosen
@@ -140,6 +144,7 @@ async function ceilingsOf(node: NodeGpu): Promise<Ceilings> {
 
 async function mediaDecoders(): Promise<DoctorReport['media']> {
   try {
+    requirePackages('decoding media', 'media');
     checkAddressSpace('decoder');
     const { registerMediabunnyServer } = await import('@mediabunny/server');
     const { getDecodableAudioCodecs, getDecodableVideoCodecs } = await import('mediabunny');

@@ -1,4 +1,5 @@
 import { formatBytes } from '../gpu/storage.ts';
+import { installCommand } from './packages.ts';
 import type { AdapterReport, AdapterSource, DoctorReport } from './doctor.ts';
 
 /** Features that the engine uses. */
@@ -20,6 +21,7 @@ export function formatDoctor(report: DoctorReport): string {
     ['disk', `${formatBytes(disk.freeBytes)} free in ${disk.folder}`],
     ['vulkan loader', vulkan.loader ?? 'none (the one from npm is used)'],
     ['vulkan drivers', vulkan.drivers.join(', ') || 'none'],
+    ['packages', describeMissing(report.missingPackages)],
     ...report.adapters.map((source): [string, string] => [source.source, describeSource(source)]),
     [
       'auto takes',
@@ -38,6 +40,9 @@ export function formatDoctor(report: DoctorReport): string {
   lines.push(['media decoders', media.problem === null ? decoders : `none: ${media.problem}`]);
   return lines.map(([name, text]) => `${name.padEnd(22)}${text}`).join('\n');
 }
+
+const describeMissing = (missing: readonly string[]): string =>
+  missing.length === 0 ? 'all there' : `missing ${missing.join(', ')}: ${installCommand(missing)}`;
 
 function addressLine(space: DoctorReport['memory']['addressSpace']): [string, string][] {
   if (space === null) return [];

@@ -5,6 +5,7 @@ import { homedir, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { brotliDecompressSync } from 'node:zlib';
 import { makeFolder, messageOf } from './files.ts';
+import { requirePackages } from './packages.ts';
 
 /** Files of the archive that a Vulkan application needs: the driver, its manifest, the loader. */
 const DRIVER = 'libvk_swiftshader.so';
@@ -50,15 +51,13 @@ export function cacheFolders(): string[] {
   return [...(XDG_CACHE_HOME ? [XDG_CACHE_HOME] : []), join(homedir(), '.cache'), tmpdir()];
 }
 
+/** Throws an Error of one sentence if the package is missing. */
 function findArchive(): { path: string; version: string } {
+  requirePackages('the software adapter', 'device');
   const require = createRequire(import.meta.url);
-  try {
-    const root = join(dirname(require.resolve('@sparticuz/chromium')), '..', '..');
-    const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
-    return { path: join(root, 'bin', 'swiftshader.tar.br'), version };
-  } catch (cause) {
-    throw new Error('the software adapter needs the package @sparticuz/chromium: npm install it', { cause });
-  }
+  const root = join(dirname(require.resolve('@sparticuz/chromium')), '..', '..');
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
+  return { path: join(root, 'bin', 'swiftshader.tar.br'), version };
 }
 
 async function unpackInto(archive: string, parent: string, name: string): Promise<string> {

@@ -1,3 +1,4 @@
+import { refuseForeign } from './graph/copies.ts';
 import { noGrad } from './graph/autograd.ts';
 import { checkOptions, number, type OptionKinds } from './graph/options.ts';
 import { elementCount, formatShape } from './graph/shape.ts';
@@ -30,6 +31,7 @@ export async function gradcheck(
   options: GradcheckOptions = {},
 ): Promise<GradcheckResult> {
   const { step = 1e-2, tolerance = 1e-2 } = checkOptions('gradcheck', options, GRADCHECK_OPTIONS);
+  for (const [i, input] of inputs.entries()) refuseForeign(`gradcheck: input ${i}`, input);
   const device = inputs[0]?.device;
   if (device === undefined || !inputs.some((input) => input.requiresGrad)) {
     throw new Error('gradcheck needs an input with requiresGrad');

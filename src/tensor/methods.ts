@@ -48,44 +48,48 @@ const METHODS = {
 
 type OpMethods = { [Name in keyof typeof METHODS]: Method<(typeof METHODS)[Name]> };
 
+/** What this file adds to Tensor. */
+export interface TensorMethods extends OpMethods {
+  /** The device that the tensor lives on. */
+  readonly device: Device;
+  /**
+   * Gradients of this tensor with respect to every leaf that requires one, added to the leaves' `grad`. `gradient`
+   * flows in, of this tensor's shape; a scalar's defaults to 1. Options may stand in its place.
+   */
+  backward(gradient?: Tensor | BackwardOptions | null, options?: BackwardOptions): void;
+  /**
+   * Runs what was recorded and gives the GPUBuffer that the elements lie in, for a render or compute pass of the caller's: nothing
+   * is copied. It holds until the tensor is disposed or its memory given to other elements; the caller must not write to it.
+   */
+  buffer(): Promise<TensorBuffer>;
+  /** A copy of the elements, without gradient history. */
+  clone(): Tensor;
+  /**
+   * Draws the elements, once they are computed, as a picture: [channels, height, width] or [1, channels, height, width] f32 of 1
+   * channel (grey), 3 (RGB) or 4 (RGBA, not premultiplied), as number * std + mean between 0 and 1. Resolves to the texture when the
+   * work is submitted. An -srgb texture holds the same bytes as one without. NaN becomes 0. Rejects with a TypeError or RangeError
+   * for a tensor that is no picture, options that there are not, or a texture that does not fit.
+   */
+  toTexture(options?: TextureOptions): Promise<GPUTexture>;
+  /**
+   * Draws as `toTexture` does on a canvas, which gets the tensor's size, and the device's context unless it has one. Resolves when the
+   * work is submitted. Rejects with a TypeError for a canvas with another context, and as `toTexture` does.
+   */
+  toCanvas(canvas: HTMLCanvasElement | OffscreenCanvas, options?: DrawOptions): Promise<void>;
+  /** Largest element, or along a dimension the largest elements with their places. */
+  max: {
+    (): Tensor;
+    (dim: number | ops.AlongOptions, options?: ops.KeepDimOption): ops.ValuesAndIndices;
+  };
+  min: {
+    (): Tensor;
+    (dim: number | ops.AlongOptions, options?: ops.KeepDimOption): ops.ValuesAndIndices;
+  };
+}
+
 declare module './graph/tensor.ts' {
-  interface Tensor extends OpMethods {
-    /** The device that the tensor lives on. */
-    readonly device: Device;
-    /**
-     * Gradients of this tensor with respect to every leaf that requires one, added to the leaves' `grad`. `gradient`
-     * flows in, of this tensor's shape; a scalar's defaults to 1. Options may stand in its place.
-     */
-    backward(gradient?: Tensor | BackwardOptions | null, options?: BackwardOptions): void;
-    /**
-     * Runs what was recorded and gives the GPUBuffer that the elements lie in, for a render or compute pass of the caller's: nothing
-     * is copied. It holds until the tensor is disposed or its memory given to other elements; the caller must not write to it.
-     */
-    buffer(): Promise<TensorBuffer>;
-    /** A copy of the elements, without gradient history. */
-    clone(): Tensor;
-    /**
-     * Draws the elements, once they are computed, as a picture: [channels, height, width] or [1, channels, height, width] f32 of 1
-     * channel (grey), 3 (RGB) or 4 (RGBA, not premultiplied), as number * std + mean between 0 and 1. Resolves to the texture when the
-     * work is submitted. An -srgb texture holds the same bytes as one without. NaN becomes 0. Rejects with a TypeError or RangeError
-     * for a tensor that is no picture, options that there are not, or a texture that does not fit.
-     */
-    toTexture(options?: TextureOptions): Promise<GPUTexture>;
-    /**
-     * Draws as `toTexture` does on a canvas, which gets the tensor's size, and the device's context unless it has one. Resolves when the
-     * work is submitted. Rejects with a TypeError for a canvas with another context, and as `toTexture` does.
-     */
-    toCanvas(canvas: HTMLCanvasElement | OffscreenCanvas, options?: DrawOptions): Promise<void>;
-    /** Largest element, or along a dimension the largest elements with their places. */
-    max: {
-      (): Tensor;
-      (dim: number | ops.AlongOptions, options?: ops.KeepDimOption): ops.ValuesAndIndices;
-    };
-    min: {
-      (): Tensor;
-      (dim: number | ops.AlongOptions, options?: ops.KeepDimOption): ops.ValuesAndIndices;
-    };
-  }
+  // eslint-disable-next-line @typescript-eslint/no-empty-object-type -- an interface is what merges with a class
+  interface Tensor extends TensorMethods {}
 }
 
 function define(name: string, fn: (x: Tensor, ...rest: never[]) => unknown): void {

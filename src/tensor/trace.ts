@@ -1,3 +1,4 @@
+import { refuseForeign } from './graph/copies.ts';
 import type { DType } from '../gpu/dispatch.ts';
 import { isGradEnabled } from './graph/autograd.ts';
 import { dtypeOfArray } from './graph/dtype.ts';
@@ -52,6 +53,7 @@ export interface TracedFunction {
 
 /** Throws a TypeError or RangeError that names the input where it is none, or its data does not fit its shape. */
 export function checkInput(device: RecordingDevice, input: StepInput, index: number): CheckedInput {
+  refuseForeign(`input ${index} of a compiled function`, input);
   if (!(input instanceof Tensor)) return checkStepInput(input, index);
   if (input.recorder !== device)
     throw new Error(`input ${index} of a compiled function lies on another device than the function`);
@@ -85,6 +87,16 @@ function inputTensors(device: RecordingDevice, inputs: readonly InputSpec[]): Te
   });
 }
 
+/** Throws an Error where a compiled function gives a tensor that it cannot hand out. */
+function checkedResult(device: RecordingDevice, result: StepResult): StepResult {
+  const parts: readonly unknown[] =
+    typeof result === 'object' && !(result instanceof Tensor) ? Object.values(result) : [result];
+  for (const part of parts) refuseForeign('the result of a compiled function', part);
+  if (tensorsIn(result).some(({ recorder }) => recorder !== device))
+    throw new Error('the result of a compiled function lies on another device than the function');
+  return result;
+}
+
 /**
  * Traces `fn` on tensors like the inputs and plans it. Each storage that the plan touches gets a handle. If `fn` throws or cannot
  * be planned, everything is left as it was.
@@ -99,7 +111,7 @@ export function traceFunction(
   const slots = inputTensors(device, inputs);
   const storages = slots.map(({ value }) => value.storage);
   for (const storage of storages) storage.handles++;
-  const { result, made, recording } = device.trace(() => fn(...slots));
+  const { result, made, recording } = device.trace(() => checkedResult(device, fn(...slots)));
   let plan: Plan;
   try {
     plan = planNodes(target, recording.nodes, { fusion });

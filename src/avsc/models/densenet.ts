@@ -6,7 +6,7 @@ import { AvgPool2d, MaxPool2d } from '../../nn/layers/pool.ts';
 import { Sequential } from '../../nn/layers/sequential.ts';
 import { ReLU } from '../../nn/layers/simple.ts';
 import { Layer } from '../../nn/module.ts';
-import { concat } from '../../tensor/ops/movement.ts';
+import { concat } from '../../tensor/fusing_ops.ts';
 import { mean } from '../../tensor/ops/reduce.ts';
 import { relu } from '../../tensor/ops/unary.ts';
 import type { Tensor } from '../../tensor/graph/tensor.ts';

@@ -1,7 +1,7 @@
 import { Linear } from '../../nn/layers/linear.ts';
 import { BatchNorm2d } from '../../nn/layers/norm.ts';
 import { Module, type Layer } from '../../nn/module.ts';
-import { concat } from '../../tensor/ops/movement.ts';
+import { concat } from '../../tensor/fusing_ops.ts';
 import { reshape } from '../../tensor/ops/reshape.ts';
 import { mean } from '../../tensor/ops/reduce.ts';
 import { formatShape } from '../../tensor/graph/shape.ts';

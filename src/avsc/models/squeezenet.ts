@@ -4,7 +4,7 @@ import { BatchNorm2d } from '../../nn/layers/norm.ts';
 import { Layer, type Module } from '../../nn/module.ts';
 import { Statistic } from '../../nn/parameter.ts';
 import { sub } from '../../tensor/ops/binary.ts';
-import { concat } from '../../tensor/ops/movement.ts';
+import { concat } from '../../tensor/fusing_ops.ts';
 import { maxPool2d } from '../../tensor/ops/pool.ts';
 import { dropout } from '../../tensor/ops/random.ts';
 import { mean } from '../../tensor/ops/reduce.ts';

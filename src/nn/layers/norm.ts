@@ -8,7 +8,7 @@ import {
   whole,
   type OptionKinds,
 } from '../../tensor/graph/options.ts';
-import { batchNorm2d } from '../../tensor/ops/norm.ts';
+import { batchNorm2d } from '../../tensor/fusing_ops.ts';
 import type { Tensor } from '../../tensor/graph/tensor.ts';
 import { ones, zeros } from '../init.ts';
 import { Layer } from '../module.ts';

@@ -1,6 +1,5 @@
+import { adaptiveAvgPool2d, avgPool2d } from '../../tensor/fusing_ops.ts';
 import {
-  adaptiveAvgPool2d,
-  avgPool2d,
   avgPoolOptions,
   maxPool2d,
   maxPoolOptions,

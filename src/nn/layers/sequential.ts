@@ -1,3 +1,4 @@
+import { refuseForeign } from '../../tensor/graph/copies.ts';
 import type { Tensor } from '../../tensor/graph/tensor.ts';
 import { formatValue, isPlainObject } from '../../tensor/graph/wording.ts';
 import { Layer, type Module } from '../module.ts';
@@ -20,6 +21,7 @@ export class Sequential extends Layer {
       throw new TypeError(`Sequential takes layers, got ${formatValue(list)}`);
     this.#layers = new Map(Object.entries(list as Readonly<Record<string, Layer>>));
     for (const [name, layer] of this.#layers as ReadonlyMap<string, unknown>) {
+      refuseForeign(`Sequential: ${name}`, layer);
       if (!(layer instanceof Layer))
         throw new TypeError(`Sequential: ${name} is ${formatValue(layer)}, which is no layer`);
       if (!Array.isArray(list) && /^\d+$/.test(name))

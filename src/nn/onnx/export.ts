@@ -1,3 +1,4 @@
+import { refuseForeign } from '../../tensor/graph/copies.ts';
 import type { Device } from '../../tensor/device.ts';
 import type { Shape } from '../../tensor/graph/shape.ts';
 import type { Tensor } from '../../tensor/graph/tensor.ts';
@@ -42,6 +43,8 @@ export interface OnnxModel {
  * limit of an ONNX file.
  */
 export async function exportOnnx(device: Device, module: Module, options: OnnxOptions): Promise<OnnxModel> {
+  refuseForeign('exportOnnx', device);
+  refuseForeign('exportOnnx', module);
   await device.flush();
   const names = new Map<Value, Named>(
     [...module.namedTensors()].map(([name, { tensor }]) => [tensor.value, { name, shape: tensor.shape }]),

@@ -1,3 +1,4 @@
+import { refuseForeign } from '../../tensor/graph/copies.ts';
 import { two } from '../../kernels/tuple.ts';
 import { fillOp } from '../../tensor/graph/basic_ops.ts';
 import { activeTrace, type Watched } from '../../tensor/graph/guards.ts';
@@ -28,6 +29,7 @@ export function checkParameters(what: string, parameters: unknown): readonly Ten
   }
   for (const [i, parameter] of (parameters as readonly unknown[]).entries()) {
     if (parameter instanceof Tensor) continue;
+    refuseForeign(`${what}: parameter ${i}`, parameter);
     if (isPlainObject(parameter) && 'params' in parameter) {
       throw new TypeError(
         `${what} does not take parameter groups: make an optimiser for each, new ${what}(params, options)`,
@@ -202,7 +204,7 @@ function deviceOf(parameters: readonly Tensor[]): RecordingDevice {
   const odd = parameters.find(({ dtype, isLeaf }) => dtype !== 'f32' || !isLeaf);
   if (odd !== undefined) throw new Error(`${odd.toString()} is not a parameter: a leaf of f32 is needed`);
   if (parameters.some((tensor) => tensor.recorder !== recorder))
-    throw new Error('the parameters of an optimiser lie on different devices');
+    throw new Error('the parameters of an optimiser lie on different devices: make one for each device');
   if (new Set(parameters.map(({ value }) => value.storage)).size < parameters.length)
     throw new Error('a parameter was given twice');
   return recorder;

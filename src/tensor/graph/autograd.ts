@@ -1,3 +1,4 @@
+import { refuseForeign } from './copies.ts';
 import { accumulateOp, addOp, cloneOp, fillOp } from './basic_ops.ts';
 import { createOn, record, recordOne } from './op.ts';
 import { checkOptions, flag, type OptionKinds } from './options.ts';
@@ -87,6 +88,7 @@ export function backward(
   const given: BackwardOptions = (inPlace ? gradient : options) ?? {};
   const { retainGraph = false } = checkOptions('backward', given, BACKWARD_OPTIONS);
   const seed = inPlace ? null : ((gradient as Tensor | null | undefined) ?? null);
+  refuseForeign('backward', seed);
   if (seed !== null && !(seed instanceof Tensor))
     throw new TypeError(`backward takes a gradient as a tensor, got ${formatValue(seed)}`);
   if (!root.requiresGrad) {
@@ -100,6 +102,8 @@ export function backward(
       `backward of a tensor of shape ${formatShape(root.shape)} needs a gradient of that shape`,
     );
   }
+  if (seed !== null && seed.recorder !== root.recorder)
+    throw new Error('backward: the gradient lies on another device than the tensor');
   if (seed !== null && !sameShape(seed.shape, root.shape)) {
     throw new RangeError(
       `backward: the gradient is ${formatShape(seed.shape)}, the tensor ${formatShape(root.shape)}`,

@@ -17,7 +17,9 @@ export function record<Attrs>(
   if (recorder === undefined)
     throw new Error(`op ${op.name} has no input to tell the device from: use createOn`);
   if (inputs.some((input) => input.recorder !== recorder)) {
-    throw new Error(`${op.name}: the tensors lie on different devices`);
+    throw new Error(
+      `${op.name}: the tensors lie on different devices: make them by one device, and move modules there by to(device)`,
+    );
   }
   return recorder.record(op, inputs, outputs, attrs);
 }

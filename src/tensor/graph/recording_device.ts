@@ -1,9 +1,10 @@
+import { BRAND, brandOf, type Brand } from './copies.ts';
 import type { DType } from '../../gpu/dispatch.ts';
 import { nextSequence, releaseHistory } from './autograd.ts';
 import { reshapeOp } from './basic_ops.ts';
 import type { TypedArray } from './dtype.ts';
 import { asError } from './errors.ts';
-import { watching } from './guards.ts';
+import { activeTrace, watching } from './guards.ts';
 import type { Op, OutputSpec, RecordedNode } from './node.ts';
 import { randomSeed } from './random.ts';
 import { checkRange } from './range.ts';
@@ -36,6 +37,10 @@ export abstract class RecordingDevice implements Recorder {
   #tracedFrom: number | null = null;
   readonly #scopes: Scope[] = [];
   #seedVersion = randomSeed.version;
+
+  get [BRAND](): Brand {
+    return brandOf('device');
+  }
 
   /** Largest storage that a kernel can bind, in bytes. */
   abstract readonly maxStorageBytes: number;
@@ -134,6 +139,11 @@ export abstract class RecordingDevice implements Recorder {
   }
 
   #append(node: RecordedNode): void {
+    // It would be done once, while tracing, and never by the compiled function.
+    if (this.#tracedFrom === null && activeTrace() !== null)
+      throw new Error(
+        `${node.op.name}: its tensors lie on another device than the compiled function that uses them`,
+      );
     const { nodes, pending } = this.#recording;
     for (const { storage } of [...node.inputs, ...node.outputs]) storage.uses++;
     for (const value of node.outputs) pending.add(value);

@@ -1,10 +1,12 @@
 import type { DType } from '../../gpu/dispatch.ts';
+import { BRAND, brandOf, refuseForeign, type Brand } from './copies.ts';
 import type { TypedArray } from './dtype.ts';
 import { activeTrace, type Watched } from './guards.ts';
 import type { Op, OutputSpec } from './node.ts';
 import { formatShape, sameShape, type Shape } from './shape.ts';
 import type { LogicalStorage } from './storage.ts';
 import { Value } from './value.ts';
+import { formatValue } from './wording.ts';
 
 /**
  * Gradients for an op's inputs: called with the gradient of its output, the saved tensors, and for each input
@@ -104,6 +106,10 @@ export class Tensor {
     collected.register(this, { recorder, storage: value.storage }, this);
   }
 
+  get [BRAND](): Brand {
+    return brandOf('tensor');
+  }
+
   /** The elements. Throws an Error if the tensor was disposed, or its memory given to other elements. */
   get value(): Value {
     const why = this.#value === null ? this.#whyGone : this.#value.whyGone;
@@ -155,6 +161,9 @@ export class Tensor {
   set grad(gradient: Tensor | null) {
     if (gradient === this.#grad) return;
     if (gradient !== null) {
+      refuseForeign('grad', gradient);
+      if (!(gradient instanceof Tensor))
+        throw new TypeError(`grad must be a tensor or null, got ${formatValue(gradient)}`);
       const { shape, dtype, recorder } = gradient;
       if (!sameShape(shape, this.shape))
         throw new RangeError(
@@ -162,7 +171,8 @@ export class Tensor {
         );
       if (dtype !== this.dtype)
         throw new TypeError(`a gradient of ${dtype} cannot belong to a tensor of ${this.dtype}`);
-      if (recorder !== this.recorder) throw new Error('a gradient must lie on the device of its tensor');
+      if (recorder !== this.recorder)
+        throw new Error('grad: the gradient lies on another device than its tensor');
     }
     this.recorder.noteGradient(this, gradient === null ? 'cleared' : 'needed');
     // Another handle, so that the caller's tensor, and the scope that may own it, can go.

@@ -1,5 +1,7 @@
 /** How errors speak of what they were given. */
 
+import { formatForeign } from './copies.ts';
+
 const LONGEST_TEXT = 40;
 const LONGEST_LIST = 8;
 
@@ -32,6 +34,8 @@ function formatObject(value: object): string {
   const name = (value.constructor as { name: string } | undefined)?.name ?? 'object of no class';
   if (ArrayBuffer.isView(value))
     return 'length' in value ? `${name}(${String(value.length)})` : withArticle(name);
+  const foreign = formatForeign(value);
+  if (foreign !== null) return foreign;
   // A tensor says its shape.
   const { toString } = value as { toString?: (this: object) => string };
   return toString === undefined || toString === Object.prototype.toString

@@ -1,27 +1,23 @@
-/** Every op by its name, one family per file. What else the files export (the recorded ops) is for the engine itself. */
+/** Every op by its name, one family per file, but those of ../fusing_ops.ts. What else the files export (the recorded ops) is for the engine itself. */
 export { add, div, eq, ge, gt, le, lt, maximum, minimum, mul, ne, sub } from './binary.ts';
 export { conv2d, type Conv2dOptions, type PairLike } from './conv.ts';
 export { crossEntropy, type CrossEntropyOptions } from './loss.ts';
 export { linear, matmul, type MatmulOptions } from './matmul.ts';
 export type { DimOption } from './dim_option.ts';
 export {
-  concat,
   expand,
   flatten,
   permute,
   squeeze,
-  stack,
   transpose,
   unsqueeze,
   type FlattenOptions,
   type TransposeOptions,
 } from './movement.ts';
-export { batchNorm2d, type BatchNormOptions } from './norm.ts';
+export type { BatchNormOptions } from './norm.ts';
 export { chunk, pad, slice, split, type Padding, type PadOptions, type SliceOptions } from './parts.ts';
 export {
-  adaptiveAvgPool2d,
   adaptiveMaxPool2d,
-  avgPool2d,
   maxPool2d,
   type AdaptivePoolOptions,
   type AvgPoolOptions,

@@ -1,4 +1,5 @@
 import type { DType } from '../../gpu/dispatch.ts';
+import { refuseForeign } from '../graph/copies.ts';
 import type { Shape } from '../graph/shape.ts';
 import { Tensor } from '../graph/tensor.ts';
 import { formatValue } from '../graph/wording.ts';
@@ -14,6 +15,7 @@ type Named<T> = Readonly<Record<string, T | null>>;
 export function checkTensors(what: string, operands: Named<Tensor>): void {
   for (const [name, operand] of Object.entries<unknown>(operands)) {
     if (operand === null || operand instanceof Tensor) continue;
+    refuseForeign(`${what}: ${name}`, operand);
     throw new TypeError(`${what}: ${name} must be a tensor, got ${formatValue(operand)}${wayOut(operand)}`);
   }
 }
@@ -35,6 +37,7 @@ function wayOut(operand: unknown): string {
 
 /** Throws a TypeError unless `value` is a number that an element of `dtype` can be. */
 export function checkNumber(what: string, value: unknown, dtype: DType): void {
+  refuseForeign(what, value);
   if (typeof value !== 'number')
     throw new TypeError(`${what} takes tensors and numbers, got ${formatValue(value)}${wayOut(value)}`);
   const [least, most] = dtype === 'u32' ? [0, 2 ** 32 - 1] : [-(2 ** 31), 2 ** 31 - 1];

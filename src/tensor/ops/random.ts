@@ -6,6 +6,7 @@ import {
 } from '../../kernels/random.ts';
 import { one } from '../../kernels/tuple.ts';
 import { differentiable, isGradEnabled } from '../graph/autograd.ts';
+import { refuseForeign } from '../graph/copies.ts';
 import { createOn, recordOne, type Op } from '../graph/op.ts';
 import { flag, fraction, namedFirst, type OptionKinds } from '../graph/options.ts';
 import { randomSeed } from '../graph/random.ts';
@@ -85,6 +86,7 @@ export const randn = (device: Recorder, shape: Shape | number, ...more: readonly
   filled('randn', randnOp, device, listOf('randn', shape, more));
 
 function filled(what: string, op: Op<FillAttrs>, device: Recorder, shape: Shape): Tensor {
+  refuseForeign(what, device);
   if (typeof (device as Partial<Recorder> | null)?.nextRandomIndex !== 'function')
     throw new TypeError(`${what} needs a device first: ${what}(device, [2, 3]), got ${formatValue(device)}`);
   return createOn(device, op, { shape }, { op: device.nextRandomIndex() });

@@ -6,8 +6,8 @@ import { splitDispatch } from '../../kernels/split.ts';
 import type { Op, RecordedNode } from '../graph/node.ts';
 import { LogicalStorage } from '../graph/storage.ts';
 import { colorBuffers, colorsOfValues, separateRoles } from './color.ts';
-import { lowerFused } from './fuse/lower.ts';
 import { lifetimes, liveNodes } from './liveness.ts';
+import { lowerEach, lowerFused } from './lowering.ts';
 import { pack } from './pack.ts';
 
 /** Place of a transient storage in the device's arenas. */
@@ -53,7 +53,7 @@ export function planNodes(target: Target, nodes: readonly RecordedNode[], { fusi
     for (const { storage } of [...inputs, ...outputs]) checkFits(target, storage);
   const contextOf = (node: RecordedNode): KernelContext => contextFor(target, node);
   const lowerOne = (node: RecordedNode): readonly Dispatch[] => lowerAlone(contextOf(node), node);
-  const lowered = fusion ? lowerFused(live, contextOf, lowerOne) : live.flatMap(lowerOne);
+  const lowered = (fusion ? lowerFused : lowerEach)(live, contextOf, lowerOne);
   const outputs = new Set(live.flatMap((node) => node.outputs.map(({ storage }) => storage)));
   const made = colorsOfValues(
     [...outputs].filter(({ resident, handles }) => !resident && handles > 0),

@@ -10,7 +10,7 @@ import { Linear } from '../../../nn/layers/linear.ts';
 import { BatchNorm2d } from '../../../nn/layers/norm.ts';
 import { Dropout } from '../../../nn/layers/simple.ts';
 import { Layer, Module } from '../../../nn/module.ts';
-import { concat } from '../../../tensor/ops/movement.ts';
+import { concat } from '../../../tensor/fusing_ops.ts';
 import { relu } from '../../../tensor/ops/unary.ts';
 import type { Tensor } from '../../../tensor/graph/tensor.ts';
 

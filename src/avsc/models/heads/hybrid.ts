@@ -1,7 +1,7 @@
 import { Linear } from '../../../nn/layers/linear.ts';
 import { Module } from '../../../nn/module.ts';
 import { add, sub } from '../../../tensor/ops/binary.ts';
-import { concat, stack } from '../../../tensor/ops/movement.ts';
+import { concat, stack } from '../../../tensor/fusing_ops.ts';
 import { amax, sum } from '../../../tensor/ops/reduce.ts';
 import { logSoftmax } from '../../../tensor/ops/softmax.ts';
 import { exp, log } from '../../../tensor/ops/unary.ts';

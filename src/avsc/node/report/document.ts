@@ -5,6 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { messageOf } from '../../../node/files.ts';
+import { requirePackages } from '../../../node/packages.ts';
 import { html, Html, scriptCode, scriptJson } from './html.ts';
 import { makeKit, type Kit } from './page/kit.ts';
 import { followSections } from './page/navigation.ts';
@@ -113,6 +114,7 @@ for (const [index, data] of charts) draw[index](kit, data);
 
 /** D3 and Observable Plot as scripts that define `d3` and `Plot`. */
 async function libraries(): Promise<string[]> {
+  requirePackages('report.html', 'reports');
   const { resolve } = createRequire(import.meta.url);
   try {
     const files = [
@@ -121,10 +123,9 @@ async function libraries(): Promise<string[]> {
     ];
     return await Promise.all(files.map((path) => readFile(path, 'utf8')));
   } catch (error) {
-    throw new Error(
-      `report.html is drawn by Observable Plot, which cannot be read: run npm install @observablehq/plot d3 (${messageOf(error)})`,
-      { cause: error },
-    );
+    throw new Error(`report.html is drawn by Observable Plot, which cannot be read: ${messageOf(error)}`, {
+      cause: error,
+    });
   }
 }
 

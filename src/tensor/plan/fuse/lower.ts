@@ -1,5 +1,3 @@
-import type { Dispatch } from '../../../gpu/dispatch.ts';
-import type { KernelContext } from '../../../kernels/context.ts';
 import type { Op } from '../../graph/node.ts';
 import { conv2dDataOp, conv2dOp, conv2dWeightOp } from '../../ops/conv.ts';
 import { concatOp } from '../../ops/movement.ts';
@@ -9,6 +7,7 @@ import { avgPoolBackwardOp, avgPoolOp, maxPoolOp } from '../../ops/pool.ts';
 import { dropoutOp } from '../../ops/random.ts';
 import { RELU_OPS } from '../../ops/unary.ts';
 import type { RecordedNode } from '../../graph/node.ts';
+import type { Lowering } from '../lowering.ts';
 import { fuseAverage, fuseAverageBackward, fuseConv, fuseConvData, fuseConvWeight } from './conv_rules.ts';
 import { Fusion } from './fusion.ts';
 import {
@@ -47,16 +46,12 @@ const RULES: ReadonlyMap<Op<never>, Rule> = new Map<Op<never>, Rule>([
  * norms' gradients in their epilogues, concatenations move nothing, averages go before 1x1 convolutions. The recording alone
  * decides what is fused; nets do not know of it. The result differs from that of unfused lowering by rounding only.
  */
-export function lowerFused(
-  nodes: readonly RecordedNode[],
-  contextOf: (node: RecordedNode) => KernelContext,
-  lower: (node: RecordedNode) => readonly Dispatch[],
-): readonly Dispatch[] {
-  const fusion = new Fusion(nodes, contextOf, lower);
+export const lowerFused: Lowering = (nodes, contextOf, lowerOne) => {
+  const fusion = new Fusion(nodes, contextOf, lowerOne);
   for (const node of nodes) {
     if (fusion.done.has(node)) continue;
     const rule = RULES.get(node.op);
     if (rule === undefined || !rule(fusion, node)) fusion.plain(node);
   }
   return fusion.dispatches;
-}
+};
