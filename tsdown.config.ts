@@ -43,6 +43,7 @@ export default defineConfig({
   entry: {
     index: 'src/index.ts',
     avsc: 'src/avsc/index.ts',
+    pixels: 'src/pixels.ts',
     node: 'src/node.ts',
     nn: 'src/nn/index.ts',
     optim: 'src/nn/optim/index.ts',

@@ -1,4 +1,5 @@
 /** The entry in Node and Bun: everything of the browser's, with a `Device` that finds an adapter by itself, and files. */
+import './pixels.ts';
 import { openPathsInCheckpoints } from './node/path-source.ts';
 
 openPathsInCheckpoints();

@@ -55,8 +55,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'avsc/node/training': ['tensor', 'nn', 'node', ...AVSC, 'avsc/node'],
   cli: ['gpu', 'tensor', 'nn', 'node', 'avsc', '../bench'],
   'index.ts': ['gpu', 'tensor', 'nn'],
-  'node.ts': ['index.ts', 'node'],
-  'deno.ts': ['index.ts', 'node'],
+  'pixels.ts': ['tensor'],
+  'node.ts': ['index.ts', 'pixels.ts', 'node'],
+  'deno.ts': ['index.ts', 'pixels.ts', 'node'],
 };
 
 const files = readdirSync(root, { recursive: true, encoding: 'utf8' })

@@ -139,6 +139,31 @@ describe.skipIf(unreachable !== null)(
       expect(await namesOf('wavelight/node')).toEqual(['NodeDevice', 'openFileSource', 'openNodeGpu']);
     });
 
+    it('says what pictures need, and has it', async () => {
+      project.write(
+        'pixels.mjs',
+        `import { Device } from 'wavelight';
+         const said = () => {
+           try {
+             return Device.prototype.fromPixels.call(null, []);
+           } catch (error) {
+             return error.message;
+           }
+         };
+         const before = said();
+         await import('wavelight/pixels');
+         console.log(JSON.stringify([before, said()]));`,
+      );
+      for (const flags of [['--conditions=browser'], []]) {
+        const { stdout } = await project.run(node, ...flags, 'pixels.mjs');
+        const [before, after] = JSON.parse(stdout) as readonly string[];
+        // In Node it is there.
+        if (flags.length > 0) expect(before).toMatch(/^device\.fromPixels .*: import 'wavelight\/pixels'$/);
+        else expect(before).not.toContain('wavelight/pixels');
+        expect(after).not.toContain('wavelight/pixels');
+      }
+    });
+
     describe('types', () => {
       beforeAll(() => {
         project.link(['@webgpu/types', '@types/node', 'undici-types'], 'tools');
@@ -199,9 +224,8 @@ describe.skipIf(unreachable !== null)(
       const script = join(import.meta.dirname, 'package', 'bundle.mjs');
 
       for (const [what, limit, program] of [
-        // Methods of devices and tensors come with it: pixels in and out are 9 kB of this.
-        ['conv2d', 65_000, CONVOLUTION],
-        ['fusion', 90_000, FUSION],
+        ['conv2d', 60_000, CONVOLUTION],
+        ['fusion', 85_000, FUSION],
         [
           'log-mel',
           8_000,
@@ -335,7 +359,9 @@ describe.skipIf(unreachable !== null)(
         const right = /(\d+) of 60 right/.exec(await example('predict.ts'))?.[1];
         console.log(`examples: ${right ?? 'none'} of 60 predictions right`);
         expect(Number(right)).toBeGreaterThan(40);
-        expect(await example('own-device.ts')).toMatch(/engine: 30 40 110 160\nstill mine: 0 10 20 30/);
+        expect(await example('own-device/main.ts')).toBe(
+          'engine: 30 40 110 160\ncopied: 30 40 110 160 0 20 40 60\n',
+        );
         expect(await example('benchmark.ts', '128')).toMatch(/128\^3 on .+ ms, \d+\.\d GFLOP\/s/);
       });
     });

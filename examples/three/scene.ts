@@ -1,5 +1,6 @@
 import * as three from 'three/webgpu';
 import { Device } from 'wavelight';
+import 'wavelight/pixels';
 import { pattern } from './pattern.ts';
 
 const SIZE = 128;

@@ -1,4 +1,5 @@
 import { add, conv2d, sqrt, square, type Device, type PixelSource } from 'wavelight';
+import 'wavelight/pixels';
 
 /** Draws the edges in a picture on a canvas: two convolutions by Sobel's filters, compiled into one step. */
 export function edgeEffect(

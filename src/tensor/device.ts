@@ -14,7 +14,7 @@ import type { LogicalStorage } from './graph/storage.ts';
 import { Tensor } from './graph/tensor.ts';
 import { Value } from './graph/value.ts';
 import { isPlainObject } from './graph/wording.ts';
-import { fromPixels } from './pixels/from_pixels.ts';
+import { NEEDS_PIXELS } from './pixels/needed.ts';
 import type { PixelOptions } from './pixels/options.ts';
 import type { PixelSource } from './pixels/sources.ts';
 import { acceptPlan, planNodes, type Plan } from './plan/plan.ts';
@@ -161,12 +161,13 @@ export class Device extends RecordingDevice {
    * Pictures as a tensor [pictures, 3, height, width] of (value - mean) / std, with values between 0 and 1, R, G and B; done by kernels
    * on the device, at once, so that frames which expire with the task can be given. Resizing equals Pillow's BILINEAR, byte for byte;
    * textures of more than 8 bits a channel keep their values and are resized in f32. An -srgb texture gives its encoded bytes.
-   * Alpha is passed over. Pictures of several sizes need a `size`. Throws a TypeError for what is no picture or no option of
+   * Alpha is passed over. A page imports 'wavelight/pixels' for it. Pictures of several sizes need a `size`. Throws a TypeError for what is no picture or no option of
    * `PixelOptions`, a RangeError for a picture without pixels (closed, not loaded) or for sizes that do not fit, and an Error inside
    * a compiled function.
    */
+  // eslint-disable-next-line @typescript-eslint/no-unused-vars -- pixels/methods.ts puts the real one here
   fromPixels(source: PixelSource | readonly PixelSource[], options?: PixelOptions): Tensor {
-    return fromPixels(this, source, options);
+    throw new Error(`device.fromPixels ${NEEDS_PIXELS}`);
   }
 
   /**

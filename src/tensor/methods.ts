@@ -8,7 +8,8 @@ import { recordOne } from './graph/op.ts';
 import * as ops from './ops/index.ts';
 import type { Device, TensorBuffer } from './device.ts';
 import { Tensor } from './graph/tensor.ts';
-import { toCanvas, toTexture, type DrawOptions, type TextureOptions } from './pixels/to_texture.ts';
+import { NEEDS_PIXELS } from './pixels/needed.ts';
+import type { DrawOptions, TextureOptions } from './pixels/to_texture.ts';
 
 type Method<F> = F extends (x: Tensor, ...rest: infer Rest) => infer Result
   ? (...rest: Rest) => Result
@@ -65,7 +66,7 @@ export interface TensorMethods extends OpMethods {
   /** A copy of the elements, without gradient history. */
   clone(): Tensor;
   /**
-   * Draws the elements, once they are computed, as a picture: [channels, height, width] or [1, channels, height, width] f32 of 1
+   * Draws the elements, once they are computed, as a picture (a page imports 'wavelight/pixels' for it): [channels, height, width] or [1, channels, height, width] f32 of 1
    * channel (grey), 3 (RGB) or 4 (RGBA, not premultiplied), as number * std + mean between 0 and 1. Resolves to the texture when the
    * work is submitted. An -srgb texture holds the same bytes as one without. NaN becomes 0. Rejects with a TypeError or RangeError
    * for a tensor that is no picture, options that there are not, or a texture that does not fit.
@@ -107,8 +108,9 @@ define('max', ops.max);
 define('min', ops.min);
 define('backward', backward);
 define('buffer', (x) => x.device.buffer(x));
-define('toTexture', toTexture);
-define('toCanvas', toCanvas);
+// Until pixels/methods.ts puts the real ones here.
+for (const name of ['toTexture', 'toCanvas'])
+  define(name, () => Promise.reject(new Error(`tensor.${name} ${NEEDS_PIXELS}`)));
 define('clone', (x) => recordOne(cloneOp, [x], { shape: x.shape, dtype: x.dtype }, null));
 // Every tensor that users hold was made by a Device; the graph below knows it as a Recorder.
 Object.defineProperty(Tensor.prototype, 'device', {

@@ -14,6 +14,12 @@ export interface Bundle {
   readonly imports: readonly string[];
 }
 
+/** Examples import the package by its name. */
+const ALIAS = [
+  { find: /^wavelight$/, replacement: join(root, 'src', 'index.ts') },
+  { find: /^wavelight\/pixels$/, replacement: join(root, 'src', 'pixels.ts') },
+];
+
 /** Bundles entries, paths by name, for a browser as an embedder would: minified, shared code in chunks. */
 export async function bundle(entries: Readonly<Record<string, string>>): Promise<Bundle> {
   const input = Object.fromEntries(Object.entries(entries).map(([name, path]) => [name, join(root, path)]));
@@ -22,8 +28,7 @@ export async function bundle(entries: Readonly<Record<string, string>>): Promise
     configFile: false,
     logLevel: 'warn',
     plugins: [wgsl({ small: true })],
-    // Examples import the package by its name.
-    resolve: { alias: { wavelight: join(root, 'src', 'index.ts') } },
+    resolve: { alias: ALIAS },
     worker: { format: 'es', plugins: () => [wgsl({ small: true })] },
     build: {
       write: false,
@@ -76,7 +81,7 @@ export async function buildExample(name: string): Promise<ReadonlyMap<string, st
     configFile: false,
     logLevel: 'warn',
     plugins: [wgsl({ small: true })],
-    resolve: { alias: { wavelight: join(root, 'src', 'index.ts') } },
+    resolve: { alias: ALIAS },
     build: { write: false, minify: true, target: 'es2023', modulePreload: false },
   });
   if (Array.isArray(result) || !('output' in result)) throw new Error('vite gave no single bundle');

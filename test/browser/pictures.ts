@@ -1,5 +1,6 @@
 // The page's side of test/browser/pictures.test.ts: pictures that only a browser has, into tensors and back.
 
+import '../../src/pixels.ts';
 import { Device, type PixelOptions, type PixelSource, type Tensor } from '../../src/index.ts';
 import { drawScene } from '../../examples/video-effect/drawing.ts';
 import { edgeEffect } from '../../examples/video-effect/edges.ts';

@@ -1,3 +1,4 @@
+import '../../src/pixels.ts';
 import { describe, expect, it } from 'vitest';
 import { crossEntropy, DeviceLostError, mul, nn, noGrad, optim, relu, type Tensor } from '../../src/index.ts';
 import { openNodeGpu } from '../../src/node/adapter.ts';

@@ -1,3 +1,4 @@
+import '../../src/pixels.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BufferUsage, TextureUsage } from '../../src/gpu/flags.ts';
 import { mul, PlanningDevice, PROFILES, type Tensor } from '../../src/index.ts';

@@ -1,3 +1,4 @@
+import '../../src/pixels.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TextureUsage } from '../../src/gpu/flags.ts';
 import { mul, type PixelOptions, type Tensor } from '../../src/index.ts';

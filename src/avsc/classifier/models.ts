@@ -1,5 +1,6 @@
 // The models of a file of weights, on a device.
 
+import '../../tensor/pixels/methods.ts';
 import type { CheckpointFile, CheckpointTensor } from '../../nn/checkpoint/checkpoint.ts';
 import type { HostTensor } from '../../nn/state.ts';
 import type { Device } from '../../tensor/device.ts';
