@@ -1,10 +1,9 @@
-import { createServer, type Server } from 'node:http';
-import { readFileSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bundle } from './browser/bundle.ts';
 import { NO_CHROMIUM, openChromium } from './browser/chromium.ts';
+import { exampleOf, pageOf, servePages } from './browser/serve.ts';
+import type { FileServer } from './support/file_server.ts';
 
 interface Look {
   readonly middle: readonly number[];
@@ -14,7 +13,7 @@ interface Look {
 describe.skipIf(NO_CHROMIUM !== null)(
   `examples in Chromium${NO_CHROMIUM === null ? '' : `: skipped, ${NO_CHROMIUM}`}`,
   () => {
-    let server: Server | undefined;
+    let server: FileServer | undefined;
     let browser: Awaited<ReturnType<typeof openChromium>> | undefined;
     let page: Page;
 
@@ -24,22 +23,11 @@ describe.skipIf(NO_CHROMIUM !== null)(
         three: 'examples/three/main.ts',
         worker: 'examples/worker/main.ts',
       });
-      const shown = (name: string): string =>
-        readFileSync(`examples/${name}/index.html`, 'utf8').replace('./main.ts', `/${name}.js`);
-      const pages = new Map([
-        ['/', '<!doctype html><meta charset="utf-8"><script type="module" src="/page.js"></script>'],
-        ['/three', shown('three')],
-        ['/worker', shown('worker')],
-      ]);
-      server = createServer(({ url = '' }, response) => {
-        const code = files.get(url.slice(1));
-        const text = pages.get(url);
-        response.writeHead(text !== undefined || code !== undefined ? 200 : 404, {
-          'content-type': text === undefined ? 'text/javascript' : 'text/html',
-        });
-        response.end(text ?? code);
+      server = await servePages(files, {
+        '': pageOf('page.js'),
+        three: exampleOf('three', 'three.js'),
+        worker: exampleOf('worker', 'worker.js'),
       });
-      await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve));
       browser = await openChromium();
       page = await browser.context.newPage();
       page.on('pageerror', (error) => console.error(`in the page: ${error.message}`));
@@ -51,14 +39,13 @@ describe.skipIf(NO_CHROMIUM !== null)(
 
     afterAll(async () => {
       await browser?.close();
-      server?.close();
+      await server?.close();
     });
 
-    const open = (path: string) =>
-      page.goto(`http://127.0.0.1:${(server?.address() as AddressInfo).port}${path}`);
+    const open = (name: string) => page.goto(`${server?.url ?? ''}${name}`);
 
     it("three.js draws what the net has painted, on the app's own device", async () => {
-      await open('/');
+      await open('');
       const { first, texel, later, copies } = await page.evaluate<{
         first: Look;
         texel: number[];
@@ -77,12 +64,12 @@ describe.skipIf(NO_CHROMIUM !== null)(
     });
 
     it('the page of the three.js example runs', async () => {
-      await open('/three');
+      await open('three');
       await page.waitForFunction(`/^\\d\\d+ frames on /.test(document.querySelector('p').textContent)`);
     });
 
     it('the page of the worker trains in it', async () => {
-      await open('/worker');
+      await open('worker');
       await page.waitForFunction(`document.querySelectorAll('li').length === 10`, undefined, {
         timeout: 60_000,
       });

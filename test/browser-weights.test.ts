@@ -12,6 +12,7 @@ import { buildExample, bundle } from './browser/bundle.ts';
 import { NO_CHROMIUM, openChromium } from './browser/chromium.ts';
 import { pictureBytes, soundOf } from './browser/weights-scenario.ts';
 import { testDevice } from './support/engine.ts';
+import { pageOf, servePages } from './browser/serve.ts';
 import { serveFiles, type FileServer } from './support/file_server.ts';
 import { uniform } from './support/hash.ts';
 import { makeRun } from './support/made_run.ts';
@@ -50,14 +51,11 @@ describe.skipIf(NO_CHROMIUM !== null)(
       const run = await makeRun(folder, 'run');
       const all = join(folder, 'all.safetensors');
       await exportAllSafetensors(run, all);
-      const html =
-        '<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><script type="module" src="/page.js"></script>';
-      const text = (code: string, type: string) => ({ bytes: new TextEncoder().encode(code), type });
-      server = await serveFiles({
-        '': text(html, 'text/html'),
-        'all.safetensors': { bytes: new Uint8Array(await readFile(all)) },
-        ...Object.fromEntries([...files].map(([name, code]) => [name, text(code, 'text/javascript')])),
-      });
+      server = await servePages(
+        files,
+        { '': pageOf('page.js') },
+        { 'all.safetensors': { bytes: new Uint8Array(await readFile(all)) } },
+      );
       elsewhere = await serveFiles();
       browser = await openChromium([
         '--use-fake-ui-for-media-stream',

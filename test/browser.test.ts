@@ -1,16 +1,15 @@
-import { readFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Counts } from '../src/gpu/counters.ts';
 import type { Device } from '../src/index.ts';
 import { bundle, sizeOf, type Bundle } from './browser/bundle.ts';
 import { NO_CHROMIUM, openChromium } from './browser/chromium.ts';
+import { exampleOf, pageOf, servePages } from './browser/serve.ts';
 import { soft } from './browser/soft.ts';
 import * as scenario from './browser/scenario.ts';
 import type { PageBytes } from './browser/pictures.ts';
 import type { Numbers } from './browser/scenario.ts';
+import type { FileServer } from './support/file_server.ts';
 import { testDevice } from './support/engine.ts';
 import { hostBytes, hostValues, pictureOf } from './support/pixels.ts';
 
@@ -84,7 +83,7 @@ function relativeError(got: Numbers, want: Numbers): number {
 describe.skipIf(NO_CHROMIUM !== null)(
   `in Chromium${NO_CHROMIUM === null ? '' : `: skipped, ${NO_CHROMIUM}`}`,
   () => {
-    let server: Server | undefined;
+    let server: FileServer | undefined;
     let browser: Awaited<ReturnType<typeof openChromium>> | undefined;
     let page: Page;
     let device: Device;
@@ -96,32 +95,20 @@ describe.skipIf(NO_CHROMIUM !== null)(
         page: 'test/browser/page.ts',
         example: 'examples/video-effect/main.ts',
       });
-      const icon = '<link rel="icon" href="data:,">';
-      const html = `<!doctype html><meta charset="utf-8">${icon}<script type="module" src="/page.js"></script>`;
-      const example = readFileSync('examples/video-effect/index.html', 'utf8');
-      const pages = new Map([
-        ['/', html],
-        ['/example', icon + example.replace('./main.ts', '/example.js')],
-      ]);
-      server = createServer(({ url }, response) => {
-        const code = files.get((url ?? '').slice(1));
-        const text = pages.get(url ?? '');
-        response.writeHead(text !== undefined || code !== undefined ? 200 : 404, {
-          'content-type': text === undefined ? 'text/javascript' : 'text/html',
-        });
-        response.end(text ?? code);
+      server = await servePages(files, {
+        '': pageOf('page.js'),
+        example: exampleOf('video-effect', 'example.js'),
       });
-      await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve));
       browser = await openChromium();
       page = await browser.context.newPage();
       page.on('pageerror', (error) => console.error(`in the page: ${error.message}`));
-      await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+      await page.goto(server.url);
     });
 
     afterAll(async () => {
       await device.destroy();
       await browser?.close();
-      server?.close();
+      await server?.close();
     });
 
     for (const name of ['convolution', 'training', 'scenes'] as const) {
@@ -148,7 +135,7 @@ describe.skipIf(NO_CHROMIUM !== null)(
       const held = await page.evaluate<number[]>(`eagerSteps(${steps})`);
       const peak = held.pop() ?? NaN;
       console.log(
-        `10,000 steps: ${held.map((size) => size.toFixed(0)).join(' ')} MiB held, ${peak.toFixed(0)} at most`,
+        `${steps} steps: ${held.map((size) => size.toFixed(0)).join(' ')} MiB held, ${peak.toFixed(0)} at most`,
       );
       // A step makes 640 KiB, a thousand of them 625 MiB.
       expect(peak).toBeLessThan(384);

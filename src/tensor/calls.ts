@@ -141,13 +141,15 @@ export function replay(
     device.runtime.uploadScalars(call.scalars);
     call.sources.forEach((source, i) => uploadInput(device, source, compiled.traced.inputs[i]));
     program.run({ before, after, profiler });
-    releaseSources(call);
     return call.result;
   };
-  return queue.run(() => {
+  const done = queue.run(() => {
     if (compiled.bound !== null) return run(compiled.bound);
     return bindPlan(device, compiled).then(run);
   });
+  const release = (): void => releaseSources(call);
+  done.then(release, release);
+  return done;
 }
 
 export function encodeCall(
@@ -160,8 +162,8 @@ export function encodeCall(
   const { runtime } = device;
   const { traced } = compiled;
   const call = startCall(device, compiled, inputs, false);
-  const { program, before, after } = bindCall(device, compiled, plan, call);
   runtime.gpu.encodedInTask(() => releaseSources(call));
+  const { program, before, after } = bindCall(device, compiled, plan, call);
   runtime.gpu.scoped(() => {
     // Other calls may be encoded before this one is submitted: each brings its own numbers.
     if (traced.plan.dispatches.some(({ usesScalars }) => usesScalars))

@@ -94,6 +94,10 @@ async function videoOf(canvas: HTMLCanvasElement): Promise<HTMLVideoElement> {
   video.src = URL.createObjectURL(new Blob(chunks, { type: 'video/webm' }));
   await video.play();
   video.pause();
+  // A frame that was under way when it was stopped may still come.
+  const seeked = new Promise((resolve) => video.addEventListener('seeked', resolve, { once: true }));
+  video.currentTime = 0.1;
+  await seeked;
   return video;
 }
 
@@ -113,12 +117,12 @@ function cameraFrame(width: number, height: number): VideoFrame {
 /** Sources by what they are, each with what its bytes should be. */
 async function sourcesOf(
   picture: PageBytes,
-): Promise<Record<string, { readonly source: PixelSource; readonly bytes: PageBytes }>> {
+): Promise<Record<string, { readonly source: PixelSource; readonly bytes: () => PageBytes }>> {
   const canvas = canvasOf(picture);
   const frame = new VideoFrame(canvas, { timestamp: 0 });
   const camera = cameraFrame(40, 30);
   const video = await videoOf(canvasOf({ data: soft(64, 48), width: 64, height: 48 }));
-  const exactly = (source: PixelSource) => ({ source, bytes: picture });
+  const exactly = (source: PixelSource) => ({ source, bytes: () => picture });
   const asIs = { premultiplyAlpha: 'none', colorSpaceConversion: 'none' } as const;
   return {
     ImageData: exactly(imageDataOf(picture)),
@@ -128,13 +132,18 @@ async function sourcesOf(
     HTMLImageElement: exactly(await imageOf(canvas)),
     'VideoFrame of bytes': exactly(frameOf(picture)),
     'VideoFrame of a canvas': exactly(frame),
-    'VideoFrame of a camera': { source: camera, bytes: shown(camera, 40, 30) },
-    HTMLVideoElement: { source: video, bytes: shown(video, video.videoWidth, video.videoHeight) },
+    'VideoFrame of a camera': { source: camera, bytes: () => shown(camera, 40, 30) },
+    HTMLVideoElement: { source: video, bytes: () => shown(video, video.videoWidth, video.videoHeight) },
   };
 }
 
-async function read(device: Device, source: () => PixelSource, picture: PageBytes): Promise<Read> {
-  const [plain, resized] = [device.fromPixels(source()), device.fromPixels(source(), RESIZED)];
+async function read(device: Device, source: () => PixelSource, bytes: () => PageBytes): Promise<Read> {
+  // In one task, so that a video stays at its frame.
+  const [picture, plain, resized] = [
+    bytes(),
+    device.fromPixels(source()),
+    device.fromPixels(source(), RESIZED),
+  ];
   return { picture, plain: await numbers(plain), resized: await numbers(resized) };
 }
 
@@ -150,7 +159,7 @@ export async function readAll(device: Device, picture: PageBytes): Promise<Recor
     width,
     height,
   });
-  results['GPUExternalTexture'] = await read(device, texture, picture);
+  results['GPUExternalTexture'] = await read(device, texture, () => picture);
   return results;
 }
 
