@@ -39,7 +39,9 @@ async function run(args: string, redirection: string): Promise<{ code: number; s
 
 /** The lines of stderr that are errors, not progress. */
 const errors = (stderr: string): string[] =>
-  stderr.split('\n').filter((line) => /^wavelight:|Error|EPIPE|^ +at .*(node:|[.][jt]s:)/.test(line));
+  stderr
+    .split('\n')
+    .filter((line) => /^wavelight:|Error(?![.]cpp)|EPIPE|^ +at .*(node:|[.][jt]s:)/.test(line));
 
 describe('train', () => {
   it('completes its run where nobody reads either stream', async () => {
