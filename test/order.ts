@@ -8,6 +8,7 @@ const LONG: readonly string[] = [
   'cli/train-weights.test.ts',
   'cli/train.test.ts',
   'avsc/models.test.ts',
+  'avsc/node/training/lost.test.ts',
   'cli/output.test.ts',
   'cli/stop.test.ts',
   'cli/kill.test.ts',
@@ -23,6 +24,7 @@ const LONG: readonly string[] = [
   'avsc/replay.test.ts',
   'package.test.ts',
   'kernels/pictures.test.ts',
+  'browser.test.ts',
   'avsc/node/data/extras.test.ts',
   'avsc/node/data/pool.test.ts',
   'cli/import.test.ts',
@@ -36,7 +38,10 @@ const LONG: readonly string[] = [
   'cli/messages.test.ts',
   'avsc/node/data/media-colors.test.ts',
   'avsc/node/data/media-timeline.test.ts',
+  'tensor/lost.test.ts',
+  'browser-examples.test.ts',
   'nn/sequences.test.ts',
+  'avsc/classifier/classifier.test.ts',
 ];
 
 /** Starts long files first, so that two workers end together; the others by path. */
