@@ -25,6 +25,7 @@ export {
   DenseNetExtractor,
   type DenseNetConfig,
 } from './models/densenet.ts';
+export type { Extractor } from './models/extractor.ts';
 export { Fcnn, FCNN_SMALL, type FcnnConfig } from './models/fcnn.ts';
 export { BaselineFusion, BaselineHead, BaselineStem } from './models/heads/baseline.ts';
 export { HybridFusion } from './models/heads/hybrid.ts';
@@ -51,7 +52,6 @@ export {
   AudioNet,
   JointNet,
   VideoNet,
-  type Extractor,
   type Frozen,
   type FusionKind,
   type HeadKind,

@@ -1,14 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Extractor } from '../../src/avsc/models/extractor.ts';
 import { Fcnn } from '../../src/avsc/models/fcnn.ts';
 import { BaselineHead } from '../../src/avsc/models/heads/baseline.ts';
 import { HybridFusion } from '../../src/avsc/models/heads/hybrid.ts';
 import { AudioNet, FUSIONS, HEADS, JointNet, VideoNet } from '../../src/avsc/models/joint.ts';
 import { crossEntropy, mul, noGrad, slice, softmax, sum, type Device, type Tensor } from '../../src/index.ts';
 import { Linear } from '../../src/nn/layers/linear.ts';
-import { Layer, type Module } from '../../src/nn/module.ts';
-import { mean } from '../../src/tensor/ops/reduce.ts';
+import type { Module } from '../../src/nn/module.ts';
 import { testDevice } from '../support/engine.ts';
 import { uniform } from '../support/hash.ts';
+import { mean } from '../../src/tensor/ops/reduce.ts';
 import { loadHashWeights } from '../support/nets.ts';
 
 let device: Device;
@@ -22,12 +23,16 @@ const keys = (module: Module): string[] => [...module.namedTensors().keys()];
 const fcnn = () => new Fcnn({ features: 4, widths: [2, 2, 2], dropout: 0 });
 
 /** Means of the colours, through a Linear to 5 features. */
-class Colours extends Layer {
+class Colours extends Extractor {
   readonly outFeatures = 5;
   readonly fc = new Linear(3, 5);
 
-  forward(x: Tensor): Tensor {
-    return this.fc.forward(mean(x, { dim: [2, 3] }));
+  override map(x: Tensor): Tensor {
+    return x;
+  }
+
+  override pool(map: Tensor): Tensor {
+    return this.fc.forward(super.pool(map));
   }
 }
 

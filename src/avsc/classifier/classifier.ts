@@ -6,6 +6,8 @@ import { SCENES } from '../dataset/scenes.ts';
 import type { SceneJudge } from './judge.ts';
 import type * as Listening from './listen.ts';
 import type {
+  ExplainOptions,
+  Explanation,
   ListenOptions,
   ListenResult,
   LoadOptions,
@@ -62,6 +64,14 @@ export class SceneClassifier {
    */
   classify(input: SceneInput): Promise<SceneResult> {
     return this.#judge.classify(input);
+  }
+
+  /**
+   * Judges one second, and says what in it speaks for a scene: places of the frames by Grad-CAM, and the gradient on the sound. Throws as
+   * `classify` does, and a TypeError for a scene that there is not.
+   */
+  explain(input: SceneInput, options: ExplainOptions = {}): Promise<Explanation> {
+    return this.#judge.explain(input, options);
   }
 
   /**

@@ -4,6 +4,7 @@ import type { CheckpointSource } from '../../nn/checkpoint/given.ts';
 import { openCheckpoint } from '../../nn/checkpoint/open.ts';
 import type { Device } from '../../tensor/device.ts';
 import { formatValue } from '../../tensor/graph/wording.ts';
+import { checkOptions, oneOf, type OptionKinds } from '../../tensor/graph/options.ts';
 import { elementCount } from '../../tensor/graph/shape.ts';
 import type { Stereo } from '../audio/clip.ts';
 import { SCENES } from '../dataset/scenes.ts';
@@ -16,7 +17,17 @@ import { inputOf } from '../training/model.ts';
 import { chooseModels, definitionOf, loadModel, type LoadedModel } from './models.ts';
 import { drawnPictures, framesOfImages, type DrawnPicture, type SceneImages } from './pictures.ts';
 import { soundSecond, soundSeconds } from './sound.ts';
-import type { LoadOptions, SceneInput, SceneRecording, SceneResult } from './types.ts';
+import type { ModelRelevance } from './explain.ts';
+import type {
+  ExplainOptions,
+  Explanation,
+  LoadOptions,
+  SceneInput,
+  SceneRecording,
+  SceneResult,
+} from './types.ts';
+
+const EXPLAIN_OPTIONS: OptionKinds<ExplainOptions> = { scene: oneOf(...SCENES) };
 
 /** What the nets take of one second. */
 interface Second {
@@ -93,6 +104,38 @@ export class SceneJudge {
     });
   }
 
+  /** See `SceneClassifier.explain`. */
+  async explain(input: SceneInput, options: ExplainOptions): Promise<Explanation> {
+    const { scene: wanted } = checkOptions('explain', options, EXPLAIN_OPTIONS);
+    checkInput('explain', input);
+    const { audio, images, sampleRate } = input;
+    const has = { audio: audio !== undefined, video: images !== undefined };
+    const [needsSound, needsFrames] = this.needs(has.audio, has.video);
+    const sound =
+      audio === undefined || !needsSound
+        ? null
+        : soundSecond({ audio, ...(sampleRate !== undefined && { sampleRate }) });
+    const frames = images === undefined || !needsFrames ? null : framesOfImages(images, this.imageSize);
+    const result = await this.#judgeSecond({ sound, frames });
+    const scene = wanted ?? result.scene;
+    const models = chooseModels(this.#experiment, this.#models, has);
+    const inputs = this.#samples({ sound, frames }, has);
+    const work = this.#last.then(async () => {
+      this.#checkAlive();
+      const found: ModelRelevance[] = [];
+      for (const { relevance } of models) found.push(await relevance({ inputs }, SCENES.indexOf(scene)));
+      return found;
+    });
+    this.#last = work.catch(() => undefined);
+    const found = await work;
+    return {
+      scene,
+      result,
+      frames: found.find((one) => one.frames !== null)?.frames ?? null,
+      sound: found.find((one) => one.sound !== null)?.sound ?? null,
+    };
+  }
+
   /** See `SceneClassifier.classifyAll`. */
   async classifyAll(recording: SceneRecording): Promise<SceneResult[]> {
     checkInput('classifyAll', recording);
@@ -123,11 +166,7 @@ export class SceneJudge {
   async #judgeSecond({ sound, frames }: Second): Promise<SceneResult> {
     const has = { audio: sound !== null, video: frames !== null };
     const models = chooseModels(this.#experiment, this.#models, has);
-    const inputs: Record<string, Float32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>> = {};
-    for (const input of this.#inputsFor(has)) {
-      if (input !== 'frames' && sound !== null) inputs[input] = soundInput([sound], input, 'sample');
-      if (input === 'frames' && frames instanceof Uint8Array) inputs[input] = frames;
-    }
+    const inputs = this.#samples({ sound, frames }, has);
     // Pictures are read here, because a frame of a video may be gone later.
     const jobs = models.map(({ predictor, predictDrawn }) =>
       predictDrawn === null || frames === null || frames instanceof Uint8Array
@@ -149,6 +188,19 @@ export class SceneJudge {
     });
     this.#last = work.catch(() => undefined);
     return work;
+  }
+
+  /** The nets' inputs that the host makes. */
+  #samples(
+    { sound, frames }: Second,
+    has: { readonly audio: boolean; readonly video: boolean },
+  ): SampleData['inputs'] {
+    const inputs: Record<string, Float32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>> = {};
+    for (const input of this.#inputsFor(has)) {
+      if (input !== 'frames' && sound !== null) inputs[input] = soundInput([sound], input, 'sample');
+      if (input === 'frames' && frames instanceof Uint8Array) inputs[input] = frames;
+    }
+    return inputs;
   }
 
   /** Gives the device's memory back. Calls that have not been judged fail. */

@@ -18,6 +18,7 @@ import { feed, type InputPlan, type SampleData } from '../training/inputs.ts';
 import { createModel, findStage, logitsOf, type ModelInputs, type SceneModel } from '../training/model.ts';
 import { inputPlan } from '../training/plan.ts';
 import { createPredictor, type Predictor } from '../training/trainer.ts';
+import type { ModelRelevance } from './explain.ts';
 import type { LoadOptions } from './types.ts';
 
 /** Reads the pictures before it returns, and gives a function that predicts. */
@@ -31,6 +32,8 @@ export interface LoadedModel {
   readonly stage: StageSpec;
   /** Takes frames as bytes. */
   readonly predictor: Predictor;
+  /** See `relevanceOf`. */
+  readonly relevance: (data: SampleData, scene: number) => Promise<ModelRelevance>;
   /** Logits [1, classes] of sound and of pictures that are read at once, by the device. Null if the model takes none. */
   readonly predictDrawn: DrawnPredictor | null;
   dispose(): void;
@@ -80,13 +83,15 @@ export async function loadModel(
     }),
   );
   net.loadStateDict(state);
-  net.to(device).eval();
+  net.to(device).eval().requiresGrad_(false);
   const plan = inputPlan(experiment, { ...stage, freeze: [] }, 'evaluation');
   const predictor = createPredictor(device, model, plan);
   const drawn = drawnPredictor(device, model, plan);
   return {
     stage,
     predictor,
+    relevance: async (data, scene) =>
+      (await import('./explain.ts')).relevanceOf(device, model, plan, data, scene),
     predictDrawn: drawn?.predict ?? null,
     dispose: () => {
       predictor.dispose();

@@ -37,6 +37,31 @@ export interface SceneResult {
   readonly models: readonly string[];
 }
 
+/** How much each element of something counts for a scene, row-major. */
+export interface Relevance {
+  readonly shape: readonly number[];
+  readonly data: Float32Array<ArrayBuffer>;
+}
+
+export interface ExplainOptions {
+  /** The scene that is explained. Default: the likeliest one. */
+  readonly scene?: Scene;
+}
+
+export interface Explanation {
+  /** What is explained. */
+  readonly scene: Scene;
+  /** The judgement itself. */
+  readonly result: SceneResult;
+  /**
+   * Grad-CAM of the two frames, [height, width] of the net's last feature map, of at least 0: what in the picture speaks for the
+   * scene. It covers the squashed and cropped picture that the net sees. Null without pictures.
+   */
+  readonly frames: readonly Relevance[] | null;
+  /** Gradient of the scene's logit on the sound's input, such as [6, 128, 39] of log-mel features and their deltas. Null without sound. */
+  readonly sound: Relevance | null;
+}
+
 /** Why a second of a stream was not judged: others were still being judged, or no picture came near its times. */
 export type DropReason = 'busy' | 'pictures';
 

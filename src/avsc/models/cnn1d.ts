@@ -7,8 +7,8 @@ import { ReLU } from '../../nn/layers/simple.ts';
 import { Linear } from '../../nn/layers/linear.ts';
 import { Layer } from '../../nn/module.ts';
 import { reshape } from '../../tensor/ops/reshape.ts';
-import { mean } from '../../tensor/ops/reduce.ts';
 import type { Tensor } from '../../tensor/graph/tensor.ts';
+import { Extractor } from './extractor.ts';
 
 export interface Cnn1dConfig {
   /** Channels of the sound. */
@@ -40,7 +40,7 @@ const POOL = 4;
  * 1-D CNN on the waveform, from [N, channels, samples] to [N, outFeatures]: convolutions without bias, each followed by batch
  * norm and ReLU; max pooling by 4 between blocks; the mean over time. Convolutions are 2-D with maps of height 1.
  */
-export class Cnn1dExtractor extends Layer {
+export class Cnn1dExtractor extends Extractor {
   readonly features: Sequential;
   readonly outFeatures: number;
 
@@ -68,9 +68,10 @@ export class Cnn1dExtractor extends Layer {
     this.outFeatures = inputs;
   }
 
-  forward(waveform: Tensor): Tensor {
+  /** Of height 1. */
+  override map(waveform: Tensor): Tensor {
     const [batch = 1, channels = 1, samples = 1] = waveform.shape;
-    return mean(this.features.forward(reshape(waveform, [batch, channels, 1, samples])), { dim: [2, 3] });
+    return this.features.forward(reshape(waveform, [batch, channels, 1, samples]));
   }
 }
 

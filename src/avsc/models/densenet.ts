@@ -7,9 +7,9 @@ import { Sequential } from '../../nn/layers/sequential.ts';
 import { ReLU } from '../../nn/layers/simple.ts';
 import { Layer } from '../../nn/module.ts';
 import { concat } from '../../tensor/fusing_ops.ts';
-import { mean } from '../../tensor/ops/reduce.ts';
 import { relu } from '../../tensor/ops/unary.ts';
 import type { Tensor } from '../../tensor/graph/tensor.ts';
+import { Extractor } from './extractor.ts';
 
 export interface DenseNetConfig {
   /** Channels that each layer adds. */
@@ -91,7 +91,7 @@ const transition = (channels: number): Sequential =>
  * DenseNet without its classifier (Huang et al. 2017), from [N, 3, H, W] to [N, outFeatures]; H and W are at least
  * 4 times 2 to the number of transitions. Keys are torchvision's.
  */
-export class DenseNetExtractor extends Layer {
+export class DenseNetExtractor extends Extractor {
   readonly features: Sequential;
   readonly outFeatures: number;
 
@@ -120,8 +120,8 @@ export class DenseNetExtractor extends Layer {
     this.outFeatures = channels;
   }
 
-  forward(images: Tensor): Tensor {
-    return mean(relu(this.features.forward(images)), { dim: [2, 3] });
+  override map(images: Tensor): Tensor {
+    return relu(this.features.forward(images));
   }
 }
 

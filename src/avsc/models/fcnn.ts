@@ -10,6 +10,7 @@ import { dropout } from '../../tensor/ops/random.ts';
 import { amax, mean } from '../../tensor/ops/reduce.ts';
 import { relu, sigmoid } from '../../tensor/ops/unary.ts';
 import type { Tensor } from '../../tensor/graph/tensor.ts';
+import { Extractor } from './extractor.ts';
 
 export interface FcnnConfig {
   /** Length of the result: of an embedding, or the number of classes if the pooled map is the logits. */
@@ -110,7 +111,7 @@ class ChannelAttention extends Layer {
  * Fully convolutional net for log-mel features (Hu et al., DCASE 2020; repository MihawkHu/DCASE2020_task1), from
  * [N, channels, mel, frames] to [N, features]. Maps of a 128 x 39 input: 64x20, 32x10, 16x5, 8x2.
  */
-export class Fcnn extends Layer {
+export class Fcnn extends Extractor {
   readonly outFeatures: number;
   readonly norm0: BatchNorm2d;
   readonly block1: Layer;
@@ -156,12 +157,12 @@ export class Fcnn extends Layer {
     this.attention = new ChannelAttention(features);
   }
 
-  forward(features: Tensor): Tensor {
+  override map(features: Tensor): Tensor {
     let x = this.norm0.forward(features);
     x = maxPool2d(this.block1.forward(x), { kernelSize: 2 });
     x = maxPool2d(this.block2.forward(x), { kernelSize: 2 });
     x = maxPool2d(this.block3.forward(x), { kernelSize: 2 });
     x = this.normOut.forward(this.block4.forward(x));
-    return mean(this.attention.forward(x), { dim: [2, 3] });
+    return this.attention.forward(x);
   }
 }

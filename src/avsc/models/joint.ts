@@ -6,12 +6,10 @@ import { reshape } from '../../tensor/ops/reshape.ts';
 import { mean } from '../../tensor/ops/reduce.ts';
 import { formatShape } from '../../tensor/graph/shape.ts';
 import type { Tensor } from '../../tensor/graph/tensor.ts';
+import type { Extractor } from './extractor.ts';
 import { BaselineFusion, BaselineHead } from './heads/baseline.ts';
 import { HybridFusion } from './heads/hybrid.ts';
 import { FusionMlp } from './heads/mlp.ts';
-
-/** A net from an input to embeddings [N, outFeatures]. */
-export type Extractor = Layer & { readonly outFeatures: number };
 
 /** Input of an extractor, which is also its name within the nets below. */
 export const MODALITIES = ['audio', 'video'] as const;

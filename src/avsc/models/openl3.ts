@@ -2,11 +2,12 @@ import { heNormal } from '../../nn/init.ts';
 import { Conv2d } from '../../nn/layers/conv.ts';
 import { Linear } from '../../nn/layers/linear.ts';
 import { BatchNorm2d } from '../../nn/layers/norm.ts';
-import { Layer, type Module } from '../../nn/module.ts';
+import type { Module } from '../../nn/module.ts';
 import { maxPool2d } from '../../tensor/ops/pool.ts';
 import { amax } from '../../tensor/ops/reduce.ts';
 import { relu } from '../../tensor/ops/unary.ts';
 import type { Tensor } from '../../tensor/graph/tensor.ts';
+import { Extractor } from './extractor.ts';
 
 export interface OpenL3Config {
   /** Channels of the input. */
@@ -32,7 +33,7 @@ const NORM = { eps: 1e-3, momentum: 0.01 };
  * pairs. The last convolution stands alone. The result is the maximum of its map, which is the published pooling by
  * (32, 24) or (28, 28) with 512 features.
  */
-export class OpenL3Extractor extends Layer {
+export class OpenL3Extractor extends Extractor {
   readonly outFeatures: number;
   readonly #norm0: BatchNorm2d;
   readonly #stages: readonly { readonly conv: Conv2d; readonly norm: BatchNorm2d | null }[];
@@ -59,13 +60,17 @@ export class OpenL3Extractor extends Layer {
     return [['norm0', this.#norm0], ...stages];
   }
 
-  forward(x: Tensor): Tensor {
-    const map = this.#stages.reduce((input, { conv, norm }, i) => {
+  override map(x: Tensor): Tensor {
+    return this.#stages.reduce((input, { conv, norm }, i) => {
       const y = conv.forward(input);
       if (norm === null) return y;
       const active = this.#reluFirst.includes(i + 1) ? norm.forward(relu(y)) : relu(norm.forward(y));
       return i % 2 === 0 ? active : maxPool2d(active, { kernelSize: 2 });
     }, this.#norm0.forward(x));
+  }
+
+  /** The largest element of each channel. */
+  override pool(map: Tensor): Tensor {
     return amax(map, { dim: [2, 3] });
   }
 }

@@ -7,9 +7,9 @@ import { BatchNorm2d } from '../../nn/layers/norm.ts';
 import { Sequential } from '../../nn/layers/sequential.ts';
 import { Layer, type Module } from '../../nn/module.ts';
 import { maxPool2d } from '../../tensor/ops/pool.ts';
-import { mean } from '../../tensor/ops/reduce.ts';
 import { relu } from '../../tensor/ops/unary.ts';
 import type { Tensor } from '../../tensor/graph/tensor.ts';
+import { Extractor } from './extractor.ts';
 
 /** Size of a block. */
 export interface BlockSize {
@@ -40,7 +40,7 @@ export const plainConv = (inputs: number, outputs: number, kernelSize: number, s
   });
 
 /** The stem conv1 with bn1, max pooling, layer1, layer2, ...: from [N, 3, H, W] to the mean of the last map. */
-export class ResidualExtractor extends Layer {
+export class ResidualExtractor extends Extractor {
   readonly conv1: Layer;
   readonly bn1: BatchNorm2d;
   readonly outFeatures: number;
@@ -67,13 +67,10 @@ export class ResidualExtractor extends Layer {
     return [['conv1', this.conv1], ['bn1', this.bn1], ...layers];
   }
 
-  forward(images: Tensor): Tensor {
+  override map(images: Tensor): Tensor {
     const stem = relu(this.bn1.forward(this.conv1.forward(images)));
     const pooled = maxPool2d(stem, { kernelSize: 3, stride: 2, padding: 1 });
-    return mean(
-      this.#layers.reduce((x, [, layer]) => layer.forward(x), pooled),
-      { dim: [2, 3] },
-    );
+    return this.#layers.reduce((x, [, layer]) => layer.forward(x), pooled);
   }
 }
 

@@ -10,6 +10,7 @@ import { dropout } from '../../tensor/ops/random.ts';
 import { mean } from '../../tensor/ops/reduce.ts';
 import { leakyRelu } from '../../tensor/ops/unary.ts';
 import type { Tensor } from '../../tensor/graph/tensor.ts';
+import { Extractor } from './extractor.ts';
 
 /** Channels of a fire module: of its squeeze, and of each half of its expansion. */
 export type FireWidths = readonly [squeeze: number, expand: number];
@@ -91,7 +92,7 @@ class Fire extends Layer {
  * SqueezeNet 1.1 (Iandola et al. 2016) with batch norm, without its last convolution: from RGB pictures [N, 3, S, S] in
  * 0 to 1 to the mean over the last map, [N, outFeatures]. `mean_image`, [3, S, S] in RGB and 0 to 1, is subtracted first.
  */
-export class SqueezeNetExtractor extends Layer {
+export class SqueezeNetExtractor extends Extractor {
   readonly meanImage: Statistic;
   readonly outFeatures: number;
   readonly #conv1: ConvNorm;
@@ -117,12 +118,8 @@ export class SqueezeNetExtractor extends Layer {
     return [['conv1', this.#conv1], ...fires, ...super.namedChildren()];
   }
 
-  forward(images: Tensor): Tensor {
-    return mean(this.map(images), { dim: [2, 3] });
-  }
-
-  /** Output of the last fire module: [N, outFeatures, ...]. */
-  protected map(images: Tensor): Tensor {
+  /** Output of the last fire module. */
+  override map(images: Tensor): Tensor {
     const stem = this.#conv1.forward(sub(images, this.meanImage.tensor));
     return this.#groups.reduce(
       (x, group) => group.reduce((y, fire) => fire.forward(y), maxPool2d(x, { kernelSize: 3, stride: 2 })),

@@ -10,7 +10,8 @@ import {
   type StageModel,
   type StageSpec,
 } from '../experiment/experiment.ts';
-import { AudioNet, JointNet, MODALITIES, VideoNet, type Extractor, type Modality } from '../models/joint.ts';
+import { AudioNet, JointNet, MODALITIES, VideoNet, type Modality } from '../models/joint.ts';
+import type { Extractor } from '../models/extractor.ts';
 import { ARCHITECTURE_NAMES, modalityOf, type ArchitectureName } from '../weights/architecture.ts';
 import { findArchitecture, IMAGENET_INPUT } from '../weights/architectures.ts';
 import type { Tensor } from '../../tensor/graph/tensor.ts';

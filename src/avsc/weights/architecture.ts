@@ -3,7 +3,8 @@ import type { Layer } from '../../nn/module.ts';
 import { formatValue } from '../../tensor/graph/wording.ts';
 import type { SoundInputName } from '../features/inputs.ts';
 import type { PictureInput } from '../features/pictures.ts';
-import type { Extractor, Modality } from '../models/joint.ts';
+import type { Extractor } from '../models/extractor.ts';
+import type { Modality } from '../models/joint.ts';
 import type { NamedTensors } from './names.ts';
 
 /** Nets that can be extractors, by name. */
