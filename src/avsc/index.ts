@@ -107,9 +107,12 @@ export type { PictureBytes, SceneImages, ScenePicture } from './classifier/pictu
 export type { SceneAudio } from './classifier/sound.ts';
 export type {
   DropReason,
+  ExplainOptions,
+  Explanation,
   ListenOptions,
   ListenResult,
   LoadOptions,
+  Relevance,
   SceneInput,
   SceneRecording,
   SceneResult,
