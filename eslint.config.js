@@ -2,7 +2,17 @@ import eslint from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist', 'runs', 'test/fixtures', 'bench/results', 'node_modules', 'bench/peers/node_modules'] },
+  {
+    ignores: [
+      'dist',
+      'dist-web',
+      'runs',
+      'test/fixtures',
+      'bench/results',
+      'node_modules',
+      'bench/peers/node_modules',
+    ],
+  },
   eslint.configs.recommended,
   {
     files: ['**/*.ts'],

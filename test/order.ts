@@ -40,6 +40,7 @@ const LONG: readonly string[] = [
   'avsc/node/data/media-timeline.test.ts',
   'tensor/lost.test.ts',
   'browser-examples.test.ts',
+  'browser-web.test.ts',
   'nn/sequences.test.ts',
   'avsc/classifier/classifier.test.ts',
 ];

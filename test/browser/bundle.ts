@@ -17,6 +17,7 @@ export interface Bundle {
 /** Examples import the package by its name. */
 const ALIAS = [
   { find: /^wavelight$/, replacement: join(root, 'src', 'index.ts') },
+  { find: /^wavelight\/avsc$/, replacement: join(root, 'src', 'avsc', 'index.ts') },
   { find: /^wavelight\/pixels$/, replacement: join(root, 'src', 'pixels.ts') },
 ];
 

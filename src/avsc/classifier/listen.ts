@@ -49,14 +49,15 @@ export async function* listenTo(
       const second = await box.take();
       if (second === null) return;
       const { sound, pictures, index } = second;
-      const result = await judge.classify({
+      const input: SceneInput = {
         ...(sound && { audio: sound, sampleRate: taps.sampleRate }),
         ...(pictures && { images: pictures }),
-      });
+      };
+      const result = await judge.classify(input);
       signal?.throwIfAborted();
       const before = dropped;
       dropped = 0;
-      yield { ...result, second: index, dropped: before };
+      yield { ...result, input, second: index, dropped: before };
     }
   } finally {
     signal?.removeEventListener('abort', onAbort);

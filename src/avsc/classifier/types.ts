@@ -72,6 +72,8 @@ export interface ListenOptions {
 }
 
 export interface ListenResult extends SceneResult {
+  /** What was judged, for `explain` or to be shown. */
+  readonly input: SceneInput;
   /** Number of the second, from 0, where listening began. */
   readonly second: number;
   /** Seconds that were not judged since the last result. */

@@ -1,0 +1,82 @@
+// What the net sees and hears, on canvases, with what counts for its judgement laid over it.
+
+import {
+  logMelFeatures,
+  resample,
+  SAMPLE_RATE,
+  toStereo,
+  type Explanation,
+  type Relevance,
+  type SceneInput,
+} from 'wavelight/avsc';
+import { byId } from './page.ts';
+
+function contextOf(canvas: HTMLCanvasElement): CanvasRenderingContext2D {
+  const context = canvas.getContext('2d');
+  if (context === null) throw new Error('this browser has no 2D canvas');
+  return context;
+}
+
+/** Draws the first frame as it is squashed and cut for the net, dimmed where it does not speak for the scene. */
+export function showFrame({ images }: SceneInput, explanation: Explanation | null): void {
+  const canvas = byId('picture', 'canvas');
+  const context = contextOf(canvas);
+  const { width, height } = canvas;
+  context.clearRect(0, 0, width, height);
+  const [first] = Array.isArray(images) ? (images as readonly unknown[]) : [images];
+  if (!(first instanceof ImageData)) return;
+  const whole = new OffscreenCanvas(first.width, first.height);
+  whole.getContext('2d')?.putImageData(first, 0, 0);
+  // The net's side is 224 of 256: the rim is cut off.
+  const [x, y] = [first.width / 16, first.height / 16];
+  context.drawImage(whole, x, y, 14 * x, 14 * y, 0, 0, width, height);
+  const cam = explanation?.frames?.[0];
+  if (cam !== undefined) dim(context, cam);
+}
+
+/** Black over the canvas, the less the more an element counts. */
+function dim(context: CanvasRenderingContext2D, { shape: [rows = 1, columns = 1], data }: Relevance): void {
+  const most = Math.max(...data, Number.MIN_VALUE);
+  const veil = new ImageData(columns, rows);
+  data.forEach((value, i) => (veil.data[4 * i + 3] = Math.round(190 * (1 - value / most))));
+  const small = new OffscreenCanvas(columns, rows);
+  small.getContext('2d')?.putImageData(veil, 0, 0);
+  context.imageSmoothingEnabled = true;
+  context.drawImage(small, 0, 0, context.canvas.width, context.canvas.height);
+}
+
+/** Draws the log-mel spectrogram of the left channel, dimmed where the judgement does not depend on it. */
+export function showSound({ audio, sampleRate }: SceneInput, explanation: Explanation | null): void {
+  const canvas = byId('sound', 'canvas');
+  const context = contextOf(canvas);
+  context.clearRect(0, 0, canvas.width, canvas.height);
+  const channels = channelsOf(audio);
+  if (channels === null || sampleRate === undefined) return;
+  const sound = channels.map((channel) => resample(channel, sampleRate, SAMPLE_RATE));
+  const { data, shape } = logMelFeatures(toStereo(sound), SAMPLE_RATE);
+  const [, mels, frames] = shape;
+  const gradient = explanation?.sound?.data;
+  const size = mels * frames;
+  const counts = gradient && Array.from({ length: size }, (_, i) => Math.abs(gradient[i] ?? 0));
+  const most = counts && Math.max(...counts, Number.MIN_VALUE);
+  const image = new ImageData(frames, mels);
+  for (let i = 0; i < size; i++) {
+    const share = counts && most ? 0.25 + 0.75 * Math.sqrt((counts[i] ?? 0) / most) : 1;
+    const value = Math.min(1, Math.max(0, data[i] ?? 0)) * share;
+    // Low tones stand below.
+    const at = 4 * ((mels - 1 - Math.floor(i / frames)) * frames + (i % frames));
+    image.data.set([255 * Math.min(1, 1.6 * value), 255 * value ** 1.6, 255 * (0.25 + 0.5 * value), 255], at);
+  }
+  const small = new OffscreenCanvas(frames, mels);
+  small.getContext('2d')?.putImageData(image, 0, 0);
+  context.imageSmoothingEnabled = false;
+  context.drawImage(small, 0, 0, canvas.width, canvas.height);
+}
+
+function channelsOf(audio: SceneInput['audio']): readonly Float32Array[] | null {
+  if (audio === undefined) return null;
+  if (audio instanceof Float32Array) return [audio];
+  if ('getChannelData' in audio)
+    return Array.from({ length: audio.numberOfChannels }, (_, i) => audio.getChannelData(i));
+  return audio;
+}
