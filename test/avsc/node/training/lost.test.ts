@@ -11,7 +11,7 @@ import { NodeDevice } from '../../../../src/node/device.ts';
 import { testAdapter, testProfile } from '../../../support/device.ts';
 
 const ALL = process.env['WAVELIGHT_TEST_ALL'] === '1';
-const LOSSES = ALL ? 20 : 5;
+const LOSSES = ALL ? 20 : 3;
 /** All three models, or sound alone. */
 const STAGES = ALL ? 3 : 1;
 /** The longest that a device lives, in submits of an undisturbed run divided by the losses. */
