@@ -38,6 +38,7 @@ const LONG: readonly string[] = [
   'cli/messages.test.ts',
   'avsc/node/data/media-colors.test.ts',
   'avsc/node/data/media-timeline.test.ts',
+  'tensor/split.test.ts',
   'tensor/lost.test.ts',
   'browser-examples.test.ts',
   'browser-web.test.ts',
