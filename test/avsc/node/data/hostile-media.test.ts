@@ -41,15 +41,15 @@ describe('hostile media files', () => {
   it('are the same for the same seed, and touch every kind of number', () => {
     const seeds = readSeeds(folder);
     for (const format of MEDIA_FORMATS) {
-      for (const index of [0, 1, 500, 501]) {
-        expect(hostileMedia(format, 3, index, seeds)).toEqual(hostileMedia(format, 3, index, seeds));
-        expect(hostileMedia(format, 3, index, seeds)).not.toEqual(hostileMedia(format, 4, index, seeds));
-      }
+      const inputs = (seed: number): Uint8Array[] =>
+        [0, 1, 500, 501].map((index) => hostileMedia(format, seed, index, seeds));
+      expect(inputs(3)).toEqual(inputs(3));
+      expect(inputs(3)).not.toEqual(inputs(4));
     }
     const changes = (format: MediaFormat): string =>
       Array.from({ length: 12_000 }, (_, i) => changeOf(format, 3, 2 * i, seeds)).join('\n');
     const mp4 = changes('mp4');
-    for (const name of [
+    const names = [
       'mvhd.timescale',
       'tkhd.width',
       'tkhd.matrix[0]',
@@ -67,8 +67,8 @@ describe('hostile media files', () => {
       'trun.count',
       'without moov/trak/mdia/minf/stbl/stsz',
       'moov within itself, 2000 deep',
-    ])
-      expect(mp4).toContain(name);
+    ];
+    expect(names.filter((name) => !mp4.includes(name))).toEqual([]);
     expect(changes('mkv')).toMatch(
       /Segment\/Cluster\/a3.time[^]*Segment.size = |Segment.size = [^]*Cluster\/a3.time/,
     );
