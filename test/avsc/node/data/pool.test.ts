@@ -1,5 +1,5 @@
-import { execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { InputName } from '../../../../src/avsc/features/inputs.ts';
@@ -30,6 +30,21 @@ const alive = (id: number): boolean => {
     return false;
   }
 };
+
+/** Processes that this one has started, by /proc, since a bare machine has no ps. */
+function childrenOf(id: number): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((child) => {
+      try {
+        // Behind the name in brackets: the state and the parent.
+        return Number(readFileSync(`/proc/${child}/stat`, 'utf8').split(') ').at(-1)?.split(' ')[1]) === id;
+      } catch {
+        return false;
+      }
+    });
+}
 
 async function waitFor(check: () => boolean, seconds: number): Promise<boolean> {
   for (let i = 0; i < seconds * 10 && !check(); i++) await new Promise((resolve) => setTimeout(resolve, 100));
@@ -87,16 +102,6 @@ import { runJobs } from '${pool}';
        await runJobs([{ kind: 'media', path: '${path}' }], { workers: 1, patience: 600_000 });`,
     );
     const parent = spawn(process.execPath, [script], { stdio: 'ignore' });
-    const childrenOf = (id: number): number[] => {
-      try {
-        return execFileSync('ps', ['-o', 'pid=', '--ppid', String(id)], { encoding: 'utf8' })
-          .split(/\s+/)
-          .filter(Boolean)
-          .map(Number);
-      } catch {
-        return [];
-      }
-    };
     expect(await waitFor(() => childrenOf(parent.pid ?? 0).length > 0, 30)).toBe(true);
     const [child = 0] = childrenOf(parent.pid ?? 0);
     // Long enough for the child to be inside the loop.
