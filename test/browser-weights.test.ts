@@ -221,6 +221,8 @@ describe.skipIf(NO_CHROMIUM !== null)(
       console.log(
         `listened: seconds ${heard.map(({ second, dropped }) => `${second} (${dropped} dropped)`).join(', ')}`,
       );
+      const off = Math.max(...heard.map(({ sum }) => Math.abs(sum - 1)));
+      console.log(`sums of probabilities: at most ${off.toExponential(1)} off 1`);
       expect(heard.length).toBe(3);
       for (const { models, sum } of heard) {
         expect(models).toEqual([model]);
