@@ -209,10 +209,12 @@ function startCall(
   return { turn, scalars, sources, result };
 }
 
+type Copy = readonly [from: LogicalStorage, to: LogicalStorage];
+
 /** Finds memory for a call, and says what must be copied before and after the program. */
 function bindCall(
   { runtime }: CompilingDevice,
-  { traced, rings, written }: CompiledPlan,
+  compiled: CompiledPlan,
   plan: BoundPlan,
   { sources, turn }: Call,
 ): {
@@ -220,51 +222,65 @@ function bindCall(
   readonly before: (encoder: GPUCommandEncoder) => void;
   readonly after: (encoder: GPUCommandEncoder) => void;
 } {
+  const inputs = placeInputs(runtime, compiled, sources);
+  const results = resultsOf(compiled);
+  const bindTurn = (
+    turn: number,
+  ): { program: BoundProgram; elsewhere: Map<LogicalStorage, LogicalStorage> } => {
+    const elsewhere = new Map(inputs.elsewhere);
+    for (const { storage, ring } of results) {
+      const to = ofTurn(ring, turn);
+      runtime.memory.allocate(to);
+      if (ring.direct) elsewhere.set(storage, to);
+    }
+    return { program: plan.bind(elsewhere), elsewhere };
+  };
+  const { bindings } = plan;
+  const { program, elsewhere } = bindTurn(turn);
+  // From the second call on, the next ones find theirs made. A function that is called once takes no memory for more.
+  if (plan.bindings !== bindings && bindings > 0)
+    for (let ahead = 1; ahead < RESULTS_KEPT; ahead++) bindTurn((turn + ahead) % RESULTS_KEPT);
+  const copied = results
+    .filter(({ ring }) => !ring.direct)
+    .map(({ storage, ring }): Copy => [elsewhere.get(storage) ?? storage, ofTurn(ring, turn)]);
+  const copyAll = (copies: readonly Copy[]) => (encoder: GPUCommandEncoder) =>
+    copies.forEach(([from, to]) => runtime.copy(encoder, from, to));
+  return { program, before: copyAll(inputs.copied), after: copyAll(copied) };
+}
+
+/** Tensors are read where they lie, unless a dispatch writes to a buffer that they may lie in; others get memory of the plan's own. */
+function placeInputs(
+  runtime: Runtime,
+  { traced, written }: CompiledPlan,
+  sources: readonly CheckedInput[],
+): { readonly elsewhere: ReadonlyMap<LogicalStorage, LogicalStorage>; readonly copied: readonly Copy[] } {
   const elsewhere = new Map<LogicalStorage, LogicalStorage>();
-  const copied: (readonly [from: LogicalStorage, to: LogicalStorage])[] = [];
+  const copied: Copy[] = [];
   traced.inputs.forEach((input, i) => {
     const source = sources[i];
-    if (source instanceof Tensor && source.value.failure !== null) throw source.value.failure;
-    const from = source instanceof Tensor ? source.value.storage : null;
-    // A tensor is read where it lies, unless a dispatch writes to a buffer that it may lie in.
+    const value = source instanceof Tensor ? source.value : null;
+    if (value !== null && value.failure !== null) throw value.failure;
+    const from = value?.storage ?? null;
     const inPlace = from !== null && !written.has(from.pool) && !written.has(input.pool);
     elsewhere.set(input, inPlace ? from : input);
     if (inPlace) return;
     runtime.memory.allocate(input);
     if (from !== null) copied.push([from, input]);
   });
-  const results: (readonly [from: LogicalStorage, to: LogicalStorage])[] = [];
-  const direct: (readonly [storage: LogicalStorage, ring: readonly LogicalStorage[]])[] = [];
-  for (const [tensor, { storage }] of traced.outputs) {
-    const ring = rings.get(tensor);
-    const to = ring?.storages[turn];
-    if (ring === undefined || to === undefined) continue;
-    if (ring.direct) direct.push([storage, ring.storages]);
-    else results.push([storage, to]);
-    runtime.memory.allocate(to);
-  }
-  const bindTurn = (turn: number): BoundProgram => {
-    for (const [storage, ring] of direct) {
-      const to = ring[turn] ?? storage;
-      runtime.memory.allocate(to);
-      elsewhere.set(storage, to);
-    }
-    return plan.bind(elsewhere);
-  };
-  const { bindings } = plan;
-  const program = bindTurn(turn);
-  // From the second call on, the next ones find theirs made. A function that is called once takes no memory for more.
-  if (plan.bindings !== bindings && bindings > 0 && direct.length > 0)
-    for (let ahead = 1; ahead < RESULTS_KEPT; ahead++) bindTurn((turn + ahead) % RESULTS_KEPT);
-  const placeOf = (storage: LogicalStorage): LogicalStorage => {
-    const own = direct.find(([written]) => written === storage)?.[1][turn];
-    return own ?? elsewhere.get(storage) ?? storage;
-  };
-  return {
-    program,
-    before: (encoder) => copied.forEach(([from, to]) => runtime.copy(encoder, from, to)),
-    after: (encoder) => results.forEach(([from, to]) => runtime.copy(encoder, placeOf(from), to)),
-  };
+  return { elsewhere, copied };
+}
+
+/** Storages of a plan's results, with where they are kept. */
+const resultsOf = ({ traced, rings }: CompiledPlan): { storage: LogicalStorage; ring: Ring }[] =>
+  [...rings].flatMap(([tensor, ring]) => {
+    const storage = traced.outputs.get(tensor)?.storage;
+    return storage === undefined ? [] : [{ storage, ring }];
+  });
+
+function ofTurn({ storages }: Ring, turn: number): LogicalStorage {
+  const storage = storages[turn];
+  if (storage === undefined) throw new RangeError(`a ring of ${storages.length} has no turn ${turn}`);
+  return storage;
 }
 
 function uploadInput(
@@ -296,9 +312,8 @@ function setGradients(device: RecordingDevice, { claimed, changed, exit }: Trace
 /** New tensors for the results of this turn; those of RESULTS_KEPT turns ago become unreadable. */
 function handOut(device: RecordingDevice, { traced, rings }: CompiledPlan, turn: number): StepResult {
   const fresh = new Map<Tensor, Tensor>();
-  for (const [tensor, { storages }] of rings) {
-    const storage = storages[turn];
-    if (storage === undefined) continue;
+  for (const [tensor, ring] of rings) {
+    const storage = ofTurn(ring, turn);
     storage.claim(
       `was overwritten ${RESULTS_KEPT} calls of its compiled function later; read it sooner or clone it`,
     );
