@@ -36,12 +36,15 @@ export class Counters implements Counts {
 
   addBuffer(bytes: number): void {
     this.buffersCreated++;
-    this.bytesHeld += bytes;
-    this.bytesPeak = Math.max(this.bytesPeak, this.bytesHeld);
+    this.#hold(bytes);
   }
 
   addTexture(bytes: number): void {
     this.texturesCreated++;
+    this.#hold(bytes);
+  }
+
+  #hold(bytes: number): void {
     this.bytesHeld += bytes;
     this.bytesPeak = Math.max(this.bytesPeak, this.bytesHeld);
   }

@@ -94,12 +94,22 @@ export interface PixelParams {
 export function packPixelParams(params: PixelParams): Uint32Array<ArrayBuffer> {
   const { left, top, width, height, firstLine, lines, columnRecord, rowRecord } = params;
   const { picture, sourceWidth, sourceHeight, mean, std } = params;
-  const words = new Uint32Array(20);
-  words.set([left, top, width, height, firstLine, lines, columnRecord, rowRecord]);
-  words.set([picture, sourceWidth, sourceHeight], 8);
+  const numbers = [left, top, width, height, firstLine, lines, columnRecord, rowRecord];
+  return packUniform([...numbers, picture, sourceWidth, sourceHeight], mean, std);
+}
+
+/** u32 numbers, and behind them, each from a multiple of four words on, two vectors of f32. */
+function packUniform(
+  numbers: readonly number[],
+  mean: readonly number[],
+  std: readonly number[],
+): Uint32Array<ArrayBuffer> {
+  const at = Math.ceil(numbers.length / 4) * 4;
+  const words = new Uint32Array(at + 8);
+  words.set(numbers);
   const floats = new Float32Array(words.buffer);
-  floats.set(mean, 12);
-  floats.set(std, 16);
+  floats.set(mean, at);
+  floats.set(std, at + 4);
   return words;
 }
 
@@ -116,10 +126,5 @@ export interface DrawParams {
 /** The uniform of pixels_draw. */
 export function packDrawParams(params: DrawParams): Uint32Array<ArrayBuffer> {
   const { width, height, channels, premultiply, mean, std } = params;
-  const words = new Uint32Array(12);
-  words.set([width, height, channels, premultiply ? 1 : 0]);
-  const floats = new Float32Array(words.buffer);
-  floats.set(mean, 4);
-  floats.set(std, 8);
-  return words;
+  return packUniform([width, height, channels, premultiply ? 1 : 0], mean, std);
 }
