@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
@@ -6,9 +5,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodeWav } from '../src/avsc/index.ts';
 import { exportAllSafetensors } from '../src/avsc/node/runs/export.ts';
 import { temporaryFolder } from './avsc/media-files.ts';
-import { bundle } from './browser/bundle.ts';
 import { NO_CHROMIUM, openChromium } from './browser/chromium.ts';
-import { servePages } from './browser/serve.ts';
+import { buildSite, serveSite } from './browser/site.ts';
 import type { FileServer } from './support/file_server.ts';
 import { uniform } from './support/hash.ts';
 import { makeRun } from './support/made_run.ts';
@@ -26,12 +24,10 @@ describe.skipIf(NO_CHROMIUM !== null)(
     beforeAll(async () => {
       const all = join(folder, 'all.safetensors');
       await exportAllSafetensors(await makeRun(folder, 'run'), all);
-      const { files } = await bundle({ main: 'web/main.ts' });
-      const html = readFileSync('web/index.html', 'utf8').replace('./main.ts', './main.js');
-      const style = { bytes: new Uint8Array(await readFile('web/style.css')), type: 'text/css' };
+      const files = await buildSite();
       const model = { bytes: new Uint8Array(await readFile(all)) };
-      server = await servePages(files, { '': html }, { 'style.css': style, 'model.safetensors': model });
-      without = await servePages(files, { '': html }, { 'style.css': style });
+      server = await serveSite(files, { 'model.safetensors': model });
+      without = await serveSite(files, { 'model.safetensors': { bytes: new Uint8Array(), status: 404 } });
       browser = await openChromium([
         '--use-fake-ui-for-media-stream',
         '--use-fake-device-for-media-stream',
@@ -55,7 +51,7 @@ describe.skipIf(NO_CHROMIUM !== null)(
       });
 
     it('judges a camera and a microphone second by second until it is stopped', async () => {
-      await page.goto(server?.url ?? '');
+      await page.goto(`${server?.url ?? ''}index.html`);
       await says('^Ready, on ');
       await page.check('#explain');
       await page.click('#listen');
@@ -98,7 +94,7 @@ describe.skipIf(NO_CHROMIUM !== null)(
         buffer: Buffer.from('none'),
       });
       await says('none.txt: this browser finds neither sound nor pictures in it');
-      await page.goto(without?.url ?? '');
+      await page.goto(`${without?.url ?? ''}index.html`);
       await says('No model comes with this page');
       expect(await status()).toContain('404');
       expect(await page.isDisabled('#listen')).toBe(true);

@@ -1,19 +1,27 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
 import { wgsl } from '../tools/wgsl-plugin.ts';
+import { menus, pagesOf } from './site.ts';
 
 const source = (path: string): string => fileURLToPath(new URL(`../src/${path}`, import.meta.url));
 
-/** `npm run web` serves the page, `npm run web:build` makes a folder of files that works from any path. */
+/** `npm run web` serves the site, `npm run web:build` makes a folder of files that works from any path. */
 export default defineConfig({
   root: import.meta.dirname,
   base: './',
-  plugins: [wgsl({ small: true })],
+  plugins: [wgsl({ small: true }), menus()],
   resolve: {
     alias: [
       { find: /^wavelight$/, replacement: source('index.ts') },
       { find: /^wavelight\/avsc$/, replacement: source('avsc/index.ts') },
+      { find: /^wavelight\/pixels$/, replacement: source('pixels.ts') },
     ],
   },
-  build: { outDir: '../dist-web', emptyOutDir: true, target: 'es2023', modulePreload: false },
+  build: {
+    outDir: '../dist-web',
+    emptyOutDir: true,
+    target: 'es2023',
+    modulePreload: false,
+    rolldownOptions: { input: pagesOf(import.meta.dirname) },
+  },
 });

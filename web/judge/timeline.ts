@@ -1,7 +1,7 @@
 // The seconds of a recording side by side, and as a table to download.
 
 import type { SceneInput, SceneResult } from 'wavelight/avsc';
-import { byId } from './page.ts';
+import { byId } from '../shared/page.ts';
 
 interface JudgedSecond {
   readonly input: SceneInput;

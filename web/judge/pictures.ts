@@ -9,7 +9,7 @@ import {
   type Relevance,
   type SceneInput,
 } from 'wavelight/avsc';
-import { byId } from './page.ts';
+import { byId } from '../shared/page.ts';
 
 function contextOf(canvas: HTMLCanvasElement): CanvasRenderingContext2D {
   const context = canvas.getContext('2d');

@@ -1,7 +1,7 @@
 // A bar for each scene.
 
 import type { SceneResult } from 'wavelight/avsc';
-import { byId } from './page.ts';
+import { byId } from '../shared/page.ts';
 
 const words = (scene: string): string => scene.replaceAll('_', ' ');
 

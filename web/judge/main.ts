@@ -2,7 +2,7 @@
 
 import { Device } from 'wavelight';
 import { SceneClassifier, type Explanation, type SceneInput, type SceneResult } from 'wavelight/avsc';
-import { byId, explainProblem, missingWebGpu, say } from './page.ts';
+import { byId, explainProblem, missingWebGpu, say } from '../shared/page.ts';
 import { showFrame, showSound } from './pictures.ts';
 import { openRecording, type Recording } from './recording.ts';
 import { showScenes } from './scenes.ts';
