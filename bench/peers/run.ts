@@ -139,8 +139,13 @@ async function bestCeilings(start: Ceilings, worker: Worker): Promise<Ceilings> 
   const { ceilings: end } = (await worker.ask({ do: 'describe' })) as OwnDescription;
   return {
     fmaGflops: Math.max(start.fmaGflops, end.fmaGflops),
+    fmaF16Gflops:
+      start.fmaF16Gflops === null || end.fmaF16Gflops === null
+        ? null
+        : Math.max(start.fmaF16Gflops, end.fmaF16Gflops),
     copyGBps: Math.max(start.copyGBps, end.copyGBps),
     dispatchMicroseconds: Math.min(start.dispatchMicroseconds, end.dispatchMicroseconds),
+    submitMilliseconds: Math.min(start.submitMilliseconds, end.submitMilliseconds),
     readbackMilliseconds: Math.min(start.readbackMilliseconds, end.readbackMilliseconds),
   };
 }

@@ -1,5 +1,6 @@
 import copySource from '../../shaders/ceiling_copy.wgsl';
 import fmaSource from '../../shaders/ceiling_fma.wgsl';
+import fmaF16Source from '../../shaders/ceiling_fma_f16.wgsl';
 import { bytesOf, DTYPE_BYTES, f32, u32 } from './dispatch.ts';
 import type { BufferRef, Dispatch } from './dispatch.ts';
 import type { Gpu } from './gpu.ts';
@@ -10,44 +11,55 @@ import type { Storage } from './storage.ts';
 const WORKGROUP = 64;
 /** Runs are repeated within a submit until one takes this long, so that submitting does not count. */
 const ENOUGH_MS = 20;
-const SAMPLES = 3;
+const SAMPLES = 5;
+const LATENCY_SAMPLES = 11;
+/** Bytes at either end of a result that are looked at. */
+const COMPARED_BYTES = 1024;
 
-/** What the device can do at most, measured: what a kernel's own rate is to be judged by. */
+/** What the device can do at most, measured: what a kernel's own rate is to be judged by. Medians. */
 export interface Ceilings {
   /** f32 multiply-adds from registers, 10^9 operations a second (a multiply-add is two). */
   readonly fmaGflops: number;
+  /** The same in f16; null without shader-f16. */
+  readonly fmaF16Gflops: number | null;
   /** Reading and writing large buffers, 10^9 bytes a second, both directions added. */
   readonly copyGBps: number;
   /** One more tiny dispatch within a pass, each waiting for the one before, encoding included. */
   readonly dispatchMicroseconds: number;
+  /** From submitting a tiny dispatch on an idle device to knowing that it is done. */
+  readonly submitMilliseconds: number;
   /** From asking for four bytes to having them, on an idle device. */
   readonly readbackMilliseconds: number;
 }
 
-/** Measures for about a second. */
+/** Measures for about a second. Throws an Error if a kernel that is measured gives a wrong result. */
 export async function measureCeilings(gpu: Gpu): Promise<Ceilings> {
-  const fma = fmaDispatch(gpu);
+  const fma = fmaDispatch(gpu, 'f32', fmaSource);
+  const fmaF16 = gpu.geometry.f16 ? fmaDispatch(gpu, 'f16', fmaF16Source) : null;
   // Larger than any cache.
   const copyMiB = Math.max(64, 2 * gpu.geometry.workgroupsToFill);
   const copy = copyDispatch(gpu, Math.min(copyMiB * 2 ** 20, gpu.maxStorageBytes));
   const tiny = copyDispatch(gpu, 16 * WORKGROUP);
   const chain = 200;
   return {
-    fmaGflops: fma.flops / (await fastest(gpu, [fma])) / 1e6,
-    copyGBps: copy.bytes / (await fastest(gpu, [copy])) / 1e6,
-    dispatchMicroseconds: ((await fastest(gpu, new Array<Dispatch>(chain).fill(tiny))) / chain) * 1e3,
-    readbackMilliseconds: await readbackLatency(gpu),
+    fmaGflops: fma.flops / (await measure(gpu, [fma], checkSums)) / 1e6,
+    fmaF16Gflops: fmaF16 && fmaF16.flops / (await measure(gpu, [fmaF16], checkSums)) / 1e6,
+    copyGBps: copy.bytes / (await measure(gpu, [copy], checkCopy)) / 1e6,
+    dispatchMicroseconds:
+      ((await measure(gpu, new Array<Dispatch>(chain).fill(tiny), checkCopy)) / chain) * 1e3,
+    ...(await latencies(gpu, tiny)),
   };
 }
 
-function fmaDispatch(gpu: Gpu): Dispatch {
+function fmaDispatch(gpu: Gpu, dtype: string, code: string): Dispatch {
   const workgroups = 64 * gpu.geometry.workgroupsToFill;
   const iterations = 64;
   const length = workgroups * WORKGROUP;
   return {
-    label: 'ceiling fma',
-    code: fmaSource,
-    params: { iterations: u32(iterations), a: f32(0.999), b: f32(0.001) },
+    label: `ceiling fma ${dtype}`,
+    code,
+    // Each chain tends to 1, whatever it began with.
+    params: { iterations: u32(iterations), a: f32(0.5), b: f32(0.5) },
     operands: [{ buffer: { dtype: 'f32', length }, access: 'write' }],
     workgroups: [workgroups, 1, 1],
     flops: length * iterations * 32 * 4 * 2,
@@ -74,8 +86,77 @@ function copyDispatch(gpu: Gpu, bytes: number): Dispatch {
   };
 }
 
-/** Milliseconds that the dispatches take together, the best of a few runs. */
-async function fastest(gpu: Gpu, dispatches: readonly Dispatch[]): Promise<number> {
+/** Runs a dispatch once and looks at both ends of what it has written. Throws an Error where that is wrong. */
+type Check = (
+  gpu: Gpu,
+  dispatch: Dispatch,
+  place: (ref: BufferRef) => Storage,
+  run: () => void,
+) => Promise<void>;
+
+/** The first and the last part of a storage of so many bytes. */
+const endsOf = ({ buffer, offset }: Storage, bytes: number): readonly Storage[] => {
+  const part = Math.min(COMPARED_BYTES, bytes);
+  return [0, bytes - part].map((from) => ({ buffer, offset: offset + from, bytes: part }));
+};
+
+/** Eight chains of four lanes, each of which ends at 1. */
+const checkSums: Check = async (gpu, { label, operands: [sums] }, place, run) => {
+  if (sums === undefined) return;
+  run();
+  for (const end of endsOf(place(sums.buffer), bytesOf(sums.buffer))) {
+    const values = new Float32Array(await gpu.read(end, end.bytes));
+    const wrong = values.find((value) => !(Math.abs(value - 32) < 0.1));
+    if (wrong !== undefined) throw new Error(`${label} gave ${wrong} instead of 32: its time means nothing`);
+  }
+};
+
+const checkCopy: Check = async (gpu, { label, operands: [x, y] }, place, run) => {
+  if (x === undefined || y === undefined) return;
+  const [from, to] = [x, y].map(({ buffer }) => endsOf(place(buffer), bytesOf(buffer)));
+  // Both ends of a small buffer are one.
+  const given = (from ?? []).map((end) => {
+    const words = Uint32Array.from({ length: end.bytes / 4 }, (_, i) => 0x3f800000 + end.offset / 4 + i);
+    gpu.upload(end, words);
+    return words;
+  });
+  run();
+  for (const [k, end] of (to ?? []).entries()) {
+    const got = new Uint32Array(await gpu.read(end, end.bytes));
+    if (got.some((word, i) => word !== given[k]?.[i]))
+      throw new Error(`${label} copied bytes wrongly: its time means nothing`);
+  }
+};
+
+/** Milliseconds that the dispatches take together. */
+async function measure(gpu: Gpu, dispatches: readonly Dispatch[], check: Check): Promise<number> {
+  return withProgram(gpu, dispatches, async (run, place) => {
+    const [first] = dispatches;
+    if (first !== undefined) await check(gpu, first, place, () => run(1));
+    const time = async (repeats: number): Promise<number> => {
+      const start = performance.now();
+      run(repeats);
+      await gpu.idle();
+      return performance.now() - start;
+    };
+    let repeats = 1;
+    let last = await time(repeats);
+    while (last < ENOUGH_MS) {
+      repeats *= 2;
+      last = await time(repeats);
+    }
+    const times = [last];
+    while (times.length < SAMPLES) times.push(await time(repeats));
+    return median(times) / repeats;
+  });
+}
+
+/** Calls `work` with a function that submits the dispatches, all of them a number of times. */
+async function withProgram<T>(
+  gpu: Gpu,
+  dispatches: readonly Dispatch[],
+  work: (run: (repeats: number) => void, place: (ref: BufferRef) => Storage) => Promise<T>,
+): Promise<T> {
   const heaps: Heap[] = [];
   const places = new Map<BufferRef, Storage>();
   const place = (ref: BufferRef): Storage => {
@@ -88,43 +169,43 @@ async function fastest(gpu: Gpu, dispatches: readonly Dispatch[]): Promise<numbe
     return storage;
   };
   const program = await Program.compile(gpu, dispatches);
-  const bound = program.bind(place);
-  const time = async (repeats: number): Promise<number> => {
-    const start = performance.now();
-    gpu.submit((encoder) => {
-      for (let i = 0; i < repeats; i++) bound.encode(encoder);
-    });
-    await gpu.idle();
-    return performance.now() - start;
-  };
   try {
-    await time(1);
-    let repeats = 1;
-    let best = await time(repeats);
-    while (best < ENOUGH_MS) {
-      repeats *= 2;
-      best = await time(repeats);
-    }
-    for (let i = 1; i < SAMPLES; i++) best = Math.min(best, await time(repeats));
-    return best / repeats;
+    const bound = program.bind(place);
+    const run = (repeats: number): void =>
+      gpu.submit((encoder) => {
+        for (let i = 0; i < repeats; i++) bound.encode(encoder);
+      });
+    return await work(run, place);
   } finally {
     program.destroy();
     for (const heap of heaps) heap.destroy();
   }
 }
 
-async function readbackLatency(gpu: Gpu): Promise<number> {
-  const heap = new Heap(gpu, 'ceiling', 256);
-  try {
-    const storage = heap.allocate(4, 'a ceiling');
-    const times: number[] = [];
-    for (let i = 0; i < 12; i++) {
-      const start = performance.now();
-      await gpu.read(storage, 4);
-      times.push(performance.now() - start);
-    }
-    return times.sort((a, b) => a - b)[5] ?? NaN;
-  } finally {
-    heap.destroy();
-  }
-}
+const latencies = (
+  gpu: Gpu,
+  tiny: Dispatch,
+): Promise<Pick<Ceilings, 'submitMilliseconds' | 'readbackMilliseconds'>> =>
+  withProgram(gpu, [tiny], async (run, place) => {
+    const storage = place((tiny.operands[1] ?? tiny.operands[0])?.buffer ?? { dtype: 'f32', length: 1 });
+    const timed = async (work: () => Promise<unknown>): Promise<number> => {
+      const times: number[] = [];
+      for (let i = 0; i < LATENCY_SAMPLES; i++) {
+        const start = performance.now();
+        await work();
+        times.push(performance.now() - start);
+      }
+      return median(times);
+    };
+    return {
+      submitMilliseconds: await timed(() => {
+        run(1);
+        return gpu.idle();
+      }),
+      readbackMilliseconds: await timed(() => gpu.read(storage, 4)),
+    };
+  });
+
+/** Of an odd number of values. */
+const median = (values: readonly number[]): number =>
+  values.toSorted((a, b) => a - b)[values.length >> 1] ?? NaN;

@@ -37,6 +37,16 @@ export interface ParamValue {
 export const movedBytes = (operands: readonly Operand[]): number =>
   operands.reduce((sum, { buffer, access }) => sum + bytesOf(buffer) * (access === 'readwrite' ? 2 : 1), 0);
 
+/** Whose work a dispatch does; noted by the planner for whoever inspects a plan. */
+export interface Origin {
+  /** Indices of the plan's nodes, in the order in which they were recorded. */
+  readonly nodes: readonly number[];
+  /** Why the dispatch is not the kernel of one op; see tensor/plan/fuse/reasons.ts. */
+  readonly why: readonly string[];
+  /** The node that wants the result in memory. */
+  readonly reader?: number | undefined;
+}
+
 export interface Dispatch {
   /** For profiles and error messages, like `conv2d forward 3x3 s1`. */
   readonly label: string;
@@ -61,6 +71,7 @@ export interface Dispatch {
   readonly flops: number;
   /** Bytes that must move: every operand once, unless the kernel says otherwise. */
   readonly bytes: number;
+  readonly origin?: Origin;
 }
 
 export const u32 = (value: number): ParamValue => ({ type: 'u32', value });

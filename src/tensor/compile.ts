@@ -12,6 +12,7 @@ import {
   type CompiledPlan,
   type CompilingDevice,
 } from './calls.ts';
+import type { RecordedNode } from './graph/node.ts';
 import type { LogicalStorage } from './graph/storage.ts';
 import type { Tensor } from './graph/tensor.ts';
 import type { Plan } from './plan/plan.ts';
@@ -51,6 +52,8 @@ export interface CompiledFunction<Result extends StepResult> {
   plan(inputs: readonly StepInput[], options?: CompiledPlanOptions): PlanStatistics;
   /** Times the dispatches of the calls that follow, until it is called with undefined. */
   profile(profiler: Profiler | undefined): void;
+  /** The device that it runs on. */
+  readonly device: CompilingDevice;
   /** How often the function was traced, that is planned anew. */
   readonly traces: number;
   /** Gives the memory back; also done when the function is collected. */
@@ -62,8 +65,8 @@ interface CompiledPlanOptions {
   readonly fusion?: boolean;
   /** Is shown each dispatch, in order. */
   readonly onDispatch?: (dispatch: Dispatch) => void;
-  /** Is shown the whole plan. */
-  readonly onPlan?: (plan: Plan) => void;
+  /** Is shown the whole plan, and the nodes that were recorded. */
+  readonly onPlan?: (plan: Plan, nodes: readonly RecordedNode[]) => void;
 }
 
 export function compileFunction<Result extends StepResult>(
@@ -116,6 +119,7 @@ export function compileFunction<Result extends StepResult>(
   };
 
   const members = {
+    device,
     prepare: (...given: StepInput[]): Promise<void> => {
       try {
         const inputs = check(given);
@@ -155,8 +159,8 @@ export function compileFunction<Result extends StepResult>(
         {
           fusion: options.fusion ?? device.fusion,
           baked: gpu.bakesParams,
-          onPlan: (plan) => {
-            options.onPlan?.(plan);
+          onPlan: (plan, nodes) => {
+            options.onPlan?.(plan, nodes);
             if (options.onDispatch !== undefined) plan.dispatches.forEach(options.onDispatch);
           },
         },

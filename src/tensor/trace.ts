@@ -9,6 +9,7 @@ import type { RecordingDevice } from './graph/recording_device.ts';
 import { tensorsIn } from './graph/scope.ts';
 import { formatShape, type Shape } from './graph/shape.ts';
 import type { LogicalStorage } from './graph/storage.ts';
+import type { RecordedNode } from './graph/node.ts';
 import { Tensor } from './graph/tensor.ts';
 import { Value } from './graph/value.ts';
 import { planNodes, type Plan } from './plan/plan.ts';
@@ -164,8 +165,8 @@ export interface PlanOptions {
   readonly fusion: boolean;
   /** Whether the device compiles parameters into kernels. */
   readonly baked: boolean;
-  /** Is shown the plan. */
-  readonly onPlan?: (plan: Plan) => void;
+  /** Is shown the plan, and the nodes that were recorded. */
+  readonly onPlan?: (plan: Plan, nodes: readonly RecordedNode[]) => void;
 }
 
 /** Traces and plans `fn`, and leaves everything as it was. */
@@ -180,7 +181,7 @@ export function planFunction(
   const { made, recording } = device.trace(() => fn(...slots));
   try {
     const plan = planNodes(target, recording.nodes, { fusion });
-    onPlan?.(plan);
+    onPlan?.(plan, recording.nodes);
     return statisticsOf(plan, baked);
   } finally {
     device.undo(recording);

@@ -15,6 +15,10 @@ it('measures what the device can do, and leaves no memory behind', async () => {
   expect(ceilings.dispatchMicroseconds).toBeGreaterThan(0.1);
   expect(ceilings.dispatchMicroseconds).toBeLessThan(20_000);
   expect(ceilings.readbackMilliseconds).toBeLessThan(100);
+  expect(ceilings.submitMilliseconds).toBeGreaterThan(0);
+  expect(ceilings.submitMilliseconds).toBeLessThan(100);
+  expect(ceilings.fmaF16Gflops !== null).toBe(gpu.geometry.f16);
+  if (ceilings.fmaF16Gflops !== null) expect(ceilings.fmaF16Gflops).toBeGreaterThan(0.01);
   expect(gpu.counters.bytesHeld).toBeLessThanOrEqual(4096);
   gpu.destroy();
 });

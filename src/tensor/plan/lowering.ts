@@ -12,7 +12,10 @@ export type Lowering = (
 ) => readonly Dispatch[];
 
 /** Lowers each node by itself. */
-export const lowerEach: Lowering = (nodes, _, lowerOne) => nodes.flatMap(lowerOne);
+export const lowerEach: Lowering = (nodes, _, lowerOne) =>
+  nodes.flatMap((node, i) =>
+    lowerOne(node).map((dispatch) => ({ ...dispatch, origin: { nodes: [i], why: [] } })),
+  );
 
 let fused: Lowering = lowerEach;
 

@@ -67,6 +67,7 @@ export function fuseAverage(fusion: Fusion, node: RecordedNode): boolean {
   const { pool } = attrsOf(node, avgPoolOp);
   const extent = pooledExtent(attrsOf(form.node, conv2dOp), pool);
   const map = averageOf(fusion, form.node, pool);
+  fusion.note('averageFirst', form.node);
   return convolve(fusion, form.node, extent, { kind: 'plain', map }, y);
 }
 
@@ -94,7 +95,9 @@ function convolve(
     y: place,
     moments,
   });
-  fusion.dispatches.push(...made.dispatches);
+  if (moments) fusion.note('statisticsInEpilogue');
+  if (place === target) fusion.noteSlot(y);
+  fusion.emit(...made.dispatches);
   if (made.partials !== null) fusion.moments(target).partials.set(target.offset, made.partials);
   if (place === target) fusion.written(y);
   else fusion.fillSlot(y, node);
@@ -145,7 +148,8 @@ function averageOf(fusion: Fusion, node: RecordedNode, pool: PoolShape): MapView
   );
   const map = wholeMap(buffer, images, inChannels, pixels);
   const load = fusion.loadActivation(source, inputShape(extent), node);
-  fusion.dispatches.push(avgPoolFused(fusion.context(node), load, map, pool));
+  fusion.note('averageFirst');
+  fusion.emit(avgPoolFused(fusion.context(node), load, map, pool));
   fusion.averages.set(source, [...made, { pool, map }]);
   return map;
 }
@@ -185,20 +189,20 @@ export function fuseConvData(fusion: Fusion, node: RecordedNode): boolean {
     const map = wholeMap(buffer, images, channels, pixels);
     const load = fusion.loadGradient(form.dy, outputShape(pooled), node);
     const out = { kind: 'plain', dx: map } as const;
-    fusion.dispatches.push(
-      ...convDataFused(context, pooled, { dy: load, weight: weight.storage, out }).dispatches,
-    );
+    fusion.note('averageFirstBackward', form.node);
+    fusion.emit(...convDataFused(context, pooled, { dy: load, weight: weight.storage, out }).dispatches);
     const { window, input, output } = form.pool;
     if (window === null) throw new Error('an adaptive average was taken for one that commutes');
     const spread = { kind: 'averagePooled', map, kernel: window.kernel, input, output } as const;
     const pool = { ...form.pool, planes: images * channels };
-    fusion.defer(dx, { kind: 'spread', load: spread, pool }, node);
+    fusion.defer(dx, { kind: 'spread', load: spread, pool }, form.node);
     return true;
   }
   const load = fusion.loadGradient(dy, outputShape(extent), node);
   const fromMemory = (): PlainLoad => {
     const { images, channels, pixels } = outputShape(extent);
     fusion.materialize(dy, node);
+    fusion.unnote('correctionInLoad');
     return { kind: 'plain', map: wholeMap(dy.storage, images, channels, pixels) };
   };
   const match = matchNormBackward(fusion, dx);
@@ -207,7 +211,7 @@ export function fuseConvData(fusion: Fusion, node: RecordedNode): boolean {
     finishNormBackward(fusion, match, (out) => {
       const source = readsFrom(load, out.gradient.buffer) ? fromMemory() : load;
       const made = convDataFused(context, extent, { dy: source, weight: weight.storage, out });
-      fusion.dispatches.push(...made.dispatches);
+      fusion.emit(...made.dispatches);
       if (made.partials === null) throw new Error('a fused convolution made no sums for its norm');
       return made.partials;
     });
@@ -225,7 +229,7 @@ export function fuseConvData(fusion: Fusion, node: RecordedNode): boolean {
     weight: weight.storage,
     out: { kind: 'plain', dx: map },
   });
-  fusion.dispatches.push(...made.dispatches);
+  fusion.emit(...made.dispatches);
   return true;
 }
 
@@ -241,7 +245,8 @@ export function fuseConvWeight(fusion: Fusion, node: RecordedNode): boolean {
     const pooled = pooledExtent(extent, form.pool);
     const map = averageOf(fusion, node, form.pool);
     const load = fusion.loadGradient(form.dy, outputShape(pooled), node);
-    fusion.dispatches.push(
+    fusion.note('averageFirstBackward', form.node);
+    fusion.emit(
       ...convWeightFused(context, pooled, { dy: load, x: { kind: 'plain', map }, dw: dw.storage }),
     );
     return true;
@@ -251,6 +256,6 @@ export function fuseConvWeight(fusion: Fusion, node: RecordedNode): boolean {
     x: fusion.loadActivation(x, inputShape(extent), node),
     dw: dw.storage,
   };
-  fusion.dispatches.push(...convWeightFused(context, extent, operands));
+  fusion.emit(...convWeightFused(context, extent, operands));
   return true;
 }

@@ -13,6 +13,7 @@ import {
 } from '../../../kernels/maps.ts';
 import { stridedCopy } from '../../../kernels/movement.ts';
 import { avgPoolGradient, type PoolShape } from '../../../kernels/pool.ts';
+import { concatOp } from '../../ops/movement.ts';
 import { trackedStatsOp } from '../../ops/norm.ts';
 import { reshapeOp } from '../../graph/basic_ops.ts';
 import type { RecordedNode } from '../../graph/node.ts';
@@ -20,6 +21,7 @@ import { LogicalStorage } from '../../graph/storage.ts';
 import type { Value } from '../../graph/value.ts';
 import { activationLoad, loadOf, type Form, type Norm } from './forms.ts';
 import { Graph, isInternal } from './graph.ts';
+import type { Reason } from './reasons.ts';
 import { concatSlots } from './slots.ts';
 
 /** Statistics of channels of a buffer that are known at a point of the plan. */
@@ -60,6 +62,11 @@ export class Fusion {
   readonly #moments = new Map<BufferRef, Map<string, Moments>>();
   readonly #contextOf: (node: RecordedNode) => KernelContext;
   readonly #lower: (node: RecordedNode) => readonly Dispatch[];
+  /** The nodes whose work is left to the readers of a value. */
+  readonly #makers = new Map<Value, readonly RecordedNode[]>();
+  /** What the next dispatches do beside the work of the node that is lowered, and why. */
+  readonly #nodes = new Set<RecordedNode>();
+  readonly #why = new Set<Reason>();
 
   constructor(
     nodes: readonly RecordedNode[],
@@ -78,10 +85,60 @@ export class Fusion {
     return this.#contextOf(node);
   }
 
+  /** Starts the notes on a node's dispatches. */
+  begin(node: RecordedNode): void {
+    this.#nodes.clear();
+    this.#why.clear();
+    this.#nodes.add(node);
+  }
+
+  /** Notes that the next dispatches of the node do the work of `nodes` too. */
+  note(why: Reason, ...nodes: readonly (RecordedNode | null | undefined)[]): void {
+    this.#why.add(why);
+    for (const node of nodes) if (node) this.#nodes.add(node);
+  }
+
+  /** Takes a note back. */
+  unnote(why: Reason): void {
+    this.#why.delete(why);
+  }
+
+  /** Notes that the next dispatches write the value to its place in a concatenation, if it has one. */
+  noteSlot(value: Value): void {
+    const slot = this.#slots.get(value);
+    if (slot === undefined || slot.buffer === value.storage) return;
+    this.note('writtenInSlot', ...this.graph.readersOf(value).filter(({ op }) => op === concatOp));
+  }
+
+  /** Appends dispatches of the node that is lowered, with the notes since the last ones. */
+  emit(...dispatches: readonly Dispatch[]): void {
+    const [node] = this.#nodes;
+    this.emitFor([...this.#nodes], [...this.#why], dispatches);
+    if (node !== undefined) this.begin(node);
+  }
+
+  /** Appends dispatches that do the work of `nodes`. */
+  emitFor(
+    nodes: readonly (RecordedNode | null)[],
+    why: readonly Reason[],
+    dispatches: readonly Dispatch[],
+    reader?: RecordedNode,
+  ): void {
+    const indexOf = (node: RecordedNode | null): readonly number[] =>
+      node === null ? [] : [this.#order.get(node) ?? 0];
+    const origin = { nodes: nodes.flatMap(indexOf), why, ...(reader && { reader: this.#order.get(reader) }) };
+    for (const dispatch of dispatches) this.dispatches.push({ ...dispatch, origin });
+  }
+
+  makersOf(value: Value): readonly RecordedNode[] {
+    return this.#makers.get(value) ?? [];
+  }
+
   /** Lowers a node by itself, on inputs in memory. */
   plain(node: RecordedNode): void {
     for (const input of node.inputs) this.materialize(input, node);
-    this.dispatches.push(...this.#lower(node));
+    this.begin(node);
+    this.emit(...this.#lower(node));
     for (const output of node.outputs) this.fillSlot(output, node);
   }
 
@@ -100,7 +157,10 @@ export class Fusion {
   /** Where a map lies in memory. Materializes it if it only has a form, or a form of another shape. */
   view(value: Value, shape: MapShape, reader: RecordedNode): MapView {
     const form = this.forms.get(value);
-    if (form?.kind === 'map' && hasShape(form.view, shape)) return form.view;
+    if (form?.kind === 'map' && hasShape(form.view, shape)) {
+      this.note('partReadInPlace');
+      return form.view;
+    }
     this.materialize(value, reader);
     return wholeMap(value.storage, shape.images, shape.channels, shape.pixels);
   }
@@ -108,7 +168,10 @@ export class Fusion {
   /** How a kernel's load reads a map: as the norm of another map if that is its form, else from memory. */
   loadActivation(value: Value, shape: MapShape, reader: RecordedNode): PlainLoad | ActivationLoad {
     const form = this.forms.get(value);
-    if (form?.kind === 'activation' && hasShape(form.norm.input, shape)) return activationLoad(form);
+    if (form?.kind === 'activation' && hasShape(form.norm.input, shape)) {
+      this.note(form.relu ? 'normReluInLoad' : 'normInLoad', ...this.makersOf(value));
+      return activationLoad(form);
+    }
     return { kind: 'plain', map: this.view(value, shape, reader) };
   }
 
@@ -118,41 +181,48 @@ export class Fusion {
    */
   loadGradient(value: Value, shape: MapShape, reader: RecordedNode): PlainLoad | GradientLoad {
     const form = this.forms.get(value);
-    if (
-      form?.kind === 'gradient' &&
-      hasShape(form.gradient, shape) &&
-      this.context(reader).geometry.correctGradientInLoad
-    )
-      return form;
+    if (form?.kind === 'gradient' && hasShape(form.gradient, shape)) {
+      if (this.context(reader).geometry.correctGradientInLoad) {
+        this.note('correctionInLoad', ...this.makersOf(value));
+        return form;
+      }
+      this.materialize(value, reader, 'correctedOnce');
+    }
     return { kind: 'plain', map: this.view(value, shape, reader) };
   }
 
   /** Writes a value to memory in its recorded layout, unless it lies there already. */
-  materialize(value: Value, reader: RecordedNode): void {
+  materialize(value: Value, reader: RecordedNode, why: Reason = 'materialized'): void {
     const norm = this.norms.get(value);
     const form = this.forms.get(value);
     if (this.#inMemory.has(value) || (form === undefined && norm === undefined)) return;
     this.#inMemory.add(value);
     const context = this.context(reader);
+    const emit = (...dispatches: readonly Dispatch[]): void =>
+      this.emitFor(this.makersOf(value), [why], dispatches, reader);
     if (norm !== undefined) {
-      this.dispatches.push(statisticsFrom(context, norm, value));
+      emit(statisticsFrom(context, norm, value));
       return;
     }
     if (form === undefined) return;
     const load = loadOf(form);
-    if (load !== null) this.dispatches.push(materialize(context, load, memoryTarget(load, value)));
+    if (load !== null) emit(materialize(context, load, memoryTarget(load, value)));
     else if (form.kind === 'beforePool' || form.kind === 'afterPool') {
       for (const input of form.node.inputs) this.materialize(input, form.node);
-      this.dispatches.push(...this.#lower(form.node));
+      this.emitFor([form.node], [why], this.#lower(form.node), reader);
     } else if (form.kind === 'spread') {
-      this.dispatches.push(avgPoolGradient(context, form.load.map.buffer, value.storage, form.pool, true));
+      emit(avgPoolGradient(context, form.load.map.buffer, value.storage, form.pool, true));
     }
   }
 
-  /** Records how the value will be made when it is read. Writes it to memory now if it is visible outside the plan. */
-  defer(value: Value, form: Form, node: RecordedNode): void {
+  /**
+   * Records how the value will be made when it is read, which does the work of `node` and of `earlier` nodes. Writes it to memory
+   * now if it is visible outside the plan.
+   */
+  defer(value: Value, form: Form, node: RecordedNode, ...earlier: readonly RecordedNode[]): void {
     this.forms.set(value, form);
-    if (!isInternal(value)) this.materialize(value, node);
+    this.#makers.set(value, [...earlier, node]);
+    if (!isInternal(value)) this.materialize(value, node, 'visible');
     else if (this.#slots.has(value)) this.#intoSlot(value, form, node);
   }
 
@@ -195,7 +265,7 @@ export class Fusion {
     if (slot === undefined || (form.kind === 'map' && form.view.buffer === slot.buffer)) return;
     if (load === null) throw new Error(`${value.label} cannot be made in its place of a concatenation`);
     if (!readsFrom(load, slot.buffer)) {
-      this.dispatches.push(materialize(this.context(node), load, slot));
+      this.emitFor(this.makersOf(value), ['copiedToSlot'], [materialize(this.context(node), load, slot)]);
       return;
     }
     this.materialize(value, node);
@@ -208,7 +278,12 @@ export class Fusion {
     if (slot === undefined || slot.buffer === value.storage) return;
     const { images, channels, pixels } = slot;
     const map = wholeMap(value.storage, images, channels, pixels);
-    this.dispatches.push(materialize(this.context(node), { kind: 'plain', map }, slot));
+    const copy = materialize(this.context(node), { kind: 'plain', map }, slot);
+    this.emitFor(
+      this.graph.readersOf(value).filter(({ op }) => op === concatOp),
+      ['copiedToSlot'],
+      [copy],
+    );
     this.forms.set(value, { kind: 'map', view: slot });
     this.#inMemory.add(value);
   }

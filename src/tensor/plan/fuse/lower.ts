@@ -50,6 +50,7 @@ export const lowerFused: Lowering = (nodes, contextOf, lowerOne) => {
   const fusion = new Fusion(nodes, contextOf, lowerOne);
   for (const node of nodes) {
     if (fusion.done.has(node)) continue;
+    fusion.begin(node);
     const rule = RULES.get(node.op);
     if (rule === undefined || !rule(fusion, node)) fusion.plain(node);
   }

@@ -76,7 +76,9 @@ export function fuseStatistics(fusion: Fusion, node: RecordedNode): boolean {
           momentum: attrsOf(node, trackedStatsOp).momentum,
         }
       : null;
-  fusion.dispatches.push(
+  if (fresh.range.count < channels) fusion.note('statisticsShared');
+  if (fresh.partials !== null) fusion.note('statisticsJoined');
+  fusion.emit(
     joinMoments(context, {
       partials: fresh.partials,
       fresh: fresh.range,
@@ -124,7 +126,8 @@ function freshChannels(
     return { range: { first: first - input.offset, count: made.channels }, partials: made };
   }
   const { dispatches, partials: measured } = mapMoments(context, input);
-  fusion.dispatches.push(...dispatches);
+  fusion.note('statisticsMeasured');
+  fusion.emit(...dispatches);
   return { range: { first: 0, count: input.channels }, partials: measured };
 }
 
@@ -149,7 +152,8 @@ function runningNorm(fusion: Fusion, statistics: RecordedNode, apply: RecordedNo
   const eps = attrsOf(statistics, runningStatsOp);
   const table = newTable(5, shape.channels, 'norm');
   const input = fusion.view(x, mapShape(shape), apply);
-  fusion.dispatches.push(
+  fusion.note('runningStatistics', statistics);
+  fusion.emit(
     runningNormTable(fusion.context(apply), {
       mean: mean.storage,
       variance: variance.storage,
@@ -173,7 +177,7 @@ export function fuseApply(fusion: Fusion, node: RecordedNode): boolean {
   const y = relu?.outputs[0];
   if (relu !== null && y !== undefined) {
     fusion.done.add(relu);
-    fusion.defer(y, { kind: 'activation', norm, relu: true }, relu);
+    fusion.defer(y, { kind: 'activation', norm, relu: true }, relu, node);
   } else fusion.defer(h, { kind: 'activation', norm, relu: false }, node);
   return true;
 }
@@ -190,9 +194,8 @@ export function fuseDropout(fusion: Fusion, node: RecordedNode): boolean {
   const { images, channels, pixels } = form.norm.input;
   const out = fusion.target(y, { images, channels, pixels });
   if (out.buffer !== y.storage) return false;
-  fusion.dispatches.push(
-    materialize(fusion.context(node), activationLoad(form), out, attrsOf(node, dropoutOp)),
-  );
+  fusion.note('dropoutWithNorm', ...(x === undefined ? [] : fusion.makersOf(x)));
+  fusion.emit(materialize(fusion.context(node), activationLoad(form), out, attrsOf(node, dropoutOp)));
   return true;
 }
 
@@ -251,6 +254,8 @@ export function finishNormBackward(
 ): void {
   const shared = backward === null ? null : sharedGradient(fusion, backward.outputs[0] as Value, norm);
   const gradient = shared?.gradient ?? newGradient(norm, shape);
+  fusion.note('normBackwardInEpilogue', dropout, relu, sums);
+  if (shared !== null) fusion.note('gradientAccumulated', shared.add);
   const partials = make({
     kind: 'norm',
     x: norm.input,
@@ -260,7 +265,7 @@ export function finishNormBackward(
     mode: shared === null ? 'store' : 'accumulate',
   });
   const [dweight, dbias] = sums.outputs;
-  fusion.dispatches.push(
+  fusion.emitFor([sums, backward], ['sumsJoined'], [
     joinSums(fusion.context(sums), {
       partials,
       channels: shape.channels,
@@ -272,9 +277,16 @@ export function finishNormBackward(
       accumulate: shared !== null,
       coefficients: gradient.coefficients,
     }),
-  );
+  ]);
   for (const node of [dropout, relu, sums, backward, shared?.add]) if (node) fusion.done.add(node);
-  if (shared !== null) fusion.defer(shared.add.outputs[0] as Value, gradient, shared.add);
+  if (shared !== null)
+    fusion.defer(
+      shared.add.outputs[0] as Value,
+      gradient,
+      shared.add,
+      ...shared.add.inputs.flatMap((input) => fusion.makersOf(input)),
+      ...(backward === null ? [] : [backward]),
+    );
   else if (backward !== null) fusion.defer(backward.outputs[0] as Value, gradient, backward);
 }
 
@@ -326,6 +338,7 @@ export function fuseNormBackward(fusion: Fusion, node: RecordedNode): boolean {
   // A dropout counts the elements of the whole map.
   if (dropout !== null) fusion.materialize(dy, node);
   const { images, channels, pixels } = mapShape(match.shape);
+  if (form?.kind === 'spread') fusion.note('averageSpreadInLoad', ...fusion.makersOf(dy));
   const source =
     dropout !== null
       ? ({ kind: 'plain', map: wholeMap(dy.storage, images, channels, pixels) } as const)
@@ -342,7 +355,7 @@ export function fuseNormBackward(fusion: Fusion, node: RecordedNode): boolean {
       mode,
       dropout,
     });
-    fusion.dispatches.push(...made.dispatches);
+    fusion.emit(...made.dispatches);
     return made.partials;
   });
   return true;

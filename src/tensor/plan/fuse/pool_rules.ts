@@ -17,7 +17,10 @@ export function fuseMaxPool(fusion: Fusion, node: RecordedNode): boolean {
   const { images, channels } = load.map;
   const target = fusion.target(y, { images, channels, pixels: pool.output[0] * pool.output[1] });
   if (readsFrom(load, target.buffer)) return false;
-  fusion.dispatches.push(maxPoolFused(fusion.context(node), load, target, indices?.storage ?? null, pool));
+  if (form.kind === 'activation' && x !== undefined)
+    fusion.note(form.relu ? 'normReluInLoad' : 'normInLoad', ...fusion.makersOf(x));
+  fusion.noteSlot(y);
+  fusion.emit(maxPoolFused(fusion.context(node), load, target, indices?.storage ?? null, pool));
   fusion.written(y);
   return true;
 }
