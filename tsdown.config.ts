@@ -13,7 +13,7 @@ function chunkOf(id: string): string | null {
   if (path.startsWith('shaders/')) return 'shaders';
   if (path === 'src/index') return 'engine';
   if (NAMESPACES.includes(`${path}.ts`)) return null;
-  const engine = /^src\/((?:gpu|kernels|tensor|nn)\/.+)$/.exec(path)?.[1];
+  const engine = /^src\/((?:gpu|kernels|tensor|nn|inspect)\/.+)$/.exec(path)?.[1];
   if (engine !== undefined) return engine;
   const folder = /^src\/(avsc\/(?!node\/)\w+)\//.exec(path)?.[1];
   return folder ?? null;
@@ -44,6 +44,7 @@ export default defineConfig({
     index: 'src/index.ts',
     avsc: 'src/avsc/index.ts',
     pixels: 'src/pixels.ts',
+    inspect: 'src/inspect.ts',
     node: 'src/node.ts',
     nn: 'src/nn/index.ts',
     optim: 'src/nn/optim/index.ts',

@@ -30,6 +30,7 @@ export default defineConfig({
     index: join(types, 'index.d.ts'),
     avsc: join(types, 'avsc/index.d.ts'),
     pixels: join(types, 'pixels.d.ts'),
+    inspect: join(types, 'inspect.d.ts'),
     node: join(types, 'node.d.ts'),
     deno: join(types, 'deno.d.ts'),
     'node-only': join(types, 'node/index.d.ts'),

@@ -32,6 +32,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'tensor/runtime': ['gpu', 'kernels', 'tensor/graph', 'tensor/ops', 'tensor/plan'],
   tensor: ['gpu', 'kernels', 'tensor'],
   nn: ['gpu', 'kernels', 'tensor'],
+  inspect: ['gpu', 'tensor'],
   node: ['gpu', 'tensor', 'nn'],
   ...Object.fromEntries(
     AVSC.map((folder, i) => [folder, ['gpu', 'kernels', 'tensor', 'nn', ...AVSC.slice(0, i)]]),
@@ -56,6 +57,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   cli: ['gpu', 'tensor', 'nn', 'node', 'avsc', '../bench'],
   'index.ts': ['gpu', 'tensor', 'nn'],
   'pixels.ts': ['tensor'],
+  'inspect.ts': ['gpu', 'tensor', 'inspect'],
   'node.ts': ['index.ts', 'pixels.ts', 'node'],
   'deno.ts': ['index.ts', 'pixels.ts', 'node'],
 };
@@ -126,7 +128,7 @@ describe('architecture', () => {
 
   it('keeps Node out of what runs in a browser', () => {
     const guarded = files.filter(
-      (path) => /^(gpu|kernels|tensor|nn|avsc|index)\b/.test(path) && !path.startsWith('avsc/node/'),
+      (path) => /^(gpu|kernels|tensor|nn|inspect|avsc|index)\b/.test(path) && !path.startsWith('avsc/node/'),
     );
     const offences = guarded.filter((path) => {
       const text = readFileSync(join(root, path), 'utf8');

@@ -15,6 +15,7 @@ export default defineConfig({
       { find: /^wavelight$/, replacement: source('index.ts') },
       { find: /^wavelight\/avsc$/, replacement: source('avsc/index.ts') },
       { find: /^wavelight\/pixels$/, replacement: source('pixels.ts') },
+      { find: /^wavelight\/inspect$/, replacement: source('inspect.ts') },
     ],
   },
   build: {

@@ -38,7 +38,7 @@ export const movedBytes = (operands: readonly Operand[]): number =>
   operands.reduce((sum, { buffer, access }) => sum + bytesOf(buffer) * (access === 'readwrite' ? 2 : 1), 0);
 
 /** Whose work a dispatch does; noted by the planner for whoever inspects a plan. */
-export interface Origin {
+interface Origin {
   /** Indices of the plan's nodes, in the order in which they were recorded. */
   readonly nodes: readonly number[];
   /** Why the dispatch is not the kernel of one op; see tensor/plan/fuse/reasons.ts. */

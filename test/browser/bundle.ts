@@ -19,6 +19,7 @@ const ALIAS = [
   { find: /^wavelight$/, replacement: join(root, 'src', 'index.ts') },
   { find: /^wavelight\/avsc$/, replacement: join(root, 'src', 'avsc', 'index.ts') },
   { find: /^wavelight\/pixels$/, replacement: join(root, 'src', 'pixels.ts') },
+  { find: /^wavelight\/inspect$/, replacement: join(root, 'src', 'inspect.ts') },
 ];
 
 /** Bundles entries, paths by name, for a browser as an embedder would: minified, shared code in chunks. */

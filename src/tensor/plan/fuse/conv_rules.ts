@@ -246,9 +246,7 @@ export function fuseConvWeight(fusion: Fusion, node: RecordedNode): boolean {
     const map = averageOf(fusion, node, form.pool);
     const load = fusion.loadGradient(form.dy, outputShape(pooled), node);
     fusion.note('averageFirstBackward', form.node);
-    fusion.emit(
-      ...convWeightFused(context, pooled, { dy: load, x: { kind: 'plain', map }, dw: dw.storage }),
-    );
+    fusion.emit(...convWeightFused(context, pooled, { dy: load, x: { kind: 'plain', map }, dw: dw.storage }));
     return true;
   }
   const operands = {

@@ -216,12 +216,12 @@ export class Fusion {
   }
 
   /**
-   * Records how the value will be made when it is read, which does the work of `node` and of `earlier` nodes. Writes it to memory
-   * now if it is visible outside the plan.
+   * Records how the value will be made when it is read, which does the work of `makers`. Writes it to memory now if it is visible
+   * outside the plan.
    */
-  defer(value: Value, form: Form, node: RecordedNode, ...earlier: readonly RecordedNode[]): void {
+  defer(value: Value, form: Form, node: RecordedNode, makers: readonly RecordedNode[] = [node]): void {
     this.forms.set(value, form);
-    this.#makers.set(value, [...earlier, node]);
+    this.#makers.set(value, makers);
     if (!isInternal(value)) this.materialize(value, node, 'visible');
     else if (this.#slots.has(value)) this.#intoSlot(value, form, node);
   }

@@ -177,7 +177,7 @@ export function fuseApply(fusion: Fusion, node: RecordedNode): boolean {
   const y = relu?.outputs[0];
   if (relu !== null && y !== undefined) {
     fusion.done.add(relu);
-    fusion.defer(y, { kind: 'activation', norm, relu: true }, relu, node);
+    fusion.defer(y, { kind: 'activation', norm, relu: true }, relu, [node, relu]);
   } else fusion.defer(h, { kind: 'activation', norm, relu: false }, node);
   return true;
 }
@@ -265,29 +265,33 @@ export function finishNormBackward(
     mode: shared === null ? 'store' : 'accumulate',
   });
   const [dweight, dbias] = sums.outputs;
-  fusion.emitFor([sums, backward], ['sumsJoined'], [
-    joinSums(fusion.context(sums), {
-      partials,
-      channels: shape.channels,
-      count: shape.batch * shape.length,
-      norm: norm.table,
-      dweight: dweight?.storage ?? null,
-      dbias: dbias?.storage ?? null,
-      sums: gradient.sums,
-      accumulate: shared !== null,
-      coefficients: gradient.coefficients,
-    }),
-  ]);
+  fusion.emitFor(
+    [sums, backward],
+    ['sumsJoined'],
+    [
+      joinSums(fusion.context(sums), {
+        partials,
+        channels: shape.channels,
+        count: shape.batch * shape.length,
+        norm: norm.table,
+        dweight: dweight?.storage ?? null,
+        dbias: dbias?.storage ?? null,
+        sums: gradient.sums,
+        accumulate: shared !== null,
+        coefficients: gradient.coefficients,
+      }),
+    ],
+  );
   for (const node of [dropout, relu, sums, backward, shared?.add]) if (node) fusion.done.add(node);
-  if (shared !== null)
+  if (shared !== null) {
+    const makers = [...shared.add.inputs.flatMap((input) => fusion.makersOf(input)), backward];
     fusion.defer(
       shared.add.outputs[0] as Value,
       gradient,
       shared.add,
-      ...shared.add.inputs.flatMap((input) => fusion.makersOf(input)),
-      ...(backward === null ? [] : [backward]),
+      makers.filter((node) => node !== null),
     );
-  else if (backward !== null) fusion.defer(backward.outputs[0] as Value, gradient, backward);
+  } else if (backward !== null) fusion.defer(backward.outputs[0] as Value, gradient, backward);
 }
 
 /** The gradient to which dx is added next, if it is of the same channels and has no other reader. */

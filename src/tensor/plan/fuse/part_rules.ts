@@ -54,7 +54,7 @@ export function fuseSlice(fusion: Fusion, node: RecordedNode): boolean {
       coefficients: columnsOf(form.coefficients, first),
     },
     node,
-    ...fusion.makersOf(x),
+    [...fusion.makersOf(x), node],
   );
   return true;
 }
