@@ -136,6 +136,13 @@ describe.skipIf(unreachable !== null)(
       const names = Object.keys(engine).sort();
       expect(await namesOf('wavelight', '--conditions=browser')).toEqual(names);
       expect(await namesOf('wavelight')).toEqual([...names, 'openFileSource', 'openNodeGpu'].sort());
+      expect(await namesOf('wavelight/inspect', '--conditions=browser')).toEqual([
+        'ceilings',
+        'explain',
+        'inspect',
+        'roofline',
+        'time',
+      ]);
       expect(await namesOf('wavelight/node')).toEqual(['NodeDevice', 'openFileSource', 'openNodeGpu']);
     });
 
@@ -171,19 +178,22 @@ describe.skipIf(unreachable !== null)(
           'user.mts',
           `import { conv2d, Device, nn, type Tensor } from 'wavelight';
            import { createModel, findStage, preset } from 'wavelight/avsc';
+           import { inspect, type Inspection } from 'wavelight/inspect';
            import { openFileSource, openNodeGpu } from 'wavelight/node';
            const device: Device = await Device.create({ adapter: 'auto' });
            const x: Tensor = device.tensor([1, 2]).relu().sum();
            createModel(preset('small'), findStage(preset('small'), 'joint')).net.to(device);
            const layer: nn.Linear = new nn.Linear(1, 2);
            const y: number = await conv2d(x, layer.forward(x)).max().item();
+           const step = device.compile((a) => a.relu());
+           const seen: Inspection = inspect(step, [x]);
            const source = await openFileSource('file');
            await openNodeGpu({ adapter: 'auto', profile: 'checked' });
            // @ts-expect-error there is no such method
            x.nothing();
            // @ts-expect-error there is no such option
            await Device.create({ adaptor: 'auto' });
-           console.log(y, source.size);`,
+           console.log(y, source.size, seen.dispatches.length);`,
         );
       });
 

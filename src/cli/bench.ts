@@ -1,4 +1,4 @@
-// `wavelight bench kernels|model|augmentation|sound|host|peers`: measures this machine, against its ceilings and against other engines.
+// `wavelight bench ceilings|kernels|model|augmentation|sound|host|peers`: measures this machine, against its ceilings and against other engines.
 
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { benchAugmentation } from '../../bench/augmentation.ts';
@@ -56,6 +56,12 @@ interface PeerOptions {
 }
 
 export function benchCommand(): Command {
+  const ceilings = new Command('ceilings')
+    .description('measures what the device can do at most: multiply-adds, copies, dispatches, readbacks')
+    .addOption(deviceOption())
+    .option('--json', 'print JSON')
+    .option('--out <file>', 'write JSON to a file')
+    .action(runCeilings);
   const kernels = new Command('kernels')
     .description('times each kernel at the shapes of the nets, forward and backward')
     .addOption(deviceOption())
@@ -126,6 +132,7 @@ export function benchCommand(): Command {
       const file = typeof json === 'string' ? json : out;
       if (file !== undefined) await checkOutput(file);
     })
+    .addCommand(ceilings)
     .addCommand(kernels)
     .addCommand(model)
     .addCommand(augmentation)
@@ -142,6 +149,27 @@ function someOf<T extends string>(known: readonly T[]): (text: string) => T[] {
       if (found !== undefined) return found;
       throw new InvalidArgumentError(`It must be some of ${known.join(',')}.`);
     });
+}
+
+async function runCeilings({
+  device: choice,
+  json,
+  out,
+}: Pick<KernelOptions, 'device' | 'json' | 'out'>): Promise<void> {
+  await using device = await openDevice(choice);
+  const machine = machineOf(device, await measureCeilings(device.gpu));
+  const { fmaGflops, fmaF16Gflops, copyGBps, ...latency } = machine.ceilings;
+  const f16 = fmaF16Gflops === null ? 'needs shader-f16' : `${fmaF16Gflops.toFixed(1)} GFLOP/s`;
+  const rows = [
+    ['f32 multiply-add', `${fmaGflops.toFixed(1)} GFLOP/s`],
+    ['f16 multiply-add', f16],
+    ['copy, read and written', `${copyGBps.toFixed(1)} GB/s`],
+    ['ridge, f32', `${(fmaGflops / copyGBps).toFixed(1)} FLOP/byte`],
+    ['one more dispatch', `${latency.dispatchMicroseconds.toFixed(1)} us`],
+    ['submit, until it is done', `${latency.submitMilliseconds.toFixed(3)} ms`],
+    ['readback of 4 bytes', `${latency.readbackMilliseconds.toFixed(3)} ms`],
+  ];
+  await give({ machine }, formatTable([machine.adapter, 'at most'], rows), json, out);
 }
 
 async function runKernels({ device: choice, batch, repeats, json, out }: KernelOptions): Promise<void> {

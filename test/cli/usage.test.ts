@@ -137,6 +137,27 @@ describe('bench sound', () => {
   });
 });
 
+describe('bench ceilings', () => {
+  it('prints each ceiling and writes the same as JSON', async () => {
+    const device = process.env['WAVELIGHT_TEST_ADAPTER'] ?? 'software';
+    const args = ['bench', 'ceilings', '--device', device, '--out', 'ceilings.json'];
+    const { code, stdout } = await wavelight(args, folder);
+    expect(code).toBe(0);
+    const { machine } = JSON.parse(await readFile(join(folder, 'ceilings.json'), 'utf8')) as {
+      machine: { adapter: string; ceilings: Record<string, number | null> };
+    };
+    const { fmaF16Gflops, ...others } = machine.ceilings;
+    console.log(stdout);
+    expect(Object.values(others).every((value) => value !== null && value > 0)).toBe(true);
+    const rate = (value: number | null | undefined): string => (value ?? NaN).toFixed(1);
+    expect(stdout.startsWith(machine.adapter)).toBe(true);
+    expect(stdout).toMatch(new RegExp(`^f32 multiply-add +${rate(others['fmaGflops'])} GFLOP/s$`, 'm'));
+    expect(stdout).toMatch(new RegExp(`^copy, read and written +${rate(others['copyGBps'])} GB/s$`, 'm'));
+    const f16 = fmaF16Gflops === null ? 'needs shader-f16' : `${rate(fmaF16Gflops)} GFLOP/s`;
+    expect(stdout).toMatch(new RegExp(`^f16 multiply-add +${f16}$`, 'm'));
+  });
+});
+
 describe('bench model --memory', () => {
   it('plans for an adapter that is not there, and --limits without it is refused', async () => {
     const args = ['bench', 'model', '--model', 'small', '--limits', 'h100'];
