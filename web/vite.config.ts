@@ -18,6 +18,8 @@ export default defineConfig({
       { find: /^wavelight\/inspect$/, replacement: source('inspect.ts') },
     ],
   },
+  // The playground's worker shows its kernels to readers.
+  worker: { format: 'es', plugins: () => [wgsl()] },
   build: {
     outDir: '../dist-web',
     emptyOutDir: true,
