@@ -25,6 +25,7 @@ import type {
   SceneInput,
   SceneRecording,
   SceneResult,
+  StageTimes,
 } from './types.ts';
 
 const EXPLAIN_OPTIONS: OptionKinds<ExplainOptions> = { scene: oneOf(...SCENES) };
@@ -34,6 +35,18 @@ interface Second {
   readonly sound: Stereo | null;
   /** RGB bytes [2, 3, S, S], or pictures that the device reads. */
   readonly frames: Uint8Array<ArrayBuffer> | readonly [DrawnPicture, DrawnPicture] | null;
+}
+
+/** Sums of times by stage. */
+class Stopwatch {
+  readonly milliseconds: { -readonly [Stage in keyof StageTimes]: number } = { sound: 0, pictures: 0, nets: 0 };
+
+  time<T>(stage: keyof StageTimes, work: () => T): T {
+    const started = performance.now();
+    const result = work();
+    this.milliseconds[stage] += performance.now() - started;
+    return result;
+  }
 }
 
 /** Judges seconds by the models of a file. */
@@ -95,13 +108,16 @@ export class SceneJudge {
     checkInput('classify', input);
     const { audio, images, sampleRate } = input;
     const [needsSound, needsFrames] = this.needs(audio !== undefined, images !== undefined);
-    return this.#judgeSecond({
-      sound:
-        audio === undefined || !needsSound
-          ? null
-          : soundSecond({ audio, ...(sampleRate !== undefined && { sampleRate }) }),
-      frames: images === undefined || !needsFrames ? null : this.#framesOf(images),
-    });
+    const watch = new Stopwatch();
+    const sound = watch.time('sound', () =>
+      audio === undefined || !needsSound
+        ? null
+        : soundSecond({ audio, ...(sampleRate !== undefined && { sampleRate }) }),
+    );
+    const frames = watch.time('pictures', () =>
+      images === undefined || !needsFrames ? null : this.#framesOf(images),
+    );
+    return this.#judgeSecond({ sound, frames }, watch);
   }
 
   /** See `SceneClassifier.explain`. */
@@ -163,28 +179,35 @@ export class SceneJudge {
     return drawnPictures(images, this.imageSize) ?? framesOfImages(images, this.imageSize);
   }
 
-  async #judgeSecond({ sound, frames }: Second): Promise<SceneResult> {
+  async #judgeSecond({ sound, frames }: Second, watch = new Stopwatch()): Promise<SceneResult> {
     const has = { audio: sound !== null, video: frames !== null };
     const models = chooseModels(this.#experiment, this.#models, has);
-    const inputs = this.#samples({ sound, frames }, has);
+    const inputs = watch.time('sound', () => this.#samples({ sound, frames }, has));
     // Pictures are read here, because a frame of a video may be gone later.
-    const jobs = models.map(({ predictor, predictDrawn }) =>
-      predictDrawn === null || frames === null || frames instanceof Uint8Array
-        ? () => predictor.predict({ inputs }, 1)
-        : predictDrawn(inputs, frames),
+    const jobs = watch.time('pictures', () =>
+      models.map(({ predictor, predictDrawn }) =>
+        predictDrawn === null || frames === null || frames instanceof Uint8Array
+          ? () => predictor.predict({ inputs }, 1)
+          : predictDrawn(inputs, frames),
+      ),
     );
     const work = this.#last.then(async () => {
       this.#checkAlive();
       const logits = new Float64Array(SCENES.length);
+      const started = performance.now();
       for (const job of jobs) {
         const row = await (await job()).data();
         // A product of probabilities is a sum of their logarithms, up to a factor that the softmax takes out.
         row.forEach((value, i) => (logits[i] = (logits[i] ?? 0) + value));
       }
-      return resultOf(
-        logits,
-        models.map(({ stage }) => stage.id),
-      );
+      watch.milliseconds.nets = performance.now() - started;
+      return {
+        ...resultOf(
+          logits,
+          models.map(({ stage }) => stage.id),
+        ),
+        milliseconds: watch.milliseconds,
+      };
     });
     this.#last = work.catch(() => undefined);
     return work;
@@ -257,7 +280,7 @@ function checkInput(name: string, input: SceneInput | SceneRecording): void {
     throw new TypeError(`${name} needs audio, images or both`);
 }
 
-function resultOf(logits: Float64Array, models: readonly string[]): SceneResult {
+function resultOf(logits: Float64Array, models: readonly string[]): Omit<SceneResult, 'milliseconds'> {
   const probabilities = softmaxRows(logits, SCENES.length);
   const best = argmaxRow(probabilities, 0, SCENES.length);
   const scene = SCENES[best];
