@@ -7,7 +7,6 @@ import { formatValue } from '../../tensor/graph/wording.ts';
 import { checkOptions, oneOf, type OptionKinds } from '../../tensor/graph/options.ts';
 import { elementCount } from '../../tensor/graph/shape.ts';
 import type { Stereo } from '../audio/clip.ts';
-import { SCENES } from '../dataset/scenes.ts';
 import { netsOf, type Experiment, type StageSpec } from '../experiment/experiment.ts';
 import { SOUND_INPUTS, type InputName } from '../features/inputs.ts';
 import { soundInput } from '../features/sound.ts';
@@ -26,8 +25,6 @@ import type {
   SceneRecording,
   SceneResult,
 } from './types.ts';
-
-const EXPLAIN_OPTIONS: OptionKinds<ExplainOptions> = { scene: oneOf(...SCENES) };
 
 /** What the nets take of one second. */
 interface Second {
@@ -80,6 +77,11 @@ export class SceneJudge {
     return this.#experiment.imageSize;
   }
 
+  /** Names of the scenes, in the order of the probabilities. */
+  get names(): readonly string[] {
+    return this.#experiment.scenes;
+  }
+
   /** The models of the file. */
   get models(): readonly string[] {
     return [...this.#models.keys()];
@@ -106,7 +108,8 @@ export class SceneJudge {
 
   /** See `SceneClassifier.explain`. */
   async explain(input: SceneInput, options: ExplainOptions): Promise<Explanation> {
-    const { scene: wanted } = checkOptions('explain', options, EXPLAIN_OPTIONS);
+    const kinds: OptionKinds<ExplainOptions> = { scene: oneOf(...this.names) };
+    const { scene: wanted } = checkOptions('explain', options, kinds);
     checkInput('explain', input);
     const { audio, images, sampleRate } = input;
     const has = { audio: audio !== undefined, video: images !== undefined };
@@ -123,7 +126,7 @@ export class SceneJudge {
     const work = this.#last.then(async () => {
       this.#checkAlive();
       const found: ModelRelevance[] = [];
-      for (const { relevance } of models) found.push(await relevance({ inputs }, SCENES.indexOf(scene)));
+      for (const { relevance } of models) found.push(await relevance({ inputs }, this.names.indexOf(scene)));
       return found;
     });
     this.#last = work.catch(() => undefined);
@@ -175,7 +178,7 @@ export class SceneJudge {
     );
     const work = this.#last.then(async () => {
       this.#checkAlive();
-      const logits = new Float64Array(SCENES.length);
+      const logits = new Float64Array(this.names.length);
       for (const job of jobs) {
         const row = await (await job()).data();
         // A product of probabilities is a sum of their logarithms, up to a factor that the softmax takes out.
@@ -183,6 +186,7 @@ export class SceneJudge {
       }
       return resultOf(
         logits,
+        this.names,
         models.map(({ stage }) => stage.id),
       );
     });
@@ -257,12 +261,12 @@ function checkInput(name: string, input: SceneInput | SceneRecording): void {
     throw new TypeError(`${name} needs audio, images or both`);
 }
 
-function resultOf(logits: Float64Array, models: readonly string[]): SceneResult {
-  const probabilities = softmaxRows(logits, SCENES.length);
-  const best = argmaxRow(probabilities, 0, SCENES.length);
-  const scene = SCENES[best];
+function resultOf(logits: Float64Array, names: readonly string[], models: readonly string[]): SceneResult {
+  const probabilities = softmaxRows(logits, names.length);
+  const best = argmaxRow(probabilities, 0, names.length);
+  const scene = names[best];
   const probability = probabilities[best];
   if (scene === undefined || probability === undefined || !probabilities.every(Number.isFinite))
     throw new Error('the model gave no probabilities: its weights are damaged, or the device was lost');
-  return { scene, probability, probabilities, names: SCENES, models };
+  return { scene, probability, probabilities, names, models };
 }
