@@ -7,7 +7,6 @@ import { formatValue } from '../../tensor/graph/wording.ts';
 import { checkOptions, oneOf, type OptionKinds } from '../../tensor/graph/options.ts';
 import { elementCount } from '../../tensor/graph/shape.ts';
 import type { Stereo } from '../audio/clip.ts';
-import { SCENES } from '../dataset/scenes.ts';
 import { netsOf, type Experiment, type StageSpec } from '../experiment/experiment.ts';
 import { SOUND_INPUTS, type InputName } from '../features/inputs.ts';
 import { soundInput } from '../features/sound.ts';
@@ -28,8 +27,6 @@ import type {
   StageTimes,
 } from './types.ts';
 
-const EXPLAIN_OPTIONS: OptionKinds<ExplainOptions> = { scene: oneOf(...SCENES) };
-
 /** What the nets take of one second. */
 interface Second {
   readonly sound: Stereo | null;
@@ -39,7 +36,11 @@ interface Second {
 
 /** Sums of times by stage. */
 class Stopwatch {
-  readonly milliseconds: { -readonly [Stage in keyof StageTimes]: number } = { sound: 0, pictures: 0, nets: 0 };
+  readonly milliseconds: { -readonly [Stage in keyof StageTimes]: number } = {
+    sound: 0,
+    pictures: 0,
+    nets: 0,
+  };
 
   time<T>(stage: keyof StageTimes, work: () => T): T {
     const started = performance.now();
@@ -93,6 +94,11 @@ export class SceneJudge {
     return this.#experiment.imageSize;
   }
 
+  /** Names of the scenes, in the order of the probabilities. */
+  get names(): readonly string[] {
+    return this.#experiment.scenes;
+  }
+
   /** The models of the file. */
   get models(): readonly string[] {
     return [...this.#models.keys()];
@@ -122,7 +128,8 @@ export class SceneJudge {
 
   /** See `SceneClassifier.explain`. */
   async explain(input: SceneInput, options: ExplainOptions): Promise<Explanation> {
-    const { scene: wanted } = checkOptions('explain', options, EXPLAIN_OPTIONS);
+    const kinds: OptionKinds<ExplainOptions> = { scene: oneOf(...this.names) };
+    const { scene: wanted } = checkOptions('explain', options, kinds);
     checkInput('explain', input);
     const { audio, images, sampleRate } = input;
     const has = { audio: audio !== undefined, video: images !== undefined };
@@ -139,7 +146,7 @@ export class SceneJudge {
     const work = this.#last.then(async () => {
       this.#checkAlive();
       const found: ModelRelevance[] = [];
-      for (const { relevance } of models) found.push(await relevance({ inputs }, SCENES.indexOf(scene)));
+      for (const { relevance } of models) found.push(await relevance({ inputs }, this.names.indexOf(scene)));
       return found;
     });
     this.#last = work.catch(() => undefined);
@@ -193,7 +200,7 @@ export class SceneJudge {
     );
     const work = this.#last.then(async () => {
       this.#checkAlive();
-      const logits = new Float64Array(SCENES.length);
+      const logits = new Float64Array(this.names.length);
       const started = performance.now();
       for (const job of jobs) {
         const row = await (await job()).data();
@@ -204,6 +211,7 @@ export class SceneJudge {
       return {
         ...resultOf(
           logits,
+          this.names,
           models.map(({ stage }) => stage.id),
         ),
         milliseconds: watch.milliseconds,
@@ -280,12 +288,16 @@ function checkInput(name: string, input: SceneInput | SceneRecording): void {
     throw new TypeError(`${name} needs audio, images or both`);
 }
 
-function resultOf(logits: Float64Array, models: readonly string[]): Omit<SceneResult, 'milliseconds'> {
-  const probabilities = softmaxRows(logits, SCENES.length);
-  const best = argmaxRow(probabilities, 0, SCENES.length);
-  const scene = SCENES[best];
+function resultOf(
+  logits: Float64Array,
+  names: readonly string[],
+  models: readonly string[],
+): Omit<SceneResult, 'milliseconds'> {
+  const probabilities = softmaxRows(logits, names.length);
+  const best = argmaxRow(probabilities, 0, names.length);
+  const scene = names[best];
   const probability = probabilities[best];
   if (scene === undefined || probability === undefined || !probabilities.every(Number.isFinite))
     throw new Error('the model gave no probabilities: its weights are damaged, or the device was lost');
-  return { scene, probability, probabilities, names: SCENES, models };
+  return { scene, probability, probabilities, names, models };
 }

@@ -1,5 +1,4 @@
 import type { OpenOptions } from '../../nn/checkpoint/options.ts';
-import type { Scene, SCENES } from '../dataset/scenes.ts';
 import type { Experiment } from '../experiment/experiment.ts';
 import type { SceneImages } from './pictures.ts';
 import type { SceneAudio } from './sound.ts';
@@ -27,12 +26,12 @@ export interface SceneRecording extends Pick<SceneInput, 'audio' | 'sampleRate'>
 
 export interface SceneResult {
   /** The likeliest one. */
-  readonly scene: Scene;
+  readonly scene: string;
   /** Its probability. */
   readonly probability: number;
   /** Of all scenes, in the order of `names`; their sum is 1. */
   readonly probabilities: Float64Array<ArrayBuffer>;
-  readonly names: typeof SCENES;
+  readonly names: readonly string[];
   /** Models that judged; the probabilities of several are multiplied. */
   readonly models: readonly string[];
   readonly milliseconds: StageTimes;
@@ -56,12 +55,12 @@ export interface Relevance {
 
 export interface ExplainOptions {
   /** The scene that is explained. Default: the likeliest one. */
-  readonly scene?: Scene;
+  readonly scene?: string;
 }
 
 export interface Explanation {
   /** What is explained. */
-  readonly scene: Scene;
+  readonly scene: string;
   /** The judgement itself. */
   readonly result: SceneResult;
   /**
