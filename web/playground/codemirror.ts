@@ -16,7 +16,7 @@ export function openCodeMirror(
     extensions: [
       basicSetup,
       javascript(),
-      EditorView.contentAttributes.of({ 'aria-label': label }),
+      EditorView.contentAttributes.of({ 'aria-label': label, tabindex: '0' }),
       EditorView.updateListener.of((update) => {
         if (update.docChanged) changed(update.state.doc.toString());
       }),
@@ -28,6 +28,7 @@ export function openCodeMirror(
     goTo: (number) => {
       const { from, to } = view.state.doc.line(Math.min(Math.max(1, number), view.state.doc.lines));
       view.dispatch({ selection: { anchor: from, head: to }, effects: EditorView.scrollIntoView(from) });
+      view.focus();
     },
   };
 }

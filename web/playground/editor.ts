@@ -33,6 +33,7 @@ export function openEditor(changed: (code: string) => void, run: () => void): Ed
     goTo: (line) => {
       const lines = field.value.split('\n');
       const from = lines.slice(0, line - 1).join('\n').length + (line > 1 ? 1 : 0);
+      field.focus();
       field.setSelectionRange(from, from + (lines[line - 1]?.length ?? 0));
     },
     wrongLine: () => null,

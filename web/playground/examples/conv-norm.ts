@@ -38,7 +38,7 @@ const images = {
   shape: [batch, 3, side, side],
 };
 
-for (let i = 1; i <= 20; i++) {
+for (let i = 1; i <= 10; i++) {
   const loss = await step(images, labels);
   if (i % 5 === 0) console.log(`step ${i}: loss ${(await loss.item()).toFixed(4)}`);
 }

@@ -58,7 +58,7 @@ async function draw() {
   }
 }
 
-for (let i = 1; i <= 400; i++) {
+for (let i = 1; i <= 200; i++) {
   const loss = await step({ data: points, shape: [128, 2] }, labels);
   if (i % 20 !== 0) continue;
   await draw();
