@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DenseNet } from '../src/avsc/models/densenet.ts';
 import { crossEntropy, manualSeed, nn, optim, type Tensor } from '../src/index.ts';
 import { ceilings, explain, inspect, roofline, time, type Inspection } from '../src/inspect.ts';
+import { typicalTimes } from '../src/inspect/time.ts';
 import type { Device } from '../src/tensor/device.ts';
 import { testDevice } from './support/engine.ts';
 
@@ -159,6 +160,28 @@ describe('times', () => {
       'readbackMilliseconds',
     ]);
     for (const value of Object.values(measured)) if (value !== null) expect(value).toBeGreaterThan(0);
+  });
+});
+
+describe('times of dispatches', () => {
+  it('are medians', () => {
+    const calls = [
+      [0.25, 1.23],
+      [0.31, 5.02],
+      [0.29, 1.21],
+    ];
+    expect(typicalTimes(calls)).toEqual({ dispatches: [0.29, 1.23], note: null });
+  });
+
+  it('are means where the browser rounds them', () => {
+    const { dispatches, note } = typicalTimes([
+      [0, 0.3],
+      [0.1, 0.2],
+      [0, 0.3],
+      [0, 0.3],
+    ]);
+    expect(dispatches?.map((time) => time.toFixed(6))).toEqual(['0.025000', '0.275000']);
+    expect(note).toMatch(/rounds timestamps to 0.1 ms, .* means over 4 calls/);
   });
 });
 

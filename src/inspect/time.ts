@@ -7,11 +7,11 @@ export interface TimeOptions {
   readonly repeats?: number;
 }
 
-/** Medians over the calls, in milliseconds. */
+/** In milliseconds. */
 export interface StepTimes {
-  /** A whole call, from asking for it to its end on the device. */
+  /** A whole call, from asking for it to its end on the device: the median. */
   readonly milliseconds: number;
-  /** Each dispatch on the device, in the order of `inspect`; null where they cannot be timed apart. */
+  /** Each dispatch on the device, in the order of `inspect`: medians, see `note`; null where they cannot be timed apart. */
   readonly dispatches: readonly number[] | null;
   /** What limits these times, in a sentence; null where nothing does. */
   readonly note: string | null;
@@ -19,10 +19,12 @@ export interface StepTimes {
 
 /** Browsers round timestamps to this, unless they are told otherwise. */
 const ROUNDED_MS = 0.1;
+/** Rounded times are averaged over so many calls, as far as they end within this time. */
+const AVERAGED = { calls: 200, milliseconds: 1000 };
 
 /**
- * Times calls of a compiled function, which therefore runs `repeats` + 1 times, or twice as often where its dispatches are timed
- * apart: a training step trains on. Throws a RangeError for `repeats` below 1.
+ * Times calls of a compiled function, which therefore runs at least `repeats` + 1 times, twice that where its dispatches are timed
+ * apart, and up to a second longer where timestamps are rounded: a training step trains on. Throws a RangeError for `repeats` below 1.
  */
 export async function time(
   step: CompiledFunction<StepResult>,
@@ -47,15 +49,19 @@ export async function time(
     return { milliseconds, dispatches: null, note };
   }
   const profiler = new Profiler(gpu);
+  step.profile(profiler);
   try {
-    step.profile(profiler);
-    for (let i = 0; i < repeats; i++) await step(...inputs);
-    const all = (await profiler.times()).map((one) => one.milliseconds);
-    const count = all.length / repeats;
-    const dispatches = Array.from({ length: count }, (_, at) =>
-      median(Array.from({ length: repeats }, (_, i) => all[i * count + at] ?? NaN)),
-    );
-    return { milliseconds, dispatches, note: roundingOf(all) };
+    const calls: number[][] = [];
+    const measure = async (count: number): Promise<void> => {
+      for (let i = 0; i < count; i++) {
+        await step(...inputs);
+        calls.push((await profiler.times()).map((one) => one.milliseconds));
+      }
+    };
+    await measure(repeats);
+    const more = Math.min(AVERAGED.calls, AVERAGED.milliseconds / milliseconds) - repeats;
+    if (areRounded(calls)) await measure(Math.max(0, Math.floor(more)));
+    return { milliseconds, ...typicalTimes(calls) };
   } finally {
     step.profile(undefined);
     profiler.destroy();
@@ -63,12 +69,21 @@ export async function time(
 }
 
 /** Timestamps of full precision are no multiples of a tenth of a millisecond. */
-function roundingOf(times: readonly number[]): string | null {
-  const rounded = times.every((time) => Math.abs(time / ROUNDED_MS - Math.round(time / ROUNDED_MS)) < 1e-6);
-  return rounded
-    ? 'This browser rounds timestamps to 0.1 ms, so that shorter kernels show 0 or 0.1 ms.'
-    : null;
+const areRounded = (calls: readonly (readonly number[])[]): boolean =>
+  calls.flat().every((time) => Math.abs(time / ROUNDED_MS - Math.round(time / ROUNDED_MS)) < 1e-6);
+
+/** Times of the dispatches out of those of each call: medians, or means where the timestamps are rounded. */
+export function typicalTimes(calls: readonly (readonly number[])[]): Pick<StepTimes, 'dispatches' | 'note'> {
+  const rounded = areRounded(calls);
+  const typical = rounded ? mean : median;
+  const dispatches = (calls[0] ?? []).map((_, at) => typical(calls.map((call) => call[at] ?? NaN)));
+  if (!rounded) return { dispatches, note: null };
+  const note = `This browser rounds timestamps to ${ROUNDED_MS} ms, so that the kernels' times are means over ${calls.length} calls.`;
+  return { dispatches, note };
 }
+
+const mean = (values: readonly number[]): number =>
+  values.reduce((sum, value) => sum + value, 0) / values.length;
 
 function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);

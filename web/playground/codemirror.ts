@@ -16,6 +16,7 @@ export function openCodeMirror(
     extensions: [
       basicSetup,
       javascript(),
+      EditorView.lineWrapping,
       EditorView.contentAttributes.of({ 'aria-label': label, tabindex: '0' }),
       EditorView.updateListener.of((update) => {
         if (update.docChanged) changed(update.state.doc.toString());

@@ -60,7 +60,8 @@ export function amount(value: number, unit: string): string {
   const step = value > 0 ? Math.min(4, Math.max(0, Math.floor(Math.log10(value) / 3))) : 0;
   const scaled = value / 1000 ** step;
   const digits = step === 0 && Number.isInteger(scaled) ? 0 : scaled < 10 ? 2 : scaled < 100 ? 1 : 0;
-  return `${scaled.toFixed(digits)} ${prefixes[step] ?? ''}${unit}`;
+  // A number and its unit stay on one line.
+  return `${scaled.toFixed(digits)}\u00a0${prefixes[step] ?? ''}${unit}`;
 }
 
 export const percent = (share: number): string => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;

@@ -66,6 +66,8 @@ async function main(): Promise<void> {
   measureButton.onclick = () => measure();
   stepSelect.onchange = show;
   variantSelect.onchange = show;
+  // Another link was followed.
+  addEventListener('hashchange', () => location.reload());
   openTabs(byId('tabs', 'div'));
   choose(editor, shared === null ? nameInHash() : SHARED);
   show();

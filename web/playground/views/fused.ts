@@ -2,17 +2,25 @@
 
 import type { Inspection } from 'wavelight/inspect';
 import { counted, element } from '../html.ts';
+import { worksOf } from './plan.ts';
 
 /** `runs` is whether the device runs this plan; `alone` is the plan of each op by itself. */
 export function showFused(panel: HTMLElement, fused: Inspection, alone: Inspection, runs: boolean): void {
   const { operations, dispatches, fusions } = fused;
   const items = fusions.map(({ sentence, dispatches: where }) => {
-    const places = where.map((index) => `${index + 1}. ${dispatches[index]?.kernel ?? ''}`);
+    const places = where.flatMap((index) => {
+      const dispatch = dispatches[index];
+      return dispatch === undefined ? [] : [`${index + 1}. ${dispatch.kernel}: ${worksOf(fused, dispatch)}`];
+    });
     return element('li', [
       sentence,
       element('details', [
         element('summary', `in ${where.length} of ${dispatches.length}`),
-        element('p', places.join('; '), { className: 'quiet' }),
+        element(
+          'ul',
+          places.map((place) => element('li', place)),
+          { className: 'quiet' },
+        ),
       ]),
     ]);
   });
@@ -28,7 +36,7 @@ export function showFused(panel: HTMLElement, fused: Inspection, alone: Inspecti
       : [
           element(
             'p',
-            'This adapter runs each op by itself, which takes it less time; this is the plan with fusion, as a GPU would run it.',
+            'This adapter runs each op by itself, which takes it less time; this is its plan with fusion.',
           ),
         ]),
     ...(free.length > 0

@@ -3,7 +3,7 @@
 import { roofline, type Ceilings, type Inspection, type Roofline, type StepTimes } from 'wavelight/inspect';
 import { amount, element, percent, svg, table } from '../html.ts';
 
-const [WIDTH, HEIGHT, LEFT, BOTTOM] = [640, 360, 70, 40];
+const [WIDTH, HEIGHT, LEFT, RIGHT, BOTTOM] = [640, 360, 70, 20, 40];
 /** Decades of arithmetic below the ceiling that the chart shows. */
 const DECADES = 5;
 
@@ -39,7 +39,8 @@ export function showRoofline(
       chart(model),
       element(
         'figcaption',
-        'Operations a second by operations for each byte moved, both logarithmic. A kernel on the line does all that the device can.',
+        'Operations a second by operations for each byte moved, both logarithmic. A kernel on the line does all that the device can; ' +
+          'one above the slope has its data in a cache, which the copy that measures the slope is too large for.',
       ),
     ]),
     points(model, times),
@@ -75,7 +76,7 @@ function chart({ flopsPerSecond, bytesPerSecond, ridge, points: all }: Roofline)
   const first = Math.min(-2, Math.floor(Math.min(...intensities)));
   const last = Math.max(2, Math.ceil(Math.max(...intensities) + 0.5));
   const x = (value: number): number =>
-    LEFT + ((Math.log10(value) - first) / (last - first)) * (WIDTH - LEFT - 10);
+    LEFT + ((Math.log10(value) - first) / (last - first)) * (WIDTH - LEFT - RIGHT);
   const y = (value: number): number =>
     10 + ((top - Math.log10(value)) / (top - bottom)) * (HEIGHT - BOTTOM - 10);
   const exponents = (from: number, to: number): number[] =>
@@ -86,7 +87,7 @@ function chart({ flopsPerSecond, bytesPerSecond, ridge, points: all }: Roofline)
       svg('text', { x: x(10 ** power), y: HEIGHT - BOTTOM + 18, 'text-anchor': 'middle' }, tick(power)),
     ]),
     ...exponents(bottom, top).flatMap((power) => [
-      svg('line', { class: 'grid', x1: LEFT, x2: WIDTH - 10, y1: y(10 ** power), y2: y(10 ** power) }),
+      svg('line', { class: 'grid', x1: LEFT, x2: WIDTH - RIGHT, y1: y(10 ** power), y2: y(10 ** power) }),
       svg('text', { x: LEFT - 6, y: y(10 ** power) + 4, 'text-anchor': 'end' }, amount(10 ** power, '')),
     ]),
   ];
