@@ -66,6 +66,17 @@ describe.skipIf(NO_CHROMIUM !== null)(
       await page.keyboard.press('Control+a');
       await page.keyboard.insertText(code);
     };
+    /** Share of the picture's pixels that are dark. */
+    const darkness = async (): Promise<number> => {
+      const shot = await page.locator('#picture canvas').screenshot();
+      return await page.evaluate(async (base64) => {
+        const bitmap = await createImageBitmap(await (await fetch(`data:image/png;base64,${base64}`)).blob());
+        const pen = new OffscreenCanvas(bitmap.width, bitmap.height).getContext('2d');
+        pen?.drawImage(bitmap, 0, 0);
+        const { data = [] } = pen?.getImageData(0, 0, bitmap.width, bitmap.height) ?? {};
+        return Array.from(data).filter((value, i) => i % 4 === 0 && value < 60).length / (data.length / 4);
+      }, shot.toString('base64'));
+    };
     const open = (tab: string): Promise<void> => page.click(`#tab-${tab}`);
 
     it('loads little, and no engine, before code is run', async () => {
@@ -89,6 +100,12 @@ describe.skipIf(NO_CHROMIUM !== null)(
         await page.click('#run');
         await says('^(Done|It failed)');
         expect(await printed()).toMatch(expected);
+        if (name === 'image-filter') {
+          const dark = await darkness();
+          console.log(`${(100 * dark).toFixed(0)} % of the edges' picture is dark`);
+          expect(dark).toBeGreaterThan(0.3);
+          expect(dark).toBeLessThan(0.98);
+        }
         await open('plan');
         const kernels = page.locator('#plan .kernel');
         expect(await kernels.count()).toBeGreaterThan(0);
@@ -97,23 +114,6 @@ describe.skipIf(NO_CHROMIUM !== null)(
         expect(await page.locator('#memory table').first().innerText()).toMatch(/\d\s[kM]?B/);
         expect(await page.locator('#kernels').innerText()).toMatch(/A call takes|cannot be timed/);
       });
-
-    it('shows a picture', async () => {
-      await page.selectOption('#example', 'image-filter');
-      await page.click('#run');
-      await says('^Done');
-      const shot = await page.locator('#picture canvas').screenshot();
-      const black = await page.evaluate(async (base64) => {
-        const bitmap = await createImageBitmap(await (await fetch(`data:image/png;base64,${base64}`)).blob());
-        const pen = new OffscreenCanvas(bitmap.width, bitmap.height).getContext('2d');
-        pen?.drawImage(bitmap, 0, 0);
-        const { data = [] } = pen?.getImageData(0, 0, bitmap.width, bitmap.height) ?? {};
-        return Array.from(data).filter((value, i) => i % 4 === 0 && value < 60).length / (data.length / 4);
-      }, shot.toString('base64'));
-      console.log(`${(100 * black).toFixed(0)} % of the edges' picture is dark`);
-      expect(black).toBeGreaterThan(0.3);
-      expect(black).toBeLessThan(0.98);
-    });
 
     it('shows the line of an error, and of what is no JavaScript', async () => {
       await page.selectOption('#example', 'mixup');
@@ -192,8 +192,28 @@ describe.skipIf(NO_CHROMIUM !== null)(
       await other.close();
     });
 
+    it('says what is missing, and works without the editor', async () => {
+      const other = await browser.context.newPage();
+      await other.addInitScript(() => Reflect.deleteProperty(Navigator.prototype, 'gpu'));
+      await other.route('**/codemirror-*.js', (route) => route.abort());
+      await other.goto(`${server.url}playground.html`);
+      await other.waitForFunction(
+        () =>
+          document.getElementById('status')?.textContent ===
+          'This browser has no WebGPU: use a current Chrome, Edge, Safari or Firefox.',
+      );
+      await other.fill('#code', "console.log('plain');");
+      await other.press('#code', 'Control+Enter');
+      expect([await other.getAttribute('#status', 'data-kind'), other.workers().length]).toEqual([
+        'problem',
+        0,
+      ]);
+      await other.evaluate(() => localStorage.clear());
+      await other.close();
+    });
+
     it('draws the roofline of this device, and the tabs work by keyboard', async () => {
-      await page.selectOption('#example', 'conv-norm');
+      await page.selectOption('#example', 'dense-layer');
       await page.click('#run');
       await says('^Done');
       await open('plan');
@@ -226,19 +246,17 @@ describe.skipIf(NO_CHROMIUM !== null)(
     });
 
     it.each([
-      [1440, 'light'],
-      [390, 'dark'],
-    ] as const)('has no serious fault for axe at %i px, %s', async (width, colorScheme) => {
+      [1440, 'light', ['plan', 'roofline']],
+      [390, 'dark', ['plan', 'kernels', 'memory', 'fused', 'roofline']],
+    ] as const)('has no serious fault for axe at %i px, %s', async (width, colorScheme, tabs) => {
       await page.setViewportSize({ width, height: 900 });
       await page.emulateMedia({ colorScheme });
       const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
       expect(wide).toBeLessThanOrEqual(0);
-      for (const tab of ['plan', 'kernels', 'memory', 'fused', 'roofline']) {
+      for (const tab of tabs) {
         await open(tab);
         if (tab === 'plan') await page.locator('#plan .kernel').first().click();
         expect(await seriousProblems(page), tab).toEqual([]);
-        if (process.env['SHOTS'] !== undefined)
-          await page.screenshot({ path: `/tmp/shots/${width}-${tab}.png`, fullPage: true });
       }
     });
   },

@@ -42,6 +42,10 @@ describe('the bundle for a browser', () => {
     ).toEqual([]);
   });
 
+  it('holds nothing that looks into plans, since nothing imports it', () => {
+    expect(made.modules.filter((path) => /^src\/(inspect|gpu\/ceilings)/.test(path))).toEqual([]);
+  });
+
   it('is small', () => {
     for (const name of Object.keys(ENTRIES)) {
       const { raw, gzip } = sizeOf(made, `${name}.js`);

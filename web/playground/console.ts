@@ -8,7 +8,7 @@ const SHOWN = 24;
 const LINES = 500;
 const LONGEST = 4000;
 
-export type Level = 'log' | 'warn' | 'error';
+type Level = 'log' | 'warn' | 'error';
 
 /** Has `console` tell `show` too. */
 export function observeConsole(show: (level: Level, text: string) => void): void {

@@ -35,7 +35,7 @@ function handOn(): Map<string, string> {
 const IMPORT = /(\bfrom\s*|\bimport\s*\(?\s*)(["'])(wavelight(?:\/\w+)?|playground)\2/g;
 
 /** Why the code did not run to its end. */
-export interface Failure {
+interface Failure {
   readonly message: string;
   readonly line: number | null;
   readonly syntax: boolean;
