@@ -10,7 +10,13 @@ const source = (path: string): string => fileURLToPath(new URL(`../src/${path}`,
 export default defineConfig({
   root: import.meta.dirname,
   base: './',
-  plugins: [wgsl({ small: true }), menus(), offline(fileURLToPath(new URL('public', import.meta.url)))],
+  // Served sources show their kernels as they are written.
+  plugins: [
+    { ...wgsl({ small: true }), apply: 'build' },
+    { ...wgsl(), apply: 'serve' },
+    menus(),
+    offline(fileURLToPath(new URL('public', import.meta.url))),
+  ],
   resolve: {
     alias: [
       { find: /^wavelight$/, replacement: source('index.ts') },
