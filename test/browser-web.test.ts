@@ -157,6 +157,26 @@ describe.skipIf(NO_CHROMIUM !== null)(
       );
     });
 
+    it('judges sound and pictures of a file that the browser has recorded', async () => {
+      const base64 = await page.evaluate<string>(`(async () => {
+        const stream = await navigator.mediaDevices.getUserMedia({ audio: true, video: true });
+        const recorder = new MediaRecorder(stream, { mimeType: 'video/webm' });
+        const recorded = new Promise((resolve) => (recorder.ondataavailable = ({ data }) => resolve(data)));
+        recorder.start();
+        await new Promise((resolve) => setTimeout(resolve, 3500));
+        recorder.stop();
+        for (const track of stream.getTracks()) track.stop();
+        const bytes = new Uint8Array(await (await recorded).arrayBuffer());
+        return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''));
+      })()`);
+      await drop('park.webm', 'video/webm', Buffer.from(base64, 'base64'));
+      await says('^park.webm: 3 of 3 seconds');
+      const [, ...rows] = await table();
+      console.log(`a recorded park: ${rows.map(([, scene]) => scene).join(', ')}`);
+      expect(rows.filter(([, scene]) => scene === 'park').length).toBeGreaterThanOrEqual(2);
+      expect(await page.getAttribute('#first', 'aria-label')).toBe('Frame 1 of the second');
+    });
+
     it('knows the scenes that it makes itself', async () => {
       await page.selectOption('#made', 'metro');
       await page.click('#make');
