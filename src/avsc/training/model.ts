@@ -21,6 +21,7 @@ export type SceneModel =
   | { readonly stage: string; readonly parts: readonly ['video']; readonly net: VideoNet }
   | { readonly stage: string; readonly parts: readonly ['audio', 'video']; readonly net: JointNet };
 
+/** @inline */
 type Nets = Pick<Experiment, 'nets'>;
 
 /** The net of an experiment by its name. Throws an Error if there is none. */
