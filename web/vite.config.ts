@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
 import { wgsl } from '../tools/wgsl-plugin.ts';
+import { guide } from './guide/plugin.ts';
 import { menus, pagesOf } from './site.ts';
 
 const source = (path: string): string => fileURLToPath(new URL(`../src/${path}`, import.meta.url));
@@ -9,7 +10,7 @@ const source = (path: string): string => fileURLToPath(new URL(`../src/${path}`,
 export default defineConfig({
   root: import.meta.dirname,
   base: './',
-  plugins: [wgsl({ small: true }), menus()],
+  plugins: [wgsl({ small: true }), guide(), menus()],
   resolve: {
     alias: [
       { find: /^wavelight$/, replacement: source('index.ts') },
