@@ -9,8 +9,8 @@ export * from '../../src/node.ts';
 /** Opens the tests' device, where kernels stay compiled, instead of looking for an adapter. */
 export class Device extends NodeDevice {
   static override async create(options: DeviceOptions = {}): Promise<NodeDevice> {
-    const { adapter: _, gpuDevice, fusion, ...rest } = options;
-    if (gpuDevice !== undefined) return NodeDevice.create(options);
-    return new NodeDevice(await testGpu(rest), fusion === undefined ? {} : { fusion });
+    return options.gpuDevice === undefined
+      ? new NodeDevice(await testGpu(options), options)
+      : NodeDevice.create(options);
   }
 }

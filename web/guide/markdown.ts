@@ -28,7 +28,12 @@ const highlighter = await createHighlighter({ themes: Object.values(THEMES), lan
 
 /** Code in the colors of both schemes; the style sheet's `color-scheme` chooses. */
 export const highlight = (code: string, lang: string): string =>
-  highlighter.codeToHtml(code, { lang, themes: THEMES, defaultColor: 'light-dark()' });
+  highlighter.codeToHtml(code, {
+    lang,
+    themes: THEMES,
+    defaultColor: 'light-dark()',
+    colorsRendering: 'none',
+  });
 
 export const escapeHtml = (text: string): string =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
