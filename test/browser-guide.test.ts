@@ -59,10 +59,6 @@ describe('pages of the guide', () => {
     expect(links).toBeGreaterThan(100);
     expect(anchors).toBeGreaterThan(50);
   });
-
-  it('need no script', () => {
-    for (const name of PAGES) expect(textOf(`guide/${name}.html`)).not.toContain('<script');
-  });
 });
 
 describe.skipIf(NO_CHROMIUM !== null)(

@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
 import { wgsl } from '../tools/wgsl-plugin.ts';
 import { guide } from './guide/plugin.ts';
+import { offline } from './offline/plugin.ts';
 import { menus, pagesOf } from './site.ts';
 
 const source = (path: string): string => fileURLToPath(new URL(`../src/${path}`, import.meta.url));
@@ -10,7 +11,12 @@ const source = (path: string): string => fileURLToPath(new URL(`../src/${path}`,
 export default defineConfig({
   root: import.meta.dirname,
   base: './',
-  plugins: [wgsl({ small: true }), guide(), menus()],
+  plugins: [
+    wgsl({ small: true }),
+    guide(),
+    menus(),
+    offline(fileURLToPath(new URL('public', import.meta.url))),
+  ],
   resolve: {
     alias: [
       { find: /^wavelight$/, replacement: source('index.ts') },
@@ -23,6 +29,13 @@ export default defineConfig({
     emptyOutDir: true,
     target: 'es2023',
     modulePreload: false,
-    rolldownOptions: { input: pagesOf(import.meta.dirname) },
+    rolldownOptions: {
+      input: {
+        ...pagesOf(import.meta.dirname),
+        sw: fileURLToPath(new URL('offline/worker.ts', import.meta.url)),
+      },
+      // A service worker is found again by its name, and rules over the folder that it lies in.
+      output: { entryFileNames: ({ name }) => (name === 'sw' ? 'sw.js' : 'assets/[name]-[hash].js') },
+    },
   },
 });

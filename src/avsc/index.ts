@@ -19,6 +19,9 @@ export {
 } from './features/logmel.ts';
 export type { InputName, SoundInputName } from './features/inputs.ts';
 export type { PictureInput } from './features/pictures.ts';
+export { makeCamera, type Camera } from './synth/picture.ts';
+export { SCENE_RULES, type PictureFamily, type SceneRule, type SoundFamily } from './synth/rules.ts';
+export { makeSound } from './synth/sound.ts';
 export { SCENES, sceneIndex, type Scene } from './dataset/scenes.ts';
 export { CNN1D, Cnn1d, Cnn1dExtractor, type Cnn1dConfig } from './models/cnn1d.ts';
 export {
@@ -120,12 +123,14 @@ export { parseCategories } from './weights/places365.ts';
 export { MEAN_IMAGE, zeroMeanImage } from './weights/squeezenet.ts';
 export { squashPicture, type Pixels } from './features/resize.ts';
 export { SceneClassifier } from './classifier/classifier.ts';
+export { PlaceClassifier, type PlaceOptions, type PlaceResult } from './classifier/place-classifier.ts';
 export type { PictureBytes, SceneImages, ScenePicture } from './classifier/pictures.ts';
 export type { SceneAudio } from './classifier/sound.ts';
 export type {
   DropReason,
   ExplainOptions,
   Explanation,
+  Heard,
   ListenOptions,
   ListenResult,
   LoadOptions,
@@ -133,4 +138,5 @@ export type {
   SceneInput,
   SceneRecording,
   SceneResult,
+  StageTimes,
 } from './classifier/types.ts';

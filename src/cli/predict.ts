@@ -1,7 +1,7 @@
 import { Command } from 'commander';
-import { SCENES } from '../avsc/dataset/scenes.ts';
 import { predictMedia, type MediaPredictor } from '../avsc/node/runs/predict-media.ts';
-import { exists, newestRun, openRun, runFiles, type RunFolder } from '../avsc/node/runs/folder.ts';
+import { exists, newestRun, runFiles } from '../avsc/node/runs/folder.ts';
+import { isModelFile, modelsOfRun, openTrained, type TrainedModels } from '../avsc/node/runs/trained.ts';
 import { argmaxRow } from '../avsc/training/metrics.ts';
 import type { AdapterChoice } from '../node/adapter.ts';
 import { checkFile } from '../node/files.ts';
@@ -17,8 +17,11 @@ import { printable } from './table.ts';
 export function predictCommand(): Command {
   return new Command('predict')
     .description('the scene of each second of media files, one JSON line per second')
-    .argument('<paths...>', "media files; a run's folder may come first")
-    .option('--run <dir>', "the run's folder (default: the newest under runs/)")
+    .argument('<paths...>', "media files; a run's folder or a safetensors file of models may come first")
+    .option(
+      '--run <dir>',
+      "the run's folder, or a safetensors file of models (default: the newest under runs/)",
+    )
     .addOption(deviceOption())
     .addHelpText(
       'after',
@@ -36,29 +39,30 @@ async function predict(
   signal: AbortSignal,
 ): Promise<void> {
   const [first = '', ...rest] = paths;
-  const leading = run === undefined && (await exists(runFiles(first).config));
+  const leading = run === undefined && ((await isModelFile(first)) || (await exists(runFiles(first).config)));
   const files = leading ? rest : paths;
   if (files.length === 0) throw new UsageError('name at least one media file after the run');
-  const folder = await findRun(leading ? first : run);
+  const trained = await findModels(leading ? first : run);
+  const { scenes } = trained.experiment;
   const device = await openDevice(choice);
-  const predictor: MediaPredictor = predictMedia(folder, device);
+  const predictor: MediaPredictor = predictMedia(trained, device);
   try {
     await eachFile(files, async (file) => {
       await checkFile(file);
       const { models, probabilities, warnings, truncated } = await predictor.predict(file, signal);
       for (const warning of warnings) say(printable(warning));
       const lines: string[] = [];
-      for (let second = 0; second * SCENES.length < probabilities.length; second++) {
-        const row = probabilities.subarray(second * SCENES.length, (second + 1) * SCENES.length);
-        const best = argmaxRow(row, 0, SCENES.length);
+      for (let second = 0; second * scenes.length < probabilities.length; second++) {
+        const row = probabilities.subarray(second * scenes.length, (second + 1) * scenes.length);
+        const best = argmaxRow(row, 0, scenes.length);
         const line = {
           file,
           second,
-          scene: SCENES[best],
+          scene: scenes[best],
           probability: rounded(row[best] ?? 0),
           model: models.join(' x '),
           ...(truncated ? { truncated } : {}),
-          probabilities: Object.fromEntries(SCENES.map((scene, c) => [scene, rounded(row[c] ?? 0)])),
+          probabilities: Object.fromEntries(scenes.map((scene, c) => [scene, rounded(row[c] ?? 0)])),
         };
         lines.push(JSON.stringify(line));
       }
@@ -69,11 +73,11 @@ async function predict(
   }
 }
 
-async function findRun(path: string | undefined): Promise<RunFolder> {
-  if (path !== undefined) return openRun(path);
+async function findModels(path: string | undefined): Promise<TrainedModels> {
+  if (path !== undefined) return openTrained(path);
   const folder = await newestRun();
   say(`run: ${folder.path}`);
-  return folder;
+  return modelsOfRun(folder);
 }
 
 const rounded = (value: number): number => Number(value.toFixed(6));

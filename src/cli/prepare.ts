@@ -39,6 +39,7 @@ export function prepareCommand(): Command {
         decode(data, ['train', 'evaluate'], {
           inputs: inputNames(experiment),
           size: experiment.imageSize,
+          scenes: experiment.scenes,
           cache: folder,
           signal,
         }),
@@ -60,6 +61,8 @@ interface DecodeSettings {
   readonly inputs: readonly InputName[];
   /** Side of frames in pixels. */
   readonly size: number;
+  /** Names of which labels are. */
+  readonly scenes: readonly string[];
   readonly cache: string;
   readonly signal: AbortSignal;
 }

@@ -58,10 +58,7 @@ async function parse(argv: readonly string[], command: string): Promise<string |
   }
 }
 
-const allOf = (program: Command): Command[] => [
-  program,
-  ...program.commands.flatMap((each) => allOf(each)),
-];
+const allOf = (program: Command): Command[] => [program, ...program.commands.flatMap((each) => allOf(each))];
 
 /** Names of all options of all commands, such as --data. */
 export async function optionNames(): Promise<ReadonlySet<string>> {

@@ -6,7 +6,7 @@ import { Marked, type Tokens } from 'marked';
 import { createHighlighter } from 'shiki';
 import { DOCS, isPage } from './pages.ts';
 
-export interface Section {
+interface Section {
   /** Of the heading, unique on the page. */
   readonly id: string;
   /** HTML. */
@@ -15,7 +15,7 @@ export interface Section {
   readonly depth: number;
 }
 
-export interface Article {
+interface Article {
   readonly html: string;
   /** The h2 and h3 of the page. */
   readonly sections: readonly Section[];
@@ -27,7 +27,7 @@ const LANGUAGES = ['ts', 'sh', 'wgsl', 'json', 'html', 'text'];
 const highlighter = await createHighlighter({ themes: Object.values(THEMES), langs: LANGUAGES });
 
 /** Code in the colors of both schemes; the style sheet's `color-scheme` chooses. */
-export const highlight = (code: string, lang: string): string =>
+const highlight = (code: string, lang: string): string =>
   highlighter.codeToHtml(code, {
     lang,
     themes: THEMES,
@@ -89,8 +89,10 @@ export function renderMarkdown(markdown: string, file: string): Article {
         const page = /^([\w-]+)\.md$/.exec(path)?.[1] ?? '';
         if (isPage(page)) return `<a href="${page}.html${suffix}">${html}</a>`;
         // The repository has no public address: a file of it is named, not linked to.
-        const name = `<code>${escapeHtml(inRepository(path))}</code>`;
-        return html === name || name.includes(`>${html}<`) ? name : `${html} (${name})`;
+        const name = inRepository(path);
+        const code = `<code>${escapeHtml(name)}</code>`;
+        const text = html.replaceAll(/<\/?code>/g, '').replace(/\/$/, '');
+        return text === name ? code : `${html} (${code})`;
       },
       image({ href, text }: Tokens.Image): string {
         inRepository(href);

@@ -96,7 +96,7 @@ function html(name: PageName): string {
   </head>
   <body class="guide">
     <!-- menu -->
-    <div class="columns">
+    <div class="with-contents">
       <nav class="chapters" aria-label="Guide"><ul>${chapters.join('')}</ul></nav>
       <main>
         <article>

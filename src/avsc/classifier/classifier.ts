@@ -2,7 +2,6 @@
 
 import type { CheckpointSource } from '../../nn/checkpoint/given.ts';
 import type { Device } from '../../tensor/device.ts';
-import { SCENES } from '../dataset/scenes.ts';
 import type { SceneJudge } from './judge.ts';
 import type * as Listening from './listen.ts';
 import type {
@@ -42,9 +41,9 @@ export class SceneClassifier {
     return new SceneClassifier(await SceneJudge.load(device, source, options));
   }
 
-  /** Names of the scenes, in the order of the probabilities. */
-  get names(): typeof SCENES {
-    return SCENES;
+  /** Names of the scenes, in the order of the probabilities: those that the models were trained on. */
+  get names(): readonly string[] {
+    return this.#judge.names;
   }
 
   /** Side of the nets' frames in pixels. */

@@ -6,7 +6,6 @@ import { formatShape } from '../../tensor/graph/shape.ts';
 import type { Tensor } from '../../tensor/graph/tensor.ts';
 import { mul, relu, reshape, sum } from '../../tensor/ops/index.ts';
 import { mean } from '../../tensor/ops/reduce.ts';
-import { SCENES } from '../dataset/scenes.ts';
 import { JointNet, type VideoNet } from '../models/joint.ts';
 import { feed, receive, type InputPlan, type SampleData } from '../training/inputs.ts';
 import { logitsOf, type ModelInputs, type SceneModel } from '../training/model.ts';
@@ -33,7 +32,7 @@ export async function relevanceOf(
   scene: number,
 ): Promise<ModelRelevance> {
   model.net.eval();
-  const chosen = new Float32Array(SCENES.length);
+  const chosen = new Float32Array(model.scenes.length);
   chosen[scene] = 1;
   const { cam, gradient } = device.scope(() => {
     const given = feed({ ...plan, augmentation: null }, data, 1).map((input) => {
@@ -48,7 +47,7 @@ export async function relevanceOf(
       ...(sound && { audio: sound }),
       ...(looked && { video: looked.embedding }),
     };
-    sum(mul(logitsOf(model, leaves), device.tensor(chosen, [1, SCENES.length]))).backward();
+    sum(mul(logitsOf(model, leaves), device.tensor(chosen, [1, chosen.length]))).backward();
     return { cam: looked && camOf(looked.map), gradient: sound?.grad?.detach() ?? null };
   });
   return {

@@ -7,7 +7,6 @@ import { formatValue } from '../../tensor/graph/wording.ts';
 import { checkOptions, oneOf, type OptionKinds } from '../../tensor/graph/options.ts';
 import { elementCount } from '../../tensor/graph/shape.ts';
 import type { Stereo } from '../audio/clip.ts';
-import { SCENES } from '../dataset/scenes.ts';
 import { netsOf, type Experiment, type StageSpec } from '../experiment/experiment.ts';
 import { SOUND_INPUTS, type InputName } from '../features/inputs.ts';
 import { soundInput } from '../features/sound.ts';
@@ -25,15 +24,30 @@ import type {
   SceneInput,
   SceneRecording,
   SceneResult,
+  StageTimes,
 } from './types.ts';
-
-const EXPLAIN_OPTIONS: OptionKinds<ExplainOptions> = { scene: oneOf(...SCENES) };
 
 /** What the nets take of one second. */
 interface Second {
   readonly sound: Stereo | null;
   /** RGB bytes [2, 3, S, S], or pictures that the device reads. */
   readonly frames: Uint8Array<ArrayBuffer> | readonly [DrawnPicture, DrawnPicture] | null;
+}
+
+/** Sums of times by stage. */
+class Stopwatch {
+  readonly milliseconds: { -readonly [Stage in keyof StageTimes]: number } = {
+    sound: 0,
+    pictures: 0,
+    nets: 0,
+  };
+
+  time<T>(stage: keyof StageTimes, work: () => T): T {
+    const started = performance.now();
+    const result = work();
+    this.milliseconds[stage] += performance.now() - started;
+    return result;
+  }
 }
 
 /** Judges seconds by the models of a file. */
@@ -80,6 +94,11 @@ export class SceneJudge {
     return this.#experiment.imageSize;
   }
 
+  /** Names of the scenes, in the order of the probabilities. */
+  get names(): readonly string[] {
+    return this.#experiment.scenes;
+  }
+
   /** The models of the file. */
   get models(): readonly string[] {
     return [...this.#models.keys()];
@@ -95,18 +114,22 @@ export class SceneJudge {
     checkInput('classify', input);
     const { audio, images, sampleRate } = input;
     const [needsSound, needsFrames] = this.needs(audio !== undefined, images !== undefined);
-    return this.#judgeSecond({
-      sound:
-        audio === undefined || !needsSound
-          ? null
-          : soundSecond({ audio, ...(sampleRate !== undefined && { sampleRate }) }),
-      frames: images === undefined || !needsFrames ? null : this.#framesOf(images),
-    });
+    const watch = new Stopwatch();
+    const sound = watch.time('sound', () =>
+      audio === undefined || !needsSound
+        ? null
+        : soundSecond({ audio, ...(sampleRate !== undefined && { sampleRate }) }),
+    );
+    const frames = watch.time('pictures', () =>
+      images === undefined || !needsFrames ? null : this.#framesOf(images),
+    );
+    return this.#judgeSecond({ sound, frames }, watch);
   }
 
   /** See `SceneClassifier.explain`. */
   async explain(input: SceneInput, options: ExplainOptions): Promise<Explanation> {
-    const { scene: wanted } = checkOptions('explain', options, EXPLAIN_OPTIONS);
+    const kinds: OptionKinds<ExplainOptions> = { scene: oneOf(...this.names) };
+    const { scene: wanted } = checkOptions('explain', options, kinds);
     checkInput('explain', input);
     const { audio, images, sampleRate } = input;
     const has = { audio: audio !== undefined, video: images !== undefined };
@@ -123,7 +146,7 @@ export class SceneJudge {
     const work = this.#last.then(async () => {
       this.#checkAlive();
       const found: ModelRelevance[] = [];
-      for (const { relevance } of models) found.push(await relevance({ inputs }, SCENES.indexOf(scene)));
+      for (const { relevance } of models) found.push(await relevance({ inputs }, this.names.indexOf(scene)));
       return found;
     });
     this.#last = work.catch(() => undefined);
@@ -163,28 +186,36 @@ export class SceneJudge {
     return drawnPictures(images, this.imageSize) ?? framesOfImages(images, this.imageSize);
   }
 
-  async #judgeSecond({ sound, frames }: Second): Promise<SceneResult> {
+  async #judgeSecond({ sound, frames }: Second, watch = new Stopwatch()): Promise<SceneResult> {
     const has = { audio: sound !== null, video: frames !== null };
     const models = chooseModels(this.#experiment, this.#models, has);
-    const inputs = this.#samples({ sound, frames }, has);
+    const inputs = watch.time('sound', () => this.#samples({ sound, frames }, has));
     // Pictures are read here, because a frame of a video may be gone later.
-    const jobs = models.map(({ predictor, predictDrawn }) =>
-      predictDrawn === null || frames === null || frames instanceof Uint8Array
-        ? () => predictor.predict({ inputs }, 1)
-        : predictDrawn(inputs, frames),
+    const jobs = watch.time('pictures', () =>
+      models.map(({ predictor, predictDrawn }) =>
+        predictDrawn === null || frames === null || frames instanceof Uint8Array
+          ? () => predictor.predict({ inputs }, 1)
+          : predictDrawn(inputs, frames),
+      ),
     );
     const work = this.#last.then(async () => {
       this.#checkAlive();
-      const logits = new Float64Array(SCENES.length);
+      const logits = new Float64Array(this.names.length);
+      const started = performance.now();
       for (const job of jobs) {
         const row = await (await job()).data();
         // A product of probabilities is a sum of their logarithms, up to a factor that the softmax takes out.
         row.forEach((value, i) => (logits[i] = (logits[i] ?? 0) + value));
       }
-      return resultOf(
-        logits,
-        models.map(({ stage }) => stage.id),
-      );
+      watch.milliseconds.nets = performance.now() - started;
+      return {
+        ...resultOf(
+          logits,
+          this.names,
+          models.map(({ stage }) => stage.id),
+        ),
+        milliseconds: watch.milliseconds,
+      };
     });
     this.#last = work.catch(() => undefined);
     return work;
@@ -257,12 +288,16 @@ function checkInput(name: string, input: SceneInput | SceneRecording): void {
     throw new TypeError(`${name} needs audio, images or both`);
 }
 
-function resultOf(logits: Float64Array, models: readonly string[]): SceneResult {
-  const probabilities = softmaxRows(logits, SCENES.length);
-  const best = argmaxRow(probabilities, 0, SCENES.length);
-  const scene = SCENES[best];
+function resultOf(
+  logits: Float64Array,
+  names: readonly string[],
+  models: readonly string[],
+): Omit<SceneResult, 'milliseconds'> {
+  const probabilities = softmaxRows(logits, names.length);
+  const best = argmaxRow(probabilities, 0, names.length);
+  const scene = names[best];
   const probability = probabilities[best];
   if (scene === undefined || probability === undefined || !probabilities.every(Number.isFinite))
     throw new Error('the model gave no probabilities: its weights are damaged, or the device was lost');
-  return { scene, probability, probabilities, names: SCENES, models };
+  return { scene, probability, probabilities, names, models };
 }

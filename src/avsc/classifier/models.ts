@@ -1,11 +1,10 @@
 // The models of a file of weights, on a device.
 
 import '../../tensor/pixels/methods.ts';
-import type { CheckpointFile, CheckpointTensor } from '../../nn/checkpoint/checkpoint.ts';
+import type { CheckpointFile } from '../../nn/checkpoint/checkpoint.ts';
 import type { HostTensor } from '../../nn/state.ts';
 import type { Device } from '../../tensor/device.ts';
 import { noGrad } from '../../tensor/graph/autograd.ts';
-import { formatShape, sameShape } from '../../tensor/graph/shape.ts';
 import type { Tensor } from '../../tensor/graph/tensor.ts';
 import { reshape } from '../../tensor/ops/index.ts';
 import type { PixelSource } from '../../tensor/pixels/sources.ts';
@@ -14,6 +13,7 @@ import { squashedSide } from '../features/frames.ts';
 import type { Modality } from '../models/joint.ts';
 import { modelsFor } from '../training/choice.ts';
 import { readDefinition, type Definition } from '../training/definition.ts';
+import { wantedTensors } from '../training/file-tensors.ts';
 import { feed, type InputPlan, type SampleData } from '../training/inputs.ts';
 import { createModel, findStage, logitsOf, type ModelInputs, type SceneModel } from '../training/model.ts';
 import { inputPlan } from '../training/plan.ts';
@@ -131,24 +131,6 @@ function drawnPredictor(
     };
   };
   return { predict, dispose: () => compiled.dispose() };
-}
-
-function wantedTensors(
-  tensors: CheckpointFile['tensors'],
-  expected: ReadonlyMap<string, { readonly shape: readonly number[] }>,
-  prefix: string,
-  id: string,
-): [string, CheckpointTensor][] {
-  return [...expected].map(([name, { shape }]) => {
-    const tensor = tensors.get(prefix + name);
-    if (tensor === undefined)
-      throw new Error(`the file is not of the ${id} model that it says it is: it lacks ${prefix}${name}`);
-    if (!sameShape(tensor.shape, shape))
-      throw new Error(
-        `the file is not of the ${id} model that it says it is: ${prefix}${name} is ${formatShape(tensor.shape)}, it must be ${formatShape(shape)}`,
-      );
-    return [name, tensor];
-  });
 }
 
 /**

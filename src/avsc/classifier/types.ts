@@ -1,5 +1,4 @@
 import type { OpenOptions } from '../../nn/checkpoint/options.ts';
-import type { Scene, SCENES } from '../dataset/scenes.ts';
 import type { Experiment } from '../experiment/experiment.ts';
 import type { SceneImages } from './pictures.ts';
 import type { SceneAudio } from './sound.ts';
@@ -27,14 +26,25 @@ export interface SceneRecording extends Pick<SceneInput, 'audio' | 'sampleRate'>
 
 export interface SceneResult {
   /** The likeliest one. */
-  readonly scene: Scene;
+  readonly scene: string;
   /** Its probability. */
   readonly probability: number;
   /** Of all scenes, in the order of `names`; their sum is 1. */
   readonly probabilities: Float64Array<ArrayBuffer>;
-  readonly names: typeof SCENES;
+  readonly names: readonly string[];
   /** Models that judged; the probabilities of several are multiplied. */
   readonly models: readonly string[];
+  readonly milliseconds: StageTimes;
+}
+
+/** Milliseconds that a second took. */
+export interface StageTimes {
+  /** Resampling and features, on the host. */
+  readonly sound: number;
+  /** Reading the pictures. Where the device reads them, most of that time is in `nets`. */
+  readonly pictures: number;
+  /** The models, from their start until the probabilities are on the host. */
+  readonly nets: number;
 }
 
 /** How much each element of something counts for a scene, row-major. */
@@ -45,12 +55,12 @@ export interface Relevance {
 
 export interface ExplainOptions {
   /** The scene that is explained. Default: the likeliest one. */
-  readonly scene?: Scene;
+  readonly scene?: string;
 }
 
 export interface Explanation {
   /** What is explained. */
-  readonly scene: Scene;
+  readonly scene: string;
   /** The judgement itself. */
   readonly result: SceneResult;
   /**
@@ -71,11 +81,14 @@ export interface ListenOptions {
   readonly onDropped?: (second: number, reason: DropReason) => void;
 }
 
-export interface ListenResult extends SceneResult {
+/** What is said of a second of a stream. */
+export type Heard<Result> = Result & {
   /** What was judged, for `explain` or to be shown. */
   readonly input: SceneInput;
   /** Number of the second, from 0, where listening began. */
   readonly second: number;
   /** Seconds that were not judged since the last result. */
   readonly dropped: number;
-}
+};
+
+export type ListenResult = Heard<SceneResult>;

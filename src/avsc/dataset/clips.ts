@@ -12,7 +12,7 @@ export interface Clip {
   readonly audio: string;
   /** Path of the video file relative to the data set's folder, with forward slashes. */
   readonly video: string;
-  /** Index in `SCENES`; undefined where the split has no labels. */
+  /** Index among the scenes that the split was read with; undefined where the split has no labels. */
   readonly label: number | undefined;
   /** `city-location`, such as `paris-9`; undefined if the name does not contain it (the challenge's evaluation set). */
   readonly location: string | undefined;
@@ -42,17 +42,22 @@ export function parseIdentity(path: string): ClipIdentity | undefined {
 }
 
 /**
- * Reads a split file. `labels` says whether the column scene_label is required; a test split may lack it.
+ * Reads a split file, whose labels are names of `scenes`. `labels` says whether the column scene_label is required; a test split may lack it.
  * Throws, naming `file` and the row: no header, an unknown label, a label that contradicts the file's name,
  * a path that is absolute or leaves the data set's folder, a clip listed twice (in any spelling of its path), no clip at all.
  */
-export function parseSplit(text: string, file: string, labels: 'required' | 'optional'): Clip[] {
+export function parseSplit(
+  text: string,
+  file: string,
+  labels: 'required' | 'optional',
+  scenes: readonly string[] = SCENES,
+): Clip[] {
   const paths = ['filename_audio', 'filename_video'];
   const rows =
     labels === 'required'
       ? parseTable(text, file, [...paths, 'scene_label'])
       : parseTable(text, file, paths, ['scene_label']);
-  const clips = rows.map((row) => parseClip(row, file));
+  const clips = rows.map((row) => parseClip(row, file, scenes));
   if (clips.length === 0)
     throw new Error(`${file} lists no clip: it needs at least one row after the header`);
   const seen = new Map<string, number>();
@@ -119,29 +124,33 @@ function filesOf({ files, audio, video }: Clip): (readonly [file: string, path: 
 const rowOf = ({ source }: Clip): string => `${source.file}, row ${source.line}`;
 
 /** A sentence about scenes that the training clips lack; null if they have all. */
-export function missingScenes(train: readonly Clip[], evaluate: readonly Clip[]): string | null {
-  const missing = SCENES.filter((_, label) => !train.some((clip) => clip.label === label));
+export function missingScenes(
+  train: readonly Clip[],
+  evaluate: readonly Clip[],
+  scenes: readonly string[] = SCENES,
+): string | null {
+  const missing = scenes.filter((_, label) => !train.some((clip) => clip.label === label));
   if (missing.length === 0) return null;
-  const lost = evaluate.filter(({ label }) => missing.some((scene) => sceneIndex(scene) === label)).length;
+  const lost = evaluate.filter(({ label }) =>
+    missing.some((scene) => sceneIndex(scene, scenes) === label),
+  ).length;
   const effect = lost === 0 ? '' : `, and ${lost} clips of the evaluation split are of these`;
   return `the training split has no clip of ${missing.join(', ')}: nets cannot learn them${effect}`;
 }
 
-function parseClip(row: TableRow, file: string): Clip {
+function parseClip(row: TableRow, file: string, scenes: readonly string[]): Clip {
   const where = `${file}, row ${row.line}`;
   const audio = checkPath(row.cells.get('filename_audio') ?? '', where);
   const video = checkPath(row.cells.get('filename_video') ?? '', where);
   const identity = parseIdentity(audio);
   const written = row.cells.get('scene_label');
-  const label = written === undefined ? undefined : sceneIndex(written);
+  const label = written === undefined ? undefined : sceneIndex(written, scenes);
   if (written !== undefined && label === undefined) {
-    throw new Error(
-      `${where}: unknown scene_label ${quote(written)}; it must be one of ${SCENES.join(', ')}`,
-    );
+    throw new Error(`${where}: unknown scene_label ${quote(written)}; it must be one of ${listed(scenes)}`);
   }
-  const named = identity && sceneIndex(identity.scene);
+  const named = identity && sceneIndex(identity.scene, scenes);
   if (label !== undefined && named !== undefined && named !== label) {
-    throw new Error(`${where}: ${audio} is labelled ${written}, its name says ${SCENES[named]}`);
+    throw new Error(`${where}: ${audio} is labelled ${written}, its name says ${scenes[named]}`);
   }
   return {
     name: stem(audio),
@@ -176,6 +185,11 @@ function checkPath(path: string, where: string): string {
   if (short === '') throw new Error(`${where}: a file name is empty`);
   return short;
 }
+
+const LISTED = 20;
+
+const listed = (scenes: readonly string[]): string =>
+  scenes.slice(0, LISTED).join(', ') + (scenes.length > LISTED ? ` and ${scenes.length - LISTED} more` : '');
 
 function stem(path: string): string {
   return path.replace(/^.*[\\/]/, '').replace(/\.[^.]*$/, '');

@@ -16,8 +16,8 @@ export const SCENES = [
 
 export type Scene = (typeof SCENES)[number];
 
-/** Index of a scene's name in `SCENES`, or undefined if it is none of them. */
-export function sceneIndex(name: string): number | undefined {
-  const index = (SCENES as readonly string[]).indexOf(name);
+/** Index of a scene's name in `scenes`, or undefined if it is none of them. */
+export function sceneIndex(name: string, scenes: readonly string[] = SCENES): number | undefined {
+  const index = scenes.indexOf(name);
   return index === -1 ? undefined : index;
 }

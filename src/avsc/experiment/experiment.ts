@@ -94,6 +94,8 @@ export interface Experiment {
   readonly batchSize: number;
   /** Height and width of the frames in pixels, even. */
   readonly imageSize: number;
+  /** Names of the scenes, in the order of labels and logits. Default: the ten of TAU Urban Audio-Visual Scenes. */
+  readonly scenes: readonly string[];
   /** Fraction of the training clips that is held out by location and measured each epoch; null: 0.1 with 500 clips or more, else 0. */
   readonly validation: number | null;
   readonly nets: Readonly<Record<string, NetSpec>>;

@@ -1,9 +1,11 @@
 // Reads an experiment from JSON: every field is checked, and so is what fields say about each other.
 
+import { SCENES } from '../dataset/scenes.ts';
 import { FUSIONS, HEADS, MODALITIES, type Modality } from '../models/joint.ts';
 import { ARCHITECTURE_NAMES, modalityOf } from '../weights/architecture.ts';
 import { findArchitecture } from '../weights/architectures.ts';
 import { checkAugmentation, readAugmentation } from './augmentation.ts';
+import { readScenes } from './scenes.ts';
 import {
   ENSEMBLE,
   netsOf,
@@ -40,6 +42,7 @@ const FIELDS = [
   'seed',
   'batchSize',
   'imageSize',
+  'scenes',
   'validation',
   'nets',
   'stages',
@@ -62,6 +65,7 @@ export function readExperiment(value: unknown): Experiment {
     seed: withDefault(number({ min: 0, max: 2 ** 32 - 1, integer: true }), 1)(fields['seed'], 'seed'),
     batchSize: number({ min: 2, max: 65_536, integer: true })(fields['batchSize'], 'batchSize'),
     imageSize: evenSize(fields['imageSize'], 'imageSize'),
+    scenes: withDefault(readScenes, SCENES)(fields['scenes'], 'scenes'),
     validation: optional(number({ min: 0, max: 0.9 }))(fields['validation'], 'validation'),
     nets: record(readNet)(fields['nets'], 'nets'),
     stages: list(readStage)(fields['stages'], 'stages'),

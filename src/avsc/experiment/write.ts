@@ -2,14 +2,39 @@
 
 import type { Augmentation } from './augmentation.ts';
 import type { Experiment, StageSpec } from './experiment.ts';
+import { areDefaultScenes } from './scenes.ts';
 
-/** A JSON value of the experiment in full: every default is written out. Fields that are not an experiment's are left out. */
+/**
+ * A JSON value of the experiment in full: every default is written out, but for the scenes, which older files do not have. Fields that are not an
+ * experiment's are left out.
+ */
 export function writeExperiment(experiment: Experiment): object {
-  const { name, description, seed, batchSize, imageSize, validation, nets, stages, result, limits, given } =
-    experiment;
+  const {
+    name,
+    description,
+    seed,
+    batchSize,
+    imageSize,
+    scenes,
+    validation,
+    nets,
+    stages,
+    result,
+    limits,
+    given,
+  } = experiment;
   const written = stages.map(writeStage);
   return {
-    ...{ name, description, seed, batchSize, imageSize, validation, nets },
+    ...{
+      name,
+      description,
+      seed,
+      batchSize,
+      imageSize,
+      ...(areDefaultScenes(scenes) ? {} : { scenes }),
+      validation,
+      nets,
+    },
     ...{ stages: written, result, limits, given },
   };
 }

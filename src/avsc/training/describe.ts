@@ -1,6 +1,5 @@
 // Metadata of an exported model: everything that a program needs to run it.
 
-import { SCENES } from '../dataset/scenes.ts';
 import { MELS } from '../features/logmel.ts';
 import type { OnnxInput } from '../../nn/onnx/export.ts';
 import { netsOf, type Experiment, type StageSpec } from '../experiment/experiment.ts';
@@ -64,7 +63,7 @@ export function describeModel(experiment: Experiment, { id, model }: StageSpec):
     ['model', id],
     ['experiment', experiment.name],
     ['extractors', JSON.stringify(Object.fromEntries(extractors))],
-    ['classes', JSON.stringify(SCENES)],
+    ['classes', JSON.stringify(experiment.scenes)],
     ...(nets.some((net) => inputOf(experiment, net) === 'logmel')
       ? ([['audio', JSON.stringify(SOUND)]] as const)
       : []),

@@ -1,7 +1,6 @@
 // A batch of made-up samples, for plans and benchmarks.
 
 import { elementCount } from '../../tensor/graph/shape.ts';
-import { SCENES } from '../dataset/scenes.ts';
 import { SOUND_INPUTS } from '../features/inputs.ts';
 import type { Modality } from '../models/joint.ts';
 import type { InputPlan, TrainingData } from './inputs.ts';
@@ -28,7 +27,7 @@ export function exampleBatch(
     inputs,
     embeddings,
     epoch: 1,
-    labels: new Float32Array(count * SCENES.length).fill(1 / SCENES.length),
+    labels: new Float32Array(count * model.scenes.length).fill(1 / model.scenes.length),
     keys: Array.from({ length: rows }, (_, row) => row),
     mix: mixes
       ? {

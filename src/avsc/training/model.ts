@@ -1,6 +1,5 @@
 // The models of an experiment's stages.
 
-import { SCENES } from '../dataset/scenes.ts';
 import type { InputName } from '../features/inputs.ts';
 import type { PictureInput } from '../features/pictures.ts';
 import {
@@ -16,10 +15,20 @@ import { ARCHITECTURE_NAMES, modalityOf, type ArchitectureName } from '../weight
 import { findArchitecture, IMAGENET_INPUT } from '../weights/architectures.ts';
 import type { Tensor } from '../../tensor/graph/tensor.ts';
 
-export type SceneModel =
-  | { readonly stage: string; readonly parts: readonly ['audio']; readonly net: AudioNet }
-  | { readonly stage: string; readonly parts: readonly ['video']; readonly net: VideoNet }
-  | { readonly stage: string; readonly parts: readonly ['audio', 'video']; readonly net: JointNet };
+/** @inline */
+interface ModelBase {
+  /** Id of the model's stage. */
+  readonly stage: string;
+  /** Names of the scenes, in the order of the logits. */
+  readonly scenes: readonly string[];
+}
+
+export type SceneModel = ModelBase &
+  (
+    | { readonly parts: readonly ['audio']; readonly net: AudioNet }
+    | { readonly parts: readonly ['video']; readonly net: VideoNet }
+    | { readonly parts: readonly ['audio', 'video']; readonly net: JointNet }
+  );
 
 /** @inline */
 type Nets = Pick<Experiment, 'nets'>;
@@ -52,24 +61,28 @@ export function findStage({ stages }: Pick<Experiment, 'stages'>, id: string): S
 }
 
 /** The model of a stage in host memory. The seed set by `manualSeed` decides its initial weights. */
-export function createModel(experiment: Nets, { id: stage, model }: StageSpec): SceneModel {
+export function createModel(
+  experiment: Pick<Experiment, 'nets' | 'scenes'>,
+  { id: stage, model }: StageSpec,
+): SceneModel {
+  const { scenes } = experiment;
   const extractor = (net: string): Extractor => {
     const { architecture, options } = netOf(experiment, net);
     return findArchitecture(architecture).createExtractor(options ?? undefined);
   };
-  const classes = SCENES.length;
+  const classes = scenes.length;
   const standardised = netsOf(model)
     .filter((net) => netOf(experiment, net).standardize)
     .map((net) => partOf(experiment, net));
   if (model.kind === 'joint') {
     const { audio, video, fusion } = model;
     const net = new JointNet(extractor(audio), extractor(video), classes, { standardised, fusion });
-    return { stage, parts: MODALITIES, net };
+    return { stage, scenes, parts: MODALITIES, net };
   }
   const options = { standardised, head: model.head };
   return partOf(experiment, model.net) === 'audio'
-    ? { stage, parts: ['audio'], net: new AudioNet(extractor(model.net), classes, options) }
-    : { stage, parts: ['video'], net: new VideoNet(extractor(model.net), classes, options) };
+    ? { stage, scenes, parts: ['audio'], net: new AudioNet(extractor(model.net), classes, options) }
+    : { stage, scenes, parts: ['video'], net: new VideoNet(extractor(model.net), classes, options) };
 }
 
 /** Freezes what a stage does not train. Call it before making the optimizer. */

@@ -24,6 +24,7 @@ import {
 } from '../../../src/avsc/index.ts';
 import { exportAllSafetensors, exportRunSafetensors } from '../../../src/avsc/node/runs/export.ts';
 import { weightsFile, type RunFolder } from '../../../src/avsc/node/runs/folder.ts';
+import { modelsOfRun } from '../../../src/avsc/node/runs/trained.ts';
 import { predictMedia } from '../../../src/avsc/node/runs/predict-media.ts';
 import { readMedia } from '../../../src/avsc/node/data/read-media.ts';
 import { nn, type Device } from '../../../src/index.ts';
@@ -120,7 +121,7 @@ async function contents(path: string, channels: number) {
 }
 
 async function predicted(path: string): Promise<{ models: readonly string[]; rows: Float64Array[] }> {
-  const predictor = predictMedia(run, device);
+  const predictor = predictMedia(modelsOfRun(run), device);
   try {
     const { models, probabilities } = await predictor.predict(path, signal);
     const count = probabilities.length / SCENES.length;

@@ -5,8 +5,9 @@ import { preset, PRESET_NAMES } from '../../../src/avsc/experiment/presets.ts';
 import { makeRecipe, readRecipe, writeRecipe } from '../../../src/avsc/experiment/recipe.ts';
 import { readExperiment } from '../../../src/avsc/experiment/read.ts';
 import { writeExperiment } from '../../../src/avsc/experiment/write.ts';
-import { pictureInput } from '../../../src/avsc/training/model.ts';
-import type { Experiment } from '../../../src/avsc/experiment/experiment.ts';
+import { SCENES } from '../../../src/avsc/dataset/scenes.ts';
+import { createModel, pictureInput } from '../../../src/avsc/training/model.ts';
+import type { Experiment, StageSpec } from '../../../src/avsc/experiment/experiment.ts';
 
 const stage = (fields: object = {}) => ({
   id: 'audio',
@@ -73,7 +74,32 @@ describe('an experiment file', () => {
     expect(makeRecipe(preset('paper'), {}, 8646).validation).toBe(0.1);
   });
 
+  it('has the ten scenes, which are not written, or names of its own', () => {
+    const plain = readExperiment(file());
+    expect(plain.scenes).toEqual(SCENES);
+    expect(writeExperiment(plain)).not.toHaveProperty('scenes');
+    expect(writeExperiment(readExperiment(file({ scenes: [...SCENES] })))).toEqual(writeExperiment(plain));
+    const scenes = ['my kitchen', 'Büro', 'tram'];
+    const own = readExperiment(file({ scenes }));
+    expect(own.scenes).toEqual(scenes);
+    expect(readExperiment(JSON.parse(JSON.stringify(writeExperiment(own))))).toEqual(own);
+    expect(
+      createModel(own, own.stages[1] as StageSpec)
+        .net.namedTensors()
+        .get('fusion.fc4.bias')?.shape,
+    ).toEqual([3]);
+  });
+
   const wrong: readonly [string, object, string][] = [
+    ['one scene', { scenes: ['park'] }, 'scenes has 1 names, it takes 2 to 1000'],
+    ['scenes that are no list', { scenes: 'park' }, 'scenes is "park", it must be a list'],
+    ['a scene twice', { scenes: ['a', 'b', 'a'] }, 'scenes has "a" twice'],
+    ['a scene without a name', { scenes: ['a', ''] }, 'scenes[1] is "", it must be a text'],
+    ['a scene that is no text', { scenes: ['a', 3] }, 'scenes[1] is 3, it must be a text'],
+    ['a long scene', { scenes: ['a', 'b'.repeat(101)] }, 'scenes[1] has 101 characters'],
+    ['a scene of two lines', { scenes: ['a', 'b\nc'] }, 'scenes[1] has a control character'],
+    ['a scene that ends with a space', { scenes: ['a', 'b '] }, 'scenes[1] is "b ", it must not'],
+    ['too many scenes', { scenes: Array.from({ length: 1001 }, (_, i) => `s${i}`) }, 'scenes has 1001 names'],
     ['a misspelt field', { batchsize: 4 }, 'the experiment has a field "batchsize", which it does not take'],
     [
       'a missing field',

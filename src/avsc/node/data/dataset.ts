@@ -3,6 +3,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { assertDistinct, parseSplit, type Clip } from '../../dataset/clips.ts';
+import { SCENES } from '../../dataset/scenes.ts';
 import { decodeTable } from '../../dataset/table.ts';
 import { errorCode, readSmallFile } from '../../../node/files.ts';
 import { FILES_AT_ONCE, mapLimited } from './limit.ts';
@@ -32,14 +33,19 @@ export class DatasetError extends Error {
 }
 
 /**
- * Reads one split of a data set in TAU's layout (audio/, video/, evaluation_setup/); the split 'test' may lack labels.
+ * Reads one split of a data set in TAU's layout (audio/, video/, evaluation_setup/); the split 'test' may lack labels, which are
+ * names of `scenes`.
  * Throws in one sentence for a missing folder or table, for a table that `parseSplit` refuses and for a file that two rows name
  * differently, and a DatasetError that lists every missing media file at once.
  */
-export async function readSplit(root: string, split: SplitName): Promise<Clip[]> {
+export async function readSplit(
+  root: string,
+  split: SplitName,
+  scenes: readonly string[] = SCENES,
+): Promise<Clip[]> {
   await checkFolder(root);
   const { file, text } = await readTable(root, split);
-  const listed = parseSplit(text, file, split === 'test' ? 'optional' : 'required');
+  const listed = parseSplit(text, file, split === 'test' ? 'optional' : 'required', scenes);
   const { clips, missing } = await findFiles(root, listed);
   if (missing.length > 0) {
     throw new DatasetError(

@@ -40,7 +40,7 @@ export interface Batch extends BatchRows {
   readonly count: number;
   /** B + M. */
   readonly rows: number;
-  /** Soft labels [B, 10], mixed already; zeros if a clip has no label. */
+  /** Soft labels [B, classes], mixed already; zeros if a clip has no label. */
   readonly labels: Float32Array<ArrayBuffer>;
   /** Class indices [B] of the samples themselves; -1 if a clip has no label. */
   readonly classes: Int32Array<ArrayBuffer>;
@@ -75,6 +75,8 @@ export interface LoaderOptions {
   readonly mixup?: Mixup;
   /** Takes the first samples of each epoch's order only, for short runs. */
   readonly maxSamples?: number;
+  /** Number of scenes, of which the labels are. Default: 10. */
+  readonly classes?: number;
 }
 
 export interface Loader {
@@ -93,9 +95,12 @@ export interface Loader {
  */
 export async function createLoader(clips: readonly PreparedClip[], options: LoaderOptions): Promise<Loader> {
   const { batchSize, shuffle, dropLast = shuffle !== undefined, readAhead = 2, sources, mixup } = options;
-  const { maxSamples = Infinity, size = 0 } = options;
+  const { maxSamples = Infinity, size = 0, classes = SCENES.length } = options;
   checkOptions(options);
   if (clips.length === 0) throw new Error('there is no clip to load: the split is empty');
+  const odd = clips.find(({ label }) => label !== undefined && label >= classes);
+  if (odd !== undefined)
+    throw new RangeError(`${odd.name} has the label ${odd.label}, there are ${classes} scenes`);
   const samples = clips.flatMap((clip) =>
     Array.from({ length: clip.seconds }, (_, second) => sampleOf(clip, second)),
   );
@@ -138,7 +143,7 @@ export async function createLoader(clips: readonly PreparedClip[], options: Load
       buffers.mix.partner[slot] = row++;
       buffers.mix.ratio[slot] = mix.ratio;
     });
-    setLabels(buffers, own, rowSamples);
+    setLabels(buffers, own, rowSamples, classes);
     await Promise.all(rowSamples.map((sample, at) => fillRow(buffers, reader, tracks, sources, sample, at)));
     return { ...buffers, epoch, step, count: own.length, rows, samples: own, rowSamples };
   };
@@ -152,7 +157,7 @@ export async function createLoader(clips: readonly PreparedClip[], options: Load
         : Uint32Array.from(samples, (_, i) => i);
       const reader = new InputReader();
       const ring = Array.from({ length: readAhead + 1 }, () =>
-        emptyBuffers(batchSize, rows, tracks, sources, mixup !== undefined),
+        emptyBuffers(batchSize, rows, tracks, sources, { mixed: mixup !== undefined, classes }),
       );
       const pending: Promise<Batch>[] = [];
       const start = (step: number): void => {
@@ -224,7 +229,7 @@ function emptyBuffers(
   rows: number,
   tracks: readonly Track[],
   sources: Sources,
-  mixed: boolean,
+  { mixed, classes }: { readonly mixed: boolean; readonly classes: number },
 ): Buffers {
   const embeddings = MODALITIES.flatMap((part): [Modality, Float32Array<ArrayBuffer>][] => {
     const table = sources[part];
@@ -237,7 +242,7 @@ function emptyBuffers(
   return {
     inputs: Object.fromEntries(inputs) as Batch['inputs'],
     embeddings: Object.fromEntries(embeddings),
-    labels: new Float32Array(batchSize * SCENES.length),
+    labels: new Float32Array(batchSize * classes),
     classes: new Int32Array(batchSize),
     mix: mixed ? { partner: new Int32Array(batchSize), ratio: new Float32Array(batchSize) } : null,
   };
@@ -273,6 +278,7 @@ function setLabels(
   { labels, classes, mix }: Buffers,
   own: readonly Sample[],
   rowSamples: readonly (Sample | null)[],
+  classCount: number,
 ): void {
   labels.fill(0);
   classes.fill(-1);
@@ -281,7 +287,7 @@ function setLabels(
     classes[slot] = clip.label;
     const ratio = mix?.ratio[slot] ?? 1;
     const partner = rowSamples[mix?.partner[slot] ?? slot]?.clip.label;
-    const at = slot * SCENES.length;
+    const at = slot * classCount;
     labels[at + clip.label] = ratio;
     if (partner !== undefined) labels[at + partner] = (labels[at + partner] ?? 0) + 1 - ratio;
   });

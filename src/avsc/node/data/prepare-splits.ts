@@ -7,15 +7,15 @@ import { prepareClips, type PreparedClip } from './prepare.ts';
 export type SplitName = Parameters<typeof readSplit>[1];
 
 /**
- * Reads and decodes several splits of a data set's folder, in the order named. Throws as `readSplit` and
- * `prepareClips` do, and if the training and the evaluation split share a clip.
+ * Reads and decodes several splits of a data set's folder, in the order named. Labels are names of `scenes`, by default the data set's own.
+ * Throws as `readSplit` and `prepareClips` do, and if the training and the evaluation split share a clip.
  */
 export async function prepareSplits(
   root: string,
   names: readonly SplitName[],
-  options: Parameters<typeof prepareClips>[2],
+  { scenes, ...options }: Parameters<typeof prepareClips>[2] & { readonly scenes?: readonly string[] },
 ): Promise<{ readonly splits: readonly PreparedClip[][]; readonly cached: number }> {
-  const listed = await Promise.all(names.map((name) => readSplit(root, name)));
+  const listed = await Promise.all(names.map((name) => readSplit(root, name, scenes)));
   const named = (name: SplitName): Clip[] => listed[names.indexOf(name)] ?? [];
   assertDisjoint(named('train'), named('evaluate'));
   // A test split lists the clips of the evaluation split again.

@@ -13,6 +13,8 @@ export interface RunReport {
   readonly stages: readonly StageSummary[];
   /** The id of the model whose result is the system's result. */
   readonly final: string;
+  /** Names of the scenes, in the order of probabilities. */
+  readonly scenes: readonly string[];
   /** In the order in which they were taken. */
   readonly steps: readonly ReportStep[];
   readonly epochs: readonly ReportEpoch[];
@@ -65,7 +67,7 @@ export interface Example {
   readonly clip: string;
   readonly second: number;
   readonly truth: string;
-  /** Probabilities of the ten scenes in the order of SCENES, by the model's id. */
+  /** Probabilities of the scenes in the report's order, by the model's id. */
   readonly probabilities: Readonly<Record<string, readonly number[]>>;
   readonly frames: readonly string[];
   /** '' if the nets hear nothing. */

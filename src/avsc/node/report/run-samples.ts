@@ -1,6 +1,5 @@
 // Sections of a run's report that show samples: examples of predictions, and what augmentation does.
 
-import { SCENES } from '../../dataset/scenes.ts';
 import { argmaxRow } from '../../training/metrics.ts';
 import { colorVariable } from './colors.ts';
 import type { Augmentation, Example, RunReport } from './data.ts';
@@ -9,11 +8,11 @@ import { percent, words } from './format.ts';
 import { html, imageUri, type Html } from './html.ts';
 import { probabilityChart } from './page/probability-chart.ts';
 
-/** Height of the ten bars of an example, in pixels. */
-const BARS = 190;
+/** Height of a bar of an example, in pixels. */
+const BAR = 19;
 
 export function exampleSection(
-  { examples, final }: RunReport,
+  { examples, final, scenes }: RunReport,
   models: readonly string[],
   colors: ReadonlyMap<string, number>,
 ): Section | null {
@@ -26,7 +25,9 @@ export function exampleSection(
     const cards = numbered.filter(({ example }) => example.kind === kind);
     if (cards.length === 0) return null;
     return html`<h3>${title}</h3>
-      <div class="cards">${cards.map(({ example, id }) => exampleCard(id, example, final))}</div>`;
+      <div class="cards">
+        ${cards.map(({ example, id }) => exampleCard(id, example, { final, scenes }))}
+      </div>`;
   };
   return {
     id: 'examples',
@@ -34,8 +35,8 @@ export function exampleSection(
     charts: numbered.map(({ example: { truth, probabilities }, id }) =>
       chart(probabilityChart, {
         id,
-        height: BARS,
-        classes: SCENES,
+        height: BAR * scenes.length,
+        classes: scenes,
         truth,
         final,
         models: Object.entries(probabilities).map(([model, values]) => ({ model, probabilities: values })),
@@ -52,15 +53,19 @@ export function exampleSection(
   };
 }
 
-function exampleCard(id: string, example: Example, final: string): Html {
+function exampleCard(
+  id: string,
+  example: Example,
+  { final, scenes }: Pick<RunReport, 'final' | 'scenes'>,
+): Html {
   const { clip, second, truth, probabilities, frames, spectrogram, kind } = example;
   const { [final]: values } = probabilities;
-  if (values?.length !== SCENES.length) {
+  if (values?.length !== scenes.length) {
     throw new RangeError(
-      `the example ${clip}, second ${second} needs ${SCENES.length} probabilities of ${final}, got ${values?.length ?? 0}`,
+      `the example ${clip}, second ${second} needs ${scenes.length} probabilities of ${final}, got ${values?.length ?? 0}`,
     );
   }
-  const predicted = SCENES[argmaxRow(values, 0, SCENES.length)] ?? '';
+  const predicted = scenes[argmaxRow(values, 0, scenes.length)] ?? '';
   const certainty = percent(Math.max(...values));
   const verdict =
     kind === 'right'
@@ -72,7 +77,7 @@ function exampleCard(id: string, example: Example, final: string): Html {
       ${frames.map((frame) => html`<img src="${imageUri(frame)}" alt="Picture of the second" width="160" height="160" />`)}${spectrogram === '' ? null : html`<img class="spectrogram" src="${imageUri(spectrogram)}" alt="Spectrogram" width="160" height="160" />`}
     </div>
     <figcaption>${verdict}<small>${clip}, second ${second}</small></figcaption>
-    ${chartHost(id, BARS, `Probabilities of the scenes for ${clip}, second ${second}`)}
+    ${chartHost(id, BAR * scenes.length, `Probabilities of the scenes for ${clip}, second ${second}`)}
   </figure>`;
 }
 

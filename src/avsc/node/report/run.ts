@@ -1,6 +1,5 @@
 // report.html of one run.
 
-import { SCENES } from '../../dataset/scenes.ts';
 import type { Metrics } from '../../training/metrics.ts';
 import { augmentationSection, exampleSection } from './run-samples.ts';
 import { classSection, confusionSection } from './run-classes.ts';
@@ -56,7 +55,7 @@ function header({ title, description, data, device, finished }: RunReport): Html
 }
 
 function resultSection(
-  { stages, results, final }: RunReport,
+  { stages, results, final, scenes }: RunReport,
   models: readonly string[],
   colors: ReadonlyMap<string, number>,
 ): Section {
@@ -88,7 +87,7 @@ ${resultCells(result)}
         </div>
         <div class="figure">
           <b>${metrics.logLoss.toFixed(3)}</b><span>Log loss</span
-          ><em>guessing gives ${Math.log(SCENES.length).toFixed(3)}</em>
+          ><em>guessing gives ${Math.log(scenes.length).toFixed(3)}</em>
         </div>
         <div class="figure">
           <b>${count(metrics.count)}</b><span>Samples</span><em>one second of a clip each</em>

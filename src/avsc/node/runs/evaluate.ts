@@ -2,7 +2,6 @@
 
 import type { Device } from '../../../tensor/device.ts';
 import type { TypedArray } from '../../../tensor/graph/dtype.ts';
-import { SCENES } from '../../dataset/scenes.ts';
 import type { InputPlan } from '../../training/inputs.ts';
 import { measure, softmaxRows, type Metrics } from '../../training/metrics.ts';
 import type { SceneModel } from '../../training/model.ts';
@@ -11,7 +10,8 @@ import type { Loader, Sample } from '../data/loader.ts';
 
 export interface Predictions {
   readonly samples: readonly Sample[];
-  /** [samples, 10], in the order of SCENES. */
+  readonly scenes: readonly string[];
+  /** [samples, scenes]. */
   readonly probabilities: Float64Array<ArrayBuffer>;
 }
 
@@ -31,7 +31,8 @@ export async function predictAll(
   loader: Loader,
   { onProgress, signal }: PredictOptions = {},
 ): Promise<Predictions> {
-  const classes = SCENES.length;
+  const { scenes } = model;
+  const classes = scenes.length;
   const samples: Sample[] = [];
   const logits = new Float64Array(loader.sampleCount * classes);
   const pending: Promise<void>[] = [];
@@ -52,7 +53,7 @@ export async function predictAll(
     await Promise.allSettled(pending);
     predictor.dispose();
   }
-  return { samples, probabilities: softmaxRows(logits, classes) };
+  return { samples, scenes, probabilities: softmaxRows(logits, classes) };
 }
 
 /**
@@ -69,15 +70,16 @@ export function productOf(predictions: readonly Predictions[]): Predictions {
       throw new RangeError(`a product of ${samples.length} and ${first.samples.length} samples`);
     probabilities.forEach((p, i) => (logs[i] = (logs[i] ?? 0) + Math.log(p)));
   }
-  return { samples: first.samples, probabilities: softmaxRows(logs, SCENES.length) };
+  const { samples, scenes } = first;
+  return { samples, scenes, probabilities: softmaxRows(logs, scenes.length) };
 }
 
 /** Metrics of predictions on labelled samples. Throws an Error if a sample has no label. */
-export function measurePredictions({ samples, probabilities }: Predictions): Metrics {
+export function measurePredictions({ samples, scenes, probabilities }: Predictions): Metrics {
   const labels = samples.map(({ clip }) => {
     if (clip.label === undefined)
       throw new Error(`${clip.source.file}, row ${clip.source.line}: no label to compare with`);
     return clip.label;
   });
-  return measure(probabilities, labels, SCENES);
+  return measure(probabilities, labels, scenes);
 }

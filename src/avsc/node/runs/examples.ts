@@ -1,6 +1,5 @@
 // Samples that a report shows: some that were recognized, and those that were most wrong.
 
-import { SCENES } from '../../dataset/scenes.ts';
 import { resultKey } from '../../experiment/experiment.ts';
 import { SAMPLE_RATE, type Stereo } from '../../audio/clip.ts';
 import { LogMelExtractor } from '../../features/logmel.ts';
@@ -20,12 +19,12 @@ const WRONG = 9;
 /** Examples with their frames and spectrogram, for inputs that the run's nets take. */
 export async function showExamples(
   recipe: Recipe,
-  { samples, probabilities }: Predictions,
+  { samples, scenes, probabilities }: Predictions,
 ): Promise<RunReport['examples']> {
   const labels = Int32Array.from(samples, ({ clip }) => clip.label ?? -1);
   const clips = samples.map(({ clip }) => clip.name);
   const picked = pickExamples(probabilities, labels, clips, {
-    classes: SCENES.length,
+    classes: scenes.length,
     right: RIGHT,
     wrong: WRONG,
   });
@@ -33,11 +32,11 @@ export async function showExamples(
     picked.map(async ({ index, kind }) => {
       const sample = samples[index];
       if (sample === undefined) throw new RangeError(`there is no sample ${index}`);
-      const row = probabilities.subarray(index * SCENES.length, (index + 1) * SCENES.length);
+      const row = probabilities.subarray(index * scenes.length, (index + 1) * scenes.length);
       return {
         clip: sample.clip.name,
         second: sample.second,
-        truth: SCENES[sample.clip.label ?? -1] ?? '',
+        truth: scenes[sample.clip.label ?? -1] ?? '',
         probabilities: { [resultKey(recipe)]: Array.from(row) },
         kind,
         ...(await showSample(recipe, sample)),

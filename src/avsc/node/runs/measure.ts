@@ -7,15 +7,14 @@ import type { SceneModel } from '../../training/model.ts';
 import { createLoader, type Loader } from '../data/loader.ts';
 import type { PreparedClip } from '../data/prepare.ts';
 import { predictAll, type Predictions } from './evaluate.ts';
-import type { RunFolder } from './folder.ts';
-import { loadModel } from './load.ts';
 import { inputPlan } from '../../training/plan.ts';
-import { stageSources } from './stage-sources.ts';
+import type { TrainedModels } from './trained.ts';
+import { inputSources, stageSources } from './stage-sources.ts';
 
 /** What predictions need beside the model and the clips. */
 export interface MeasureContext {
   readonly device: Device;
-  readonly folder: RunFolder;
+  readonly trained: TrainedModels;
   /** Folder of the prepared clips. */
   readonly cache: string;
   readonly signal: AbortSignal;
@@ -30,33 +29,39 @@ export async function evaluationLoader(
   model: SceneModel,
   clips: readonly PreparedClip[],
 ): Promise<Loader> {
-  const { recipe } = context.folder.config;
-  const plan = inputPlan(recipe, stage, 'evaluation');
-  const sources = await stageSources(model, clips, plan, { ...context, stage });
-  const { evaluationSamples } = recipe.limits;
+  const { folder, experiment } = context.trained;
+  const plan = inputPlan(experiment, stage, 'evaluation');
+  const sources =
+    folder === null
+      ? inputSources(plan)
+      : await stageSources(model, clips, plan, { ...context, folder, stage });
+  const { evaluationSamples } = experiment.limits;
   return createLoader(clips, {
-    batchSize: recipe.batchSize,
+    batchSize: experiment.batchSize,
     sources,
-    size: recipe.imageSize,
+    size: experiment.imageSize,
+    classes: experiment.scenes.length,
     ...(evaluationSamples !== null && {
-      shuffle: { seed: recipe.seed },
+      shuffle: { seed: experiment.seed },
       dropLast: false,
       maxSamples: evaluationSamples,
     }),
   });
 }
 
-/** Probabilities by the trained model of a stage. Throws, naming the file, if the run does not have its weights. */
+/** Probabilities by the trained model of a stage. Throws, naming the file, if its weights are missing. */
 export async function predictStage(
   context: MeasureContext,
-  stage: StageSpec,
+  named: StageSpec,
   clips: readonly PreparedClip[],
 ): Promise<Predictions> {
-  const { device, folder, signal } = context;
-  const model = await loadModel(folder, stage.id, device);
+  const { device, trained, signal } = context;
+  // A run keeps the embeddings of its frozen extractors. A file has no place for them.
+  const stage = trained.folder === null ? { ...named, freeze: [] } : named;
+  const model = await trained.load(stage.id, device);
   try {
     const loader = await evaluationLoader(context, stage, model, clips);
-    const plan = inputPlan(folder.config.recipe, stage, 'evaluation');
+    const plan = inputPlan(trained.experiment, stage, 'evaluation');
     const onProgress = (done: number, total: number): void => context.onPredicted?.(done, total);
     return await predictAll(device, model, plan, loader, { signal, onProgress });
   } finally {

@@ -1,9 +1,7 @@
 // Predictions of a run's models on media files.
 
 import type { Device } from '../../../tensor/device.ts';
-import { SCENES } from '../../dataset/scenes.ts';
-import { netsOf, type StageSpec } from '../../experiment/experiment.ts';
-import type { Recipe } from '../../experiment/recipe.ts';
+import { netsOf, type Experiment, type StageSpec } from '../../experiment/experiment.ts';
 import { softmaxRows } from '../../training/metrics.ts';
 import { inputNames, inputOf, type SceneModel } from '../../training/model.ts';
 import type { SampleData } from '../../training/inputs.ts';
@@ -13,9 +11,8 @@ import { createPredictor, type Predictor } from '../../training/trainer.ts';
 import { SOUND_INPUTS } from '../../features/inputs.ts';
 import { elementCount } from '../../../tensor/graph/shape.ts';
 import { inputBytes } from '../data/derive.ts';
-import { loadModel } from './load.ts';
 import { readMediaSeconds, type MediaSeconds } from '../data/media-seconds.ts';
-import type { RunFolder } from './folder.ts';
+import type { TrainedModels } from './trained.ts';
 
 /** Seconds in a batch. */
 const BATCH = 8;
@@ -23,7 +20,7 @@ const BATCH = 8;
 interface MediaPrediction {
   /** The models for the modalities of the file; their probabilities are multiplied if there are several. */
   readonly models: readonly string[];
-  /** [seconds, 10], in the order of SCENES. */
+  /** [seconds, scenes], in the order of the experiment's scenes. */
   readonly probabilities: Float64Array<ArrayBuffer>;
   /** Sentences about what the file lacks, which name it. */
   readonly warnings: readonly string[];
@@ -37,18 +34,19 @@ export interface MediaPredictor {
   dispose(): void;
 }
 
-/** Predicts with the run's result if a file has sound and pictures, else with a model of its one modality. */
-export function predictMedia(folder: RunFolder, device: Device): MediaPredictor {
-  const { recipe } = folder.config;
+/** Predicts with the experiment's result if a file has sound and pictures, else with a model of its one modality. */
+export function predictMedia(trained: TrainedModels, device: Device): MediaPredictor {
+  const { experiment } = trained;
+  const classes = experiment.scenes.length;
   const loaded = new Map<string, { readonly model: SceneModel; readonly predictor: Predictor }>();
   const open = async (stage: StageSpec): Promise<Predictor> => {
     const found = loaded.get(stage.id);
     if (found) return found.predictor;
-    const model = await loadModel(folder, stage.id, device);
+    const model = await trained.load(stage.id, device);
     const predictor = createPredictor(
       device,
       model,
-      inputPlan(recipe, { ...stage, freeze: [] }, 'evaluation'),
+      inputPlan(experiment, { ...stage, freeze: [] }, 'evaluation'),
     );
     loaded.set(stage.id, { model, predictor });
     return predictor;
@@ -57,32 +55,28 @@ export function predictMedia(folder: RunFolder, device: Device): MediaPredictor 
     predict: async (path, signal) => {
       const media = await readMediaSeconds(
         path,
-        { inputs: inputNames(recipe), size: recipe.imageSize },
+        { inputs: inputNames(experiment), size: experiment.imageSize },
         signal,
       );
-      const stages = stagesFor(recipe, media, path);
-      const logits = new Float64Array(media.seconds * SCENES.length);
+      const stages = stagesFor(trained, media, path);
+      const logits = new Float64Array(media.seconds * classes);
       for (const stage of stages) {
         const predictor = await open(stage);
         for (let from = 0; from < media.seconds; from += BATCH) {
           signal.throwIfAborted();
           const count = Math.min(BATCH, media.seconds - from);
-          const batch = batchOf(recipe, stage, media, from, count);
-          const rows = (await (await predictor.predict(batch, BATCH)).data()).subarray(
-            0,
-            count * SCENES.length,
-          );
+          const batch = batchOf(experiment, stage, media, from, count);
+          const rows = (await (await predictor.predict(batch, BATCH)).data()).subarray(0, count * classes);
           // A product of probabilities is a sum of their logarithms, up to a factor that the softmax takes out.
           rows.forEach(
-            (value, i) =>
-              (logits[from * SCENES.length + i] = (logits[from * SCENES.length + i] ?? 0) + value),
+            (value, i) => (logits[from * classes + i] = (logits[from * classes + i] ?? 0) + value),
           );
         }
       }
       const { warnings, truncated } = media;
       return {
         models: stages.map(({ id }) => id),
-        probabilities: softmaxRows(logits, SCENES.length),
+        probabilities: softmaxRows(logits, classes),
         warnings,
         truncated,
       };
@@ -97,18 +91,26 @@ export function predictMedia(folder: RunFolder, device: Device): MediaPredictor 
 }
 
 /** The stages of the result whose inputs the file has, or else the last stage that can do with what there is. */
-function stagesFor(recipe: Recipe, media: MediaSeconds, path: string): readonly StageSpec[] {
+function stagesFor(
+  { experiment, models: ids }: TrainedModels,
+  media: MediaSeconds,
+  path: string,
+): readonly StageSpec[] {
   const has = { audio: media.sound !== null, video: media.frames !== null };
-  const models = modelsFor(recipe, recipe.stages, has);
+  const models = modelsFor(
+    experiment,
+    experiment.stages.filter(({ id }) => ids.includes(id)),
+    has,
+  );
   if (models !== null) return models;
   throw new Error(
-    `${path} has no ${has.audio ? 'pictures' : 'sound'}, and the run has no model for ${has.audio ? 'sound' : 'pictures'} alone`,
+    `${path} has no ${has.audio ? 'pictures' : 'sound'}, and there is no model for ${has.audio ? 'sound' : 'pictures'} alone`,
   );
 }
 
 /** Seconds [from, from + count) in a batch of BATCH. The other rows are zeros. */
 function batchOf(
-  recipe: Recipe,
+  experiment: Experiment,
   { model }: StageSpec,
   media: MediaSeconds,
   from: number,
@@ -116,9 +118,9 @@ function batchOf(
 ): SampleData {
   const inputs: Record<string, Float32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>> = {};
   for (const net of netsOf(model)) {
-    const input = inputOf(recipe, net);
+    const input = inputOf(experiment, net);
     if (input === 'frames') {
-      const bytes = inputBytes(input, recipe.imageSize);
+      const bytes = inputBytes(input, experiment.imageSize);
       const batch = new Uint8Array(BATCH * bytes);
       if (media.frames) batch.set(media.frames.subarray(from * bytes, (from + count) * bytes));
       inputs[input] = batch;

@@ -48,6 +48,7 @@ export async function runReport({
       trained: sizeOf(timings, stage.id, 'trained'),
     })),
     final: resultKey(recipe),
+    scenes: recipe.scenes,
     steps: records.filter((record): record is StepRecord => record.kind === 'step'),
     epochs: records.filter((record): record is EpochRecord => record.kind === 'epoch'),
     timings: timings.flatMap((line) => ('waiting' in line ? [line as unknown as EpochTiming] : [])),

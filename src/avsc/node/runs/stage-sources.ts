@@ -60,6 +60,16 @@ export async function stageSources(
   return sources;
 }
 
+/** Sources of a plan without embeddings. */
+export function inputSources(plan: InputPlan): Sources {
+  const sources: Record<Modality, Sources[Modality]> = { audio: 'nothing', video: 'nothing' };
+  for (const { part, from } of plan.parts) {
+    if (from === 'embeddings') throw new Error(`the ${part} embeddings of the plan have no source`);
+    sources[part] = from;
+  }
+  return sources;
+}
+
 /** Whether a net still has its given weights in a stage: no stage before trains it. */
 function isAsGiven(recipe: Recipe, stage: StageSpec, net: string): boolean {
   const origin = originOf(recipe, stage, net);

@@ -8,6 +8,7 @@ import type { SpaceEstimate } from '../data/space.ts';
 import type { RunFolder, runFiles } from '../runs/folder.ts';
 import type { LineLog } from '../runs/line-log.ts';
 import type { MeasureContext } from '../runs/measure.ts';
+import { modelsOfRun } from '../runs/trained.ts';
 import type { SharedStages } from './shared-stages.ts';
 
 export interface TrainingClips {
@@ -74,7 +75,7 @@ export interface Run extends Omit<TrainingOptions, 'openDevice' | 'resume' | 'ev
 /** What predictions and embeddings need of a run. */
 export const measureContext = ({ device, folder, cache, signal, events }: Run): MeasureContext => ({
   device,
-  folder,
+  trained: modelsOfRun(folder),
   cache,
   signal,
   onEmbedding: (...args) => events.onEmbedding?.(...args),

@@ -99,13 +99,14 @@ async function trainingLoader(run: Run, stage: StageSpec, model: SceneModel): Pr
         });
   const all = [...clips.train, ...extras];
   const plan = inputPlan(recipe, stage, 'training');
-  const sources = await stageSources(model, all, plan, { ...measureContext(run), stage });
+  const sources = await stageSources(model, all, plan, { ...measureContext(run), folder, stage });
   const { stepsPerEpoch } = recipe.limits;
   return createLoader(all, {
     batchSize: recipe.batchSize,
     shuffle: { seed: recipe.seed },
     sources,
     size: recipe.imageSize,
+    classes: recipe.scenes.length,
     ...(mixup && { mixup }),
     ...(stepsPerEpoch !== null && { maxSamples: stepsPerEpoch * recipe.batchSize }),
   });

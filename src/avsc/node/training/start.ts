@@ -82,7 +82,7 @@ async function train(
 ): Promise<FinishedRun> {
   const { data, recipe } = folder.config;
   await removeTemporaries(folder.path);
-  const warning = missingScenes(listed, evaluate);
+  const warning = missingScenes(listed, evaluate, recipe.scenes);
   if (warning !== null) options.events.onWarning?.(warning);
   options.events.onRun?.(folder.path, resume);
   const clips = { ...holdOut(listed, recipe), evaluate };
@@ -112,6 +112,7 @@ async function prepare(
     cache,
     inputs: inputNames(experiment),
     size: experiment.imageSize,
+    scenes: experiment.scenes,
     signal,
     onProgress,
     onEstimate: (estimate) => events.onEstimate?.(estimate),

@@ -74,6 +74,7 @@ export async function runReport(plan: readonly StagePlan[] = PLAN): Promise<RunR
     device: 'NVIDIA H100 (Vulkan)',
     finished: '2026-11-24T14:45:00Z',
     final,
+    scenes: SCENES,
     stages: plan.map(({ id, what }, i) => ({
       id,
       what,

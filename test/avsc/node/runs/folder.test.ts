@@ -249,7 +249,7 @@ describe('submission file', () => {
       { clip: a, second: 1, key: 2 },
       { clip: b, second: 0, key: 3 },
     ];
-    const lines = submissionTable({ samples, probabilities }).split('\n');
+    const lines = submissionTable({ samples, scenes: SCENES, probabilities }).split('\n');
     expect(lines[0]).toBe(`filename\tscene_label\t${SCENES.join('\t')}`);
     expect(lines[1]).toBe(`audio/a.wav\tairport\t0.600000\t0.400000${'\t0.000000'.repeat(8)}`);
     expect(lines[2]?.split('\t').slice(0, 2)).toEqual(['audio/b.wav', 'metro']);
