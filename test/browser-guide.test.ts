@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -25,6 +25,11 @@ const idsOf = (html: string): readonly string[] =>
   [...html.matchAll(/ id="([^"]*)"/g)].map(([, id = '']) => id);
 
 describe('pages of the guide', () => {
+  it('are all files of docs/', () => {
+    const written = readdirSync(join(ROOT, 'docs')).filter((name) => name.endsWith('.md'));
+    expect(written.sort()).toEqual(PAGES.map((name) => `${name}.md`).sort());
+  });
+
   it('are all in the site, with a title, one h1 and landmarks', () => {
     for (const name of PAGES) {
       const html = textOf(`guide/${name}.html`);
