@@ -1,10 +1,15 @@
-/** What compiled functions do and how fast, as `wavelight/inspect`: plans with their WGSL, times, ceilings, rooflines. */
+/**
+ * What compiled functions do and how fast, as `wavelight/inspect`: plans with their WGSL, times, ceilings, rooflines.
+ *
+ * @module wavelight/inspect
+ */
 import { measureCeilings, type Ceilings } from './gpu/ceilings.ts';
 import type { Device } from './tensor/device.ts';
 
 export { explain, inspect, type InspectOptions } from './inspect/inspect.ts';
 export { roofline, type Roofline, type RooflinePoint, type TimedWork } from './inspect/roofline.ts';
 export type { Reason } from './inspect/sentences.ts';
+export type { FusionReason } from './tensor/plan/fuse/reasons.ts';
 export { time, type StepTimes, type TimeOptions } from './inspect/time.ts';
 export type {
   BufferRole,

@@ -43,6 +43,7 @@ const LONG: readonly string[] = [
   'browser-examples.test.ts',
   'browser-web.test.ts',
   'browser-playground.test.ts',
+  'browser-guide.test.ts',
   'nn/sequences.test.ts',
   'avsc/classifier/classifier.test.ts',
 ];

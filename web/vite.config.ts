@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
 import { wgsl } from '../tools/wgsl-plugin.ts';
+import { guide } from './guide/plugin.ts';
 import { offline } from './offline/plugin.ts';
 import { menus, pagesOf } from './site.ts';
 
@@ -14,6 +15,7 @@ export default defineConfig({
   plugins: [
     { ...wgsl({ small: true }), apply: 'build' },
     { ...wgsl(), apply: 'serve' },
+    guide(),
     menus(),
     offline(fileURLToPath(new URL('public', import.meta.url))),
   ],

@@ -1,4 +1,4 @@
-import type { Reason as FusionReason } from '../tensor/plan/fuse/reasons.ts';
+import type { FusionReason } from '../tensor/plan/fuse/reasons.ts';
 
 /** Why a dispatch does more, or something else, than the kernel of one op; those beside fusion's own are found in the plan. */
 export type Reason =

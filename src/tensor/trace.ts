@@ -162,10 +162,11 @@ export const heldStorages = ({ plan, inputs, outputs }: TracedFunction): Logical
 ];
 
 export interface PlanOptions {
+  /** False plans each op by itself. */
   readonly fusion: boolean;
   /** Whether the device compiles parameters into kernels. */
   readonly baked: boolean;
-  /** Is shown the plan, and the nodes that were recorded. */
+  /** Is shown the plan, and the nodes that were recorded. @internal */
   readonly onPlan?: (plan: Plan, nodes: readonly RecordedNode[]) => void;
 }
 

@@ -21,7 +21,7 @@ import { LogicalStorage } from '../../graph/storage.ts';
 import type { Value } from '../../graph/value.ts';
 import { activationLoad, loadOf, type Form, type Norm } from './forms.ts';
 import { Graph, isInternal } from './graph.ts';
-import type { Reason } from './reasons.ts';
+import type { FusionReason } from './reasons.ts';
 import { concatSlots } from './slots.ts';
 
 /** Statistics of channels of a buffer that are known at a point of the plan. */
@@ -66,7 +66,7 @@ export class Fusion {
   readonly #makers = new Map<Value, readonly RecordedNode[]>();
   /** What the next dispatches do beside the work of the node that is lowered, and why. */
   readonly #nodes = new Set<RecordedNode>();
-  readonly #why = new Set<Reason>();
+  readonly #why = new Set<FusionReason>();
 
   constructor(
     nodes: readonly RecordedNode[],
@@ -93,13 +93,13 @@ export class Fusion {
   }
 
   /** Notes that the next dispatches of the node do the work of `nodes` too. */
-  note(why: Reason, ...nodes: readonly (RecordedNode | null | undefined)[]): void {
+  note(why: FusionReason, ...nodes: readonly (RecordedNode | null | undefined)[]): void {
     this.#why.add(why);
     for (const node of nodes) if (node) this.#nodes.add(node);
   }
 
   /** Takes a note back. */
-  unnote(why: Reason): void {
+  unnote(why: FusionReason): void {
     this.#why.delete(why);
   }
 
@@ -120,7 +120,7 @@ export class Fusion {
   /** Appends dispatches that do the work of `nodes`. */
   emitFor(
     nodes: readonly (RecordedNode | null)[],
-    why: readonly Reason[],
+    why: readonly FusionReason[],
     dispatches: readonly Dispatch[],
     reader?: RecordedNode,
   ): void {
@@ -192,7 +192,7 @@ export class Fusion {
   }
 
   /** Writes a value to memory in its recorded layout, unless it lies there already. */
-  materialize(value: Value, reader: RecordedNode, why: Reason = 'materialized'): void {
+  materialize(value: Value, reader: RecordedNode, why: FusionReason = 'materialized'): void {
     const norm = this.norms.get(value);
     const form = this.forms.get(value);
     if (this.#inMemory.has(value) || (form === undefined && norm === undefined)) return;

@@ -1,5 +1,5 @@
-/** Why a dispatch of a fused plan does more, or something else, than the kernel of one op. Sentences: src/inspect/sentences.ts. */
-export type Reason =
+/** Why a dispatch of a fused plan does more, or something else, than the kernel of one op. `explain` has the sentences. */
+export type FusionReason =
   // In a kernel's load
   | 'normInLoad'
   | 'normReluInLoad'
