@@ -111,6 +111,8 @@ describe.skipIf(NO_CHROMIUM !== null)(
         expect(await kernels.count()).toBeGreaterThan(0);
         await kernels.first().click();
         expect(await page.locator('#plan .wgsl').textContent()).toMatch(/^\/\/ .*[^]*@compute/);
+        if (name === 'dense-block')
+          expect(await page.textContent('#fused')).toContain('the activation never lies in memory');
         expect(await page.locator('#memory table').first().innerText()).toMatch(/\d\s[kM]?B/);
         expect(await page.locator('#kernels').innerText()).toMatch(/A call takes|cannot be timed/);
       });

