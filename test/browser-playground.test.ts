@@ -15,7 +15,7 @@ const EXAMPLES: Readonly<Record<string, RegExp>> = {
     /largest Float32Array\(4\) \[5, 7, 13, 15\]\naverage Float32Array\(4\) \[2\.5, 4\.5, 10\.5, 12\.5\]/,
   'cross-entropy': /\(softmax - one-hot\) \/ 2 is at most (0\.0e\+0|[\d.]+e-(7|8|9|10)) away/,
   'gradient-check': /the gradients agree/,
-  spiral: /step 200: loss 0\.\d+/,
+  spiral: /step 150: loss 0\.\d+/,
   'image-filter': /drawn: \[1, 1, 128, 128\], mean 0\.\d+/,
   fcnn: /features \[6, 128, 39\]\nairport +\d+\.\d %/,
   mixup: /step 30: loss \d\.\d+/,
@@ -126,6 +126,9 @@ describe.skipIf(NO_CHROMIUM !== null)(
       expect(await says('^It failed')).toMatch(/^It failed in line 3: RangeError: .*\[3\]/);
       await page.click('#output button');
       expect(await page.evaluate(() => getSelection()?.toString())).toContain('device.tensor([1, 2], [3]);');
+      await type('async function later() {\n  throw new Error("nobody awaits");\n}\nlater();\n');
+      await page.click('#run');
+      expect(await says('^It failed')).toBe('It failed in line 2: nobody awaits');
       await type('const a = 1;\nconst b = = 2;\n');
       await page.click('#run');
       expect(await says('^It failed')).toMatch(/^It failed in line 2: SyntaxError: /);

@@ -140,7 +140,7 @@ function hear(news: News, editor: Editor | null): void {
       show();
       break;
     case 'ended':
-      say(`Ended after ${(news.milliseconds / 1000).toFixed(2)} s. Timing its kernels …`);
+      if (!failed) say(`Ended after ${(news.milliseconds / 1000).toFixed(2)} s. Timing its kernels …`);
       break;
     case 'times':
       times.set(news.index, news.times);

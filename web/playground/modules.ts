@@ -41,13 +41,14 @@ interface Failure {
   readonly syntax: boolean;
 }
 
-/** Runs the code to its end. Null if that was well. */
-export async function runModule(code: string): Promise<Failure | null> {
+/** Runs the code to its end, and tells `failed` of its errors, later ones included. True if it came to its end. */
+export async function runModule(code: string, failed: (failure: Failure) => void): Promise<boolean> {
   const addresses = handOn();
   const unknown = [...code.matchAll(IMPORT)].find(([, , , name = '']) => !addresses.has(name));
   if (unknown?.[3] !== undefined) {
     const message = `There is no module '${unknown[3]}' here, but ${[...addresses.keys()].join(', ')}.`;
-    return { message, line: lineAt(code, unknown.index), syntax: false };
+    failed({ message, line: lineAt(code, unknown.index), syntax: false });
+    return false;
   }
   // Each name stays on its line, so that the lines of errors are those of the editor.
   const module = urlOf(
@@ -55,11 +56,18 @@ export async function runModule(code: string): Promise<Failure | null> {
       [start, quote, addresses.get(name) ?? name, quote].join(''),
     ),
   );
+  const tell = (error: unknown): void => failed(failureOf(error, code, module, addresses));
+  // Of promises that the code does not await.
+  addEventListener('unhandledrejection', (event) => {
+    event.preventDefault();
+    tell(event.reason);
+  });
   try {
     await import(/* @vite-ignore */ module);
-    return null;
+    return true;
   } catch (error) {
-    return failureOf(error, code, module, addresses);
+    tell(error);
+    return false;
   }
 }
 

@@ -23,14 +23,11 @@ async function run(code: string, canvas: OffscreenCanvas): Promise<void> {
   showOn(canvas);
   observeConsole((level, text) => tell({ kind: 'line', level, text }));
   observeCompile((step) => tell({ kind: 'step', step }));
-  addEventListener('unhandledrejection', ({ reason }) => problem(reason));
   const start = performance.now();
-  const failure = await runModule(code);
-  if (failure !== null) tell({ kind: 'problem', ...failure });
-  else {
-    tell({ kind: 'ended', milliseconds: performance.now() - start });
-    await timeSteps((index, times) => tell({ kind: 'times', index, times }));
-  }
+  const ended = await runModule(code, (failure) => tell({ kind: 'problem', ...failure }));
+  if (!ended) return;
+  tell({ kind: 'ended', milliseconds: performance.now() - start });
+  await timeSteps((index, times) => tell({ kind: 'times', index, times }));
 }
 
 async function measure(): Promise<void> {

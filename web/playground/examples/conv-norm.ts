@@ -28,7 +28,7 @@ const step = device.compile((images, labels) => {
 });
 
 // Stripes along x, or along y.
-const [batch, side] = [8, 16];
+const [batch, side] = [8, 12];
 const labels = Int32Array.from({ length: batch }, (_, n) => n % 2);
 const images = {
   data: Float32Array.from({ length: batch * 3 * side * side }, (_, i) => {

@@ -32,8 +32,8 @@ const points = Float32Array.from({ length: 256 }, (_, k) => {
   return radius * (k % 2 === 0 ? Math.cos(angle) : Math.sin(angle));
 });
 
-// A grid of 48 x 48 points, which the net judges for the picture.
-const side = 48;
+// A grid of 32 x 32 points, which the net judges for the picture.
+const side = 32;
 const grid = Float32Array.from({ length: 2 * side * side }, (_, k) => {
   const i = k >> 1;
   return (2 * (k % 2 === 0 ? i % side : Math.floor(i / side)) + 1) / side - 1;
@@ -58,9 +58,9 @@ async function draw() {
   }
 }
 
-for (let i = 1; i <= 200; i++) {
+for (let i = 1; i <= 150; i++) {
   const loss = await step({ data: points, shape: [128, 2] }, labels);
-  if (i % 20 !== 0) continue;
+  if (i % 10 !== 0) continue;
   await draw();
-  if (i % 100 === 0) console.log(`step ${i}: loss ${(await loss.item()).toFixed(4)}`);
+  if (i % 50 === 0) console.log(`step ${i}: loss ${(await loss.item()).toFixed(4)}`);
 }
