@@ -103,6 +103,9 @@ export { parseCategories } from './weights/places365.ts';
 export { MEAN_IMAGE, zeroMeanImage } from './weights/squeezenet.ts';
 export { squashPicture, type Pixels } from './features/resize.ts';
 export { SceneClassifier } from './classifier/classifier.ts';
+export type { SceneTeacher } from './classifier/teach/teacher.ts';
+export type { SceneTraining } from './classifier/teach/training.ts';
+export type { TaughtPlace, TaughtSecond, TeachOptions, TeachProgress } from './classifier/teach/types.ts';
 export type { PictureBytes, SceneImages, ScenePicture } from './classifier/pictures.ts';
 export type { SceneAudio } from './classifier/sound.ts';
 export type {
