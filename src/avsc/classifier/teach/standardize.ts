@@ -4,7 +4,7 @@
 const EPS = 1e-5;
 
 /** A feature that hardly varies in a few seconds may vary more later: this share of the mean variance is added to each one. */
-const FLOOR = 0.01;
+const FLOOR = 0.3;
 
 export interface Standard {
   /** [features]. */

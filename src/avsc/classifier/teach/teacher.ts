@@ -170,11 +170,7 @@ export class SceneTeacher {
     seconds: readonly LabelledSecond[],
     parts: readonly TeachingPart[],
     copies: number,
-    {
-      seed,
-      signal,
-      onAugmented,
-    }: Pick<TeachOptions, 'onAugmented'> & { seed: number; signal?: AbortSignal | undefined },
+    { seed, signal, onAugmented }: Drawing,
   ): Promise<TaughtSecond['embeddings'][][]> {
     const all: TaughtSecond['embeddings'][][] = [];
     for (const [i, { second, key }] of seconds.entries()) {
