@@ -13,9 +13,12 @@ const PLACES: readonly (readonly [path: string, title: string])[] = [
   ['reference/index.html', 'Reference'],
 ];
 
+/** The site's folder from the page at `path`. */
+const rootOf = (path: string): string => '../'.repeat(path.split('/').length - 1) || './';
+
 /** The menu of the page at `path`; links are relative, so that the site works in any folder. */
 export function menu(path: string): string {
-  const up = '../'.repeat(path.split('/').length - 1) || './';
+  const up = rootOf(path);
   const items = PLACES.map(([to, title]) => {
     const here = to.split('/')[0] === path.split('/')[0];
     return `<li><a href="${up}${to}"${here ? ' aria-current="page"' : ''}>${title}</a></li>`;
@@ -23,11 +26,18 @@ export function menu(path: string): string {
   return `<nav aria-label="Site"><a class="brand" href="${up}index.html">wavelight</a><ul>${items.join('')}</ul></nav>`;
 }
 
-/** Fills `<!-- menu -->` of every page. */
+/** Fills `<!-- menu -->` of every page, and starts the service worker. */
 export function menus(): Plugin {
   return {
     name: 'menus',
-    transformIndexHtml: (html, { path }) => html.replace('<!-- menu -->', menu(path.replace(/^\//, ''))),
+    transformIndexHtml: {
+      order: 'pre',
+      handler: (html, { path }) => {
+        const page = path.replace(/^\//, '');
+        const head = `<meta name="root" content="${rootOf(page)}" /><script type="module" src="/offline/register.ts"></script></head>`;
+        return html.replace('<!-- menu -->', menu(page)).replace('</head>', head);
+      },
+    },
   };
 }
 

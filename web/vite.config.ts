@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
 import { wgsl } from '../tools/wgsl-plugin.ts';
+import { offline } from './offline/plugin.ts';
 import { menus, pagesOf } from './site.ts';
 
 const source = (path: string): string => fileURLToPath(new URL(`../src/${path}`, import.meta.url));
@@ -9,7 +10,7 @@ const source = (path: string): string => fileURLToPath(new URL(`../src/${path}`,
 export default defineConfig({
   root: import.meta.dirname,
   base: './',
-  plugins: [wgsl({ small: true }), menus()],
+  plugins: [wgsl({ small: true }), menus(), offline(fileURLToPath(new URL('public', import.meta.url)))],
   resolve: {
     alias: [
       { find: /^wavelight$/, replacement: source('index.ts') },
@@ -22,6 +23,13 @@ export default defineConfig({
     emptyOutDir: true,
     target: 'es2023',
     modulePreload: false,
-    rolldownOptions: { input: pagesOf(import.meta.dirname) },
+    rolldownOptions: {
+      input: {
+        ...pagesOf(import.meta.dirname),
+        sw: fileURLToPath(new URL('offline/worker.ts', import.meta.url)),
+      },
+      // A service worker is found again by its name, and rules over the folder that it lies in.
+      output: { entryFileNames: ({ name }) => (name === 'sw' ? 'sw.js' : 'assets/[name]-[hash].js') },
+    },
   },
 });

@@ -16,6 +16,9 @@ export {
   type Scaling,
 } from './features/logmel.ts';
 export type { PictureInput } from './features/pictures.ts';
+export { makeCamera, type Camera } from './synth/picture.ts';
+export { SCENE_RULES, type PictureFamily, type SoundFamily } from './synth/rules.ts';
+export { makeSound } from './synth/sound.ts';
 export { SCENES, sceneIndex, type Scene } from './dataset/scenes.ts';
 export { CNN1D, Cnn1d, Cnn1dExtractor, type Cnn1dConfig } from './models/cnn1d.ts';
 export {
@@ -106,12 +109,14 @@ export { SceneClassifier } from './classifier/classifier.ts';
 export type { SceneTeacher } from './classifier/teach/teacher.ts';
 export type { SceneTraining } from './classifier/teach/training.ts';
 export type { TaughtPlace, TaughtSecond, TeachOptions, TeachProgress } from './classifier/teach/types.ts';
+export { PlaceClassifier, type PlaceOptions, type PlaceResult } from './classifier/place-classifier.ts';
 export type { PictureBytes, SceneImages, ScenePicture } from './classifier/pictures.ts';
 export type { SceneAudio } from './classifier/sound.ts';
 export type {
   DropReason,
   ExplainOptions,
   Explanation,
+  Heard,
   ListenOptions,
   ListenResult,
   LoadOptions,
@@ -119,4 +124,5 @@ export type {
   SceneInput,
   SceneRecording,
   SceneResult,
+  StageTimes,
 } from './classifier/types.ts';

@@ -1,48 +1,124 @@
 // The page: a camera and a microphone, or a recording, judged second by second.
 
-import { Device } from 'wavelight';
-import { SceneClassifier, type Explanation, type SceneInput, type SceneResult } from 'wavelight/avsc';
+import {
+  parseCategories,
+  SCENES,
+  SceneClassifier,
+  type Explanation,
+  type SceneInput,
+  type StageTimes,
+} from 'wavelight/avsc';
+import { dropped } from '../shared/drop.ts';
+import { openStream } from '../shared/stream.ts';
+import { chooseModel, forgetModel, keepModel, keptModels } from '../shared/models.ts';
 import { byId, explainProblem, missingWebGpu, say } from '../shared/page.ts';
-import { showFrame, showSound } from './pictures.ts';
+import { Session, SHIPPED_NAME } from '../shared/session.ts';
+import { showCosts } from './costs.ts';
+import { makeRecording } from './made.ts';
+import { showFrames, showSound } from './pictures.ts';
 import { openRecording, type Recording } from './recording.ts';
-import { showScenes } from './scenes.ts';
+import { clearScenes, showScenes, words, type Judged } from './scenes.ts';
 import { Timeline } from './timeline.ts';
 
-/** The model that comes with the page, beside it. */
-const MODEL = new URL('model.safetensors', document.baseURI);
+const CATEGORIES = /^categories.*\.txt$/;
+const WEIGHTS = /\.(safetensors|pth|pt|th|tar|h5|hdf5|weights)$/i;
 
-const [listen, stop] = [byId('listen', 'button'), byId('stop', 'button')];
-const [recordingInput, modelInput, explain] = ['recording', 'model', 'explain'].map((id) =>
-  byId(id, 'input'),
-) as [HTMLInputElement, HTMLInputElement, HTMLInputElement];
+const [listen, make, stop, forget] = [
+  byId('listen', 'button'),
+  byId('make', 'button'),
+  byId('stop', 'button'),
+  byId('forget', 'button'),
+];
+const [recordingInput, modelInput, explain] = [
+  byId('recording', 'input'),
+  byId('model', 'input'),
+  byId('explain', 'input'),
+];
+const [choice, made] = [byId('choice', 'select'), byId('made', 'select')];
 
 /** What the page works with. One thing at a time is under way, which `working` ends. */
 interface State {
-  device: Device;
-  scene: SceneClassifier | null;
+  readonly session: Session;
   working: AbortController | null;
-  recording: Recording | null;
+  timeline: Timeline | null;
+  /** Names of the classes of published weights, once they were dropped. */
+  classNames: readonly string[] | null;
 }
 
 async function main(): Promise<void> {
+  made.append(...SCENES.map((scene) => new Option(words(scene), scene)));
   const missing = missingWebGpu();
   if (missing !== null) {
     say(missing, 'problem');
     return;
   }
-  const state: State = { device: await Device.create(), scene: null, working: null, recording: null };
-  watch(state);
+  const state: State = {
+    session: await Session.open({
+      onWaiting: () => {
+        state.working?.abort();
+        enable(false);
+      },
+      onReady: () => void showModel(state),
+    }),
+    working: null,
+    timeline: null,
+    classNames: null,
+  };
   listen.onclick = () => void run(state, (signal) => live(state, signal));
   stop.onclick = () => state.working?.abort();
-  modelInput.onchange = () => {
-    const [file] = modelInput.files ?? [];
-    if (file) void run(state, (signal) => load(state, file, signal));
-  };
-  recordingInput.onchange = () => {
-    const [file] = recordingInput.files ?? [];
-    if (file) void run(state, (signal) => judgeFile(state, file, signal));
-  };
-  await run(state, (signal) => load(state, MODEL, signal));
+  make.onclick = () =>
+    void run(state, (signal) => {
+      const scene = SCENES.find((name) => name === made.value) ?? SCENES[0];
+      return judge(state, makeRecording(scene, String(Date.now())), signal);
+    });
+  explain.onchange = () => document.body.toggleAttribute('data-explaining', explain.checked);
+  recordingInput.onchange = () => take(state, recordingInput);
+  modelInput.onchange = () => take(state, modelInput);
+  choice.onchange = () =>
+    void run(state, () => {
+      chooseModel(choice.value === SHIPPED_NAME ? null : choice.value);
+      return state.session.loadChosen();
+    });
+  forget.onclick = () =>
+    void run(state, async () => {
+      await forgetModel(choice.value);
+      await state.session.loadChosen();
+    });
+  dropped((files) => void open(state, files));
+  await run(state, () => state.session.loadChosen());
+}
+
+/** Files of an input, which can be chosen again afterwards. */
+function take(state: State, input: HTMLInputElement): void {
+  const files = [...(input.files ?? [])];
+  input.value = '';
+  void open(state, files);
+}
+
+/** Opens what was chosen or dropped: names of classes, a model, a recording. */
+async function open(state: State, files: readonly File[]): Promise<void> {
+  await run(state, async (signal) => {
+    const names = files.find(({ name }) => CATEGORIES.test(name));
+    if (names !== undefined) state.classNames = parseCategories(await names.text());
+    const model = files.find(({ name }) => WEIGHTS.test(name));
+    const recording = files.find((file) => file !== model && file !== names);
+    if (model !== undefined) await openModel(state, model);
+    else if (names !== undefined && recording === undefined)
+      say(`${names.name} has the names of ${state.classNames?.length ?? 0} classes: open the weights now.`);
+    if (recording === undefined) return;
+    say(`Opening ${recording.name} …`);
+    await judge(state, await openRecording(recording), signal);
+  });
+}
+
+async function openModel({ session, classNames }: State, file: File): Promise<void> {
+  const name = file.name.replace(/\.safetensors$/, '');
+  await session.load({ name, source: file, ...(classNames && { classNames }) });
+  // Published weights are large, and no model of this page: they are used, but not kept.
+  if (!(session.model instanceof SceneClassifier)) return;
+  await keepModel(name, file);
+  chooseModel(name);
+  await listModels(session);
 }
 
 /** Runs one thing after ending the one before; says what went wrong. */
@@ -63,119 +139,98 @@ async function run(state: State, work: (signal: AbortSignal) => Promise<void>): 
   }
 }
 
-async function load(state: State, source: URL | File, signal: AbortSignal): Promise<void> {
-  const what = source instanceof File ? source.name : 'the model';
-  const scene = await SceneClassifier.load(state.device, source, {
-    signal,
-    onProgress: ({ loaded, total }) =>
-      say(
-        `Loading ${what}: ${total === null ? `${loaded} bytes` : `${Math.round((100 * loaded) / total)} %`}`,
-      ),
-  }).catch((error: unknown) => {
-    if (source instanceof File || signal.aborted) throw error;
-    throw new Error(
-      `No model comes with this page (${explainProblem(error)}). Choose one: a run's model.safetensors, or what "wavelight export RUN --format safetensors --all" writes.`,
-    );
-  });
-  state.scene?.dispose();
-  state.scene = scene;
-  listen.disabled = recordingInput.disabled = false;
-  const { name, kind } = state.device.description;
-  say(
-    `Ready, on ${name}${kind === 'cpu' ? ', which is software: a second takes longer than on a GPU' : ''}.`,
-  );
+function enable(on: boolean): void {
+  listen.disabled = make.disabled = recordingInput.disabled = !on;
+}
+
+async function showModel({ session }: State): Promise<void> {
+  const { model } = session;
+  if (model === null) return;
+  clearScenes(model.names);
+  enable(true);
+  // Published weights have no Grad-CAM, and no sound.
+  explain.disabled = make.disabled = !(model instanceof SceneClassifier);
+  await listModels(session);
+}
+
+async function listModels({ modelName }: Session): Promise<void> {
+  const names = new Set([SHIPPED_NAME, ...(await keptModels()), ...(modelName === null ? [] : [modelName])]);
+  choice.replaceChildren(...[...names].map((name) => new Option(name, name, false, name === modelName)));
+  forget.hidden = modelName === null || modelName === SHIPPED_NAME;
 }
 
 async function live(state: State, signal: AbortSignal): Promise<void> {
-  if (state.scene === null) return;
+  const { model } = state.session;
+  if (model === null) return;
   say('Waiting for the camera and the microphone …');
   const stream = await openStream();
   try {
-    say('Listening and looking.');
-    let started = performance.now();
-    for await (const { input, dropped, ...result } of state.scene.listen(stream, { signal })) {
-      await show(state, input, result);
-      facts(state, performance.now() - started, dropped);
-      started = performance.now();
-    }
+    const has = (kind: string): boolean => stream.getTracks().some((track) => track.kind === kind);
+    const lacks = !has('audio') ? ' There is no microphone.' : !has('video') ? ' There is no camera.' : '';
+    say(`Listening and looking.${lacks}`);
+    for await (const { input, dropped: left, milliseconds, ...judged } of model.listen(stream, { signal }))
+      await show(state, input, judged, { milliseconds, left });
   } finally {
     for (const track of stream.getTracks()) track.stop();
     say('Stopped.');
   }
 }
 
-/** Camera and microphone, or the one of them that there is. */
-async function openStream(): Promise<MediaStream> {
-  const devices = (navigator as Partial<Navigator>).mediaDevices;
-  if (devices === undefined)
-    throw new Error('Camera and microphone need https: open this page by https, or from localhost.');
-  const sound = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
-  try {
-    return await devices.getUserMedia({ audio: sound, video: true });
-  } catch (error) {
-    if (!(error instanceof DOMException) || error.name !== 'NotFoundError') throw error;
-    return devices.getUserMedia({ audio: sound }).catch(() => devices.getUserMedia({ video: true }));
-  }
-}
-
-async function judgeFile(state: State, file: File, signal: AbortSignal): Promise<void> {
-  const { scene } = state;
-  if (scene === null) return;
-  say(`Opening ${file.name} …`);
-  state.recording?.close();
-  const recording = await openRecording(file, byId('player', 'video'));
-  state.recording = recording;
-  const timeline = new Timeline(file.name, (second, { input, result }) => {
-    if (recording.video !== null) recording.video.currentTime = second;
-    void show(state, input, result);
+async function judge(state: State, recording: Recording, signal: AbortSignal): Promise<void> {
+  const { model } = state.session;
+  state.timeline?.close();
+  const timeline = new Timeline(recording, (second, judged) => {
+    showScenes(judged);
+    void recording.input(second).then((input) => picture(state, input));
   });
-  for (let second = 0; second < recording.seconds; second++) {
-    const started = performance.now();
+  state.timeline = timeline;
+  for (let second = 0; second < recording.seconds && model !== null; second++) {
     const input = await recording.input(second);
-    const result = await scene.classify(input);
+    const { milliseconds, ...judged } = await model.classify(input);
     signal.throwIfAborted();
-    timeline.add({ input, result });
-    await show(state, input, result);
-    facts(state, performance.now() - started, 0);
-    say(`${file.name}: ${second + 1} of ${recording.seconds} seconds`);
+    timeline.add(judged);
+    await show(state, input, judged, { milliseconds, left: 0 });
+    say(`${recording.name}: ${second + 1} of ${recording.seconds} seconds`);
   }
 }
 
-async function show(state: State, input: SceneInput, result: SceneResult): Promise<void> {
-  showScenes(result);
-  const explanation: Explanation | null =
-    explain.checked && state.scene !== null ? await state.scene.explain(input) : null;
-  showFrame(input, explanation);
-  showSound(input, explanation);
+interface Measured {
+  readonly milliseconds: StageTimes;
+  readonly left: number;
 }
 
-function facts({ device }: State, milliseconds: number, dropped: number): void {
-  const { description, counters } = device;
-  const memory = (counters.bytesHeld / 2 ** 20).toFixed(0);
-  const lost = dropped > 0 ? `, ${dropped} seconds dropped` : '';
-  byId('facts', 'p').textContent =
-    `${description.name}: ${milliseconds.toFixed(0)} ms for the last second${lost}, ${memory} MiB held`;
-}
-
-/** Opens a lost device again, with the model that is loaded. */
-function watch(state: State): void {
-  const { device } = state;
-  void device.lost.then(async ({ reason }) => {
-    if (state.device !== device) return;
-    say(`The GPU was lost (${reason}): opening it again …`, 'problem');
-    state.working?.abort();
-    await device.destroy();
-    state.scene = null;
-    listen.disabled = recordingInput.disabled = true;
-    try {
-      state.device = await Device.create();
-      watch(state);
-      const [file] = modelInput.files ?? [];
-      await run(state, (signal) => load(state, file ?? MODEL, signal));
-    } catch (error) {
-      say(explainProblem(error), 'problem');
-    }
+async function show(
+  state: State,
+  input: SceneInput,
+  judged: Judged,
+  { milliseconds, left }: Measured,
+): Promise<void> {
+  showScenes(judged);
+  const { explanation, drawing } = await picture(state, input);
+  const { description, counters } = state.session.device;
+  showCosts({
+    ...milliseconds,
+    explanation,
+    drawing,
+    dropped: left,
+    held: counters.bytesHeld,
+    adapter: description.name,
   });
+}
+
+/** Draws a second; gives the milliseconds of that. */
+async function picture(
+  { session: { model } }: State,
+  input: SceneInput,
+): Promise<{ readonly explanation: number; readonly drawing: number }> {
+  if (model === null) return { explanation: 0, drawing: 0 };
+  const started = performance.now();
+  const explanation: Explanation | null =
+    explain.checked && model instanceof SceneClassifier ? await model.explain(input) : null;
+  const explained = performance.now();
+  showFrames(input, model.imageSize, explanation);
+  showSound(input, explanation);
+  return { explanation: explained - started, drawing: performance.now() - explained };
 }
 
 main().catch((error: unknown) => say(explainProblem(error), 'problem'));

@@ -13,25 +13,29 @@ import { byId } from '../shared/page.ts';
 
 function contextOf(canvas: HTMLCanvasElement): CanvasRenderingContext2D {
   const context = canvas.getContext('2d');
-  if (context === null) throw new Error('this browser has no 2D canvas');
+  if (context === null) throw new Error('This browser has no 2D canvas.');
   return context;
 }
 
-/** Draws the first frame as it is squashed and cut for the net, dimmed where it does not speak for the scene. */
-export function showFrame({ images }: SceneInput, explanation: Explanation | null): void {
-  const canvas = byId('picture', 'canvas');
-  const context = contextOf(canvas);
-  const { width, height } = canvas;
-  context.clearRect(0, 0, width, height);
-  const [first] = Array.isArray(images) ? (images as readonly unknown[]) : [images];
-  if (!(first instanceof ImageData)) return;
-  const whole = new OffscreenCanvas(first.width, first.height);
-  whole.getContext('2d')?.putImageData(first, 0, 0);
-  // The net's side is 224 of 256: the rim is cut off.
-  const [x, y] = [first.width / 16, first.height / 16];
-  context.drawImage(whole, x, y, 14 * x, 14 * y, 0, 0, width, height);
-  const cam = explanation?.frames?.[0];
-  if (cam !== undefined) dim(context, cam);
+/** Draws the frames at the net's size, squashed and cut as for the net, dimmed where they do not speak for the scene. */
+export function showFrames({ images }: SceneInput, size: number, explanation: Explanation | null): void {
+  const list = Array.isArray(images) ? (images as readonly unknown[]) : [images];
+  (['first', 'second'] as const).forEach((id, i) => {
+    const canvas = byId(id, 'canvas');
+    canvas.width = canvas.height = size;
+    const picture = list[i] ?? list[0];
+    canvas.ariaLabel = picture === undefined ? 'No picture' : `Frame ${i + 1} of the second`;
+    if (!(picture instanceof ImageData)) return;
+    const context = contextOf(canvas);
+    const whole = new OffscreenCanvas(picture.width, picture.height);
+    whole.getContext('2d')?.putImageData(picture, 0, 0);
+    // The net's side is 224 of 256: the rim is cut off.
+    const [x, y] = [picture.width / 16, picture.height / 16];
+    context.imageSmoothingQuality = 'high';
+    context.drawImage(whole, x, y, 14 * x, 14 * y, 0, 0, size, size);
+    const cam = explanation?.frames?.[i];
+    if (cam !== undefined) dim(context, cam);
+  });
 }
 
 /** Black over the canvas, the less the more an element counts. */
@@ -48,9 +52,9 @@ function dim(context: CanvasRenderingContext2D, { shape: [rows = 1, columns = 1]
 /** Draws the log-mel spectrogram of the left channel, dimmed where the judgement does not depend on it. */
 export function showSound({ audio, sampleRate }: SceneInput, explanation: Explanation | null): void {
   const canvas = byId('sound', 'canvas');
-  const context = contextOf(canvas);
-  context.clearRect(0, 0, canvas.width, canvas.height);
   const channels = channelsOf(audio);
+  canvas.ariaLabel = channels === null ? 'No sound' : 'Log-mel spectrogram of the second';
+  contextOf(canvas).clearRect(0, 0, canvas.width, canvas.height);
   if (channels === null || sampleRate === undefined) return;
   const sound = channels.map((channel) => resample(channel, sampleRate, SAMPLE_RATE));
   const { data, shape } = logMelFeatures(toStereo(sound), SAMPLE_RATE);
@@ -67,10 +71,9 @@ export function showSound({ audio, sampleRate }: SceneInput, explanation: Explan
     const at = 4 * ((mels - 1 - Math.floor(i / frames)) * frames + (i % frames));
     image.data.set([255 * Math.min(1, 1.6 * value), 255 * value ** 1.6, 255 * (0.25 + 0.5 * value), 255], at);
   }
-  const small = new OffscreenCanvas(frames, mels);
-  small.getContext('2d')?.putImageData(image, 0, 0);
-  context.imageSmoothingEnabled = false;
-  context.drawImage(small, 0, 0, canvas.width, canvas.height);
+  canvas.width = frames;
+  canvas.height = mels;
+  contextOf(canvas).putImageData(image, 0, 0);
 }
 
 function channelsOf(audio: SceneInput['audio']): readonly Float32Array[] | null {

@@ -1,46 +1,67 @@
-// A recording that was dropped: its seconds of sound, and its pictures at 0 and 14/30 s of each.
+// A recording: its seconds of sound, and its pictures at 0 and 14/30 s of each.
 
 import { SAMPLE_RATE, type SceneInput } from 'wavelight/avsc';
 
 /** The second picture of each second, as the data set has it. */
-const SECOND_PICTURE = 14 / 30;
-/** Longer pictures are drawn smaller: the nets see far less. */
+export const SECOND_PICTURE = 14 / 30;
+/** Longer sides are drawn smaller: the nets see far less. */
 const LONGEST_SIDE = 640;
+/** The browser decodes the sound as a whole: 20 minutes of stereo are 440 MiB. */
+const MAX_SECONDS = 1200;
 
 export interface Recording {
+  readonly name: string;
   /** Whole seconds. */
   readonly seconds: number;
-  /** What is heard and seen in a second. */
+  /** True if it has pictures. */
+  readonly hasPictures: boolean;
+  /** What a player plays. */
+  readonly media: Blob;
+  /** What is heard and seen in a second, read one call after the other. */
   input(second: number): Promise<SceneInput>;
-  /** Plays the file; null for sound alone. */
-  readonly video: HTMLVideoElement | null;
   close(): void;
 }
 
-/** Throws an Error of one sentence if the browser can neither hear nor see anything in the file, or it is shorter than a second. */
-export async function openRecording(file: File, player: HTMLVideoElement): Promise<Recording> {
-  const [sound, video] = await Promise.all([soundOf(file), videoOf(file, player)]);
-  if (sound === null && video === null)
-    throw new Error(`${file.name}: this browser finds neither sound nor pictures in it`);
-  const length = Math.min(sound?.duration ?? Infinity, video?.duration ?? Infinity);
+/** Throws an Error of one sentence if the browser finds neither sound nor pictures in the file, or it is too short or too long. */
+export async function openRecording(file: File): Promise<Recording> {
+  const video = await openVideo(file);
+  const known = video?.element.duration ?? 0;
+  if (known > MAX_SECONDS) {
+    video?.close();
+    throw new Error(
+      `${file.name} lasts ${Math.round(known / 60)} minutes: cut it to at most ${MAX_SECONDS / 60}.`,
+    );
+  }
+  const sound = await soundOf(file);
+  const pictures = video !== null && video.element.videoWidth > 0 ? video.element : null;
+  const close = (): void => video?.close();
+  const length = Math.min(sound?.duration ?? Infinity, pictures?.duration ?? Infinity);
   const seconds = Math.floor(length + 0.01);
-  if (seconds < 1)
-    throw new Error(`${file.name} lasts ${length.toFixed(2)} s: at least one second is needed`);
+  if (!Number.isFinite(length) || seconds < 1) {
+    close();
+    throw new Error(
+      sound === null && pictures === null
+        ? `${file.name}: this browser finds neither sound nor pictures in it. Try an mp4, webm, wav or mp3 file.`
+        : `${file.name} lasts ${length.toFixed(2)} s: at least one second is needed.`,
+    );
+  }
+  // The element has one position, so pictures are read one after the other.
+  let reading: Promise<unknown> = Promise.resolve();
   return {
+    name: file.name,
     seconds,
-    video,
+    hasPictures: pictures !== null,
+    media: file,
     async input(second) {
-      const images = video && (await picturesOf(video, second));
+      const work = reading.then(() => pictures && picturesOf(pictures, second));
+      reading = work.catch(() => undefined);
+      const images = await work;
       return {
         ...(sound && { audio: secondOf(sound, second), sampleRate: SAMPLE_RATE }),
         ...(images && { images }),
       };
     },
-    close: () => {
-      URL.revokeObjectURL(player.src);
-      player.removeAttribute('src');
-      player.load();
-    },
+    close,
   };
 }
 
@@ -61,14 +82,29 @@ function secondOf(sound: AudioBuffer, second: number): Float32Array[] {
   });
 }
 
-/** The player with the file in it; null if it has no pictures. */
-async function videoOf(file: File, player: HTMLVideoElement): Promise<HTMLVideoElement | null> {
-  player.src = URL.createObjectURL(file);
+interface OpenVideo {
+  readonly element: HTMLVideoElement;
+  close(): void;
+}
+
+/** An element of its own with the file in it, apart from the player that the user moves. Null if it cannot be played. */
+async function openVideo(file: File): Promise<OpenVideo | null> {
+  const element = document.createElement('video');
+  element.muted = true;
+  element.preload = 'auto';
+  element.src = URL.createObjectURL(file);
+  const close = (): void => {
+    URL.revokeObjectURL(element.src);
+    element.removeAttribute('src');
+    element.load();
+  };
   const loaded = await new Promise<boolean>((resolve) => {
-    player.addEventListener('loadeddata', () => resolve(true), { once: true });
-    player.addEventListener('error', () => resolve(false), { once: true });
+    element.addEventListener('loadeddata', () => resolve(true), { once: true });
+    element.addEventListener('error', () => resolve(false), { once: true });
   });
-  return loaded && player.videoWidth > 0 && Number.isFinite(player.duration) ? player : null;
+  if (loaded && Number.isFinite(element.duration)) return { element, close };
+  close();
+  return null;
 }
 
 async function picturesOf(video: HTMLVideoElement, second: number): Promise<[ImageData, ImageData]> {
@@ -78,16 +114,23 @@ async function picturesOf(video: HTMLVideoElement, second: number): Promise<[Ima
 
 async function pictureAt(video: HTMLVideoElement, seconds: number): Promise<ImageData> {
   if (Math.abs(video.currentTime - seconds) > 1e-3) {
-    const seeked = new Promise((resolve) => video.addEventListener('seeked', resolve, { once: true }));
+    const seeked = new Promise<void>((resolve, reject) => {
+      video.addEventListener('seeked', () => resolve(), { once: true });
+      video.addEventListener(
+        'error',
+        () => reject(new Error(`The picture at ${seconds.toFixed(1)} s cannot be decoded.`)),
+        { once: true },
+      );
+    });
     video.currentTime = seconds;
     await seeked;
   }
   const scale = Math.min(1, LONGEST_SIDE / Math.max(video.videoWidth, video.videoHeight));
-  const [width, height] = [video.videoWidth, video.videoHeight].map((side) =>
+  const [width = 1, height = 1] = [video.videoWidth, video.videoHeight].map((side) =>
     Math.max(1, Math.round(scale * side)),
   );
-  const context = new OffscreenCanvas(width ?? 1, height ?? 1).getContext('2d', { willReadFrequently: true });
-  if (context === null) throw new Error('this browser has no 2D canvas');
-  context.drawImage(video, 0, 0, width ?? 1, height ?? 1);
-  return context.getImageData(0, 0, width ?? 1, height ?? 1);
+  const context = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true });
+  if (context === null) throw new Error('This browser has no 2D canvas.');
+  context.drawImage(video, 0, 0, width, height);
+  return context.getImageData(0, 0, width, height);
 }

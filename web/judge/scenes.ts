@@ -1,31 +1,56 @@
 // A bar for each scene.
 
-import type { SceneResult } from 'wavelight/avsc';
 import { byId } from '../shared/page.ts';
 
-const words = (scene: string): string => scene.replaceAll('_', ' ');
+/** What a second was judged to be. */
+export interface Judged {
+  readonly scene: string;
+  readonly probability: number;
+  readonly probabilities: Float64Array;
+  readonly names: readonly string[];
+}
+
+/** More classes than these are shown by the likeliest ones. */
+const MOST_BARS = 20;
+const FEW_BARS = 8;
+
+export const words = (scene: string): string => scene.replaceAll('_', ' ');
+
+export const percent = (share: number): string => `${Math.round(100 * share)} %`;
 
 /** Shows the probabilities of a second; the likeliest scene stands out. */
-export function showScenes({ names, probabilities, scene }: SceneResult): void {
+export function showScenes({ names, probabilities, scene }: Judged): void {
   const list = byId('scenes', 'ol');
-  if (list.children.length !== names.length) list.replaceChildren(...names.map(makeRow));
-  names.forEach((name, i) => {
+  const shown = names.length > MOST_BARS ? likeliest(probabilities, FEW_BARS) : [...names.keys()];
+  while (list.children.length > shown.length) list.lastElementChild?.remove();
+  while (list.children.length < shown.length) list.append(makeRow(list.children.length));
+  shown.forEach((index, i) => {
     const row = list.children[i];
-    if (!(row instanceof HTMLLIElement)) return;
-    const probability = probabilities[i] ?? 0;
-    row.toggleAttribute('data-best', name === scene);
-    const [meter, output] = [row.querySelector('meter'), row.querySelector('output')];
-    if (meter !== null) meter.value = probability;
-    if (output !== null) output.textContent = `${Math.round(100 * probability)} %`;
+    const name = names[index] ?? '';
+    const probability = probabilities[index] ?? 0;
+    row?.toggleAttribute('data-best', name === scene);
+    const [label, meter, output] = ['label', 'meter', 'output'].map((tag) => row?.querySelector(tag));
+    if (label) label.textContent = words(name);
+    if (meter instanceof HTMLMeterElement) meter.value = probability;
+    if (output) output.textContent = percent(probability);
   });
 }
 
-function makeRow(name: string): HTMLLIElement {
+/** Empties the bars: none of them is of the model that is loaded now. */
+export function clearScenes(names: readonly string[]): void {
+  showScenes({ names, probabilities: new Float64Array(names.length), scene: '', probability: 0 });
+}
+
+const likeliest = (probabilities: Float64Array, count: number): number[] =>
+  [...probabilities.keys()].sort((a, b) => (probabilities[b] ?? 0) - (probabilities[a] ?? 0)).slice(0, count);
+
+function makeRow(number: number): HTMLLIElement {
   const row = document.createElement('li');
   const label = document.createElement('label');
-  const meter = Object.assign(document.createElement('meter'), { id: `scene-${name}`, max: 1 });
+  const meter = Object.assign(document.createElement('meter'), { id: `scene-${number}`, max: 1 });
   label.htmlFor = meter.id;
-  label.textContent = words(name);
-  row.append(label, meter, document.createElement('output'));
+  const output = document.createElement('output');
+  output.htmlFor.add(meter.id);
+  row.append(label, meter, output);
   return row;
 }

@@ -1,56 +1,110 @@
-// The seconds of a recording side by side, and as a table to download.
+// The seconds of a recording along a line: their probabilities as a picture and as a table, and a player to seek with.
 
-import type { SceneInput, SceneResult } from 'wavelight/avsc';
 import { byId } from '../shared/page.ts';
+import type { Recording } from './recording.ts';
+import { percent, words, type Judged } from './scenes.ts';
 
-interface JudgedSecond {
-  readonly input: SceneInput;
-  readonly result: SceneResult;
-}
-
-/** Shows the seconds one after the other as they are judged; `onChoose` is told which one was clicked. */
+/** A new player position counts as the same second until it leaves it. */
 export class Timeline {
-  readonly #name: string;
-  readonly #seconds: JudgedSecond[] = [];
-  readonly #onChoose: (second: number, judged: JudgedSecond) => void;
+  readonly #recording: Recording;
+  readonly #seconds: Judged[] = [];
+  readonly #onChoose: (second: number, judged: Judged) => void;
+  readonly #url: string;
+  #chosen = -1;
 
-  constructor(name: string, onChoose: (second: number, judged: JudgedSecond) => void) {
-    this.#name = name;
+  /** Shows an empty line. `onChoose` is told which second the user went to. */
+  constructor(recording: Recording, onChoose: (second: number, judged: Judged) => void) {
+    this.#recording = recording;
     this.#onChoose = onChoose;
-    byId('cells', 'div').replaceChildren();
+    this.#url = URL.createObjectURL(recording.media);
     byId('timeline', 'section').hidden = false;
+    byId('rows', 'tbody').replaceChildren();
     byId('download', 'button').onclick = () => this.#download();
+    const seek = byId('seek', 'input');
+    seek.max = String(recording.seconds - 1);
+    seek.oninput = () => this.choose(Number(seek.value), true);
+    const player = byId('player', 'video');
+    player.src = this.#url;
+    player.toggleAttribute('data-sound', !recording.hasPictures);
+    player.ontimeupdate = () => {
+      const second = Math.floor(player.currentTime);
+      if (second !== this.#chosen) this.choose(second, false);
+    };
+    this.#draw();
+    this.#mark(0);
   }
 
-  add(judged: JudgedSecond): void {
+  add(judged: Judged): void {
     const second = this.#seconds.push(judged) - 1;
-    const cell = document.createElement('button');
-    const { scene, probability } = judged.result;
-    cell.textContent = `${second} s: ${scene.replaceAll('_', ' ')}`;
-    cell.title = `${Math.round(100 * probability)} %`;
-    cell.onclick = () => this.choose(second);
-    byId('cells', 'div').append(cell);
+    const row = byId('rows', 'tbody').insertRow();
+    for (const text of [`${second}`, words(judged.scene), percent(judged.probability)])
+      row.insertCell().textContent = text;
+    this.#draw();
+    this.#mark(second);
   }
 
-  /** Marks a second and tells of it. */
-  choose(second: number): void {
+  /** Goes to a second, with the player if `moves`; those that are not judged yet are left alone. */
+  choose(second: number, moves: boolean): void {
     const judged = this.#seconds[second];
     if (judged === undefined) return;
-    [...byId('cells', 'div').children].forEach((cell, i) =>
-      cell.setAttribute('aria-pressed', String(i === second)),
-    );
+    this.#mark(second);
+    if (moves) byId('player', 'video').currentTime = second;
     this.#onChoose(second, judged);
+  }
+
+  close(): void {
+    const player = byId('player', 'video');
+    player.ontimeupdate = null;
+    player.removeAttribute('src');
+    player.load();
+    URL.revokeObjectURL(this.#url);
+    this.#recording.close();
+  }
+
+  #mark(second: number): void {
+    this.#chosen = second;
+    const seek = byId('seek', 'input');
+    seek.value = String(second);
+    const judged = this.#seconds[second];
+    const text =
+      judged === undefined ? '' : `${second}: ${words(judged.scene)}, ${percent(judged.probability)}`;
+    byId('at', 'output').textContent = text;
+    seek.setAttribute('aria-valuetext', text);
+    seek.ariaLabel = 'Second of the recording';
+  }
+
+  /** A column for each second, a row for each scene, the brighter the likelier. */
+  #draw(): void {
+    const canvas = byId('course', 'canvas');
+    const classes = this.#seconds[0]?.names.length ?? 1;
+    canvas.width = this.#recording.seconds;
+    canvas.height = classes;
+    const context = canvas.getContext('2d');
+    if (context === null) return;
+    context.fillStyle = getComputedStyle(canvas).accentColor;
+    this.#seconds.forEach(({ probabilities }, second) =>
+      probabilities.forEach((probability, row) => {
+        context.globalAlpha = probability;
+        context.fillRect(second, row, 1, 1);
+      }),
+    );
   }
 
   #download(): void {
     const [first] = this.#seconds;
     if (first === undefined) return;
-    const rows = this.#seconds.map(({ result: { scene, probabilities } }, second) =>
-      [second, scene, ...[...probabilities].map((value) => value.toFixed(6))].join(),
+    const rows = this.#seconds.map(({ scene, probabilities }, second) =>
+      [second, cell(scene), ...[...probabilities].map((value) => value.toFixed(6))].join(),
     );
-    const table = [['second', 'scene', ...first.result.names].join(), ...rows].join('\n');
+    const table = [['second', 'scene', ...first.names.map(cell)].join(), ...rows].join('\n');
     const url = URL.createObjectURL(new Blob([`${table}\n`], { type: 'text/csv' }));
-    Object.assign(document.createElement('a'), { href: url, download: `${this.#name}.csv` }).click();
+    Object.assign(document.createElement('a'), {
+      href: url,
+      download: `${this.#recording.name}.csv`,
+    }).click();
     URL.revokeObjectURL(url);
   }
 }
+
+/** A text as a cell of a CSV table (RFC 4180). */
+const cell = (text: string): string => (/[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);

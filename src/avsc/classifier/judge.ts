@@ -27,6 +27,7 @@ import type {
   SceneInput,
   SceneRecording,
   SceneResult,
+  StageTimes,
 } from './types.ts';
 
 /** What the nets take of one second. */
@@ -34,6 +35,22 @@ interface Second {
   readonly sound: Stereo | null;
   /** RGB bytes [2, 3, S, S], or pictures that the device reads. */
   readonly frames: Uint8Array<ArrayBuffer> | readonly [DrawnPicture, DrawnPicture] | null;
+}
+
+/** Sums of times by stage. */
+class Stopwatch {
+  readonly milliseconds: { -readonly [Stage in keyof StageTimes]: number } = {
+    sound: 0,
+    pictures: 0,
+    nets: 0,
+  };
+
+  time<T>(stage: keyof StageTimes, work: () => T): T {
+    const started = performance.now();
+    const result = work();
+    this.milliseconds[stage] += performance.now() - started;
+    return result;
+  }
 }
 
 /** Judges seconds by the models of a file. */
@@ -102,13 +119,16 @@ export class SceneJudge {
     checkInput('classify', input);
     const { audio, images, sampleRate } = input;
     const [needsSound, needsFrames] = this.needs(audio !== undefined, images !== undefined);
-    return this.#judgeSecond({
-      sound:
-        audio === undefined || !needsSound
-          ? null
-          : soundSecond({ audio, ...(sampleRate !== undefined && { sampleRate }) }),
-      frames: images === undefined || !needsFrames ? null : this.#framesOf(images),
-    });
+    const watch = new Stopwatch();
+    const sound = watch.time('sound', () =>
+      audio === undefined || !needsSound
+        ? null
+        : soundSecond({ audio, ...(sampleRate !== undefined && { sampleRate }) }),
+    );
+    const frames = watch.time('pictures', () =>
+      images === undefined || !needsFrames ? null : this.#framesOf(images),
+    );
+    return this.#judgeSecond({ sound, frames }, watch);
   }
 
   /** See `SceneClassifier.explain`. */
@@ -168,28 +188,35 @@ export class SceneJudge {
     return drawnPictures(images, this.imageSize) ?? framesOfImages(images, this.imageSize);
   }
 
-  async #judgeSecond({ sound, frames }: Second): Promise<SceneResult> {
+  async #judgeSecond({ sound, frames }: Second, watch = new Stopwatch()): Promise<SceneResult> {
     const has = { audio: sound !== null, video: frames !== null };
     const models = chooseModels(this.#experiment, this.#models, has);
-    const inputs = this.#samples({ sound, frames }, has);
+    const inputs = watch.time('sound', () => this.#samples({ sound, frames }, has));
     // Pictures are read here, because a frame of a video may be gone later.
-    const jobs = models.map(({ predictor, predictDrawn }) =>
-      predictDrawn === null || frames === null || frames instanceof Uint8Array
-        ? () => predictor.predict({ inputs }, 1)
-        : predictDrawn(inputs, frames),
+    const jobs = watch.time('pictures', () =>
+      models.map(({ predictor, predictDrawn }) =>
+        predictDrawn === null || frames === null || frames instanceof Uint8Array
+          ? () => predictor.predict({ inputs }, 1)
+          : predictDrawn(inputs, frames),
+      ),
     );
     return this.#inTurn(async () => {
       const logits = new Float64Array(this.names.length);
+      const started = performance.now();
       for (const job of jobs) {
         const row = await (await job()).data();
         // A product of probabilities is a sum of their logarithms, up to a factor that the softmax takes out.
         row.forEach((value, i) => (logits[i] = (logits[i] ?? 0) + value));
       }
-      return resultOf(
-        logits,
-        this.names,
-        models.map(({ stage }) => stage.id),
-      );
+      watch.milliseconds.nets = performance.now() - started;
+      return {
+        ...resultOf(
+          logits,
+          this.names,
+          models.map(({ stage }) => stage.id),
+        ),
+        milliseconds: watch.milliseconds,
+      };
     });
   }
 
@@ -315,7 +342,11 @@ function checkInput(name: string, input: SceneInput | SceneRecording): void {
     throw new TypeError(`${name} needs audio, images or both`);
 }
 
-function resultOf(logits: Float64Array, names: readonly string[], models: readonly string[]): SceneResult {
+function resultOf(
+  logits: Float64Array,
+  names: readonly string[],
+  models: readonly string[],
+): Omit<SceneResult, 'milliseconds'> {
   const probabilities = softmaxRows(logits, names.length);
   const best = argmaxRow(probabilities, 0, names.length);
   const scene = names[best];

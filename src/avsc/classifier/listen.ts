@@ -4,7 +4,7 @@ import { checkOptions, fn, type OptionKinds } from '../../tensor/graph/options.t
 import { tapPictures } from './picture-tap.ts';
 import { SecondAssembler, type StreamSecond } from './seconds.ts';
 import { tapSound, type Tap } from './sound-tap.ts';
-import type { ListenOptions, ListenResult, SceneInput, SceneResult } from './types.ts';
+import type { Heard, ListenOptions, SceneInput } from './types.ts';
 
 const OPTIONS: OptionKinds<ListenOptions> = {
   signal: { what: 'an AbortSignal', accepts: (value) => value instanceof AbortSignal },
@@ -16,18 +16,18 @@ const LOOK_MS = 200;
 const LONGEST_SILENCE_MS = 3000;
 
 /** What listening needs of a classifier. */
-interface Judge {
-  readonly classify: (input: SceneInput) => Promise<SceneResult>;
+interface Judge<Result> {
+  readonly classify: (input: SceneInput) => Promise<Result>;
   /** Whether its models use the sound and the pictures of a stream that has these. Throws an Error if none can judge it. */
   readonly needs: (hasSound: boolean, hasPictures: boolean) => readonly [sound: boolean, pictures: boolean];
 }
 
 /** Judges the seconds of a stream while it lasts; see `SceneClassifier.listen`. */
-export async function* listenTo(
-  judge: Judge,
+export async function* listenTo<Result extends object>(
+  judge: Judge<Result>,
   stream: MediaStream,
   options: ListenOptions,
-): AsyncGenerator<ListenResult, void, void> {
+): AsyncGenerator<Heard<Result>, void, void> {
   const { signal, onDropped } = checkOptions('listen', options, OPTIONS);
   signal?.throwIfAborted();
   const [audio, video] = [liveTrack(stream.getAudioTracks()), liveTrack(stream.getVideoTracks())];

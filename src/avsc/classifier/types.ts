@@ -34,6 +34,17 @@ export interface SceneResult {
   readonly names: readonly string[];
   /** Models that judged; the probabilities of several are multiplied. */
   readonly models: readonly string[];
+  readonly milliseconds: StageTimes;
+}
+
+/** Milliseconds that a second took. */
+export interface StageTimes {
+  /** Resampling and features, on the host. */
+  readonly sound: number;
+  /** Reading the pictures. Where the device reads them, most of that time is in `nets`. */
+  readonly pictures: number;
+  /** The models, from their start until the probabilities are on the host. */
+  readonly nets: number;
 }
 
 /** How much each element of something counts for a scene, row-major. */
@@ -70,11 +81,14 @@ export interface ListenOptions {
   readonly onDropped?: (second: number, reason: DropReason) => void;
 }
 
-export interface ListenResult extends SceneResult {
+/** What is said of a second of a stream. */
+export type Heard<Result> = Result & {
   /** What was judged, for `explain` or to be shown. */
   readonly input: SceneInput;
   /** Number of the second, from 0, where listening began. */
   readonly second: number;
   /** Seconds that were not judged since the last result. */
   readonly dropped: number;
-}
+};
+
+export type ListenResult = Heard<SceneResult>;

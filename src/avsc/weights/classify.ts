@@ -6,7 +6,7 @@ import { normalisePictures } from '../features/pictures.ts';
 import type { Architecture } from './architecture.ts';
 
 /** A net with imported weights on a device. `dispose` it after the last picture. */
-interface PictureClassifier {
+export interface PictureClassifier {
   /** Probabilities [classes] of a picture: RGB bytes [3, S, S], with the architecture's S. Throws a RangeError for another size. */
   classify(picture: Uint8Array): Promise<Float32Array>;
   dispose(): void;
