@@ -10,7 +10,7 @@ import type { Modality } from '../../models/joint.ts';
 import { FusionMlp } from '../../models/heads/mlp.ts';
 import type { SampleData } from '../../training/inputs.ts';
 import type { SceneModel } from '../../training/model.ts';
-import type { SceneInput } from '../types.ts';
+import type { ListenOptions, SceneInput } from '../types.ts';
 import type { Row } from './batches.ts';
 import { Embedder, type TeachingPart } from './embedder.ts';
 import { taughtExperiment, TEACH_MIXUP } from './experiment.ts';
@@ -94,6 +94,37 @@ export class SceneTeacher {
       for (const [part, embedder] of embedders) embeddings[part] = await embedder.embed(inputs);
       return { embeddings, inputs };
     });
+  }
+
+  /**
+   * The seconds of a camera, a microphone or both, in a page, as `embed` takes them; none is left out for lack of time while the loop does
+   * not wait. Ends as `SceneClassifier.listen` does. Throws an Error of one sentence if the stream has nothing for the extractors.
+   */
+  async *seconds(stream: MediaStream, options: ListenOptions = {}): AsyncGenerator<SceneInput, void, void> {
+    const { listenTo } = await import('../listen.ts');
+    const needs = (sound: boolean, pictures: boolean): readonly [boolean, boolean] => {
+      const wanted = [
+        sound && this.#embedders.has('audio'),
+        pictures && this.#embedders.has('video'),
+      ] as const;
+      if (wanted.includes(true)) return wanted;
+      throw new Error(`the model takes ${this.modalities.join(' and ')}, which the stream does not have`);
+    };
+    const judge = { classify: () => Promise.resolve({}), needs };
+    for await (const { input } of listenTo(judge, stream, options)) yield input;
+  }
+
+  /** A hash of the extractors in hex. Seconds that were embedded are for models with the same one. */
+  async key(): Promise<string> {
+    const { imageSize } = this.#from.experiment;
+    const parts: BlobPart[] = [];
+    for (const { part, input, extractor } of this.#from.parts) {
+      parts.push(JSON.stringify([part, input, imageSize]));
+      for (const [name, { shape, data }] of await extractor.stateDict())
+        parts.push(JSON.stringify([name, shape]), data as BlobPart);
+    }
+    const digest = await crypto.subtle.digest('SHA-256', await new Blob(parts).arrayBuffer());
+    return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
   }
 
   /**
