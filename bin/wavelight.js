@@ -2,8 +2,8 @@
 // Runs the command line: from src/ in a checkout (Node strips the types), from dist/ when installed.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { constants } from 'node:os';
+import module, { createRequire } from 'node:module';
+import { constants, homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
@@ -36,6 +36,10 @@ if (inCheckout && (major < 22 || (major === 22 && minor < 18))) {
   if (process.connected === false) process.exit(128 + constants.signals.SIGTERM);
   process.on('disconnect', () => process.kill(process.pid, 'SIGTERM'));
   process.channel?.unref();
+  // The next start finds its code compiled, without types. Node says nothing if the folder cannot be written.
+  module.enableCompileCache?.(
+    join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'wavelight', 'compiled'),
+  );
   if (inCheckout) await import('./wgsl.js');
   const main = inCheckout ? source : join(root, 'dist', 'cli.js');
   await import(pathToFileURL(main).href).catch((error) => {

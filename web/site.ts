@@ -32,10 +32,13 @@ export function menus(): Plugin {
     name: 'menus',
     transformIndexHtml: {
       order: 'pre',
-      handler: (html, { path }) => {
+      handler: (html, { path, server }) => {
         const page = path.replace(/^\//, '');
+        const withMenu = html.replace('<!-- menu -->', menu(page));
+        // A server of sources has no service worker.
+        if (server !== undefined) return withMenu;
         const head = `<meta name="root" content="${rootOf(page)}" /><script type="module" src="/offline/register.ts"></script></head>`;
-        return html.replace('<!-- menu -->', menu(page)).replace('</head>', head);
+        return withMenu.replace('</head>', head);
       },
     },
   };

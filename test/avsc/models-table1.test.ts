@@ -6,6 +6,7 @@ import { testDevice } from '../support/engine.ts';
 import { hashValues } from '../support/hash.ts';
 import { compareTensors, loadHashWeights, patterned, type ComparedTensors } from '../support/nets.ts';
 import { readJson } from '../support/oracle.ts';
+import { FULL } from '../support/scale.ts';
 
 /*
  * The pairs of the paper's Table 1 as joint nets at full width on small pictures, against PyTorch in f64. tools/table1_cases.py says
@@ -25,7 +26,6 @@ const PAIRS = [
   ['fcnn', 'densenet161'],
 ] as const;
 
-const all = process.env['WAVELIGHT_TEST_ALL'] === '1';
 const CLASSES = 10;
 const SLOW = 1_800_000;
 
@@ -73,7 +73,7 @@ describe('pairs of Table 1', () => {
   test.for(PAIRS)('%s and %s', { timeout: SLOW }, async ([audio, video], context) => {
     const software = device.description.name.includes('SwiftShader');
     context.skip(
-      software && !all && video !== 'resnet18',
+      software && !FULL && (audio !== 'fcnn' || video !== 'resnet18'),
       'minutes on SwiftShader: npm run test:all runs it',
     );
     const name = `${audio}_${video}`;

@@ -9,6 +9,7 @@ import { hashIndices, hashValues } from '../support/hash.ts';
 import { checkNet, loadHashWeights, patterned } from '../support/nets.ts';
 import { readJson } from '../support/oracle.ts';
 import { testDevice } from '../support/engine.ts';
+import { FULL } from '../support/scale.ts';
 
 /* Whole nets against PyTorch in f64 (tools/model_cases.py); test/support/nets.ts says how near they must be. */
 interface JointFixture {
@@ -37,13 +38,14 @@ const NETS: readonly [name: string, make: () => Layer][] = [
  * `npm run test:all` checks the large nets without fusion too, and DenseNet161 on pictures of 224 x 224 on every adapter:
  * minutes on SwiftShader, which sees 96 x 96 otherwise.
  */
-const all = process.env['WAVELIGHT_TEST_ALL'] === '1';
 
 /** DenseNet161 is 140 GFLOP at 224 x 224, and SwiftShader on a busy machine makes one or two a second. */
-const SLOW = all ? 7_200_000 : 900_000;
+const SLOW = FULL ? 7_200_000 : 900_000;
 
 const sizeFor = (device: Device, name: string): string =>
-  name === 'densenet161' && !all && device.description.name.includes('SwiftShader') ? 'densenet161_96' : name;
+  name === 'densenet161' && !FULL && device.description.name.includes('SwiftShader')
+    ? 'densenet161_96'
+    : name;
 
 /** Mixup labels [rows, classes]: a ratio for one class, the rest for another. */
 function softLabels(name: string, rows: number, classes: number): Float32Array {
@@ -67,7 +69,7 @@ describe('nets, fused, by kernels for GPUs with sizes compiled in', () => {
   afterAll(() => device.destroy());
 
   test.for(NETS)('%s: output, gradients and statistics', { timeout: SLOW }, async ([name, make], context) => {
-    const slow = !all && device.description.name.includes('SwiftShader');
+    const slow = !FULL && device.description.name.includes('SwiftShader');
     context.skip(slow, 'SwiftShader compiles these kernels for minutes: npm run test:all runs it');
     await checkNet(device, name, make());
   });
@@ -83,14 +85,14 @@ describe.each([
   });
   afterAll(() => device.destroy());
 
-  const nets = NETS.filter(([name]) => fusion || all || name === 'densenet_small');
+  const nets = NETS.filter(([name]) => fusion || FULL || name === 'densenet_small');
   test.each(nets)(
     '%s: output, gradients and statistics',
     (name, make) => checkNet(device, sizeFor(device, name), make()),
     SLOW,
   );
 
-  const why = fusion || all ? '' : ' (skipped: npm run test:all runs it)';
+  const why = fusion || FULL ? '' : ' (skipped: npm run test:all runs it)';
   test.skipIf(why !== '')(`20 steps of Adam give PyTorch losses${why}`, async () => {
     const fixture = readJson('models/joint.json') as JointFixture;
     const { batch, classes, features, widths } = fixture;

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeDataset } from '../../src/avsc/node/data/synth.ts';
 import { runKills } from '../support/kills.ts';
 import { HAS_PROC } from '../support/processes.ts';
+import { FULL } from '../support/scale.ts';
 
 let folder = '';
 beforeAll(async () => {
@@ -16,8 +17,8 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 // tools/kill-runs.ts does the same with more kills of longer work.
 describe.skipIf(!HAS_PROC)('kills at random moments (needs /proc)', () => {
   it.each([
-    ['train', 4],
-    ['prepare', 4],
+    ['train', FULL ? 4 : 3],
+    ['prepare', FULL ? 4 : 3],
   ] as const)(
     '%s leaves no process and nothing half-written, and resumes to the same bits',
     async (command, kills) => {

@@ -18,6 +18,7 @@ import {
   workerOf,
   type Session,
 } from '../support/processes.ts';
+import { FULL } from '../support/scale.ts';
 
 const DEVICE = process.env['WAVELIGHT_TEST_ADAPTER'] ?? 'software';
 const SECONDS_TO_END = 60;
@@ -77,12 +78,22 @@ function send({ pid }: Session, signal: NodeJS.Signals, to: 'wrapper' | 'shell' 
 const saved = (run: string): string =>
   `stopped and saved: go on with wavelight train --resume --out ${join(folder, run)}`;
 
+/** Further ones, in `npm run test:all`. */
+const NOHUP: [string, string, string[]][] = [['nohup', 'nohup', [process.execPath, BIN]]];
+const SIGNALS = [
+  ['SIGTERM', 'wrapper', 143],
+  ['SIGTERM', 'worker', 143],
+] as const;
+const NPM_SIGNALS = [
+  ['SIGKILL', 'wrapper'],
+  ['SIGHUP', 'wrapper'],
+] as const;
+
 describe.skipIf(!HAS_PROC)('a signal to a training (needs /proc)', () => {
   it.each([
+    ...(FULL ? SIGNALS : []),
     ['SIGHUP', 'wrapper', 129],
-    ['SIGTERM', 'wrapper', 143],
     ['SIGINT', 'group', 130],
-    ['SIGTERM', 'worker', 143],
     ['SIGKILL', 'wrapper', null],
   ] as const)(
     '%s to the %s: it saves, ends with status %s and leaves no process',
@@ -98,19 +109,17 @@ describe.skipIf(!HAS_PROC)('a signal to a training (needs /proc)', () => {
     },
   );
 
-  it.each([
-    ['SIGKILL', 'wrapper'],
-    ['SIGTERM', 'wrapper'],
-    ['SIGHUP', 'wrapper'],
-    ['SIGKILL', 'shell'],
-  ] as const)('%s to the %s of npm run train: the training saves and ends', async (signal, to) => {
-    const run = `npm-${signal}-${to}`;
-    const session = begin('npm', ['run', 'train', '--', ...trainArgs(run).slice(1)], { cwd: ROOT });
-    await trains(run, session);
-    send(session, signal, to);
-    expect(await waitForEmpty(session.pid, SECONDS_TO_END)).not.toBeNull();
-    expect(session.stderr()).toContain(saved(run));
-  });
+  it.each([...(FULL ? NPM_SIGNALS : []), ['SIGTERM', 'wrapper'], ['SIGKILL', 'shell']] as const)(
+    '%s to the %s of npm run train: the training saves and ends',
+    async (signal, to) => {
+      const run = `npm-${signal}-${to}`;
+      const session = begin('npm', ['run', 'train', '--', ...trainArgs(run).slice(1)], { cwd: ROOT });
+      await trains(run, session);
+      send(session, signal, to);
+      expect(await waitForEmpty(session.pid, SECONDS_TO_END)).not.toBeNull();
+      expect(session.stderr()).toContain(saved(run));
+    },
+  );
 
   it.skipIf(spawnSync('script', ['--version']).error !== undefined)(
     'a terminal that is closed: it saves and ends, though it cannot say so (needs the command script)',
@@ -140,8 +149,8 @@ describe.skipIf(!HAS_PROC)('a signal to a training (needs /proc)', () => {
     expect((await stubborn.ended).code).toBe(129);
   });
 
-  it.each([
-    ['nohup', 'nohup', [process.execPath, BIN]],
+  it.each<[name: string, command: string, words: string[]]>([
+    ...(FULL ? NOHUP : []),
     ['nohup npm run train', 'nohup', ['npm', 'run']],
   ])('%s: it goes on when the terminal is closed', async (name, command, [program = '', ...first]) => {
     const run = name.replaceAll(' ', '-');

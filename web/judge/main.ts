@@ -1,5 +1,6 @@
 // The page: a camera and a microphone, or a recording, judged second by second.
 
+import { DeviceLostError } from 'wavelight';
 import {
   parseCategories,
   SCENES,
@@ -54,10 +55,7 @@ async function main(): Promise<void> {
   }
   const state: State = {
     session: await Session.open({
-      onWaiting: () => {
-        state.working?.abort();
-        enable(false);
-      },
+      onWaiting: () => enable(false),
       onReady: () => void showModel(state),
     }),
     working: null,
@@ -130,7 +128,9 @@ async function run(state: State, work: (signal: AbortSignal) => Promise<void>): 
   try {
     await work(working.signal);
   } catch (error) {
-    if (!working.signal.aborted) say(explainProblem(error), 'problem');
+    // The session says of a lost device, and opens it again.
+    const isKnown = working.signal.aborted || error instanceof DeviceLostError;
+    if (!isKnown) say(explainProblem(error), 'problem');
   } finally {
     if (state.working === working) {
       state.working = null;

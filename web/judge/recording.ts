@@ -1,6 +1,6 @@
 // A recording: its seconds of sound, and its pictures at 0 and 14/30 s of each.
 
-import { SAMPLE_RATE, type SceneInput } from 'wavelight/avsc';
+import { decodeWav, resample, SAMPLE_RATE, type SceneInput } from 'wavelight/avsc';
 
 /** The second picture of each second, as the data set has it. */
 export const SECOND_PICTURE = 14 / 30;
@@ -65,19 +65,44 @@ export async function openRecording(file: File): Promise<Recording> {
   };
 }
 
-async function soundOf(file: File): Promise<AudioBuffer | null> {
+/** Sound at 48 kHz, one or two channels of equal length. */
+interface Sound {
+  readonly channels: readonly Float32Array[];
+  /** In s. */
+  readonly duration: number;
+}
+
+async function soundOf(file: File): Promise<Sound | null> {
+  const bytes = await file.arrayBuffer();
+  const channels = waveOf(bytes) ?? (await decoded(bytes));
+  return channels && { channels, duration: (channels[0]?.length ?? 0) / SAMPLE_RATE };
+}
+
+/** Read as `wavelight predict` reads it: browsers scale its positive and its negative samples differently. Null for other files. */
+function waveOf(bytes: ArrayBuffer): Float32Array[] | null {
   try {
-    return await new OfflineAudioContext(2, 1, SAMPLE_RATE).decodeAudioData(await file.arrayBuffer());
+    const { channels, sampleRate } = decodeWav(new Uint8Array(bytes));
+    return channels.slice(0, 2).map((channel) => resample(channel, sampleRate, SAMPLE_RATE));
+  } catch {
+    return null;
+  }
+}
+
+async function decoded(bytes: ArrayBuffer): Promise<Float32Array[] | null> {
+  try {
+    const sound = await new OfflineAudioContext(2, 1, SAMPLE_RATE).decodeAudioData(bytes);
+    const count = Math.min(2, sound.numberOfChannels);
+    return Array.from({ length: count }, (_, channel) => sound.getChannelData(channel));
   } catch {
     return null;
   }
 }
 
 /** A second of each channel; a last one that lacks a few samples ends in zeros. */
-function secondOf(sound: AudioBuffer, second: number): Float32Array[] {
-  return Array.from({ length: Math.min(2, sound.numberOfChannels) }, (_, channel) => {
+function secondOf({ channels }: Sound, second: number): Float32Array[] {
+  return channels.map((channel) => {
     const samples = new Float32Array(SAMPLE_RATE);
-    samples.set(sound.getChannelData(channel).subarray(second * SAMPLE_RATE, (second + 1) * SAMPLE_RATE));
+    samples.set(channel.subarray(second * SAMPLE_RATE, (second + 1) * SAMPLE_RATE));
     return samples;
   });
 }

@@ -9,23 +9,23 @@ import { makeDataset } from '../../../../src/avsc/node/data/synth.ts';
 import { startTraining } from '../../../../src/avsc/node/training/start.ts';
 import { NodeDevice } from '../../../../src/node/device.ts';
 import { testAdapter, testProfile } from '../../../support/device.ts';
+import { FULL } from '../../../support/scale.ts';
 
-const ALL = process.env['WAVELIGHT_TEST_ALL'] === '1';
-const LOSSES = ALL ? 20 : 3;
+const LOSSES = FULL ? 20 : 2;
 /** All three models, or sound alone. */
-const STAGES = ALL ? 3 : 1;
+const STAGES = FULL ? 3 : 1;
 /** The longest that a device lives, in submits of an undisturbed run divided by the losses. */
-const LONGEST = ALL ? 1.8 : 1.2;
+const LONGEST = FULL ? 1.8 : 1.2;
 
 const small = preset('small');
 const EXPERIMENT: Experiment = {
   ...small,
   batchSize: 4,
-  stages: small.stages.slice(0, STAGES).map((stage) => ({ ...stage, epochs: ALL ? 3 : 2 })),
-  ...(!ALL && { result: 'audio' }),
+  stages: small.stages.slice(0, STAGES).map((stage) => ({ ...stage, epochs: FULL ? 3 : 2 })),
+  ...(!FULL && { result: 'audio' }),
 };
 const FILES = ['metrics.jsonl', 'metrics.json', 'model.safetensors'];
-if (ALL) FILES.push('audio.safetensors', 'video.safetensors');
+if (FULL) FILES.push('audio.safetensors', 'video.safetensors');
 
 let folder = '';
 beforeAll(async () => {

@@ -1,0 +1,2 @@
+/** True under `npm run test:all`, where tests run at full size and in all ways, which takes hours on SwiftShader. */
+export const FULL = process.env['WAVELIGHT_TEST_ALL'] === '1';
