@@ -96,9 +96,10 @@ class TeachPage {
       );
     if (this.#teacher !== null) return;
     const teacher = await model.teacher();
-    const key = await teacher.key();
+    const keys = await teacher.keys();
+    const key = JSON.stringify(keys);
     if (key !== this.#key) {
-      this.#store = await Store.open(key);
+      this.#store = await Store.open(keys);
       this.#places = await this.#store.places();
       this.#key = key;
       if (!this.#store.keeps)
@@ -194,14 +195,16 @@ class TeachPage {
   }
 
   /** Work that is done again on the next device if this one is lost. */
-  async #onDevice<T>(work: (teacher: SceneTeacher) => Promise<T>): Promise<T> {
+  async #onDevice<T>(work: (teacher: SceneTeacher) => Promise<T>, signal?: AbortSignal): Promise<T> {
     for (;;) {
       const teacher = this.#teacher ?? (await this.#coming.promise);
       try {
         return await work(teacher);
       } catch (error) {
-        const gone = error instanceof Error && error.name === 'DeviceLostError';
-        if (!gone) throw error;
+        // The device that goes takes what was under way with it, whatever that says.
+        const gone =
+          this.#teacher !== teacher || (error instanceof Error && error.name === 'DeviceLostError');
+        if (!gone || signal?.aborted) throw error;
         if (this.#teacher === teacher) this.#leave();
       }
     }
@@ -234,7 +237,7 @@ class TeachPage {
     const options = { mixup: mixup.checked, augmentation: augmentation.checked };
     const training = this.#trainings.begin(options);
     try {
-      await this.#onDevice((teacher) => this.#trainOn(teacher, training, signal));
+      await this.#onDevice((teacher) => this.#trainOn(teacher, training, signal), signal);
     } finally {
       if (training.reports.length === 0) this.#trainings.drop(training);
       this.#trainings.show();

@@ -51,8 +51,8 @@ export function decodeSeconds(file: Uint8Array<ArrayBuffer>): readonly TaughtSec
   const inputs = INPUTS.map((input) => [input, rowsOf(`input ${input}`)] as const);
   const count = Math.max(0, ...embeddings.map(([, rows]) => rows.length));
   return Array.from({ length: count }, (_, i) => ({
-    embeddings: rowAt(embeddings, i) as TaughtSecond['embeddings'],
-    inputs: rowAt(inputs, i) as Inputs,
+    embeddings: rowAt(embeddings, i),
+    inputs: rowAt(inputs, i),
   }));
 }
 

@@ -1,6 +1,6 @@
 // The places of the page, kept in the browser's own file system (OPFS): a file for each recording, and a list of the places.
 
-import type { TaughtSecond } from 'wavelight/avsc';
+import type { Modality, TaughtSecond } from 'wavelight/avsc';
 import { decodeSeconds, encodeSeconds } from './seconds-file.ts';
 
 export interface KeptRecording {
@@ -25,12 +25,15 @@ export class Store {
     this.#folder = folder;
   }
 
-  /** Opens the places of the extractors with this key. Where the browser keeps no files, nothing outlives the page. */
-  static async open(key: string): Promise<Store> {
+  /**
+   * Opens the places of the extractors with these keys, which others may have heard and seen too: a model that was taught by sound alone has
+   * no picture net any more. Where the browser keeps no files, nothing outlives the page.
+   */
+  static async open(keys: ExtractorKeys): Promise<Store> {
     try {
       const root = await navigator.storage.getDirectory();
       const all = await root.getDirectoryHandle(FOLDER, { create: true });
-      return new Store(await all.getDirectoryHandle(key.slice(0, 32), { create: true }));
+      return new Store(await all.getDirectoryHandle(await folderOf(all, keys), { create: true }));
     } catch {
       return new Store(null);
     }
@@ -103,6 +106,22 @@ export class Store {
       });
     }
   }
+}
+
+export type ExtractorKeys = Readonly<Partial<Record<Modality, string>>>;
+
+/** The folder of just these extractors, or else one that has them too. */
+async function folderOf(all: FileSystemDirectoryHandle, { audio, video }: ExtractorKeys): Promise<string> {
+  const part = (key: string | undefined): string => key?.slice(0, 24) ?? 'none';
+  const own = `${part(audio)}-${part(video)}`;
+  const names: string[] = [];
+  for await (const name of all.keys()) names.push(name);
+  if (names.includes(own)) return own;
+  const covers = (name: string): boolean => {
+    const [sound, sight] = name.split('-');
+    return (audio === undefined || sound === part(audio)) && (video === undefined || sight === part(video));
+  };
+  return names.sort().find(covers) ?? own;
 }
 
 interface ListedRecording {

@@ -62,9 +62,11 @@ export class Trainings {
 
   /** What a switch has changed between the last two trainings that differ in it alone. */
   #effect(of: 'mixup' | 'augmentation', other: 'mixup' | 'augmentation'): string {
-    const done = this.#all.filter((training) => training.reports.length > 0);
-    const on = done.findLast((training) => training[of]);
-    const off = done.findLast((training) => !training[of] && training[other] === on?.[other]);
+    const done = this.#all.filter((training) => training.reports.length > 0).reverse();
+    const partner = (one: Training): Training | undefined =>
+      done.find((training) => !training[of] && training[other] === one[other]);
+    const on = done.find((training) => training[of] && partner(training) !== undefined);
+    const off = on && partner(on);
     if (on === undefined || off === undefined) return 'Train with and without it to see what it changes.';
     const words = (training: Training): string =>
       `${percent(rightOf(last(training)))} and loss ${last(training)?.heldOut?.logLoss.toFixed(2) ?? '–'}`;

@@ -114,17 +114,18 @@ export class SceneTeacher {
     for await (const { input } of listenTo(judge, stream, options)) yield input;
   }
 
-  /** A hash of the extractors in hex. Seconds that were embedded are for models with the same one. */
-  async key(): Promise<string> {
+  /** A hash of each extractor and of what it takes, in hex: seconds are for models whose extractors have the same ones. */
+  async keys(): Promise<Partial<Record<Modality, string>>> {
     const { imageSize } = this.#from.experiment;
-    const parts: BlobPart[] = [];
+    const keys: Partial<Record<Modality, string>> = {};
     for (const { part, input, extractor } of this.#from.parts) {
-      parts.push(JSON.stringify([part, input, imageSize]));
+      const about: BlobPart[] = [JSON.stringify(input === 'frames' ? [input, imageSize] : [input])];
       for (const [name, { shape, data }] of await extractor.stateDict())
-        parts.push(JSON.stringify([name, shape]), data as BlobPart);
+        about.push(JSON.stringify([name, shape]), data as BlobPart);
+      const digest = await crypto.subtle.digest('SHA-256', await new Blob(about).arrayBuffer());
+      keys[part] = Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
     }
-    const digest = await crypto.subtle.digest('SHA-256', await new Blob(parts).arrayBuffer());
-    return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
+    return keys;
   }
 
   /**
