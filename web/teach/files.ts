@@ -3,7 +3,7 @@
 import type { SceneInput } from 'wavelight/avsc';
 import { openRecording, type Recording } from '../judge/recording.ts';
 
-export const stemOf = (name: string): string => name.replace(/\.[^.]*$/, '');
+const stemOf = (name: string): string => name.replace(/\.[^.]*$/, '');
 
 /** Files by the name without its ending, in their order. */
 export function groupFiles(files: readonly File[]): [name: string, files: readonly File[]][] {

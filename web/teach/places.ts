@@ -3,7 +3,7 @@
 import { byId } from '../shared/page.ts';
 import type { KeptRecording, Place } from './store.ts';
 
-export interface PlaceActions {
+interface PlaceActions {
   readonly onRecord: (place: Place) => void;
   readonly onFiles: (place: Place, files: readonly File[]) => void;
   readonly onDelete: (place: Place) => void;

@@ -4,7 +4,7 @@ import type { SceneInput, SceneTeacher } from 'wavelight/avsc';
 import { byId } from '../shared/page.ts';
 import { openStream } from '../shared/stream.ts';
 
-export const SECONDS = 10;
+const SECONDS = 10;
 
 /** The next ten seconds, or those until `signal` aborts. Throws what `openStream` throws. */
 export async function record(

@@ -108,7 +108,7 @@ export class Store {
   }
 }
 
-export type ExtractorKeys = Readonly<Partial<Record<Modality, string>>>;
+type ExtractorKeys = Readonly<Partial<Record<Modality, string>>>;
 
 /** The folder of just these extractors, or else one that has them too. */
 async function folderOf(all: FileSystemDirectoryHandle, { audio, video }: ExtractorKeys): Promise<string> {

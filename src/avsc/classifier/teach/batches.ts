@@ -12,7 +12,7 @@ export interface Row {
   readonly key: number;
 }
 
-export interface TeachBatch {
+interface TeachBatch {
   /** [B + M, features]: the seconds, then those that they are mixed with. */
   readonly rows: Float32Array<ArrayBuffer>;
   /** Soft labels [B, classes], mixed already. */

@@ -12,7 +12,7 @@ export interface LabelledSecond {
   readonly key: number;
 }
 
-export interface Split {
+interface Split {
   readonly training: readonly LabelledSecond[];
   readonly heldOut: readonly LabelledSecond[];
 }

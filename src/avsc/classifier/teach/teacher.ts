@@ -20,7 +20,7 @@ import { SceneTraining, type Head } from './training.ts';
 import type { TaughtPlace, TaughtSecond, TeachOptions } from './types.ts';
 
 /** What a teacher needs of the classifier whose extractors it uses. */
-export interface Teachable {
+interface Teachable {
   readonly device: Device;
   readonly experiment: Experiment;
   readonly parts: readonly TeachingPart[];

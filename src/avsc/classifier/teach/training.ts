@@ -22,7 +22,7 @@ import type { TeachProgress } from './types.ts';
 /** A module from standardized embeddings [N, features], sound first, to logits [N, classes]. */
 export type Head = Module & { forward(embeddings: Tensor): Tensor };
 
-export interface TrainingParts {
+interface TrainingParts {
   readonly device: Device;
   readonly head: Head;
   /** What the head's tensors begin with in the model. */
