@@ -26,6 +26,7 @@ describe.skipIf(NO_CHROMIUM !== null)(
     let files: Awaited<ReturnType<typeof buildSite>>;
     let browser: Awaited<ReturnType<typeof openChromium>>;
     let context: BrowserContext;
+    /** The page of the moment; what needs no page of its own goes on with the one before. */
     let page: Page;
     const problems: string[] = [];
 
@@ -56,10 +57,7 @@ describe.skipIf(NO_CHROMIUM !== null)(
       });
     });
 
-    afterEach(async () => {
-      await page.close();
-      expect(problems.splice(0)).toEqual([]);
-    });
+    afterEach(() => expect(problems.splice(0)).toEqual([]));
 
     afterAll(async () => {
       await browser.close();
@@ -77,8 +75,10 @@ describe.skipIf(NO_CHROMIUM !== null)(
         });
       return (await status.textContent()) ?? '';
     };
+    let opened: Page | undefined;
     const openPage = async (url = `${server.url}${FOLDER}index.html`): Promise<void> => {
-      page = await context.newPage();
+      await opened?.close();
+      page = opened = await context.newPage();
       page.on('pageerror', ({ message }) => problems.push(message));
       page.on('request', (request) => {
         const { origin, protocol } = new URL(request.url());
@@ -131,11 +131,10 @@ describe.skipIf(NO_CHROMIUM !== null)(
       expect(await page.locator('#facts').innerText()).toMatch(/The nets\s+[\d.]+ ms/);
       await page.click('#stop');
       await says('^Stopped');
+      await page.uncheck('#explain');
     });
 
     it('judges each second of a dropped recording as Node does, and goes to the one that is chosen', async () => {
-      await openPage();
-      await says('^Ready');
       await drop('tone.wav', 'audio/wav', wav(3.5));
       await says('^tone.wav: 3 of 3 seconds');
       const [head, ...rows] = await table();
@@ -158,9 +157,27 @@ describe.skipIf(NO_CHROMIUM !== null)(
       );
     });
 
+    it('judges sound and pictures of a file that the browser has recorded', async () => {
+      const base64 = await page.evaluate<string>(`(async () => {
+        const stream = await navigator.mediaDevices.getUserMedia({ audio: true, video: true });
+        const recorder = new MediaRecorder(stream, { mimeType: 'video/webm' });
+        const recorded = new Promise((resolve) => (recorder.ondataavailable = ({ data }) => resolve(data)));
+        recorder.start();
+        await new Promise((resolve) => setTimeout(resolve, 3500));
+        recorder.stop();
+        for (const track of stream.getTracks()) track.stop();
+        const bytes = new Uint8Array(await (await recorded).arrayBuffer());
+        return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''));
+      })()`);
+      await drop('park.webm', 'video/webm', Buffer.from(base64, 'base64'));
+      await says('^park.webm: 3 of 3 seconds');
+      const [, ...rows] = await table();
+      console.log(`a recorded park: ${rows.map(([, scene]) => scene).join(', ')}`);
+      expect(rows.filter(([, scene]) => scene === 'park').length).toBeGreaterThanOrEqual(2);
+      expect(await page.getAttribute('#first', 'aria-label')).toBe('Frame 1 of the second');
+    });
+
     it('knows the scenes that it makes itself', async () => {
-      await openPage();
-      await says('^Ready');
       await page.selectOption('#made', 'metro');
       await page.click('#make');
       await says('^made metro: 10 of 10 seconds');
@@ -171,8 +188,6 @@ describe.skipIf(NO_CHROMIUM !== null)(
     });
 
     it('keeps a model that is dropped, and uses it after a reload until it is forgotten', async () => {
-      await openPage();
-      await says('^Ready');
       await drop('mine.safetensors', '', readFileSync(MODEL));
       await says('^Ready: the model mine ');
       await page.waitForFunction(`localStorage.getItem('wavelight-model') === 'mine'`);
@@ -188,8 +203,6 @@ describe.skipIf(NO_CHROMIUM !== null)(
     const judgesPlaces =
       'judges pictures by published weights with names (skipped where ../shared is absent)';
     it.skipIf(!existsSync(weights))(judgesPlaces, async () => {
-      await openPage();
-      await says('^Ready');
       const names = readFileSync(`${SHARED}/checkpoints/categories_places365.txt`);
       await drop('categories_places365.txt', 'text/plain', names);
       await says('has the names of 365 classes');
@@ -201,21 +214,20 @@ describe.skipIf(NO_CHROMIUM !== null)(
       console.log(`the made park is ${(await best()) ?? ''} by Places365`);
       expect(await best()).toMatch(/^[a-z]/);
       await page.click('#stop');
+      await page.selectOption('#choice', 'demo');
+      await says('^Ready: the model demo ');
     });
 
     it('opens a lost device again', async () => {
-      await openPage();
+      const count = await page.evaluate<number>(`devices.length`);
+      await page.evaluate(`devices.at(-1).destroy()`);
+      await page.waitForFunction(`devices.length === ${count + 1}`);
       await says('^Ready');
-      await page.evaluate(() => (globalThis as unknown as { devices: GPUDevice[] }).devices[0]?.destroy());
-      await says('^Ready');
-      await page.waitForFunction(`devices.length === 2`);
       await drop('tone.wav', 'audio/wav', wav(1));
       await says('^tone.wav: 1 of 1 seconds');
     });
 
     it('says what is missing and goes on', async () => {
-      await openPage();
-      await says('^Ready');
       await drop('none.txt', 'text/plain', Buffer.from('none'));
       expect(await says('^none.txt: ')).toContain('finds neither sound nor pictures');
       await drop('short.wav', 'audio/wav', wav(0.5));

@@ -42,6 +42,7 @@ const LONG: readonly string[] = [
   'tensor/lost.test.ts',
   'browser-examples.test.ts',
   'browser-web.test.ts',
+  'browser-guide.test.ts',
   'nn/sequences.test.ts',
   'avsc/classifier/classifier.test.ts',
 ];

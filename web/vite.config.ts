@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
 import { wgsl } from '../tools/wgsl-plugin.ts';
+import { guide } from './guide/plugin.ts';
 import { offline } from './offline/plugin.ts';
 import { menus, pagesOf } from './site.ts';
 
@@ -10,7 +11,12 @@ const source = (path: string): string => fileURLToPath(new URL(`../src/${path}`,
 export default defineConfig({
   root: import.meta.dirname,
   base: './',
-  plugins: [wgsl({ small: true }), menus(), offline(fileURLToPath(new URL('public', import.meta.url)))],
+  plugins: [
+    wgsl({ small: true }),
+    guide(),
+    menus(),
+    offline(fileURLToPath(new URL('public', import.meta.url))),
+  ],
   resolve: {
     alias: [
       { find: /^wavelight$/, replacement: source('index.ts') },

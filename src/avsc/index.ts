@@ -1,6 +1,8 @@
 /**
  * The scene classifier, as `wavelight/avsc`: nets, features, training and metrics. Everything here runs in a browser; files,
  * decoding and the command line do not belong to it.
+ *
+ * @module wavelight/avsc
  */
 export { toStereo, secondsOf, SAMPLE_RATE, type Stereo } from './audio/clip.ts';
 export { resample } from './audio/resample.ts';
@@ -15,9 +17,10 @@ export {
   type LogMelRange,
   type Scaling,
 } from './features/logmel.ts';
+export type { InputName, SoundInputName } from './features/inputs.ts';
 export type { PictureInput } from './features/pictures.ts';
 export { makeCamera, type Camera } from './synth/picture.ts';
-export { SCENE_RULES, type PictureFamily, type SoundFamily } from './synth/rules.ts';
+export { SCENE_RULES, type PictureFamily, type SceneRule, type SoundFamily } from './synth/rules.ts';
 export { makeSound } from './synth/sound.ts';
 export { SCENES, sceneIndex, type Scene } from './dataset/scenes.ts';
 export { CNN1D, Cnn1d, Cnn1dExtractor, type Cnn1dConfig } from './models/cnn1d.ts';
@@ -63,14 +66,21 @@ export {
   type Modality,
   type UnimodalNetOptions,
 } from './models/joint.ts';
+export type { FeaturePolicy } from './augment/features/policy.ts';
+export type { RatioPolicy } from './augment/features/mix.ts';
+export type { MagnitudeScale, PictureOperationName } from './augment/pictures/operation.ts';
+export type { PicturePolicy } from './augment/pictures/policy.ts';
 export type { Augmentation, Mixup } from './experiment/augmentation.ts';
 export {
   resultKey,
   resultStages,
   type AdamConfig,
   type Experiment,
+  type GivenWeightsRule,
+  type Limits as ExperimentLimits,
   type NetSpec,
   type Phase,
+  type ResultSpec,
   type ScheduleConfig,
   type SgdConfig,
   type StageModel,
@@ -79,8 +89,15 @@ export {
 export { preset, PRESET_NAMES, scheduleOf, type PresetName } from './experiment/presets.ts';
 export { readExperiment } from './experiment/read.ts';
 export { writeExperiment } from './experiment/write.ts';
-export { createModel, findStage, logitsOf, pictureInput, type SceneModel } from './training/model.ts';
-export { type InputPlan, type SampleData, type TrainingData } from './training/inputs.ts';
+export {
+  createModel,
+  findStage,
+  logitsOf,
+  pictureInput,
+  type ModelInputs,
+  type SceneModel,
+} from './training/model.ts';
+export { type InputPlan, type PartInput, type SampleData, type TrainingData } from './training/inputs.ts';
 export { createPredictor, createTrainer, type Predictor, type Trainer } from './training/trainer.ts';
 export { measure, softmaxRows, type ClassMetrics, type Metrics } from './training/metrics.ts';
 export {

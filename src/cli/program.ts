@@ -43,7 +43,10 @@ const required = (description: string, isRequired: boolean): string =>
   isRequired ? `${description} (required)` : description;
 
 /** The program with the called command, or with all of them if none is called. Help and version go to `writeOut`. */
-async function buildProgram(called: string | undefined, writeOut: (text: string) => void): Promise<Command> {
+export async function buildProgram(
+  called: string | undefined,
+  writeOut: (text: string) => void,
+): Promise<Command> {
   const help = new Help();
   const program = new Command('wavelight')
     .description(

@@ -7,10 +7,16 @@ import { StagingRing } from './readback.ts';
 import { AfterTask } from './after_task.ts';
 import { formatBytes, STORAGE_USAGE, type Storage } from './storage.ts';
 
-/** `checked`: every call is validated. `fast`: the process asked Dawn to skip that (see src/node/adapter.ts). */
+/**
+ * `checked`: every call is validated. `fast`: the process asked Dawn to skip that (see src/node/adapter.ts).
+ * @inline
+ */
 export type Profile = 'checked' | 'fast';
 
-/** 1 prints the adapter and each program, 2 each kernel with its time, 3 its bindings, 4 its WGSL. */
+/**
+ * 1 prints the adapter and each program, 2 each kernel with its time, 3 its bindings, 4 its WGSL.
+ * @inline
+ */
 type DebugLevel = 0 | 1 | 2 | 3 | 4;
 
 export interface GpuOptions {

@@ -1,5 +1,5 @@
 /** Modules, as `nn` of the engine: `import { nn } from 'wavelight'`. */
-export { Layer, Module } from './module.ts';
+export { Layer, Module, type LoadOptions } from './module.ts';
 export { Parameter, Statistic, type Init, type ModuleTensor } from './parameter.ts';
 export type { HostTensor, LoadReport, StateDict } from './state.ts';
 export { Conv2d, type Conv2dLayerOptions } from './layers/conv.ts';

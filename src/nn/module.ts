@@ -9,7 +9,7 @@ import { checkStateDict, type HostTensor, type LoadReport, type StateDict } from
 /** PyTorch counts batches always, layers here only where BatchNorm averages over all of them. */
 const IGNORED = 'num_batches_tracked';
 
-interface LoadOptions {
+export interface LoadOptions {
   /** Refuse missing and unexpected names. Default true. */
   readonly strict?: boolean;
 }
@@ -45,6 +45,7 @@ export abstract class Module {
     this.#training = training;
   }
 
+  /** @internal */
   get [BRAND](): Brand {
     return brandOf('module');
   }

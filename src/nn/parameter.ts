@@ -32,6 +32,7 @@ export class ModuleTensor {
     this.#requiresGrad = role === 'parameter';
   }
 
+  /** @internal */
   get [BRAND](): Brand {
     return brandOf('parameter');
   }
@@ -66,7 +67,7 @@ export class ModuleTensor {
     else this.#device?.overwrite(this.#tensor, data);
   }
 
-  /** Leaves any device but this one; the elements must be set before the next use. */
+  /** Leaves any device but this one; the elements must be set before the next use. @internal */
   leave(device: RecordingDevice): void {
     if (this.#tensor === null || this.#device === device) return;
     this.#tensor.replaceGrad(null);

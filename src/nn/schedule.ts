@@ -19,7 +19,7 @@ export function constant(lr: number): Schedule {
   return () => lr;
 }
 
-interface StepDecayOptions {
+export interface StepDecayOptions {
   readonly every: number;
   readonly gamma?: number;
 }
@@ -34,7 +34,7 @@ export function stepDecay(lr: number, options: StepDecayOptions): Schedule {
   return (time) => lr * gamma ** Math.floor(time / every);
 }
 
-interface CosineOptions {
+export interface CosineOptions {
   readonly length: number;
   readonly minLr?: number;
 }
@@ -49,7 +49,7 @@ export function cosine(lr: number, options: CosineOptions): Schedule {
   return (time) => anneal(lr, minLr, Math.min(time / length, 1));
 }
 
-interface WarmRestartOptions {
+export interface WarmRestartOptions {
   readonly minLr?: number;
   readonly restarts?: readonly number[];
 }

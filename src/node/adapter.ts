@@ -8,7 +8,7 @@ import { unpackSwiftShader } from './swiftshader.ts';
 
 export type AdapterChoice = 'auto' | 'gpu' | 'software';
 
-interface NodeGpuOptions {
+export interface NodeGpuOptions {
   readonly adapter: AdapterChoice;
   readonly profile: Profile;
 }

@@ -49,7 +49,7 @@ export interface CompiledFunction<Result extends StepResult> {
   statistics(): PlanStatistics;
   /** What a call with such inputs would do; nothing is run, and everything is left as it was. */
   plan(inputs: readonly StepInput[], options?: CompiledPlanOptions): PlanStatistics;
-  /** Times the dispatches of the calls that follow, until it is called with undefined. */
+  /** Times the dispatches of the calls that follow, until it is called with undefined. @internal */
   profile(profiler: Profiler | undefined): void;
   /** How often the function was traced, that is planned anew. */
   readonly traces: number;
@@ -57,12 +57,12 @@ export interface CompiledFunction<Result extends StepResult> {
   dispose(): void;
 }
 
-interface CompiledPlanOptions {
+export interface CompiledPlanOptions {
   /** Default: as the device has it. */
   readonly fusion?: boolean;
-  /** Is shown each dispatch, in order. */
+  /** Is shown each dispatch, in order. @internal */
   readonly onDispatch?: (dispatch: Dispatch) => void;
-  /** Is shown the whole plan. */
+  /** Is shown the whole plan. @internal */
   readonly onPlan?: (plan: Plan) => void;
 }
 

@@ -71,12 +71,15 @@ export interface TensorBuffer {
 
 /** Makes tensors, records what is done with them, and runs it. */
 export class Device extends RecordingDevice {
+  /** @internal */
   readonly gpu: Gpu;
   readonly fusion: boolean;
+  /** @internal */
   readonly runtime: Runtime;
   readonly #foreign = new ForeignBuffers();
   readonly #pressure = new MemoryPressure();
 
+  /** @internal */
   constructor(gpu: Gpu, { fusion = gpu.geometry.fusionPays }: Pick<DeviceOptions, 'fusion'> = {}) {
     super();
     this.gpu = gpu;
@@ -184,7 +187,7 @@ export class Device extends RecordingDevice {
     return this.adopt(new Tensor(this, value, requiresGrad));
   }
 
-  /** See `Tensor.buffer`. */
+  /** See `Tensor.buffer`. @internal */
   buffer(tensor: Tensor): Promise<TensorBuffer> {
     return this.#withPlace(tensor, ({ buffer, offset }, { bytes }) => ({ buffer, offset, size: bytes }));
   }
@@ -228,6 +231,7 @@ export class Device extends RecordingDevice {
       });
   }
 
+  /** @internal */
   override async read(tensor: Tensor): Promise<TypedArray> {
     const { bytes, dtype } = await this.#withPlace(tensor, (place, value) => {
       if ((place.buffer.usage & BufferUsage.COPY_SRC) === 0)
@@ -269,12 +273,13 @@ export class Device extends RecordingDevice {
     return this.destroy();
   }
 
+  /** @internal */
   override create(storage: LogicalStorage, data: () => TypedArray): void {
     this.#pressure.add([storage]);
     this.runtime.upload(storage, data());
   }
 
-  /** Gives a storage its memory, for what is written to it before anything else is submitted. */
+  /** Gives a storage its memory, for what is written to it before anything else is submitted. @internal */
   allocate(storage: LogicalStorage): Storage {
     this.#pressure.add([storage]);
     return this.runtime.memory.allocate(storage);

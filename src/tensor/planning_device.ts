@@ -11,6 +11,7 @@ import { planFunction, type InputSpec, type PlanOptions, type StepResult } from 
  * made, so a net may be larger than this machine's memory. `PROFILES` has adapters to plan for.
  */
 export class PlanningDevice extends RecordingDevice {
+  /** @internal */
   readonly target: Target;
 
   constructor(target: Target) {
@@ -44,12 +45,14 @@ export class PlanningDevice extends RecordingDevice {
     return Promise.resolve();
   }
 
+  /** @internal */
   override read(): Promise<TypedArray> {
     return Promise.reject(
       new Error(`a device that only plans (${this.target.name}) has no elements to read`),
     );
   }
 
+  /** @internal */
   override create(): void {
     // No memory, no elements.
   }

@@ -161,10 +161,11 @@ export const heldStorages = ({ plan, inputs, outputs }: TracedFunction): Logical
 ];
 
 export interface PlanOptions {
+  /** False plans each op by itself. */
   readonly fusion: boolean;
   /** Whether the device compiles parameters into kernels. */
   readonly baked: boolean;
-  /** Is shown the plan. */
+  /** Is shown the plan. @internal */
   readonly onPlan?: (plan: Plan) => void;
 }
 

@@ -3,7 +3,7 @@
 import type { StageTimes } from 'wavelight/avsc';
 import { byId } from '../shared/page.ts';
 
-export interface Costs extends StageTimes {
+interface Costs extends StageTimes {
   /** Grad-CAM and gradients; 0 where they are not shown. */
   readonly explanation: number;
   readonly drawing: number;

@@ -8,6 +8,8 @@ export const SECOND_PICTURE = 14 / 30;
 const LONGEST_SIDE = 640;
 /** The browser decodes the sound as a whole: 20 minutes of stereo are 440 MiB. */
 const MAX_SECONDS = 1200;
+/** How long the end of a file is looked for, in ms. */
+const LONGEST_SEARCH = 10_000;
 
 export interface Recording {
   readonly name: string;
@@ -127,9 +129,25 @@ async function openVideo(file: File): Promise<OpenVideo | null> {
     element.addEventListener('loadeddata', () => resolve(true), { once: true });
     element.addEventListener('error', () => resolve(false), { once: true });
   });
-  if (loaded && Number.isFinite(element.duration)) return { element, close };
+  if (loaded && Number.isFinite(await durationOf(element))) return { element, close };
   close();
   return null;
+}
+
+/** In s. Files that browsers record do not say it: going to their end finds it out. */
+async function durationOf(element: HTMLVideoElement): Promise<number> {
+  if (element.duration !== Infinity) return element.duration;
+  const found = new Promise<void>((resolve) => {
+    const look = (): void => {
+      if (element.duration !== Infinity) resolve();
+    };
+    element.addEventListener('durationchange', look);
+    element.addEventListener('error', () => resolve(), { once: true });
+    setTimeout(resolve, LONGEST_SEARCH);
+  });
+  element.currentTime = Number.MAX_SAFE_INTEGER;
+  await found;
+  return element.duration;
 }
 
 async function picturesOf(video: HTMLVideoElement, second: number): Promise<[ImageData, ImageData]> {

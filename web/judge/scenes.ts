@@ -41,8 +41,11 @@ export function clearScenes(names: readonly string[]): void {
   showScenes({ names, probabilities: new Float64Array(names.length), scene: '', probability: 0 });
 }
 
-const likeliest = (probabilities: Float64Array, count: number): number[] =>
-  [...probabilities.keys()].sort((a, b) => (probabilities[b] ?? 0) - (probabilities[a] ?? 0)).slice(0, count);
+/** Indices of the highest probabilities, the highest first. */
+export const likeliest = (probabilities: ArrayLike<number>, count: number): number[] =>
+  Array.from(probabilities, (_, i) => i)
+    .sort((a, b) => (probabilities[b] ?? 0) - (probabilities[a] ?? 0))
+    .slice(0, count);
 
 function makeRow(number: number): HTMLLIElement {
   const row = document.createElement('li');

@@ -2,7 +2,9 @@
 
 import { byId } from '../shared/page.ts';
 import type { Recording } from './recording.ts';
-import { percent, words, type Judged } from './scenes.ts';
+import { likeliest, percent, words, type Judged } from './scenes.ts';
+
+const MOST_ROWS = 10;
 
 /** A new player position counts as the same second until it leaves it. */
 export class Timeline {
@@ -73,19 +75,27 @@ export class Timeline {
     seek.ariaLabel = 'Second of the recording';
   }
 
-  /** A column for each second, a row for each scene, the brighter the likelier. */
+  /** A column for each second, a row for each scene that was likely in any of them, the brighter the likelier. */
   #draw(): void {
     const canvas = byId('course', 'canvas');
-    const classes = this.#seconds[0]?.names.length ?? 1;
+    const names = this.#seconds[0]?.names ?? [];
+    const most = names.map((_, i) => Math.max(...this.#seconds.map((one) => one.probabilities[i] ?? 0)));
+    const rows = likeliest(most, MOST_ROWS).sort((a, b) => a - b);
+    byId('course-names', 'ol').replaceChildren(
+      ...rows.map((row) =>
+        Object.assign(document.createElement('li'), { textContent: words(names[row] ?? '') }),
+      ),
+    );
     canvas.width = this.#recording.seconds;
-    canvas.height = classes;
+    canvas.height = Math.max(1, rows.length);
+    canvas.style.height = `${1.25 * canvas.height}rem`;
     const context = canvas.getContext('2d');
     if (context === null) return;
     context.fillStyle = getComputedStyle(canvas).accentColor;
     this.#seconds.forEach(({ probabilities }, second) =>
-      probabilities.forEach((probability, row) => {
-        context.globalAlpha = probability;
-        context.fillRect(second, row, 1, 1);
+      rows.forEach((row, y) => {
+        context.globalAlpha = probabilities[row] ?? 0;
+        context.fillRect(second, y, 1, 1);
       }),
     );
   }

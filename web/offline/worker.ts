@@ -38,13 +38,16 @@ worker.addEventListener('activate', (event) => {
 worker.addEventListener('fetch', (event) => {
   const { request } = event;
   if (request.method !== 'GET' || !request.url.startsWith(worker.registration.scope)) return;
-  event.respondWith(request.mode === 'navigate' ? newest(request) : kept(request));
+  const path = request.url.slice(worker.registration.scope.length);
+  event.respondWith(FILES.includes(path) && request.mode !== 'navigate' ? listed(request) : newest(request));
 });
 
-/** Pages: from the network, so that a new build is seen at once; from the cache without one. */
+/** Pages, and files that the build did not list: from the network, so that new ones are seen at once; without it, as they were last. */
 async function newest(request: Request): Promise<Response> {
   try {
-    return await fetch(request);
+    const response = await fetch(request);
+    if (response.status === 200) await keep(request, response.clone());
+    return response;
   } catch (error) {
     const found = (await caches.match(request, { ignoreSearch: true })) ?? (await indexOf(request));
     if (found !== undefined) return found;
@@ -57,17 +60,17 @@ function indexOf({ url }: Request): Promise<Response | undefined> {
   return caches.match(new URL('index.html', url.split(/[?#]/)[0]));
 }
 
-/** Other files: from the cache, whose names change with their contents. What the build did not list is kept when it is loaded. */
-async function kept(request: Request): Promise<Response> {
+/** Files that the build listed: from the cache, since their names change with their contents. */
+async function listed(request: Request): Promise<Response> {
   const found = await caches.match(request.url);
   const range = request.headers.get('range');
   if (found !== undefined) return range === null ? found : part(found, range);
-  const response = await fetch(request);
-  if (response.status === 200 && range === null) {
-    const copy = response.clone();
-    await (await caches.open(CACHE)).put(request, copy).catch(() => undefined);
-  }
-  return response;
+  return fetch(request);
+}
+
+/** Keeps an answer if there is room. */
+async function keep(request: Request, response: Response): Promise<void> {
+  await (await caches.open(CACHE)).put(request, response).catch(() => undefined);
 }
 
 /** The bytes that a Range header asks for. */

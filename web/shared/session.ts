@@ -11,10 +11,10 @@ const SHIPPED = new URL('model.safetensors', document.baseURI);
 /** Name of the model that comes with the site. */
 export const SHIPPED_NAME = 'demo';
 
-export type Model = SceneClassifier | PlaceClassifier;
+type Model = SceneClassifier | PlaceClassifier;
 
 /** What a page does when its session changes. */
-export interface SessionHooks {
+interface SessionHooks {
   /** The device is lost, or another model is being loaded: nothing can be judged until `onReady`. */
   readonly onWaiting: () => void;
   readonly onReady: () => void;

@@ -33,6 +33,10 @@ export interface SgdConfig {
 }
 
 export const SCHEDULES = ['constant', 'cosine', 'warmRestarts'] as const;
+/**
+ * Learning rate over the epochs, as the functions of `optim` do it.
+ * @useDeclaredType
+ */
 export type ScheduleConfig = (typeof SCHEDULES)[number];
 
 /** Hyperparameters of one training stage. */

@@ -8,6 +8,10 @@ import { readExperiment } from './read.ts';
 
 const FILES = { paper, small } as const;
 
+/**
+ * Experiments that come with the package.
+ * @useDeclaredType
+ */
 export type PresetName = keyof typeof FILES;
 
 export const PRESET_NAMES = Object.keys(FILES) as readonly PresetName[];

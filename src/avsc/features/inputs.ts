@@ -12,6 +12,10 @@ export const SOUND_INPUTS = {
   openl3: [1, 256, 199],
 } as const;
 
+/**
+ * Names of the sound's inputs.
+ * @useDeclaredType
+ */
 export type SoundInputName = keyof typeof SOUND_INPUTS;
 
 /** `frames` are RGB bytes [2, 3, S, S]: the 1st and the 15th frame of the second. */

@@ -11,19 +11,28 @@ import { BaselineFusion, BaselineHead } from './heads/baseline.ts';
 import { HybridFusion } from './heads/hybrid.ts';
 import { FusionMlp } from './heads/mlp.ts';
 
-/** Input of an extractor, which is also its name within the nets below. */
 export const MODALITIES = ['audio', 'video'] as const;
+/**
+ * Input of an extractor, which is also its name within the nets below.
+ * @useDeclaredType
+ */
 export type Modality = (typeof MODALITIES)[number];
 
 /** Extractors that are not trained. */
 export type Frozen = 'none' | Modality | 'both';
 
-/** Classifiers of one modality's embeddings: one Linear, or the challenge baseline's `BaselineHead`. */
 export const HEADS = ['linear', 'baseline'] as const;
+/**
+ * Classifiers of one modality's embeddings: one Linear, or the challenge baseline's `BaselineHead`.
+ * @useDeclaredType
+ */
 export type HeadKind = (typeof HEADS)[number];
 
-/** Classifiers of two embeddings: the paper's MLP on both side by side, `HybridFusion`, or the baseline's `BaselineFusion`. */
 export const FUSIONS = ['mlp', 'hybrid', 'baseline'] as const;
+/**
+ * Classifiers of two embeddings: the paper's MLP on both side by side, `HybridFusion`, or the baseline's `BaselineFusion`.
+ * @useDeclaredType
+ */
 export type FusionKind = (typeof FUSIONS)[number];
 
 interface SceneNetOptions {

@@ -24,7 +24,7 @@ import type { Scene } from '../dataset/scenes.ts';
 export type SoundFamily = 'engine' | 'clatter' | 'wash' | 'birds' | 'babble';
 export type PictureFamily = 'interior' | 'tunnel' | 'road' | 'facades' | 'horizon';
 
-interface SceneRule {
+export interface SceneRule {
   readonly sound: SoundFamily;
   readonly picture: PictureFamily;
 }

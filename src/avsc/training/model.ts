@@ -15,6 +15,7 @@ import { ARCHITECTURE_NAMES, modalityOf, type ArchitectureName } from '../weight
 import { findArchitecture, IMAGENET_INPUT } from '../weights/architectures.ts';
 import type { Tensor } from '../../tensor/graph/tensor.ts';
 
+/** @inline */
 interface ModelBase {
   /** Id of the model's stage. */
   readonly stage: string;
@@ -29,6 +30,7 @@ export type SceneModel = ModelBase &
     | { readonly parts: readonly ['audio', 'video']; readonly net: JointNet }
   );
 
+/** @inline */
 type Nets = Pick<Experiment, 'nets'>;
 
 /** The net of an experiment by its name. Throws an Error if there is none. */

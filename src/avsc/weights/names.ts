@@ -1,6 +1,7 @@
 import type { CheckpointTensor } from '../../nn/checkpoint/checkpoint.ts';
 import { quote } from '../../nn/checkpoint/quote.ts';
 
+/** Tensors of a checkpoint by name. @inline */
 export type NamedTensors = ReadonlyMap<string, CheckpointTensor>;
 
 const PARALLEL = 'module.';

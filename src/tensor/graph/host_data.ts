@@ -20,6 +20,7 @@ import { closestName, formatValue, isPlainObject, withArticle } from './wording.
 /** Nested arrays as deep as the tensor has dimensions; the rows of the last dimension may be typed arrays. */
 export type NestedNumbers = number | boolean | NumericArray | readonly NestedNumbers[];
 
+/** @inline */
 type NumericArray =
   | Float32Array
   | Float64Array

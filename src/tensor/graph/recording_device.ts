@@ -32,12 +32,14 @@ export interface Move {
 export abstract class RecordingDevice implements Recorder {
   /** Counts the runs; with the seed and the element it decides every random number. Saved and restored on resume. */
   randomStep = 0;
+  /** @internal */
   readonly scalars = new Scalars();
   #recording = new Recording();
   #tracedFrom: number | null = null;
   readonly #scopes: Scope[] = [];
   #seedVersion = randomSeed.version;
 
+  /** @internal */
   get [BRAND](): Brand {
     return brandOf('device');
   }
@@ -48,10 +50,10 @@ export abstract class RecordingDevice implements Recorder {
   /** Submits what was recorded; resolves when it is submitted. Rejects if it cannot be planned or compiled. */
   abstract flush(): Promise<void>;
 
-  /** Runs what was recorded and reads a tensor's elements. */
+  /** Runs what was recorded and reads a tensor's elements. @internal */
   abstract read(tensor: Tensor): Promise<TypedArray>;
 
-  /** Gives a storage its memory and fills it, before whatever is submitted next; throws a RangeError if none can hold it. */
+  /** Gives a storage its memory and fills it, before whatever is submitted next; throws a RangeError if none can hold it. @internal */
   abstract create(storage: LogicalStorage, data: () => TypedArray): void;
 
   /** Replaces the elements of a storage, after all that was asked for so far. `data` must not be changed afterwards. */
@@ -65,7 +67,7 @@ export abstract class RecordingDevice implements Recorder {
 
   // Tensors
 
-  /** A tensor of elements from the host that no scope owns, as what outlives a step must be. */
+  /** A tensor of elements from the host that no scope owns, as what outlives a step must be. @internal */
   createTensor(
     shape: Shape,
     data: () => TypedArray,
@@ -77,7 +79,7 @@ export abstract class RecordingDevice implements Recorder {
     return new Tensor(this, value);
   }
 
-  /** Replaces a tensor's elements in place, after what was recorded before. Throws an Error inside a compiled function. */
+  /** Replaces a tensor's elements in place, after what was recorded before. Throws an Error inside a compiled function. @internal */
   overwrite(tensor: Tensor, data: TypedArray): void {
     const { storage } = tensor.value;
     // A failure marks the tensors it concerns, whose readers see it.
@@ -86,7 +88,7 @@ export abstract class RecordingDevice implements Recorder {
     this.replace(storage, data);
   }
 
-  /** Moves storages into one new storage, one after another. Compiled functions notice the move and bind anew. */
+  /** Moves storages into one new storage, one after another. Compiled functions notice the move and bind anew. @internal */
   pack(whole: LogicalStorage, parts: readonly Move[]): void {
     // What is recorded outside a trace was planned for the old places.
     if (!this.isTracing) this.flush().catch(() => undefined);
@@ -95,7 +97,7 @@ export abstract class RecordingDevice implements Recorder {
     for (const { storage, offset } of parts) this.attach(storage, { whole, offset });
   }
 
-  /** Makes a storage a part of another, and no longer of the one before. */
+  /** Makes a storage a part of another, and no longer of the one before. @internal */
   attach(storage: LogicalStorage, part: Part): void {
     const before = storage.resident ? storage.part?.whole : undefined;
     storage.part = part;
@@ -106,6 +108,7 @@ export abstract class RecordingDevice implements Recorder {
 
   // Recording
 
+  /** @internal */
   record<Attrs>(
     op: Op<Attrs>,
     inputs: readonly Tensor[],
@@ -129,6 +132,7 @@ export abstract class RecordingDevice implements Recorder {
     return results.map((value) => this.adopt(new Tensor(this, value)));
   }
 
+  /** @internal */
   recordReshape(x: Tensor, shape: Shape): Tensor {
     const { value } = x;
     value.storage.shared = true;
@@ -150,65 +154,73 @@ export abstract class RecordingDevice implements Recorder {
     nodes.push(node);
   }
 
+  /** @internal */
   isPending(value: Value): boolean {
     return this.#recording.pending.has(value);
   }
 
+  /** @internal */
   noteChange(storage: LogicalStorage): void {
     storage.version++;
     this.#recording.changed.add(storage);
   }
 
-  /** Lets the innermost scope own the tensor. */
+  /** Lets the innermost scope own the tensor. @internal */
   adopt(tensor: Tensor): Tensor {
     this.#scopes.at(-1)?.tensors.add(tensor);
     return tensor;
   }
 
+  /** @internal */
   trackGradNode(node: GradNode): void {
     this.#scopes.at(-1)?.gradNodes.push(node);
   }
 
+  /** @internal */
   nextRandomIndex(): number {
     return this.#recording.randomOps++;
   }
 
-  /** A number that kernels read and that each run sets anew. */
+  /** A number that kernels read and that each run sets anew. @internal */
   scalar(): ScalarSlot {
     return this.scalars.allocate();
   }
 
-  /** Calls `hook` before each run of what is being recorded, to set scalars. */
+  /** Calls `hook` before each run of what is being recorded, to set scalars. @internal */
   beforeRun(hook: RunHook): void {
     this.#recording.hooks.push(hook);
   }
 
-  /** Lets a compiled function replay what is being recorded only while `holds` gives true. */
+  /** Lets a compiled function replay what is being recorded only while `holds` gives true. @internal */
   guard(holds: () => boolean): void {
     this.#recording.guards.push(holds);
   }
 
+  /** @internal */
   requireRange(tensor: Tensor, end: number, what: string): void {
     const { value } = tensor;
     if (value.range !== null) checkRange(value.range, end, what);
     else this.#recording.ranges.push({ value, end, what });
   }
 
-  /** What is being recorded; identifies it for those who keep something for each, as optimisers do their scalars. */
+  /** What is being recorded; identifies it for those who keep something for each, as optimisers do their scalars. @internal */
   get recording(): Recording {
     return this.#recording;
   }
 
+  /** @internal */
   get isTracing(): boolean {
     return this.#tracedFrom !== null;
   }
 
+  /** @internal */
   get tracedFrom(): number | null {
     return this.#tracedFrom;
   }
 
   // Gradients
 
+  /** @internal */
   noteGradient(leaf: Tensor, use: 'needed' | 'cleared'): void {
     const { gradientsAtEntry, gradientsBefore } = this.#recording;
     if (gradientsAtEntry.has(leaf)) return;
@@ -217,6 +229,7 @@ export abstract class RecordingDevice implements Recorder {
     if (this.isTracing) gradientsBefore.set(leaf, grad === null ? null : new Tensor(this, grad.value));
   }
 
+  /** @internal */
   gradientSlot(leaf: Tensor): LogicalStorage {
     return (leaf.gradStorage ??= new LogicalStorage(
       'f32',
@@ -226,6 +239,7 @@ export abstract class RecordingDevice implements Recorder {
     ));
   }
 
+  /** @internal */
   claimGradient(value: Value, slot: LogicalStorage): void {
     const { claimed } = this.#recording;
     if (!claimed.has(slot)) claimed.set(slot, slot.epoch);
@@ -261,6 +275,7 @@ export abstract class RecordingDevice implements Recorder {
   /**
    * Calls `fn` with an empty recording, which is given back instead of run, with fn's result and those of its tensors that were
    * made there; `settle` or `undo` it then. If `fn` throws, everything is left as it was.
+   * @internal
    */
   trace<T>(fn: () => T): { result: T; made: readonly Tensor[]; recording: Recording } {
     if (this.isTracing) {
@@ -287,13 +302,13 @@ export abstract class RecordingDevice implements Recorder {
     }
   }
 
-  /** Accepts what a trace did to gradients. */
+  /** Accepts what a trace did to gradients. @internal */
   settle({ gradientsBefore }: Recording): void {
     for (const gradient of gradientsBefore.values()) gradient?.dispose();
     gradientsBefore.clear();
   }
 
-  /** Takes back what a trace did to gradients and host variables. */
+  /** Takes back what a trace did to gradients and host variables. @internal */
   undo({ claimed, gradientsBefore, host }: Recording): void {
     host.undo();
     for (const [storage, epoch] of claimed) storage.epoch = epoch;
@@ -315,7 +330,7 @@ export abstract class RecordingDevice implements Recorder {
     return recording;
   }
 
-  /** Counts a run and sets its scalars; gives them as they must be when the run's turn comes. */
+  /** Counts a run and sets its scalars; gives them as they must be when the run's turn comes. @internal */
   prepareRun(hooks: readonly RunHook[]): Float32Array<ArrayBuffer> {
     if (this.#seedVersion !== randomSeed.version) {
       this.#seedVersion = randomSeed.version;
@@ -326,12 +341,13 @@ export abstract class RecordingDevice implements Recorder {
     return this.scalars.snapshot();
   }
 
+  /** @internal */
   release(storage: LogicalStorage): void {
     storage.handles--;
     this.#freeIfUnused(storage);
   }
 
-  /** Marks recorded uses as done. */
+  /** Marks recorded uses as done. @internal */
   finishUses(nodes: readonly RecordedNode[]): void {
     for (const { inputs, outputs } of nodes) {
       for (const { storage } of [...inputs, ...outputs]) {
@@ -341,7 +357,7 @@ export abstract class RecordingDevice implements Recorder {
     }
   }
 
-  /** Marks what a recording would have made as failed. */
+  /** Marks what a recording would have made as failed. @internal */
   abandon({ nodes }: Recording, error: unknown): void {
     const failure = asError(error);
     for (const { outputs } of nodes) for (const value of outputs) value.failure ??= failure;

@@ -84,11 +84,12 @@ const collected = new FinalizationRegistry<{ recorder: Recorder; storage: Logica
  * what was recorded. Methods mirror the functions of the same names (see methods.ts).
  */
 export class Tensor {
+  /** @internal */
   readonly recorder: Recorder;
   readonly shape: Shape;
-  /** The op that made this tensor, where gradients flow through it. */
+  /** The op that made this tensor, where gradients flow through it. @internal */
   gradNode: GradNode | null = null;
-  /** Where this leaf's gradient lies whenever it has one; see `Recorder.gradientSlot`. */
+  /** Where this leaf's gradient lies whenever it has one; see `Recorder.gradientSlot`. @internal */
   gradStorage: LogicalStorage | null = null;
   #requiresGrad: boolean;
   #grad: Tensor | null = null;
@@ -96,7 +97,7 @@ export class Tensor {
   #value: Value | null;
   #whyGone = 'was disposed';
 
-  /** Use `device.tensor`; this constructor wraps a value that exists. */
+  /** Use `device.tensor`; this constructor wraps a value that exists. @internal */
   constructor(recorder: Recorder, value: Value, requiresGrad = false) {
     this.recorder = recorder;
     this.shape = value.shape;
@@ -106,11 +107,12 @@ export class Tensor {
     collected.register(this, { recorder, storage: value.storage }, this);
   }
 
+  /** @internal */
   get [BRAND](): Brand {
     return brandOf('tensor');
   }
 
-  /** The elements. Throws an Error if the tensor was disposed, or its memory given to other elements. */
+  /** The elements. Throws an Error if the tensor was disposed, or its memory given to other elements. @internal */
   get value(): Value {
     const why = this.#value === null ? this.#whyGone : this.#value.whyGone;
     if (this.#value === null || why !== null)
@@ -179,7 +181,7 @@ export class Tensor {
     this.replaceGrad(gradient === null ? null : new Tensor(gradient.recorder, gradient.value));
   }
 
-  /** Sets the gradient without noting it; for the engine. */
+  /** Sets the gradient without noting it; for the engine. @internal */
   replaceGrad(gradient: Tensor | null): void {
     this.#grad?.dispose('was the gradient of a tensor, which has been cleared or replaced');
     this.#grad = gradient;
@@ -227,13 +229,13 @@ export class Tensor {
     return `Tensor(${formatShape(this.shape)}${this.disposed ? ', disposed' : `, ${this.dtype}`})`;
   }
 
-  /** Gives the tensor a history; for autograd. */
+  /** Gives the tensor a history; for autograd. @internal */
   setHistory(node: GradNode): void {
     this.gradNode = node;
     this.#requiresGrad = true;
   }
 
-  /** Forgets how the tensor was made; for autograd. */
+  /** Forgets how the tensor was made; for autograd. @internal */
   dropHistory(): void {
     this.gradNode = null;
     this.#requiresGrad = false;

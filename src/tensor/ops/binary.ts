@@ -24,6 +24,7 @@ import { sumToShape } from './reduce.ts';
  * have one type; integers can be added, subtracted, multiplied and compared.
  */
 
+/** @inline */
 type Operand = Tensor | number;
 
 interface BinaryAttrs {

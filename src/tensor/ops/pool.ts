@@ -30,7 +30,7 @@ import { mean } from './reduce.ts';
  */
 
 /** One number for both axes, or [height, width]. */
-export type PerAxis = number | Size2d;
+export type PerAxis = number | readonly [height: number, width: number];
 
 export interface PoolOptions {
   readonly kernelSize: PerAxis;

@@ -10,8 +10,9 @@ import { refuseForeign } from '../graph/copies.ts';
 import { createOn, recordOne, type Op } from '../graph/op.ts';
 import { flag, fraction, namedFirst, type OptionKinds } from '../graph/options.ts';
 import { randomSeed } from '../graph/random.ts';
+import type { RecordingDevice } from '../graph/recording_device.ts';
 import type { Shape } from '../graph/shape.ts';
-import type { Recorder, Tensor } from '../graph/tensor.ts';
+import type { Tensor } from '../graph/tensor.ts';
 import { formatValue } from '../graph/wording.ts';
 import { checkFloats, listOf } from './operands.ts';
 
@@ -78,16 +79,16 @@ const randOp = fillWith('rand', 'uniform');
 const randnOp = fillWith('randn', 'normal');
 
 /** Uniform random numbers in [0, 1), new ones in each run: rand(device, [2, 3]) or rand(device, 2, 3). */
-export const rand = (device: Recorder, shape: Shape | number, ...more: readonly number[]): Tensor =>
+export const rand = (device: RecordingDevice, shape: Shape | number, ...more: readonly number[]): Tensor =>
   filled('rand', randOp, device, listOf('rand', shape, more));
 
 /** Normal random numbers with mean 0 and variance 1, new ones in each run; takes a shape as `rand` does. */
-export const randn = (device: Recorder, shape: Shape | number, ...more: readonly number[]): Tensor =>
+export const randn = (device: RecordingDevice, shape: Shape | number, ...more: readonly number[]): Tensor =>
   filled('randn', randnOp, device, listOf('randn', shape, more));
 
-function filled(what: string, op: Op<FillAttrs>, device: Recorder, shape: Shape): Tensor {
+function filled(what: string, op: Op<FillAttrs>, device: RecordingDevice, shape: Shape): Tensor {
   refuseForeign(what, device);
-  if (typeof (device as Partial<Recorder> | null)?.nextRandomIndex !== 'function')
+  if (typeof (device as Partial<RecordingDevice> | null)?.nextRandomIndex !== 'function')
     throw new TypeError(`${what} needs a device first: ${what}(device, [2, 3]), got ${formatValue(device)}`);
   return createOn(device, op, { shape }, { op: device.nextRandomIndex() });
 }
