@@ -12,6 +12,7 @@ import type { Numbers } from './browser/scenario.ts';
 import type { FileServer } from './support/file_server.ts';
 import { testDevice } from './support/engine.ts';
 import { hostBytes, hostValues, pictureOf } from './support/pixels.ts';
+import { FULL } from './support/scale.ts';
 
 const ENTRIES = { index: 'src/index.ts', avsc: 'src/avsc/index.ts' };
 
@@ -130,7 +131,7 @@ describe.skipIf(NO_CHROMIUM !== null)(
       expect(run.after).toEqual([1, 2, 3, 4]);
     });
 
-    const steps = process.env['WAVELIGHT_TEST_ALL'] === undefined ? 400 : 10_000;
+    const steps = FULL ? 10_000 : 400;
     it(`${steps} eager steps that dispose nothing hold no more memory in the end`, async () => {
       const held = await page.evaluate<number[]>(`eagerSteps(${steps})`);
       const peak = held.pop() ?? NaN;

@@ -21,6 +21,7 @@ import { hashValues } from '../support/hash.ts';
 import { checkNet, hashWeights } from '../support/nets.ts';
 import { readExpected, readJson, relativeError } from '../support/oracle.ts';
 import { joined, writeTorchLegacy, type TorchEntry } from '../support/torch_writer.ts';
+import { FULL } from '../support/scale.ts';
 
 interface ZooFixture {
   readonly classes: number;
@@ -147,7 +148,6 @@ describe('small nets of each kind against PyTorch in f64: output, gradients and 
   ];
   test.each(nets)('%s', (name, make) => checkNet(device, name, make()), SLOW);
 
-  const all = process.env['WAVELIGHT_TEST_ALL'] === '1';
   const some = ['cnn1d_small', 'openl3_image_small', 'hybrid_fusion'];
 
   describe.each([
@@ -160,11 +160,11 @@ describe('small nets of each kind against PyTorch in f64: output, gradients and 
     });
     afterAll(() => other.destroy());
 
-    test.for(nets.filter(([name]) => all || some.includes(name)))(
+    test.for(nets.filter(([name]) => FULL || some.includes(name)))(
       '%s',
       { timeout: SLOW },
       async ([name, make], context) => {
-        const slow = !all && 'kind' in options && other.description.name.includes('SwiftShader');
+        const slow = !FULL && 'kind' in options && other.description.name.includes('SwiftShader');
         context.skip(slow, 'SwiftShader compiles these kernels for minutes: npm run test:all runs it');
         await checkNet(other, name, make());
       },

@@ -20,6 +20,7 @@ import { cases, digestOf, pictureOf, programOf, SIZES, stretchedPictures } from 
 import { testGpu } from '../support/device.ts';
 import { contextOf, VARIANTS } from './compare.ts';
 import { buffer, runDispatches, type Values } from './run.ts';
+import { FULL } from '../support/scale.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -115,7 +116,7 @@ describe.each(VARIANTS)(
     it('AutoContrast does what the host does for every lowest and highest byte', async () => {
       const all = stretchedPictures();
       // SwiftShader takes 11 s for all of them, so that it gets each ninth.
-      const step = process.env['WAVELIGHT_TEST_ALL'] === '1' ? 1 : 9;
+      const step = FULL ? 1 : 9;
       const pictures = Array.from({ length: Math.ceil(all.length / 768 / step) }, (_, i) =>
         all.subarray(i * step * 768, (i * step + 1) * 768),
       );

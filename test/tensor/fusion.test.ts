@@ -20,6 +20,7 @@ import type { Description } from '../../src/gpu/profile.ts';
 import { Generator } from '../../src/tensor/graph/random.ts';
 import { testDevice } from '../support/engine.ts';
 import { hashValues } from '../support/hash.ts';
+import { FULL } from '../support/scale.ts';
 
 /** A net made of random steps, the same for the same seed on every device. */
 interface Net {
@@ -198,7 +199,7 @@ function relativeError(a: Float32Array, b: Float32Array, least: number): number 
 }
 
 /** Software adapters compile each net's kernels for seconds: npm run test:all tries more nets. */
-const NETS = process.env['WAVELIGHT_TEST_ALL'] === '1' ? { cpu: 40, gpu: 40 } : { cpu: 6, gpu: 3 };
+const NETS = FULL ? { cpu: 40, gpu: 40 } : { cpu: 6, gpu: 3 };
 
 describe.each(['cpu', 'gpu'] as const)('a fused plan (%s kernels)', (kind: Description['kind']) => {
   let fused: Device;

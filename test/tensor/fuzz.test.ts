@@ -4,6 +4,7 @@ import type { Case } from '../../tools/fuzz/case.ts';
 import { openDevices } from '../../tools/fuzz/devices.ts';
 import { drawCase, type Ingredient } from '../../tools/fuzz/draw.ts';
 import { judge, nameOf, ORACLE, WAYS, type Devices, type Way } from '../../tools/fuzz/judge.ts';
+import { FULL } from '../support/scale.ts';
 
 /*
  * Random nets in several ways against each op by itself, and what tools/fuzz-nets.ts found in the past. `npm run fuzz` runs thousands
@@ -25,7 +26,7 @@ let slow = false;
 beforeAll(async () => {
   ({ devices, close } = await openDevices());
   const { name, architecture } = devices(ORACLE).description;
-  slow = process.env['WAVELIGHT_TEST_ALL'] !== '1' && /swiftshader/i.test(`${name} ${architecture}`);
+  slow = !FULL && /swiftshader/i.test(`${name} ${architecture}`);
 });
 afterAll(() => close());
 

@@ -122,9 +122,7 @@ describe('where a model looks', () => {
       expect([heard.frames, heard.sound?.shape]).toEqual([null, [6, 128, 39]]);
       const seen = await scene.explain({ images: [picture('first'), picture('second')] });
       expect([seen.frames?.length, seen.sound]).toEqual([2, null]);
-      await expect(scene.explain(both, { scene: 'moon' })).rejects.toThrow(
-        'explain: scene must be',
-      );
+      await expect(scene.explain(both, { scene: 'moon' })).rejects.toThrow('explain: scene must be');
       await expect(scene.explain({})).rejects.toThrow('explain needs audio, images or both');
     });
   });
