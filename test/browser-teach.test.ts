@@ -198,7 +198,7 @@ describe.skipIf(missing !== null)(
       const effect = await page.locator('#mixup-effect').textContent();
       console.log(effect);
       expect(effect).toMatch(
-        /^Held-out seconds, right: \d+ % and loss [\d.]+ with it, \d+ % and loss [\d.]+ without/,
+        /^Held-out seconds, right: \d+ % and log loss [\d.]+ with it, \d+ % and log loss [\d.]+ without/,
       );
     });
 

@@ -16,7 +16,10 @@ export const secondsOf = ({ recordings }: Place): number =>
 /** Shows the places; `busy` disables what would disturb. */
 export function showPlaces(places: readonly Place[], busy: boolean, actions: PlaceActions): void {
   const focused = document.activeElement?.id;
+  const open = new Set([...document.querySelectorAll('#places details[open]')].map(({ id }) => id));
   byId('places', 'ul').replaceChildren(...places.map((place, i) => itemOf(place, i, busy, actions)));
+  for (const details of document.querySelectorAll<HTMLDetailsElement>('#places details'))
+    details.open = open.has(details.id);
   if (focused) document.getElementById(focused)?.focus();
 }
 
@@ -59,7 +62,7 @@ function itemOf(place: Place, index: number, busy: boolean, actions: PlaceAction
 }
 
 function recordingsOf(place: Place, index: number, busy: boolean, actions: PlaceActions): HTMLDetailsElement {
-  const details = document.createElement('details');
+  const details = Object.assign(document.createElement('details'), { id: `recordings-${index}` });
   const summary = Object.assign(document.createElement('summary'), { textContent: 'Recordings' });
   const list = document.createElement('ul');
   place.recordings.forEach((recording, i) => {

@@ -69,7 +69,7 @@ export class Trainings {
     const off = on && partner(on);
     if (on === undefined || off === undefined) return 'Train with and without it to see what it changes.';
     const words = (training: Training): string =>
-      `${percent(rightOf(last(training)))} and loss ${last(training)?.heldOut?.logLoss.toFixed(2) ?? '–'}`;
+      `${percent(rightOf(last(training)))} and log loss ${last(training)?.heldOut?.logLoss.toFixed(2) ?? '–'}`;
     return `Held-out seconds, right: ${words(on)} with it, ${words(off)} without.`;
   }
 }

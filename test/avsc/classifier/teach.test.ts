@@ -20,6 +20,7 @@ import '../../../src/node.ts';
 import { testDevice } from '../../support/engine.ts';
 import { uniform } from '../../support/hash.ts';
 import { makeRun } from '../../support/made_run.ts';
+import { FULL } from '../../support/scale.ts';
 import { SHARED, temporaryFolder } from '../media-files.ts';
 
 const folder = temporaryFolder();
@@ -288,7 +289,7 @@ describe.skipIf(!HAS_TAU)(`real recordings${HAS_TAU ? '' : ` (skipped: there is 
   it("teach three places to the site's model by their sound", () =>
     learnReal('web/public/model.safetensors', (input) => only(input, 'audio')));
 
-  const has = process.env['WAVELIGHT_TEST_ALL'] === '1' && existsSync(SQUEEZENET);
+  const has = FULL && existsSync(SQUEEZENET);
   it.skipIf(!has)(
     `teach three places by sound, and by pictures that a net of Places365 sees${has ? '' : ` (skipped: needs npm run test:all and ${SQUEEZENET})`}`,
     async () => {
