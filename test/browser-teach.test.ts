@@ -216,6 +216,25 @@ describe.skipIf(missing !== null)(
       expect(right / of).toBeGreaterThanOrEqual(0.9);
     });
 
+    it('keeps what was learned when it is stopped, and refuses bad files in a sentence', async () => {
+      await page.evaluate(`document.getElementById('steps').value = '9000'`);
+      await page.click('#train');
+      await page.waitForFunction(
+        `/^Step \\d+ of 9000/.test(document.getElementById('progress-text').textContent)`,
+      );
+      await page.click('#stop');
+      const sentence = await says('^Training \\d+ learned');
+      expect(Number(/in (\d+) steps/.exec(sentence)?.[1])).toBeLessThan(9000);
+      expect(await page.isEnabled('#download')).toBe(true);
+      const bad = (name: string, text: string) => ({ name, mimeType: '', buffer: Buffer.from(text) });
+      await page.setInputFiles('#model', bad('bad.safetensors', 'no weights'));
+      await page.waitForFunction(`document.getElementById('status').dataset.kind === 'problem'`);
+      await page.setInputFiles('#files-0', bad('none.wav', 'no sound'));
+      expect(await says('^none.wav')).toContain('finds neither sound nor pictures');
+      expect(await counts()).toEqual(CLIPS.map(() => `${SECONDS} s in 1 recording`));
+      expect((await train(20)).right).toBeGreaterThan(0);
+    });
+
     it('records from the camera and the microphone, stops, and deletes', async () => {
       await addPlace('here');
       await page.click('#record-3');

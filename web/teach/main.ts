@@ -83,6 +83,7 @@ class TeachPage {
   /** The teacher goes with its device or its model. */
   #leave(): void {
     if (this.#teacher === null) return;
+    this.#teacher.dispose();
     this.#teacher = null;
     this.#coming = Promise.withResolvers();
     this.#show();
