@@ -44,8 +44,10 @@ const LONG: readonly string[] = [
   'browser-web.test.ts',
   'browser-playground.test.ts',
   'browser-guide.test.ts',
+  'browser-teach.test.ts',
   'nn/sequences.test.ts',
   'avsc/classifier/classifier.test.ts',
+  'avsc/classifier/teach.test.ts',
 ];
 
 /** Starts long files first, so that two workers end together; the others by path. */

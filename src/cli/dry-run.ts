@@ -1,7 +1,7 @@
 // `train --dry-run`: what an experiment would do on a device, without data or device.
 
 import { readSplit } from '../avsc/node/data/dataset.ts';
-import { partnerRows } from '../avsc/node/data/mixup.ts';
+import { partnerRows } from '../avsc/augment/mixup.ts';
 import type { Experiment } from '../avsc/experiment/experiment.ts';
 import { makeRecipe } from '../avsc/experiment/recipe.ts';
 import { inputPlan } from '../avsc/training/plan.ts';

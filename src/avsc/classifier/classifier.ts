@@ -4,6 +4,7 @@ import type { CheckpointSource } from '../../nn/checkpoint/given.ts';
 import type { Device } from '../../tensor/device.ts';
 import type { SceneJudge } from './judge.ts';
 import type * as Listening from './listen.ts';
+import type { SceneTeacher } from './teach/teacher.ts';
 import type {
   ExplainOptions,
   Explanation,
@@ -88,6 +89,14 @@ export class SceneClassifier {
    */
   async *listen(stream: MediaStream, options: ListenOptions = {}): AsyncGenerator<ListenResult, void, void> {
     yield* (await listening()).listenTo(this.#judge, stream, options);
+  }
+
+  /**
+   * A teacher of places of one's own, which uses the extractors of these models: those of the last model that has them. It must be disposed
+   * before this classifier.
+   */
+  teacher(): Promise<SceneTeacher> {
+    return this.#judge.teacher();
   }
 
   /** Gives the device's memory back. Calls that have not been judged fail. */

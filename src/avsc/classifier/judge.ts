@@ -10,13 +10,16 @@ import type { Stereo } from '../audio/clip.ts';
 import { netsOf, type Experiment, type StageSpec } from '../experiment/experiment.ts';
 import { SOUND_INPUTS, type InputName } from '../features/inputs.ts';
 import { soundInput } from '../features/sound.ts';
+import type { Modality } from '../models/joint.ts';
 import type { SampleData } from '../training/inputs.ts';
 import { argmaxRow, softmaxRows } from '../training/metrics.ts';
-import { inputOf } from '../training/model.ts';
+import { extractorOf, inputOf, netFor, pictureInput } from '../training/model.ts';
 import { chooseModels, definitionOf, loadModel, type LoadedModel } from './models.ts';
 import { drawnPictures, framesOfImages, type DrawnPicture, type SceneImages } from './pictures.ts';
 import { soundSecond, soundSeconds } from './sound.ts';
 import type { ModelRelevance } from './explain.ts';
+import type { SceneTeacher } from './teach/teacher.ts';
+import type { TeachingPart } from './teach/embedder.ts';
 import type {
   ExplainOptions,
   Explanation,
@@ -52,12 +55,14 @@ class Stopwatch {
 
 /** Judges seconds by the models of a file. */
 export class SceneJudge {
+  readonly #device: Device;
   readonly #experiment: Experiment;
   readonly #models: ReadonlyMap<string, LoadedModel>;
   #last: Promise<unknown> = Promise.resolve();
   #disposed = false;
 
-  private constructor(experiment: Experiment, models: ReadonlyMap<string, LoadedModel>) {
+  private constructor(device: Device, experiment: Experiment, models: ReadonlyMap<string, LoadedModel>) {
+    this.#device = device;
     this.#experiment = experiment;
     this.#models = models;
   }
@@ -74,7 +79,7 @@ export class SceneJudge {
       ...(model !== undefined && { model }),
     });
     const models = new Map<string, LoadedModel>();
-    const judge = new SceneJudge(definition.experiment, models);
+    const judge = new SceneJudge(device, definition.experiment, models);
     try {
       for (const id of Object.keys(definition.prefixes)) {
         const loaded = await loadModel(device, file, definition, id);
@@ -143,14 +148,11 @@ export class SceneJudge {
     const scene = wanted ?? result.scene;
     const models = chooseModels(this.#experiment, this.#models, has);
     const inputs = this.#samples({ sound, frames }, has);
-    const work = this.#last.then(async () => {
-      this.#checkAlive();
+    const found = await this.#inTurn(async () => {
       const found: ModelRelevance[] = [];
       for (const { relevance } of models) found.push(await relevance({ inputs }, this.names.indexOf(scene)));
       return found;
     });
-    this.#last = work.catch(() => undefined);
-    const found = await work;
     return {
       scene,
       result,
@@ -198,8 +200,7 @@ export class SceneJudge {
           : predictDrawn(inputs, frames),
       ),
     );
-    const work = this.#last.then(async () => {
-      this.#checkAlive();
+    return this.#inTurn(async () => {
       const logits = new Float64Array(this.names.length);
       const started = performance.now();
       for (const job of jobs) {
@@ -217,8 +218,61 @@ export class SceneJudge {
         milliseconds: watch.milliseconds,
       };
     });
-    this.#last = work.catch(() => undefined);
-    return work;
+  }
+
+  /** Work on the device is done one after the other. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#last.then(() => {
+      this.#checkAlive();
+      return work();
+    });
+    this.#last = turn.catch(() => undefined);
+    return turn;
+  }
+
+  /** See `SceneClassifier.teacher`. */
+  async teacher(): Promise<SceneTeacher> {
+    this.#checkAlive();
+    const { SceneTeacher } = await import('./teach/teacher.ts');
+    const parts = (['audio', 'video'] as const).flatMap((part) => this.#teachingPart(part) ?? []);
+    return new SceneTeacher({
+      device: this.#device,
+      experiment: this.#experiment,
+      parts,
+      modelOf: (wanted) => this.#modelOf(wanted),
+      inputsOf: (input) => this.#inputsForTeaching(input, parts),
+      inTurn: (work) => this.#inTurn(work),
+    });
+  }
+
+  #modelOf(wanted: readonly Modality[]): LoadedModel['model'] | null {
+    const found = [...this.#models.values()].find(({ model }) => model.parts.join() === wanted.join());
+    return found?.model ?? null;
+  }
+
+  /** The extractor of the last model that has one of this modality: the last stage trained it longest. */
+  #teachingPart(part: Modality): TeachingPart | null {
+    for (const { model, stage } of [...this.#models.values()].reverse()) {
+      const net = netFor(this.#experiment, stage.model, part);
+      if (net === undefined) continue;
+      const extractor = extractorOf(model, part);
+      const input = inputOf(this.#experiment, net);
+      return { part, net, input, extractor, picture: pictureInput(this.#experiment, stage.model) };
+    }
+    return null;
+  }
+
+  #inputsForTeaching(input: SceneInput, parts: readonly TeachingPart[]): SampleData['inputs'] {
+    checkInput('embed', input);
+    const { audio, images, sampleRate } = input;
+    const inputs: Record<string, Float32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>> = {};
+    for (const { input: name } of parts) {
+      if (name === 'frames' && images !== undefined) inputs[name] = framesOfImages(images, this.imageSize);
+      if (name === 'frames' || audio === undefined) continue;
+      const second = soundSecond({ audio, ...(sampleRate !== undefined && { sampleRate }) });
+      inputs[name] = soundInput([second], name, 'sample');
+    }
+    return inputs;
   }
 
   /** The nets' inputs that the host makes. */

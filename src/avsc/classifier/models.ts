@@ -30,6 +30,8 @@ type DrawnPredictor = (
 /** A model that is ready to predict. */
 export interface LoadedModel {
   readonly stage: StageSpec;
+  /** On the device, not trained. */
+  readonly model: SceneModel;
   /** Takes frames as bytes. */
   readonly predictor: Predictor;
   /** See `relevanceOf`. */
@@ -89,6 +91,7 @@ export async function loadModel(
   const drawn = drawnPredictor(device, model, plan);
   return {
     stage,
+    model,
     predictor,
     relevance: async (data, scene) =>
       (await import('./explain.ts')).relevanceOf(device, model, plan, data, scene),

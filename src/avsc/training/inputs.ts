@@ -74,17 +74,24 @@ export function feed(plan: InputPlan, data: SampleData, rows: number): StepInput
 
 /** The same for a training step: each part with the table of its draws, then the pairs that are mixed, then the labels. */
 export function feedTraining(plan: InputPlan, data: TrainingData, count: number): StepInput[] {
-  const rows = data.keys.length;
-  const parts = plan.parts.flatMap((input) => {
-    const table = drawTable(plan, input, data);
-    const values = dataOf(input, data, rows, plan);
-    return table === null ? [values] : [values, table];
-  });
+  const parts = feedInputs(plan, data);
   const mix = data.mix && [
     { data: data.mix.partner, shape: [count] },
     { data: data.mix.ratio, shape: [count] },
   ];
   return [...parts, ...(mix ?? []), { data: data.labels, shape: [count, data.labels.length / count] }];
+}
+
+/** Each part with the table of its draws, as `receive` takes them. */
+export function feedInputs(
+  plan: InputPlan,
+  data: SampleData & Pick<TrainingData, 'epoch' | 'keys'>,
+): StepInput[] {
+  return plan.parts.flatMap((input) => {
+    const table = drawTable(plan, input, data);
+    const values = dataOf(input, data, data.keys.length, plan);
+    return table === null ? [values] : [values, table];
+  });
 }
 
 function dataOf(
@@ -110,7 +117,11 @@ function given<T>(data: T | undefined, what: string): T {
 }
 
 /** Draws of all rows for one part; null if nothing is drawn. An unused row's are zeros, which change nothing. */
-function drawTable(plan: InputPlan, input: PartInput, { keys, epoch }: TrainingData): StepInput | null {
+function drawTable(
+  plan: InputPlan,
+  input: PartInput,
+  { keys, epoch }: Pick<TrainingData, 'keys' | 'epoch'>,
+): StepInput | null {
   const features = featuresOf(plan, input);
   if (features !== null) {
     const shape = SOUND_INPUTS.logmel;

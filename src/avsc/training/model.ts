@@ -114,6 +114,18 @@ export function logitsOf(
   return model.net.forward(input(model.parts[0]), mix);
 }
 
+/** The extractor of a model for a modality. Throws an Error if it has none. */
+export function extractorOf({ net, stage }: SceneModel, part: Modality): Extractor {
+  const found =
+    part === 'audio' && 'audio' in net
+      ? net.audio
+      : part === 'video' && 'video' in net
+        ? net.video
+        : undefined;
+  if (found === undefined) throw new Error(`the model ${stage} has no ${part} extractor`);
+  return found;
+}
+
 /** Name of the input that a net takes. */
 export function inputOf(experiment: Nets, net: string): InputName {
   const { input } = findArchitecture(netOf(experiment, net).architecture);

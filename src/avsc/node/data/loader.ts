@@ -8,7 +8,7 @@ import { inputBytes } from './derive.ts';
 import type { EmbeddingTable } from './embeddings.ts';
 import { InputReader, openInput, sourcePath, type InputSource } from './input-source.ts';
 import { FILES_AT_ONCE, mapLimited, settleAll } from './limit.ts';
-import { drawMix, partnerRows, type Mixup, type SampleMix } from './mixup.ts';
+import { drawMix, partnerRows, type Mixup, type SampleMix } from '../../augment/mixup.ts';
 import type { PreparedClip } from './prepare.ts';
 
 export { partnerRows };

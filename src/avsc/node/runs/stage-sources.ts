@@ -4,10 +4,9 @@ import { join } from 'node:path';
 import type { Device } from '../../../tensor/device.ts';
 import { netsOf, type StageSpec } from '../../experiment/experiment.ts';
 import type { Recipe } from '../../experiment/recipe.ts';
-import type { Extractor } from '../../models/extractor.ts';
 import type { Modality } from '../../models/joint.ts';
 import type { InputPlan } from '../../training/inputs.ts';
-import { inputOf, partOf, type SceneModel } from '../../training/model.ts';
+import { extractorOf, inputOf, partOf, type SceneModel } from '../../training/model.ts';
 import { embedClips } from '../data/embeddings.ts';
 import type { Sources } from '../data/loader.ts';
 import type { PreparedClip } from '../data/prepare.ts';
@@ -75,10 +74,4 @@ function isAsGiven(recipe: Recipe, stage: StageSpec, net: string): boolean {
   const origin = originOf(recipe, stage, net);
   if (origin.kind !== 'stage') return origin.kind === 'given';
   return origin.stage.freeze.includes(partOf(recipe, net)) && isAsGiven(recipe, origin.stage, net);
-}
-
-function extractorOf({ net }: SceneModel, part: Modality): Extractor {
-  const found = part === 'audio' && 'audio' in net ? net.audio : 'video' in net ? net.video : undefined;
-  if (found === undefined) throw new Error(`the model has no ${part} extractor`);
-  return found;
 }

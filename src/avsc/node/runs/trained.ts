@@ -1,9 +1,11 @@
 // Trained models, wherever they are: in a run's folder, or in one file.
 
 import { stat } from 'node:fs/promises';
-import { openCheckpoint } from '../../../nn/checkpoint/open.ts';
+import { readSafetensorsFile } from '../../../nn/checkpoint/safetensors/file.ts';
+import { bytesSource } from '../../../nn/checkpoint/source.ts';
 import type { HostTensor } from '../../../nn/state.ts';
 import type { Device } from '../../../tensor/device.ts';
+import { openFileSource } from '../../../node/file-source.ts';
 import { messageOf } from '../../../node/files.ts';
 import type { Experiment } from '../../experiment/experiment.ts';
 import { readDefinition } from '../../training/definition.ts';
@@ -54,7 +56,10 @@ export async function isModelFile(path: string): Promise<boolean> {
  * sentence that names the file.
  */
 async function openModelFile(path: string): Promise<TrainedModels> {
-  const { tensors, metadata } = await openCheckpoint(path);
+  const bytes = await readWhole(path);
+  const { tensors, metadata } = await readSafetensorsFile(bytesSource(bytes)).catch((error: unknown) => {
+    throw new Error(`${path}: ${messageOf(error)}`, { cause: error });
+  });
   const definition = within(path, () => readDefinition(metadata));
   if (definition === null)
     throw new Error(
@@ -81,6 +86,15 @@ async function openModelFile(path: string): Promise<TrainedModels> {
     },
     folder: null,
   };
+}
+
+async function readWhole(path: string): Promise<Uint8Array<ArrayBuffer>> {
+  const source = await openFileSource(path);
+  try {
+    return await source.read(0, source.size);
+  } finally {
+    await source.close();
+  }
 }
 
 function within<T>(path: string, work: () => T): T {

@@ -1,7 +1,7 @@
 // Which samples of an epoch are mixed, with whom, and by which ratio: decided by the sample and its position in the epoch's order.
 
-import { drawRatio, type RatioPolicy } from '../../augment/features/mix.ts';
-import { randomStream } from '../../dataset/random.ts';
+import { drawRatio, type RatioPolicy } from './features/mix.ts';
+import { randomStream } from '../dataset/random.ts';
 
 export interface Mixup {
   /** Share of the samples that are mixed, 0..1. */
