@@ -15,6 +15,8 @@ import { hostBytes, hostValues, pictureOf } from './support/pixels.ts';
 import { FULL } from './support/scale.ts';
 
 const ENTRIES = { index: 'src/index.ts', avsc: 'src/avsc/index.ts' };
+/** With all that an entry has, loaded on demand or not, in KiB gzipped. */
+const LARGEST: Readonly<Record<keyof typeof ENTRIES, number>> = { index: 105, avsc: 120 };
 
 interface Read {
   readonly picture: PageBytes;
@@ -48,10 +50,10 @@ describe('the bundle for a browser', () => {
   });
 
   it('is small', () => {
-    for (const name of Object.keys(ENTRIES)) {
+    for (const [name, largest] of Object.entries(LARGEST)) {
       const { raw, gzip } = sizeOf(made, `${name}.js`);
       console.log(`${name}: ${(raw / 1024).toFixed(0)} KiB, ${(gzip / 1024).toFixed(0)} KiB gzipped`);
-      expect(gzip).toBeLessThan(110 * 1024);
+      expect(gzip).toBeLessThan(largest * 1024);
     }
   });
 });

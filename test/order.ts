@@ -5,6 +5,7 @@ const LONG: readonly string[] = [
   // Collects the memory of its process all the time, which takes long where that is large.
   'cli/fetch-weights.test.ts',
   'browser-weights.test.ts',
+  'browser-web.test.ts',
   'cli/train-weights.test.ts',
   'cli/train.test.ts',
   'avsc/models.test.ts',
@@ -15,6 +16,8 @@ const LONG: readonly string[] = [
   'cli/damage.test.ts',
   'kernels/conv.test.ts',
   'kernels/fused_conv.test.ts',
+  'browser-teach.test.ts',
+  'browser-playground.test.ts',
   'tensor/ops.test.ts',
   'avsc/node/data/store.test.ts',
   'avsc/node/data/hostile-media.test.ts',
@@ -25,6 +28,8 @@ const LONG: readonly string[] = [
   'package.test.ts',
   'kernels/pictures.test.ts',
   'browser.test.ts',
+  'browser-guide.test.ts',
+  'avsc/classifier/teach.test.ts',
   'avsc/node/data/extras.test.ts',
   'avsc/node/data/pool.test.ts',
   'cli/import.test.ts',
@@ -41,13 +46,8 @@ const LONG: readonly string[] = [
   'tensor/split.test.ts',
   'tensor/lost.test.ts',
   'browser-examples.test.ts',
-  'browser-web.test.ts',
-  'browser-playground.test.ts',
-  'browser-guide.test.ts',
-  'browser-teach.test.ts',
   'nn/sequences.test.ts',
   'avsc/classifier/classifier.test.ts',
-  'avsc/classifier/teach.test.ts',
 ];
 
 /** Starts long files first, so that two workers end together; the others by path. */
