@@ -281,8 +281,6 @@ describe.skipIf(NO_CHROMIUM !== null)(
       await openPage();
       await says('^Ready');
       await page.waitForFunction(`navigator.serviceWorker.ready.then(() => true)`);
-      await page.reload();
-      await says('^Ready');
       await server.close();
       await context.setOffline(true);
       try {

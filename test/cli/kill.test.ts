@@ -17,7 +17,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 // tools/kill-runs.ts does the same with more kills of longer work.
 describe.skipIf(!HAS_PROC)('kills at random moments (needs /proc)', () => {
   it.each([
-    ['train', FULL ? 4 : 3],
+    ['train', FULL ? 4 : 2],
     ['prepare', FULL ? 4 : 3],
   ] as const)(
     '%s leaves no process and nothing half-written, and resumes to the same bits',

@@ -8,6 +8,7 @@ import { relativeError } from './compare.ts';
 import { convReference, extentOf, wLength, xLength, yLength } from './conv_reference.ts';
 import type { Sizes } from './conv_reference.ts';
 import { buffer, runDispatches, testContext } from './run.ts';
+import { FULL } from '../support/scale.ts';
 
 const CASES: Record<string, Sizes> = {
   '1x1': [2, [12, 20], [7, 5], [1, 1]],
@@ -48,8 +49,11 @@ const EVEN = ['3x3 same of even sizes', '1x1 in quads, grouped', '1x1 stride 2',
 
 const VARIANTS: Record<string, Variant> = {
   'chosen for the adapter': { choice: {} },
-  'registers 8': { choice: { tile: 'registers8' } },
-  'registers 4, short chunks, 3 splits': { choice: { tile: 'registers4', chunk: 8, splits: 3 } },
+  'registers 8': { choice: { tile: 'registers8' }, ...(!FULL && { cases: [...UNEVEN, ...EVEN] }) },
+  'registers 4, short chunks, 3 splits': {
+    choice: { tile: 'registers4', chunk: 8, splits: 3 },
+    ...(!FULL && { cases: UNEVEN }),
+  },
   'tiled 128 x 128': { choice: { tile: 'tiled128x128', flat: false }, cases: UNEVEN },
   'tiled 96 x 128 flat': { choice: { tile: 'tiled96x128', flat: true, chunk: 16 }, cases: UNEVEN },
   'tiled 64 x 128, 2 splits': {
