@@ -13,6 +13,7 @@ import { seriousProblems } from './browser/axe.ts';
 import { NO_CHROMIUM, openChromium } from './browser/chromium.ts';
 import { fakeDevices } from './browser/fake-devices.ts';
 import { buildSite, serveSite } from './browser/site.ts';
+import { statusOf } from './browser/status.ts';
 import { testDevice } from './support/engine.ts';
 import type { FileServer } from './support/file_server.ts';
 
@@ -89,17 +90,7 @@ describe.skipIf(missing !== null)(
       await server.close();
     });
 
-    const says = async (pattern: string, timeout = 120_000): Promise<string> => {
-      const status = page.locator('#status');
-      await page
-        .waitForFunction(`/${pattern}/.test(document.getElementById('status').textContent)`, undefined, {
-          timeout,
-        })
-        .catch(async (error: unknown) => {
-          throw new Error(`the page says: ${(await status.textContent()) ?? ''}`, { cause: error });
-        });
-      return (await status.textContent()) ?? '';
-    };
+    const says = (pattern: string): Promise<string> => statusOf(page, pattern);
     const addPlace = async (name: string): Promise<void> => {
       await page.fill('#name', name);
       await page.click('#add-place');

@@ -9,6 +9,7 @@ import { seriousProblems } from './browser/axe.ts';
 import { NO_CHROMIUM, openChromium } from './browser/chromium.ts';
 import { fakeDevices } from './browser/fake-devices.ts';
 import { buildSite, serveSite } from './browser/site.ts';
+import { statusOf } from './browser/status.ts';
 import { testDevice } from './support/engine.ts';
 import type { FileServer } from './support/file_server.ts';
 import { uniform } from './support/hash.ts';
@@ -64,17 +65,7 @@ describe.skipIf(NO_CHROMIUM !== null)(
       await server.close();
     });
 
-    const says = async (pattern: string, timeout = 60_000): Promise<string> => {
-      const status = page.locator('#status');
-      await page
-        .waitForFunction(`/${pattern}/.test(document.getElementById('status').textContent)`, undefined, {
-          timeout,
-        })
-        .catch(async (error: unknown) => {
-          throw new Error(`the page says: ${(await status.textContent()) ?? ''}`, { cause: error });
-        });
-      return (await status.textContent()) ?? '';
-    };
+    const says = (pattern: string): Promise<string> => statusOf(page, pattern);
     let opened: Page | undefined;
     const openPage = async (url = `${server.url}${FOLDER}index.html`): Promise<void> => {
       await opened?.close();
