@@ -1,6 +1,7 @@
-// The device's f32 multiply-add rate: every thread runs eight independent chains x = x * a + b over vec4f, all in
+// The device's multiply-add rate: every thread runs eight independent chains x = x * a + b over four lanes, all in
 // registers, 32 multiply-adds x 4 lanes an iteration.
 //
+// Lane and Lanes are declared before this text: f32 and vec4f, or f16 and vec4h.
 // Geometry: 64 threads a workgroup, any number of workgroups.
 // Bindings: 0 sums f32[threads], written so that nothing can be left out.
 
@@ -15,9 +16,9 @@ struct Params {
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-  let a = vec4f(params.a);
-  let b = vec4f(params.b);
-  var x0 = vec4f(f32(id.x)) * params.b;
+  let a = Lanes(Lane(params.a));
+  let b = Lanes(Lane(params.b));
+  var x0 = Lanes(Lane(id.x % 64u)) * b;
   var x1 = x0 + 1.0;
   var x2 = x0 + 2.0;
   var x3 = x0 + 3.0;
@@ -36,5 +37,5 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     x4 = x4 * a + b; x5 = x5 * a + b; x6 = x6 * a + b; x7 = x7 * a + b;
   }
   let sum = x0 + x1 + x2 + x3 + x4 + x5 + x6 + x7;
-  sums[id.x] = sum.x + sum.y + sum.z + sum.w;
+  sums[id.x] = f32(sum.x + sum.y + sum.z + sum.w);
 }

@@ -1,6 +1,5 @@
 import copySource from '../../shaders/ceiling_copy.wgsl';
 import fmaSource from '../../shaders/ceiling_fma.wgsl';
-import fmaF16Source from '../../shaders/ceiling_fma_f16.wgsl';
 import { bytesOf, DTYPE_BYTES, f32, u32 } from './dispatch.ts';
 import type { BufferRef, Dispatch } from './dispatch.ts';
 import type { Gpu } from './gpu.ts';
@@ -34,8 +33,8 @@ export interface Ceilings {
 
 /** Measures for about a second. Throws an Error if a kernel that is measured gives a wrong result. */
 export async function measureCeilings(gpu: Gpu): Promise<Ceilings> {
-  const fma = fmaDispatch(gpu, 'f32', fmaSource);
-  const fmaF16 = gpu.geometry.f16 ? fmaDispatch(gpu, 'f16', fmaF16Source) : null;
+  const fma = fmaDispatch(gpu, 'f32');
+  const fmaF16 = gpu.geometry.f16 ? fmaDispatch(gpu, 'f16') : null;
   // Larger than any cache.
   const copyMiB = Math.max(64, 2 * gpu.geometry.workgroupsToFill);
   const copy = copyDispatch(gpu, Math.min(copyMiB * 2 ** 20, gpu.maxStorageBytes));
@@ -51,13 +50,19 @@ export async function measureCeilings(gpu: Gpu): Promise<Ceilings> {
   };
 }
 
-function fmaDispatch(gpu: Gpu, dtype: string, code: string): Dispatch {
+/** What comes before the kernel's text. */
+const LANES = {
+  f32: 'alias Lane = f32;\nalias Lanes = vec4f;\n',
+  f16: 'enable f16;\nalias Lane = f16;\nalias Lanes = vec4h;\n',
+} as const;
+
+function fmaDispatch(gpu: Gpu, dtype: keyof typeof LANES): Dispatch {
   const workgroups = 64 * gpu.geometry.workgroupsToFill;
   const iterations = 64;
   const length = workgroups * WORKGROUP;
   return {
     label: `ceiling fma ${dtype}`,
-    code,
+    code: LANES[dtype] + fmaSource,
     // Each chain tends to 1, whatever it began with.
     params: { iterations: u32(iterations), a: f32(0.5), b: f32(0.5) },
     operands: [{ buffer: { dtype: 'f32', length }, access: 'write' }],

@@ -9,7 +9,7 @@ import { hashIndices, hashValues } from '../support/hash.ts';
 import { checkNet, loadHashWeights, patterned } from '../support/nets.ts';
 import { readJson } from '../support/oracle.ts';
 import { testDevice } from '../support/engine.ts';
-import { FULL } from '../support/scale.ts';
+import { FULL, FULL_ONLY } from '../support/scale.ts';
 
 /* Whole nets against PyTorch in f64 (tools/model_cases.py); test/support/nets.ts says how near they must be. */
 interface JointFixture {
@@ -92,7 +92,7 @@ describe.each([
     SLOW,
   );
 
-  const why = fusion || FULL ? '' : ' (skipped: npm run test:all runs it)';
+  const why = fusion ? '' : FULL_ONLY;
   test.skipIf(why !== '')(`20 steps of Adam give PyTorch losses${why}`, async () => {
     const fixture = readJson('models/joint.json') as JointFixture;
     const { batch, classes, features, widths } = fixture;

@@ -20,7 +20,7 @@ import '../../../src/node.ts';
 import { testDevice } from '../../support/engine.ts';
 import { uniform } from '../../support/hash.ts';
 import { makeRun } from '../../support/made_run.ts';
-import { FULL } from '../../support/scale.ts';
+import { FULL, FULL_ONLY } from '../../support/scale.ts';
 import { SHARED, temporaryFolder } from '../media-files.ts';
 
 const folder = temporaryFolder();
@@ -176,7 +176,7 @@ describe('teaching places', () => {
   });
 
   // The page's test does so too, in Chromium.
-  it.skipIf(!FULL)('holds the same memory after 500 steps', async () => {
+  it.skipIf(!FULL)(`holds the same memory after 500 steps${FULL_ONLY}`, async () => {
     const training = await teacher.train(places, { steps: 520, batchSize: 4, mixup: true, every: 20 });
     const held: number[] = [];
     for await (const { step } of training.steps()) if (step >= 20) held.push(device.counters.bytesHeld);

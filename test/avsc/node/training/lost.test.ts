@@ -9,7 +9,7 @@ import { makeDataset } from '../../../../src/avsc/node/data/synth.ts';
 import { startTraining } from '../../../../src/avsc/node/training/start.ts';
 import { NodeDevice } from '../../../../src/node/device.ts';
 import { testAdapter, testProfile } from '../../../support/device.ts';
-import { FULL } from '../../../support/scale.ts';
+import { FULL, FULL_ONLY } from '../../../support/scale.ts';
 
 const LOSSES = FULL ? 20 : 2;
 /** All three models, or sound alone. */
@@ -104,7 +104,7 @@ describe('a training whose device is lost', () => {
   }, 600_000);
 
   it.skipIf(!FULL)(
-    'gives up after 5 times in a row without progress, and says so',
+    `gives up after 5 times in a row without progress, and says so${FULL_ONLY}`,
     async () => {
       const times: number[] = [];
       const training = train({ name: 'hopeless', losesAt: () => 1, onLost: (count) => times.push(count) });
