@@ -117,14 +117,10 @@ export class SceneJudge {
   /** See `SceneClassifier.classify`. */
   async classify(input: SceneInput): Promise<SceneResult> {
     checkInput('classify', input);
-    const { audio, images, sampleRate } = input;
+    const { audio, images } = input;
     const [needsSound, needsFrames] = this.needs(audio !== undefined, images !== undefined);
     const watch = new Stopwatch();
-    const sound = watch.time('sound', () =>
-      audio === undefined || !needsSound
-        ? null
-        : soundSecond({ audio, ...(sampleRate !== undefined && { sampleRate }) }),
-    );
+    const sound = watch.time('sound', () => (needsSound ? soundOf(input) : null));
     const frames = watch.time('pictures', () =>
       images === undefined || !needsFrames ? null : this.#framesOf(images),
     );
@@ -136,18 +132,15 @@ export class SceneJudge {
     const kinds: OptionKinds<ExplainOptions> = { scene: oneOf(...this.names) };
     const { scene: wanted } = checkOptions('explain', options, kinds);
     checkInput('explain', input);
-    const { audio, images, sampleRate } = input;
+    const { audio, images } = input;
     const has = { audio: audio !== undefined, video: images !== undefined };
     const [needsSound, needsFrames] = this.needs(has.audio, has.video);
-    const sound =
-      audio === undefined || !needsSound
-        ? null
-        : soundSecond({ audio, ...(sampleRate !== undefined && { sampleRate }) });
+    const sound = needsSound ? soundOf(input) : null;
     const frames = images === undefined || !needsFrames ? null : framesOfImages(images, this.imageSize);
     const result = await this.#judgeSecond({ sound, frames });
     const scene = wanted ?? result.scene;
     const models = chooseModels(this.#experiment, this.#models, has);
-    const inputs = this.#samples({ sound, frames }, has);
+    const inputs = samplesOf({ sound, frames }, this.#inputsFor(has));
     const found = await this.#inTurn(async () => {
       const found: ModelRelevance[] = [];
       for (const { relevance } of models) found.push(await relevance({ inputs }, this.names.indexOf(scene)));
@@ -191,7 +184,7 @@ export class SceneJudge {
   async #judgeSecond({ sound, frames }: Second, watch = new Stopwatch()): Promise<SceneResult> {
     const has = { audio: sound !== null, video: frames !== null };
     const models = chooseModels(this.#experiment, this.#models, has);
-    const inputs = watch.time('sound', () => this.#samples({ sound, frames }, has));
+    const inputs = watch.time('sound', () => samplesOf({ sound, frames }, this.#inputsFor(has)));
     // Pictures are read here, because a frame of a video may be gone later.
     const jobs = watch.time('pictures', () =>
       models.map(({ predictor, predictDrawn }) =>
@@ -264,28 +257,12 @@ export class SceneJudge {
 
   #inputsForTeaching(input: SceneInput, parts: readonly TeachingPart[]): SampleData['inputs'] {
     checkInput('embed', input);
-    const { audio, images, sampleRate } = input;
-    const inputs: Record<string, Float32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>> = {};
-    for (const { input: name } of parts) {
-      if (name === 'frames' && images !== undefined) inputs[name] = framesOfImages(images, this.imageSize);
-      if (name === 'frames' || audio === undefined) continue;
-      const second = soundSecond({ audio, ...(sampleRate !== undefined && { sampleRate }) });
-      inputs[name] = soundInput([second], name, 'sample');
-    }
-    return inputs;
-  }
-
-  /** The nets' inputs that the host makes. */
-  #samples(
-    { sound, frames }: Second,
-    has: { readonly audio: boolean; readonly video: boolean },
-  ): SampleData['inputs'] {
-    const inputs: Record<string, Float32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>> = {};
-    for (const input of this.#inputsFor(has)) {
-      if (input !== 'frames' && sound !== null) inputs[input] = soundInput([sound], input, 'sample');
-      if (input === 'frames' && frames instanceof Uint8Array) inputs[input] = frames;
-    }
-    return inputs;
+    const names = parts.map(({ input: name }) => name);
+    const sound = names.some((name) => name !== 'frames') ? soundOf(input) : null;
+    const { images } = input;
+    const frames =
+      images !== undefined && names.includes('frames') ? framesOfImages(images, this.imageSize) : null;
+    return samplesOf({ sound, frames }, names);
   }
 
   /** Gives the device's memory back. Calls that have not been judged fail. */
@@ -328,6 +305,20 @@ export class SceneJudge {
     await (await predictDrawn(inputs, [canvas, canvas])()).data();
   }
 }
+
+/** What nets take, as far as the host makes it of a second. */
+function samplesOf({ sound, frames }: Second, names: readonly InputName[]): SampleData['inputs'] {
+  const inputs: Record<string, Float32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>> = {};
+  for (const name of names) {
+    if (name !== 'frames' && sound !== null) inputs[name] = soundInput([sound], name, 'sample');
+    if (name === 'frames' && frames instanceof Uint8Array) inputs[name] = frames;
+  }
+  return inputs;
+}
+
+/** The sound of a second at 48 kHz; null if it has none. */
+const soundOf = ({ audio, sampleRate }: SceneInput): Stereo | null =>
+  audio === undefined ? null : soundSecond({ audio, ...(sampleRate !== undefined && { sampleRate }) });
 
 function checkInput(name: string, input: SceneInput | SceneRecording): void {
   const known = ['audio', 'sampleRate', 'images'];
