@@ -15,6 +15,11 @@ export function wordType(dtype: DType): 'f32' | 'i32' | 'u32' {
   return dtype;
 }
 
+/** The WGSL type of stored elements of kernels that compute in f32 whatever the storage. Throws a TypeError for u8. */
+export function storedType(dtype: DType): 'f32' | 'f16' | 'i32' | 'u32' {
+  return dtype === 'f16' ? dtype : wordType(dtype);
+}
+
 /**
  * Spreads `count` workgroups over x and y, since one dimension holds at most 65535. A workgroup's number is
  * `workgroup_id.x + workgroup_id.y * num_workgroups.x`, which may exceed `count`: kernels check it.

@@ -10,7 +10,7 @@ import four from '../../shaders/lib_gemm_four.wgsl';
 import relu from '../../shaders/lib_relu.wgsl';
 import { bytesOf, DTYPE_BYTES, i32, u32, uniform } from '../gpu/dispatch.ts';
 import type { BufferRef, Dispatch, Operand, ParamValue } from '../gpu/dispatch.ts';
-import { spread, wordType } from './context.ts';
+import { spread, storedType } from './context.ts';
 import type { KernelContext } from './context.ts';
 import { chooseGemm, segmentsOf, sumLength, TILES } from './gemm_choice.ts';
 import type { GemmChoice } from './gemm_choice.ts';
@@ -188,9 +188,9 @@ function gemmCode(problem: GemmProblem, choice: GemmChoice): string {
     substitute: {
       ...bindings,
       PARAMS_BINDING_: 3 + further.length,
-      A_ELEMENT_: wordType(problem.a.dtype),
-      B_ELEMENT_: wordType(problem.b.dtype),
-      C_ELEMENT_: wordType(problem.c.dtype),
+      A_ELEMENT_: storedType(problem.a.dtype),
+      B_ELEMENT_: storedType(problem.b.dtype),
+      C_ELEMENT_: storedType(problem.c.dtype),
     },
   };
   const switches = parts.reduce((all, part) => ({ ...all, ...part.when }), PLAIN);

@@ -6,6 +6,7 @@
  *   NAME_                  identifiers in upper case with a trailing underscore: replaced by an expression or type
  *
  * Everything named must be used and everything used must be named, so a typing error cannot pass. Comments stay as they are.
+ * Language extensions that the expanded text uses are enabled in front of it.
  */
 export interface TemplateValues {
   readonly include?: Readonly<Record<string, string>>;
@@ -18,6 +19,13 @@ const IF = /^[ \t]*\/\/#if[ \t]+(\w+)[ \t]*$/;
 const ELSE = /^[ \t]*\/\/#else[ \t]*$/;
 const ENDIF = /^[ \t]*\/\/#endif[ \t]*$/;
 const SUBSTITUTE = /\b[A-Z][A-Z0-9_]*_(?![A-Za-z0-9_])/g;
+
+/** What an expanded shader uses of each extension of WGSL. */
+const EXTENSIONS: readonly (readonly [name: string, use: RegExp])[] = [
+  ['f16', /\b(?:f16|vec[234]h)\b/],
+  ['subgroups', /\bsubgroup(?:_size|_id|_invocation_id|[A-Z]\w*)\b/],
+  ['chromium_experimental_subgroup_matrix', /\bsubgroup_matrix_/],
+];
 
 /** Expanded shaders. A step of a net has a thousand dispatches of a hundred kernels, and expanding takes most of its planning. */
 const expanded = new Map<string, string>();
@@ -51,7 +59,14 @@ function expand(name: string, source: string, values: TemplateValues): string {
   const given = [values.include, values.when, values.substitute].flatMap((group) => Object.keys(group ?? {}));
   const unused = given.filter((key) => !used.has(key));
   if (unused.length > 0) throw new Error(`shader ${name} does not use ${unused.join(', ')}`);
-  return text;
+  return enabled(text);
+}
+
+/** The text behind the `enable` directives that it needs. */
+function enabled(text: string): string {
+  const code = text.split('\n').map(codeOf).join('\n');
+  const uses = EXTENSIONS.filter(([, use]) => use.test(code)).map(([name]) => `enable ${name};\n`);
+  return uses.join('') + text;
 }
 
 function includeLines(

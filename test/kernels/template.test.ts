@@ -28,3 +28,11 @@ it('refuses names that are missing or unused', () => {
   expect(() => expandTemplate('test', SOURCE, more)).toThrow('test does not use OTHER');
   expect(() => expandTemplate('test', '//#if FAST', { when: { FAST: true } })).toThrow('without //#endif');
 });
+
+it('enables the extensions that the code uses, and not those of comments', () => {
+  const values = { substitute: { TYPE_: 'vec4<f16>' } };
+  expect(expandTemplate('half', 'var a: TYPE_; // by subgroupAdd', values)).toBe(
+    'enable f16;\nvar a: vec4<f16>; // by subgroupAdd',
+  );
+  expect(expandTemplate('plain', 'let a = subgroupShuffleXor(b, 1u);')).toMatch(/^enable subgroups;\nlet/);
+});
