@@ -13,7 +13,7 @@ export {
   type TensorOptions,
 } from './tensor/device.ts';
 export type { FromBufferOptions } from './tensor/foreign.ts';
-export type { CompiledFunction, CompiledPlanOptions } from './tensor/compile.ts';
+export type { CompiledFunction, CompiledPlanOptions, CompileOptions } from './tensor/compile.ts';
 export type { StepInput, StepResult } from './tensor/trace.ts';
 export type { PixelOptions, PixelSize, Rectangle } from './tensor/pixels/options.ts';
 export type { ExternalPixels, PixelBytes, PixelSource } from './tensor/pixels/sources.ts';

@@ -5,6 +5,7 @@
 import type { Profiler } from '../gpu/profiler.ts';
 import { Program, type BoundProgram } from '../gpu/program.ts';
 import { checkRange, rangeOf } from './graph/range.ts';
+import type { Precision } from './graph/recording.ts';
 import { WHY_GRADIENT_GONE, type RecordingDevice } from './graph/recording_device.ts';
 import { LogicalStorage } from './graph/storage.ts';
 import { Tensor } from './graph/tensor.ts';
@@ -55,10 +56,11 @@ export function compilePlan(
   device: CompilingDevice,
   fn: (...inputs: Tensor[]) => StepResult,
   inputs: readonly InputSpec[],
+  precision: Precision,
   hold: (storages: readonly LogicalStorage[], compiling: Promise<Program>) => () => void,
 ): CompiledPlan {
   const { target, gpu } = device.runtime;
-  const traced = traceFunction(device, target, fn, inputs, device.fusion);
+  const traced = traceFunction(device, target, fn, inputs, { fusion: device.fusion, precision });
   acceptPlan(traced.plan);
   const rings = makeRings(traced);
   const compiling = Program.compile(gpu, traced.plan.dispatches);

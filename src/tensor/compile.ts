@@ -13,6 +13,8 @@ import {
   type CompilingDevice,
 } from './calls.ts';
 import type { RecordedNode } from './graph/node.ts';
+import { checkOptions, type OptionKinds } from './graph/options.ts';
+import type { Precision } from './graph/recording.ts';
 import type { LogicalStorage } from './graph/storage.ts';
 import type { Tensor } from './graph/tensor.ts';
 import type { Plan } from './plan/plan.ts';
@@ -54,11 +56,25 @@ export interface CompiledFunction<Result extends StepResult> {
   profile(profiler: Profiler | undefined): void;
   /** The device that it runs on. @internal */
   readonly device: CompilingDevice;
+  /** How activations and gradients are stored. */
+  readonly precision: Precision;
   /** How often the function was traced, that is planned anew. */
   readonly traces: number;
   /** Gives the memory back; also done when the function is collected. */
   dispose(): void;
 }
+
+export interface CompileOptions {
+  /**
+   * How activations and gradients are stored between kernels; all is computed in f32, and parameters, their gradients, statistics and
+   * losses stay f32. Default f32. A device without shader-f16 takes f32 instead and logs it; see `CompiledFunction.precision`.
+   */
+  readonly precision?: Precision;
+}
+
+const COMPILE_OPTIONS: OptionKinds<CompileOptions> = {
+  precision: { what: "'f32' or 'f16'", accepts: (value) => value === 'f32' || value === 'f16' },
+};
 
 export interface CompiledPlanOptions {
   /** Default: as the device has it. */
@@ -72,7 +88,9 @@ export interface CompiledPlanOptions {
 export function compileFunction<Result extends StepResult>(
   device: CompilingDevice,
   fn: (...inputs: Tensor[]) => Result,
+  options: CompileOptions = {},
 ): CompiledFunction<Result> {
+  const precision = precisionOf(device, options);
   const plans = new Map<string, CompiledPlan[]>();
   const memory = new HeldMemory(device);
   let last: CompiledPlan | undefined;
@@ -86,7 +104,9 @@ export function compileFunction<Result extends StepResult>(
     const known = plans.get(key) ?? [];
     let found = known.find(({ traced }) => holds(traced));
     if (found === undefined) {
-      found = compilePlan(device, fn, specs, (storages, compiling) => memory.add(storages, compiling));
+      found = compilePlan(device, fn, specs, precision, (storages, compiling) =>
+        memory.add(storages, compiling),
+      );
       traces++;
       known.push(found);
       if (known.length > PLANS_KEPT) known.shift()?.release();
@@ -120,6 +140,7 @@ export function compileFunction<Result extends StepResult>(
 
   const members = {
     device,
+    precision,
     prepare: (...given: StepInput[]): Promise<void> => {
       try {
         const inputs = check(given);
@@ -158,6 +179,7 @@ export function compileFunction<Result extends StepResult>(
         given.map((input, i) => specOf(checkInput(device, input, i))),
         {
           fusion: options.fusion ?? device.fusion,
+          precision,
           baked: gpu.bakesParams,
           onPlan: (plan, nodes) => {
             options.onPlan?.(plan, nodes);
@@ -182,6 +204,14 @@ export function compileFunction<Result extends StepResult>(
   }) as CompiledFunction<Result>;
   collected.register(compiled, memory, memory);
   return compiled;
+}
+
+function precisionOf(device: CompilingDevice, options: CompileOptions): Precision {
+  const { precision = 'f32' } = checkOptions('compile', options, COMPILE_OPTIONS);
+  const { geometry, description, log } = device.runtime.gpu;
+  if (precision === 'f32' || geometry.f16) return precision;
+  log(`${description.name} has no shader-f16: precision 'f16' is taken as 'f32'`);
+  return 'f32';
 }
 
 const collected = new FinalizationRegistry<HeldMemory>((memory) => memory.release());

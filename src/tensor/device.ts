@@ -2,7 +2,7 @@ import type { Counts } from '../gpu/counters.ts';
 import { describeAdapter, Gpu, type Description, type GpuOptions } from '../gpu/gpu.ts';
 import { BufferUsage } from '../gpu/flags.ts';
 import type { Storage } from '../gpu/storage.ts';
-import { compileFunction, type CompiledFunction } from './compile.ts';
+import { compileFunction, type CompileOptions, type CompiledFunction } from './compile.ts';
 import { checkForeign, ForeignBuffers, type FromBufferOptions } from './foreign.ts';
 import { dtypeOfArray, viewOf, type HostDType, type TypedArray } from './graph/dtype.ts';
 import { asError } from './graph/errors.ts';
@@ -196,8 +196,11 @@ export class Device extends RecordingDevice {
    * Makes a step function out of one that records: it is traced once for each set of input shapes, then replayed
    * with no planning, no allocation and a single submit. See `CompiledFunction`.
    */
-  compile<Result extends StepResult>(fn: (...inputs: Tensor[]) => Result): CompiledFunction<Result> {
-    return compileFunction(this, fn);
+  compile<Result extends StepResult>(
+    fn: (...inputs: Tensor[]) => Result,
+    options?: CompileOptions,
+  ): CompiledFunction<Result> {
+    return compileFunction(this, fn, options);
   }
 
   /** Runs what was recorded and waits until the device has done it. */

@@ -33,6 +33,7 @@ export class PlanningDevice extends RecordingDevice {
     const { fusionPays, bakeParams } = this.target.geometry;
     return planFunction(this, this.target, fn, inputs, {
       fusion: fusionPays,
+      precision: 'f32',
       baked: bakeParams,
       ...options,
     });

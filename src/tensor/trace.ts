@@ -4,7 +4,7 @@ import { isGradEnabled } from './graph/autograd.ts';
 import { dtypeOfArray } from './graph/dtype.ts';
 import { checkStepInput, type NestedNumbers, type StepData } from './graph/host_data.ts';
 import type { HostTrace } from './graph/guards.ts';
-import type { GradientAtEntry, Recording, RunHook } from './graph/recording.ts';
+import type { GradientAtEntry, Precision, Recording, RunHook } from './graph/recording.ts';
 import type { RecordingDevice } from './graph/recording_device.ts';
 import { tensorsIn } from './graph/scope.ts';
 import { formatShape, type Shape } from './graph/shape.ts';
@@ -107,15 +107,15 @@ export function traceFunction(
   target: Target,
   fn: (...inputs: Tensor[]) => StepResult,
   inputs: readonly InputSpec[],
-  fusion: boolean,
+  { fusion, precision }: Pick<PlanOptions, 'fusion' | 'precision'>,
 ): TracedFunction {
   const slots = inputTensors(device, inputs);
   const storages = slots.map(({ value }) => value.storage);
   for (const storage of storages) storage.handles++;
-  const { result, made, recording } = device.trace(() => checkedResult(device, fn(...slots)));
+  const { result, made, recording } = device.trace(() => checkedResult(device, fn(...slots)), precision);
   let plan: Plan;
   try {
-    plan = planNodes(target, recording.nodes, { fusion });
+    plan = planNodes(target, recording.nodes, { fusion, precision });
   } catch (error) {
     device.undo(recording);
     device.abandon(recording, error);
@@ -164,6 +164,7 @@ export const heldStorages = ({ plan, inputs, outputs }: TracedFunction): Logical
 export interface PlanOptions {
   /** False plans each op by itself. */
   readonly fusion: boolean;
+  readonly precision: Precision;
   /** Whether the device compiles parameters into kernels. */
   readonly baked: boolean;
   /** Is shown the plan, and the nodes that were recorded. @internal */
@@ -176,12 +177,12 @@ export function planFunction(
   target: Target,
   fn: (...inputs: Tensor[]) => StepResult,
   inputs: readonly InputSpec[],
-  { fusion, baked, onPlan }: PlanOptions,
+  { fusion, precision, baked, onPlan }: PlanOptions,
 ): PlanStatistics {
   const slots = inputTensors(device, inputs);
-  const { made, recording } = device.trace(() => fn(...slots));
+  const { made, recording } = device.trace(() => fn(...slots), precision);
   try {
-    const plan = planNodes(target, recording.nodes, { fusion });
+    const plan = planNodes(target, recording.nodes, { fusion, precision });
     onPlan?.(plan, recording.nodes);
     return statisticsOf(plan, baked);
   } finally {

@@ -10,6 +10,13 @@ export type GradientAtEntry = LogicalStorage | null | 'any';
 /** Called on the host before each run of a recording, to set per-step scalars such as the learning rate. */
 export type RunHook = () => void;
 
+/**
+ * How a plan stores what only it sees: in f32, or activations and gradients in f16. Sums, statistics, losses and parameters are f32 in
+ * both.
+ * @inline
+ */
+export type Precision = 'f32' | 'f16';
+
 /** Elements of an integer value that an op can take: 0 <= element < end. */
 interface RangeRequirement {
   readonly value: Value;
@@ -40,6 +47,11 @@ export class Recording {
   readonly ranges: RangeRequirement[] = [];
   /** Numbers the random ops, so that each draws from a stream of its own. */
   randomOps = 0;
+  readonly precision: Precision;
+
+  constructor(precision: Precision = 'f32') {
+    this.precision = precision;
+  }
 
   get isEmpty(): boolean {
     return this.nodes.length === 0 && this.hooks.length === 0;

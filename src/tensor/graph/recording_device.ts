@@ -8,7 +8,7 @@ import { activeTrace, watching } from './guards.ts';
 import type { Op, OutputSpec, RecordedNode } from './node.ts';
 import { randomSeed } from './random.ts';
 import { checkRange } from './range.ts';
-import { Recording, type RunHook } from './recording.ts';
+import { Recording, type Precision, type RunHook } from './recording.ts';
 import { Scalars, type ScalarSlot } from './scalars.ts';
 import { Scope } from './scope.ts';
 import { checkShape, type Shape } from './shape.ts';
@@ -277,7 +277,10 @@ export abstract class RecordingDevice implements Recorder {
    * made there; `settle` or `undo` it then. If `fn` throws, everything is left as it was.
    * @internal
    */
-  trace<T>(fn: () => T): { result: T; made: readonly Tensor[]; recording: Recording } {
+  trace<T>(
+    fn: () => T,
+    precision: Precision = 'f32',
+  ): { result: T; made: readonly Tensor[]; recording: Recording } {
     if (this.isTracing) {
       throw new Error(
         'a compiled function was called inside another: call the plain function that it was made from',
@@ -285,7 +288,7 @@ export abstract class RecordingDevice implements Recorder {
     }
     const outer = this.#recording;
     if (!outer.isEmpty) throw new Error('trace needs an empty recording: flush first');
-    const recording = new Recording();
+    const recording = new Recording(precision);
     this.#recording = recording;
     this.#tracedFrom = nextSequence();
     try {

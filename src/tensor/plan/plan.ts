@@ -4,6 +4,7 @@ import { alignUp } from '../../gpu/storage.ts';
 import type { KernelContext } from '../../kernels/context.ts';
 import { splitDispatch } from '../../kernels/split.ts';
 import type { Op, RecordedNode } from '../graph/node.ts';
+import type { Precision } from '../graph/recording.ts';
 import { LogicalStorage } from '../graph/storage.ts';
 import { colorBuffers, colorsOfValues, separateRoles } from './color.ts';
 import { lifetimes, liveNodes } from './liveness.ts';
@@ -37,6 +38,7 @@ export interface Plan {
 interface PlanOptions {
   /** Whether nodes are lowered together where that saves work, or each by itself (the oracle of the former). */
   readonly fusion: boolean;
+  readonly precision?: Precision;
 }
 
 /** Arenas of more than this are only made for a single storage that needs it, since smaller ones are easier to allocate. */
