@@ -1,8 +1,9 @@
 // b[position] = a[position] over an index space that a and b see by strides of their own (see lib_strided): slices,
 // permutations, concatenation, expansion and padding are all this copy.
 //
-// A thread moves ITEMS_ neighbours along the innermost dimension, each of TYPE_ = u32 or vec4u. A_ELEMENT_ is TYPE_,
-// or u32 where a repeats along the innermost dimension. Words are copied as they are, whatever their type.
+// A thread moves ITEMS_ neighbours along the innermost dimension, each of TYPE_: one or four words or halves, which are copied as
+// they are; f32 where a and b are stored in different types. A_ELEMENT_ is TYPE_, or one element where a repeats along the innermost
+// dimension.
 //#include threads
 //#include strided
 struct Params {

@@ -7,12 +7,16 @@ export interface KernelContext {
   temporary(length: number, dtype?: DType): BufferRef;
 }
 
-/** The WGSL type of elements that take a word. Throws a TypeError for others, for which kernels have no code. */
+/** The WGSL type that kernels compute with; f16 is for storage alone, see half.ts. Throws a TypeError for u8, for which they have no code. */
 export function wordType(dtype: DType): 'f32' | 'i32' | 'u32' {
-  if (dtype === 'f16' || dtype === 'u8') {
-    throw new TypeError(`kernels have no code for ${dtype}: cast to f32, i32 or u32 first`);
-  }
-  return dtype;
+  if (dtype === 'u8') throw new TypeError('kernels have no code for u8: cast to f32, i32 or u32 first');
+  return dtype === 'f16' ? 'f32' : dtype;
+}
+
+/** The WGSL type in which elements are moved unchanged; f32 where storage types differ, so that they are converted. */
+export function movedType(from: DType, to: DType): 'f32' | 'f16' | 'u32' {
+  if (from === to) return from === 'f16' ? 'f16' : 'u32';
+  return 'f32';
 }
 
 /** The WGSL type of stored elements of kernels that compute in f32 whatever the storage. Throws a TypeError for u8. */

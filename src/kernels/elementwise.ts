@@ -9,7 +9,7 @@ import unaryBackwardSource from '../../shaders/unary_backward.wgsl';
 import whereSource from '../../shaders/where.wgsl';
 import { bytesOf, f32, u32, type BufferRef, type Dispatch, type DType } from '../gpu/dispatch.ts';
 import type { AdapterProfile } from '../gpu/profile.ts';
-import { spread, wordType } from './context.ts';
+import { movedType, spread, wordType } from './context.ts';
 import { itemsPerThread } from './strided.ts';
 import { expandTemplate } from './template.ts';
 
@@ -120,8 +120,8 @@ export function copy(geometry: AdapterProfile, x: BufferRef, y: BufferRef): Disp
     code: expandTemplate('copy', copySource, {
       include: { elements },
       substitute: {
-        FROM_: vectorOf(same ? 'u32' : x.dtype, length),
-        TO_: vectorOf(same ? 'u32' : y.dtype, length),
+        FROM_: wide(same ? movedType(x.dtype, y.dtype) : wordType(x.dtype), length),
+        TO_: wide(same ? movedType(x.dtype, y.dtype) : wordType(y.dtype), length),
         ...items(geometry, length),
       },
     }),
@@ -139,11 +139,16 @@ export function copy(geometry: AdapterProfile, x: BufferRef, y: BufferRef): Disp
 /** Every element of y becomes `value`, rounded to y's type. */
 export function fill(geometry: AdapterProfile, y: BufferRef, value: number): Dispatch {
   const { length } = y;
+  const half = y.dtype === 'f16';
   return {
     label: `fill [${length}]`,
     code: expandTemplate('fill', fillSource, {
       include: { elements },
-      substitute: { TYPE_: vectorOf('u32', length), ...items(geometry, length) },
+      substitute: {
+        TYPE_: vectorOf(half ? 'f32' : 'u32', length),
+        VALUE_: half ? 'bitcast<f32>(params.bits)' : 'params.bits',
+        ...items(geometry, length),
+      },
     }),
     params: { count: u32(vectorCount(length)), bits: u32(bitsOf(value, y.dtype)) },
     operands: [{ buffer: y, access: 'write' }],
@@ -215,8 +220,9 @@ export function where(
 const isVector = (length: number): boolean => length % 4 === 0;
 
 /** Four elements at a time where the length allows it. */
-export const vectorOf = (dtype: DType, length: number): string =>
-  isVector(length) ? `vec4<${wordType(dtype)}>` : wordType(dtype);
+export const vectorOf = (dtype: DType, length: number): string => wide(wordType(dtype), length);
+
+const wide = (type: string, length: number): string => (isVector(length) ? `vec4<${type}>` : type);
 
 /** How many of `vectorOf` an array holds. */
 export const vectorCount = (length: number): number => (isVector(length) ? length / 4 : length);

@@ -5,7 +5,7 @@ import stridedCopySource from '../../shaders/strided_copy.wgsl';
 import threadsLibrary from '../../shaders/lib_threads.wgsl';
 import { bytesOf, DTYPE_BYTES, u32, type BufferRef, type Dispatch } from '../gpu/dispatch.ts';
 import type { AdapterProfile } from '../gpu/profile.ts';
-import { spread } from './context.ts';
+import { movedType, spread } from './context.ts';
 import { vectorCount, vectorOf } from './elementwise.ts';
 import { planWalk, type View } from './strided.ts';
 import { expandTemplate } from './template.ts';
@@ -28,14 +28,15 @@ export function stridedCopy(
   covers: boolean,
 ): Dispatch {
   const walk = planWalk(geometry, shape, from.view, to.view, false);
-  const type = walk.vector ? 'vec4<u32>' : 'u32';
+  const scalar = movedType(from.buffer.dtype, to.buffer.dtype);
+  const type = walk.vector ? `vec4<${scalar}>` : scalar;
   const length = shape.reduce((count, size) => count * size, 1);
   return {
     label: `move [${shape.join(', ')}]`,
     code: expandTemplate('strided_copy', stridedCopySource, {
       include: { strided, threads: threadsLibrary },
       when: walk.when,
-      substitute: { TYPE_: type, A_ELEMENT_: walk.repeats[0] ? 'u32' : type, ITEMS_: `${walk.items}u` },
+      substitute: { TYPE_: type, A_ELEMENT_: walk.repeats[0] ? scalar : type, ITEMS_: `${walk.items}u` },
     }),
     params: walk.params,
     operands: [
@@ -44,7 +45,9 @@ export function stridedCopy(
     ],
     workgroups: spread(geometry, Math.ceil(walk.threads / 64)),
     flops: 0,
-    bytes: (Math.min(length, from.buffer.length) + length) * DTYPE_BYTES[from.buffer.dtype],
+    bytes:
+      Math.min(length, from.buffer.length) * DTYPE_BYTES[from.buffer.dtype] +
+      length * DTYPE_BYTES[to.buffer.dtype],
   };
 }
 

@@ -3,7 +3,7 @@ import nan from '../../shaders/lib_nan.wgsl';
 import row from '../../shaders/lib_row.wgsl';
 import { bytesOf, f32, u32, type BufferRef, type Dispatch, type DType } from '../gpu/dispatch.ts';
 import type { AdapterProfile } from '../gpu/profile.ts';
-import { spread, type KernelContext } from './context.ts';
+import { spread, wordType, type KernelContext } from './context.ts';
 import { expandTemplate } from './template.ts';
 
 export type Reduction = 'sum' | 'max' | 'min';
@@ -66,7 +66,7 @@ export function reduce(
   let from = x;
   return extents.flatMap((extent, i) => {
     const last = i === extents.length - 1;
-    const to = last ? y : context.temporary(extent.outer * extent.inner, x.dtype);
+    const to = last ? y : context.temporary(extent.outer * extent.inner, wordType(x.dtype));
     const dispatches = reduceExtent(context, kind, from, to, extent, last ? scale : 1);
     from = to;
     return dispatches;
@@ -81,10 +81,10 @@ function reduceExtent(
   extent: Extent,
   scale: number,
 ): Dispatch[] {
-  const plan = planReduction(context.geometry, extent, x.dtype);
+  const plan = planReduction(context.geometry, extent, wordType(x.dtype));
   if (plan.splits === 1) return [pass(context, kind, x, y, extent, plan, scale)];
   const { outer, inner } = extent;
-  const partial = context.temporary(outer * plan.splits * inner, x.dtype);
+  const partial = context.temporary(outer * plan.splits * inner, wordType(x.dtype));
   return [
     pass(context, kind, x, partial, extent, plan, 1),
     ...reduceExtent(context, kind, partial, y, { outer, reduce: plan.splits, inner }, scale),
@@ -142,7 +142,7 @@ function pass(
   const outputs = outer * splits * inner;
   const vector = inner === 1 && reduce % 4 === 0;
   const { combine, start } = COMBINE[kind];
-  const { dtype } = x;
+  const dtype = wordType(x.dtype);
   return {
     label: `${kind} [${outer}, ${reduce}, ${inner}]`,
     code: expandTemplate('reduce', source, {

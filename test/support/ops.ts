@@ -52,9 +52,20 @@ import {
   where,
 } from '../../src/index.ts';
 import type { Tensor } from '../../src/index.ts';
+import type { HashKind } from './hash.ts';
 
 /** Options of a case as tools/op_cases.py names them: the engine's names, where the engine has options. */
 export type Attrs = Readonly<Record<string, unknown>>;
+/** A case of tools/op_cases.py. */
+export interface OpCase {
+  readonly name: string;
+  readonly op: string;
+  readonly attrs: Attrs;
+  readonly inputs: readonly { shape: number[]; kind: HashKind; scale?: number; grad?: boolean }[];
+  readonly shape: readonly number[];
+  readonly f32: Readonly<Record<string, number>>;
+}
+
 type Outputs = { readonly out: Tensor } & Readonly<Record<string, Tensor>>;
 type Run = (inputs: readonly Tensor[], attrs: Attrs) => Tensor | Outputs;
 

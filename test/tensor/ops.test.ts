@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Device, Tensor } from '../../src/index.ts';
-import { hashValues, type HashKind } from '../support/hash.ts';
+import { hashValues } from '../support/hash.ts';
 import { readExpected, readJson, relativeError } from '../support/oracle.ts';
-import { runOp, type Attrs } from '../support/ops.ts';
+import { runOp, type OpCase } from '../support/ops.ts';
 import { testDevice } from '../support/engine.ts';
 
 /*
@@ -23,21 +23,12 @@ const FAMILIES = [
   'movement',
 ];
 
-interface Case {
-  readonly name: string;
-  readonly op: string;
-  readonly attrs: Attrs;
-  readonly inputs: readonly { shape: number[]; kind: HashKind; scale?: number; grad?: boolean }[];
-  readonly shape: readonly number[];
-  readonly f32: Readonly<Record<string, number>>;
-}
-
 const count = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);
 
 /** Runs a case; gives what it computed under the names of tools/op_reference.py. */
 async function compute(
   device: Device,
-  { name, op, attrs, inputs, shape }: Case,
+  { name, op, attrs, inputs, shape }: OpCase,
 ): Promise<Map<string, ArrayLike<number>>> {
   const tensors = inputs.map((input, i) => {
     const values = hashValues(`${name}/x${i}`, count(input.shape), input.kind, input.scale);
@@ -65,7 +56,7 @@ describe.each(['cpu', 'gpu'] as const)('kernels for a %s', (kind) => {
   afterAll(() => device.destroy());
 
   describe.each(FAMILIES)('%s', (family) => {
-    const { cases } = readJson(`ops/${family}.json`) as { cases: Case[] };
+    const { cases } = readJson(`ops/${family}.json`) as { cases: OpCase[] };
     const expected = readExpected(`ops/${family}.safetensors`);
     const worst = { forward: 0, gradient: 0 };
     afterAll(() => {

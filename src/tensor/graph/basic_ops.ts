@@ -8,6 +8,7 @@ import type { Op } from './node.ts';
 /** y = a + b for tensors of one shape. */
 export const addOp: Op<null> = {
   name: 'add',
+  half: 'all',
   lower({ geometry }, { inputs, outputs }) {
     const [a, b] = two(inputs);
     const y = one(outputs);
@@ -19,6 +20,7 @@ export const addOp: Op<null> = {
 /** y += x; inputs y, x. */
 export const accumulateOp: Op<null> = {
   name: 'accumulate',
+  half: { inputs: [1] },
   mutates: [0],
   lower: ({ geometry }, { inputs }) => [accumulate(geometry, ...two(inputs))],
 };
@@ -26,6 +28,7 @@ export const accumulateOp: Op<null> = {
 /** y = x into a tensor that exists; inputs y, x. */
 export const copyOp: Op<null> = {
   name: 'copy',
+  half: { inputs: [1] },
   mutates: [0],
   lower({ geometry }, { inputs }) {
     const [y, x] = two(inputs);
@@ -36,12 +39,14 @@ export const copyOp: Op<null> = {
 /** y = x as a new tensor. */
 export const cloneOp: Op<null> = {
   name: 'clone',
+  half: 'all',
   lower: ({ geometry }, { inputs, outputs }) => [copy(geometry, one(inputs), one(outputs))],
 };
 
 /** Every element is the attribute. */
 export const fillOp: Op<number> = {
   name: 'fill',
+  half: 'all',
   lower: ({ geometry }, { outputs, attrs }) => [fill(geometry, one(outputs), attrs)],
 };
 

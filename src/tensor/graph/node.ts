@@ -11,6 +11,13 @@ interface Lowering<Attrs> {
 }
 
 /**
+ * Inputs and outputs of an op, all or by their indices, whose elements may be rounded to f16 and whose range f16 has (up to 65504), as
+ * in PyTorch's autocast.
+ */
+export type HalfRule =
+  'all' | { readonly inputs?: 'all' | readonly number[]; readonly outputs?: 'all' | readonly number[] };
+
+/**
  * A kind of recorded operation. Recording an op runs nothing; the planner asks `lower` for dispatches later, so
  * that it can first rewrite the recording (`node.op === conv2dOp`).
  */
@@ -18,6 +25,8 @@ export interface Op<Attrs> {
   readonly name: string;
   /** Indices of inputs that the op changes in place (running statistics, parameters); none by default. */
   readonly mutates?: readonly number[];
+  /** What may be stored as f16 where a plan has that precision; nothing by default. */
+  readonly half?: HalfRule;
   lower(context: KernelContext, node: Lowering<Attrs>): readonly Dispatch[];
 }
 

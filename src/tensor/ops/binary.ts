@@ -34,9 +34,20 @@ interface BinaryAttrs {
   readonly shape: Shape;
 }
 
+/** Functions whose results have the range of their arguments, or nearly so. */
+const HALF: ReadonlySet<Arithmetic | Comparison> = new Set<Arithmetic | Comparison>([
+  'add',
+  'subtract',
+  'subtract_from',
+  'multiply',
+  'maximum',
+  'minimum',
+]);
+
 function binaryOp(name: string, wgsl: Arithmetic | Comparison): Op<BinaryAttrs> {
   return {
     name,
+    ...(HALF.has(wgsl) && { half: 'all' }),
     lower: ({ geometry }, { inputs, outputs, attrs: { a, b, shape } }) => {
       const y = one(outputs);
       if (typeof b === 'number')

@@ -12,6 +12,7 @@ interface ChannelExtent {
 
 const channelSumsOp: Op<ChannelExtent> = {
   name: 'bias gradient',
+  half: { inputs: 'all' },
   lower: (context, { inputs, outputs, attrs: { images, channels, pixels } }) => [
     biasGradient(context, images, channels, pixels, one(inputs), one(outputs)),
   ],

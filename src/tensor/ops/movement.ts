@@ -45,6 +45,7 @@ interface PermuteAttrs {
 
 export const permuteOp: Op<PermuteAttrs> = {
   name: 'permute',
+  half: 'all',
   lower: ({ geometry }, { inputs, outputs, attrs: { shape, strides } }) => [
     stridedCopy(
       geometry,
@@ -109,6 +110,7 @@ interface ExpandAttrs {
 
 export const expandOp: Op<ExpandAttrs> = {
   name: 'expand',
+  half: 'all',
   lower: ({ geometry }, { inputs, outputs, attrs: { from, shape } }) => [
     stridedCopy(
       geometry,
@@ -148,6 +150,7 @@ interface ConcatAttrs {
 
 export const concatOp: Op<ConcatAttrs> = {
   name: 'concat',
+  half: 'all',
   lower: ({ geometry }, { inputs, outputs, attrs: { shapes, shape, dim } }) => {
     const strides = contiguousStrides(shape);
     let offset = 0;

@@ -105,6 +105,7 @@ interface ApplyAttrs {
 /** x -> [mean, invstd] of the batch, [2, C]. */
 export const batchStatsOp: Op<StatsAttrs> = {
   name: 'batchNorm statistics',
+  half: { inputs: [0] },
   lower: (context, { inputs, outputs, attrs: { shape, eps } }) =>
     batchNormStats(context, one(inputs), one(outputs), shape, eps, null),
 };
@@ -112,6 +113,7 @@ export const batchStatsOp: Op<StatsAttrs> = {
 /** x, runningMean, runningVar -> the same, moving the running statistics. */
 export const trackedStatsOp: Op<TrackedAttrs> = {
   name: 'batchNorm statistics',
+  half: { inputs: [0] },
   mutates: [1, 2],
   lower: (context, { inputs, outputs, attrs: { shape, eps, momentum } }) => {
     const [x, mean, variance] = three(inputs);
@@ -131,6 +133,7 @@ export const runningStatsOp: Op<number> = {
 /** x, stats, weight?, bias? -> y. */
 export const applyOp: Op<ApplyAttrs> = {
   name: 'batchNorm apply',
+  half: { inputs: [0], outputs: 'all' },
   lower: (context, { inputs: [x, stats, ...affine], outputs, attrs: { shape, hasWeight, hasBias } }) => {
     if (x === undefined || stats === undefined) throw new Error('batchNorm apply needs x and its statistics');
     const weight = (hasWeight ? affine[0] : null) ?? null;
@@ -234,6 +237,7 @@ function runningStats(runningMean: Tensor | null, runningVar: Tensor | null, eps
 /** dy, x, stats -> dweight, dbias. */
 export const sumsOp: Op<NormShape> = {
   name: 'batchNorm sums',
+  half: { inputs: [0, 1] },
   lower: (context, { inputs, outputs, attrs: shape }) => {
     const [dy, x, stats] = three(inputs);
     const [dweight, dbias] = two(outputs);
@@ -249,6 +253,7 @@ interface InputGradientAttrs {
 /** dy, stats, then in training x, dweight, dbias, then weight if there is one -> dx. */
 export const inputGradientOp: Op<InputGradientAttrs> = {
   name: 'batchNorm backward',
+  half: { inputs: [0, 2], outputs: 'all' },
   lower: (context, { inputs: [dy, stats, ...rest], outputs, attrs: { shape, training } }) => {
     if (dy === undefined || stats === undefined)
       throw new Error('batchNorm backward needs dy and the statistics');

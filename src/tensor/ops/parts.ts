@@ -39,6 +39,7 @@ interface PartAttrs {
 
 export const readPartOp: Op<PartAttrs> = {
   name: 'slice',
+  half: 'all',
   lower: ({ geometry }, { inputs, outputs, attrs: { part, view } }) => [
     stridedCopy(
       geometry,
@@ -52,6 +53,7 @@ export const readPartOp: Op<PartAttrs> = {
 
 export const writePartOp: Op<PartAttrs> = {
   name: 'pad',
+  half: 'all',
   lower: ({ geometry }, { inputs, outputs, attrs: { part, view, value } }) => [
     fill(geometry, one(outputs), value),
     stridedCopy(

@@ -150,6 +150,7 @@ function planAdaptive(x: Tensor, size: PerAxis | AdaptivePoolOptions, what: stri
 /** x -> y, and the places of the maxima if a second output is asked for. */
 export const maxPoolOp: Op<PoolShape> = {
   name: 'maxPool2d',
+  half: 'all',
   lower: (context, { inputs, outputs: [y, indices], attrs }) => {
     if (y === undefined) throw new Error('maxPool2d has an output');
     return [maxPool(context, one(inputs), y, indices ?? null, attrs)];
@@ -158,6 +159,7 @@ export const maxPoolOp: Op<PoolShape> = {
 
 const maxPoolBackwardOp: Op<PoolShape> = {
   name: 'maxPool2d backward',
+  half: 'all',
   lower: (context, { inputs, outputs, attrs }) => {
     const [dy, indices] = two(inputs);
     return [maxPoolGradient(context, dy, indices, one(outputs), attrs)];
@@ -203,6 +205,7 @@ interface AverageAttrs {
 
 export const avgPoolOp: Op<AverageAttrs> = {
   name: 'avgPool2d',
+  half: 'all',
   lower: (context, { inputs, outputs, attrs: { pool, countPadding } }) => [
     avgPool(context, one(inputs), one(outputs), pool, countPadding),
   ],
@@ -210,6 +213,7 @@ export const avgPoolOp: Op<AverageAttrs> = {
 
 export const avgPoolBackwardOp: Op<AverageAttrs> = {
   name: 'avgPool2d backward',
+  half: 'all',
   lower: (context, { inputs, outputs, attrs: { pool, countPadding } }) => [
     avgPoolGradient(context, one(inputs), one(outputs), pool, countPadding),
   ],

@@ -27,6 +27,7 @@ import { checkFloats, listOf } from './operands.ts';
 
 export const dropoutOp: Op<Dropout> = {
   name: 'dropout',
+  half: 'all',
   lower: ({ geometry }, { inputs, outputs, attrs }) => [
     dropoutKernel(geometry, one(inputs), one(outputs), attrs),
   ],

@@ -104,12 +104,14 @@ interface SumAttrs {
 
 export const sumOp: Op<SumAttrs> = {
   name: 'sum',
+  half: { inputs: 'all' },
   lower: (context, { inputs, outputs, attrs }) =>
     reduce(context, 'sum', one(inputs), one(outputs), attrs.blocks, attrs.scale),
 };
 
 const spreadOp: Op<SumAttrs> = {
   name: 'sum backward',
+  half: { outputs: 'all' },
   lower: (context, { inputs, outputs, attrs }) => [
     spreadGradient(context, one(inputs), one(outputs), attrs.blocks, attrs.scale),
   ],
@@ -159,12 +161,14 @@ interface ExtremeAttrs {
 
 export const extremeOp: Op<ExtremeAttrs> = {
   name: 'amax',
+  half: 'all',
   lower: (context, { inputs, outputs, attrs }) =>
     reduce(context, attrs.kind, one(inputs), one(outputs), attrs.blocks),
 };
 
 const extremeBackwardOp: Op<ExtremeAttrs> = {
   name: 'amax backward',
+  half: 'all',
   lower: (context, { inputs, outputs, attrs }) => {
     const [x, y, dy] = three(inputs);
     return shareGradient(context, x, y, dy, one(outputs), attrs.blocks);

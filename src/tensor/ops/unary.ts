@@ -46,11 +46,25 @@ interface UnaryOps {
   readonly saves: 'x' | 'y';
 }
 
+/** Functions whose results have the range of their arguments, or a small one. */
+const HALF: ReadonlySet<UnaryFunction> = new Set<UnaryFunction>([
+  'relu',
+  'leaky_relu',
+  'sigmoid',
+  'stable_tanh',
+  'negative',
+  'absolute',
+  'clamp_both',
+  'clamp_min',
+  'clamp_max',
+]);
+
 function unaryOps(name: string, wgsl: UnaryBackwardFunction, saves: 'x' | 'y'): UnaryOps {
   return {
     forward: forwardOp(name, wgsl),
     backward: {
       name: `${name} backward`,
+      ...(HALF.has(wgsl) && { half: 'all' }),
       lower: ({ geometry }, { inputs, outputs, attrs }) => {
         const [dy, saved] = two(inputs);
         return [unaryBackward(geometry, wgsl, dy, saved, one(outputs), attrs.constants)];
@@ -63,6 +77,7 @@ function unaryOps(name: string, wgsl: UnaryBackwardFunction, saves: 'x' | 'y'): 
 function forwardOp(name: string, wgsl: UnaryFunction): Op<UnaryAttrs> {
   return {
     name,
+    ...(HALF.has(wgsl) && { half: 'all' }),
     lower: ({ geometry }, { inputs, outputs, attrs }) => [
       unary(geometry, wgsl, one(inputs), one(outputs), attrs.constants),
     ],

@@ -2,6 +2,7 @@ import { bytesOf, type BufferRef, type Dispatch } from '../../gpu/dispatch.ts';
 import { describeTooLarge, maxStorageBytes, type Target } from '../../gpu/profile.ts';
 import { alignUp } from '../../gpu/storage.ts';
 import type { KernelContext } from '../../kernels/context.ts';
+import { storeHalves } from '../../kernels/half.ts';
 import { splitDispatch } from '../../kernels/split.ts';
 import type { Op, RecordedNode } from '../graph/node.ts';
 import type { Precision } from '../graph/recording.ts';
@@ -10,6 +11,7 @@ import { colorBuffers, colorsOfValues, separateRoles } from './color.ts';
 import { lifetimes, liveNodes } from './liveness.ts';
 import { lowerEach, lowerFused } from './lowering.ts';
 import { pack } from './pack.ts';
+import { inHalves } from './precision.ts';
 
 /** Place of a transient storage in the device's arenas. */
 interface ArenaSlot {
@@ -48,9 +50,14 @@ const USUAL_BIN_BYTES = 2 ** 30;
  * Plans recorded nodes: drops those nobody asks for, lowers the rest to dispatches, and gives transient storages offsets in
  * arenas. Nothing outside is changed. Throws a RangeError where a storage is too large for a binding.
  */
-export function planNodes(target: Target, nodes: readonly RecordedNode[], { fusion }: PlanOptions): Plan {
+export function planNodes(
+  target: Target,
+  nodes: readonly RecordedNode[],
+  { fusion, precision = 'f32' }: PlanOptions,
+): Plan {
   for (const value of nodes.flatMap(({ inputs }) => inputs)) if (value.failure !== null) throw value.failure;
-  const live = liveNodes(nodes);
+  const needed = liveNodes(nodes);
+  const live = precision === 'f16' ? inHalves(needed) : needed;
   for (const { inputs, outputs } of live)
     for (const { storage } of [...inputs, ...outputs]) checkFits(target, storage);
   const contextOf = (node: RecordedNode): KernelContext => contextFor(target, node);
@@ -69,7 +76,7 @@ export function planNodes(target: Target, nodes: readonly RecordedNode[], { fusi
     return color === undefined || buffer.role === 'gradient' ? buffer.pool : `value ${color}`;
   };
   const dispatches = separateRoles(target.geometry, lowered, poolOf).flatMap((dispatch) =>
-    splitDispatch(dispatch, target.geometry.budget),
+    splitDispatch(storeHalves(dispatch), target.geometry.budget),
   );
   const operands = dispatches.flatMap((dispatch) => dispatch.operands.map(({ buffer }) => buffer));
   const captured = operands.filter(

@@ -141,13 +141,13 @@ function averageOf(fusion: Fusion, node: RecordedNode, pool: PoolShape): MapView
   if (found !== undefined) return found.map;
   const { images, inChannels } = extent;
   const pixels = pool.output[0] * pool.output[1];
+  const load = fusion.loadActivation(source, inputShape(extent), node);
   const buffer = new LogicalStorage(
-    'f32',
+    load.map.buffer.dtype,
     images * inChannels * pixels,
     `average [${images}, ${inChannels}, ${pixels}]`,
   );
   const map = wholeMap(buffer, images, inChannels, pixels);
-  const load = fusion.loadActivation(source, inputShape(extent), node);
   fusion.note('averageFirst');
   fusion.emit(avgPoolFused(fusion.context(node), load, map, pool));
   fusion.averages.set(source, [...made, { pool, map }]);
@@ -185,7 +185,11 @@ export function fuseConvData(fusion: Fusion, node: RecordedNode): boolean {
   if (form?.kind === 'afterPool') {
     const pooled = pooledExtent(extent, form.pool);
     const { images, channels, pixels } = inputShape(pooled);
-    const buffer = new LogicalStorage('f32', images * channels * pixels, `conv2d backward of an average`);
+    const buffer = new LogicalStorage(
+      dx.dtype,
+      images * channels * pixels,
+      `conv2d backward of an average`,
+    );
     const map = wholeMap(buffer, images, channels, pixels);
     const load = fusion.loadGradient(form.dy, outputShape(pooled), node);
     const out = { kind: 'plain', dx: map } as const;

@@ -310,8 +310,9 @@ function sharedGradient(
 }
 
 function newGradient(norm: Norm, { batch, channels, length }: NormShape): Gradient {
+  // A kernel reads the norm's input beside its gradient, as one type.
   const buffer = new LogicalStorage(
-    'f32',
+    norm.input.buffer.dtype,
     batch * channels * length,
     `gradient [${batch}, ${channels}, ${length}]`,
   );

@@ -1,9 +1,13 @@
+import type { DType } from '../../../gpu/dispatch.ts';
 import { concatOp } from '../../ops/movement.ts';
 import type { RecordedNode } from '../../graph/node.ts';
 import { elementCount } from '../../graph/shape.ts';
 import type { Value } from '../../graph/value.ts';
 import { wholeMap, type MapView } from '../../../kernels/maps.ts';
 import { attrsOf, isInternal } from './graph.ts';
+
+/** What the kernels that write parts in their places compute with. */
+const FLOATS: readonly DType[] = ['f32', 'f16'];
 
 /**
  * Concatenation along channels without moving anything: each part is made where it belongs in the result. A result
@@ -17,9 +21,11 @@ export function concatSlots(nodes: readonly RecordedNode[]): Map<Value, MapView>
     if (node.op !== concatOp) continue;
     const { shapes: parts, shape, dim } = attrsOf(node, concatOp);
     const [whole] = node.outputs;
-    if (dim !== 1 || shape.length < 3 || whole === undefined || whole.dtype !== 'f32') continue;
+    if (dim !== 1 || shape.length < 3 || whole === undefined || !FLOATS.includes(whole.dtype)) continue;
     // Each part has one place, and one that is asked for by name has its own.
-    const free = node.inputs.every((part) => isInternal(part) && !wholes.has(part));
+    const free = node.inputs.every(
+      (part) => isInternal(part) && !wholes.has(part) && part.dtype === whole.dtype,
+    );
     if (!free || new Set(node.inputs).size < node.inputs.length) continue;
     let first = 0;
     node.inputs.forEach((part, i) => {
