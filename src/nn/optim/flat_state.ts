@@ -183,6 +183,19 @@ export function spansOf(chosen: readonly Slot[], { slots }: Packed): Span[] {
   return spans;
 }
 
+/** Places of some of a group's parameters in it, in as few spans as possible. */
+export function placesOf(chosen: readonly Slot[], { slots }: Packed): Span[] {
+  const wanted = new Set(chosen);
+  const spans: { offset: number; length: number }[] = [];
+  slots.forEach((slot, place) => {
+    if (!wanted.has(slot)) return;
+    const last = spans.at(-1);
+    if (last !== undefined && last.offset + last.length === place) last.length++;
+    else spans.push({ offset: place, length: 1 });
+  });
+  return spans;
+}
+
 /** Copies of the state of the parameters that `has` it, named by index and kind like `3.exp_avg`. */
 export async function readState(
   groups: readonly Packed[],
