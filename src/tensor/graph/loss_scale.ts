@@ -64,8 +64,8 @@ export class LossScale implements GradientScale {
     return this.decode((await this.#state.data()) as Uint32Array);
   }
 
-  /** Continues from a state that `state` gave. Throws a RangeError for numbers that it cannot have, an Error inside a compiled function. */
-  load(state: LossScaleState): void {
+  /** Continues from a state that `state` gave; without one, begins anew. Throws a RangeError for numbers that it cannot have, an Error inside a compiled function. */
+  load(state: LossScaleState = START): void {
     const { scale, goodSteps, skipped } = state;
     const isCount = (n: number): boolean => Number.isInteger(n) && n >= 0 && n < 2 ** 32;
     if (!(Number.isInteger(Math.log2(scale)) && scale >= 1 && scale <= GROWTH.maxScale))
