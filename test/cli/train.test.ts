@@ -159,7 +159,11 @@ describe('train', () => {
     const refusals = straight.stderr.split('has no shader-f16: precision f16 is taken as f32').length - 1;
     const step = JSON.parse(lines[9] ?? '') as StepRecord;
     if (refusals === 0) {
-      expect(step).toMatchObject({ step: 10, lossScale: expect.any(Number), skipped: expect.any(Number) });
+      expect(step).toMatchObject({
+        step: 10,
+        lossScale: expect.any(Number) as number,
+        skipped: expect.any(Number) as number,
+      });
       expect(Math.log2(step.lossScale ?? 0)).toBe(16 - (step.skipped ?? 0));
       expect((await bytes('augmented', 'last.safetensors')).toString('latin1')).toContain('lossScale');
     } else {

@@ -354,3 +354,45 @@ describe('the scale', () => {
     await device.destroy();
   });
 });
+
+describe('precision f16', () => {
+  it('keeps gradients by its scale that f16 alone loses', async ({ skip }) => {
+    if (!plain.gpu.geometry.f16) skip('the adapter has no shader-f16');
+    const device = await testDevice({ fusion: true });
+    const gradientIn = async (precision: 'f32' | 'f16', scale?: number) => {
+      const [w1, , w2] = parametersOn(device);
+      if (!w1 || !w2) throw new Error('two matrices');
+      const step = device.compile(
+        (x: Tensor) => {
+          w1.clearGrad();
+          const hidden = relu(matmul(relu(matmul(x, w1)), eye));
+          mul(sum(matmul(hidden, w2)), 2 ** -26).backward();
+        },
+        { precision },
+      );
+      if (scale !== undefined) device.lossScale?.load({ scale, goodSteps: 0, skipped: 0 });
+      await step({ data: inputAt(0), shape: [BATCH, 5] });
+      step.dispose();
+      return numbers(w1.grad);
+    };
+    const eye = device.tensor(
+      Float32Array.from({ length: 4900 }, (_, i) => (i % 71 === 0 ? 1 : 0)),
+      [70, 70],
+    );
+    const exact = await gradientIn('f32');
+    const norm = (values: readonly number[]): number => Math.hypot(...values);
+    const errorOf = (values: readonly number[]): number =>
+      norm(values.map((x, i) => x - (exact[i] ?? NaN))) / norm(exact);
+    const [with16, without] = [
+      errorOf(await gradientIn('f16', 2 ** 16)),
+      errorOf(await gradientIn('f16', 1)),
+    ];
+    console.log(
+      `error of a small gradient in f16: ${with16.toExponential(1)}, unscaled ${without.toExponential(1)}`,
+    );
+    expect(with16).toBeLessThan(2e-3);
+    expect(without).toBeGreaterThan(0.1);
+    expect(await device.lossScale?.state()).toEqual({ scale: 1, goodSteps: 0, skipped: 0 });
+    await device.destroy();
+  });
+});
