@@ -1,11 +1,10 @@
 import { LOSS_SCALE_WORDS } from '../../kernels/loss_scale.ts';
-import { alignUp } from '../../gpu/storage.ts';
 import type { Span } from '../../kernels/optimizer.ts';
 import { cloneOp } from './basic_ops.ts';
 import { accumulateUnscaledOp, beginOp, GROWTH, timesOp, unscaleOp } from './loss_scale_ops.ts';
 import { record, recordOne } from './op.ts';
 import type { Recording } from './recording.ts';
-import type { LogicalStorage } from './storage.ts';
+import { paddedLength, type LogicalStorage } from './storage.ts';
 import { Tensor, type GradientScale, type Recorder } from './tensor.ts';
 import { Value } from './value.ts';
 import { formatValue } from './wording.ts';
@@ -151,7 +150,7 @@ function spansIn(storages: readonly LogicalStorage[]): Map<LogicalStorage, Span[
     const found = spans.get(root) ?? [];
     spans.set(root, found);
     const last = found.at(-1);
-    if (last !== undefined && first === alignUp((last.offset + last.length) * 4) / 4)
+    if (last !== undefined && first === last.offset + paddedLength(last.length))
       last.length = end - last.offset;
     else found.push({ offset: first, length: end - first });
   }
