@@ -1,6 +1,7 @@
 // One epoch of a stage: steps in flight, records, checkpoints.
 
 import type { StageSpec } from '../../experiment/experiment.ts';
+import type { Precision } from '../../../tensor/graph/recording.ts';
 import type { Schedule } from '../../../nn/schedule.ts';
 import type { EpochRecord } from '../../training/records.ts';
 import type { TrainedStep, Trainer } from '../../training/trainer.ts';
@@ -56,7 +57,8 @@ export async function runEpoch(
       results.catch(() => undefined); // The rejection is handled where `pending` is awaited.
       pending.push(async () => {
         const { loss: value, scale } = await results;
-        if (!Number.isFinite(value)) throw new Error(divergence(stage, epoch, step + 1, value));
+        if (!Number.isFinite(value))
+          throw new Error(divergence(stage, recipe.precision, epoch, step + 1, value));
         log.append({ kind: 'step', stage: stage.id, epoch, step: step + 1, lr, loss: value, ...scale });
         position = {
           ...position,
@@ -136,7 +138,14 @@ async function save({ folder, log, onSave }: Run, trainer: Trainer, position: Po
   onSave();
 }
 
-function divergence({ id, model }: StageSpec, epoch: number, step: number, loss: number): string {
+function divergence(
+  { id, model }: StageSpec,
+  precision: Precision,
+  epoch: number,
+  step: number,
+  loss: number,
+): string {
   const option = model.kind === 'joint' ? '--lr' : '--lr-unimodal';
-  return `the ${id} model's loss became ${loss} in epoch ${epoch}, step ${step}: train with a smaller ${option}`;
+  const other = precision === 'f16' ? ', or with --precision f32' : '';
+  return `the ${id} model's loss became ${loss} in epoch ${epoch}, step ${step}: train with a smaller ${option}${other}`;
 }
