@@ -7,6 +7,8 @@ import { dataProblem, forwardProblem, inputMap, outputMap, weightProblem } from 
 import type { Conv2dExtent } from './conv_problem.ts';
 import { gemm } from './gemm.ts';
 import type { GemmChoice } from './gemm_choice.ts';
+import { rowPart } from './row.ts';
+import { expandTemplate } from './template.ts';
 
 export type { Conv2dExtent, Pair } from './conv_problem.ts';
 
@@ -66,8 +68,12 @@ export function biasGradient(
 ): Dispatch {
   return {
     label: 'bias gradient',
-    code: biasGradientSource,
-    params: { images: u32(images), channels: u32(channels), pixels: u32(pixels) },
+    code: expandTemplate(
+      'bias_gradient',
+      biasGradientSource,
+      rowPart(context.geometry, { team: true, lanes: 64 }),
+    ),
+    params: { rows: u32(channels), images: u32(images), pixels: u32(pixels) },
     operands: [
       { buffer: dy, access: 'read' },
       { buffer: db, access: 'write' },
