@@ -323,8 +323,7 @@ export class Gpu {
 }
 
 /** Typed as always there, but absent in older browsers. */
-const infoOf = (device: GPUDevice): GPUAdapterInfo | undefined =>
-  device.adapterInfo as GPUAdapterInfo | undefined;
+const infoOf = (device: GPUDevice): GPUAdapterInfo | undefined => device.adapterInfo;
 
 /** Software adapters: SwiftShader and Mesa's lavapipe say so in one way or another. */
 export function describeAdapter(info: GPUAdapterInfo): Description {
