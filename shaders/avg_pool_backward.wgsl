@@ -15,11 +15,14 @@ fn run(thread: u32) {
   for (var ix = first; ix < min(first + params.run, params.in_width); ix++) {
     let columns = readers_x(ix);
     var sum = 0.0;
-    for (var oy = rows.x; oy < rows.y; oy++) {
-      let height = window_y(oy).divisor;
-      let base = (plane * params.out_height + oy) * params.out_width;
-      for (var ox = columns.x; ox < columns.y; ox++) {
-        sum += dy[base + ox] / f32(height * window_x(ox).divisor);
+    for (var ky = 0; ky < READERS_Y_; ky++) {
+      let oy = reader(rows, ky, params.out_height);
+      let height = window_y(oy.place).divisor;
+      let base = (plane * params.out_height + oy.place) * params.out_width;
+      for (var kx = 0; kx < READERS_X_; kx++) {
+        let ox = reader(columns, kx, params.out_width);
+        let share = dy[base + ox.place] / f32(height * window_x(ox.place).divisor);
+        sum += select(0.0, share, oy.inside && ox.inside);
       }
     }
     dx[row * params.in_width + ix] = sum;

@@ -1,5 +1,7 @@
-// Windows of a pooling along one axis: those of adaptive pooling with ADAPTIVE, else kernel, stride, padding, dilation.
-// Every kernel of the family has these parameters, and gives a thread `run` neighbours of a row.
+// Windows of a pooling along one axis: those of adaptive pooling with ADAPTIVE, else kernel, stride, padding, and with DILATED
+// dilation. INSIDE: every tap of every window lies in the input. TAPS_*: most taps of a window, READERS_*: most windows that a
+// position lies in, so that loops have constant ends. Every kernel of the family has these parameters, and gives a thread `run`
+// neighbours of a row.
 struct Params {
   threads: u32, runs: u32, run: i32, in_height: i32, in_width: i32, out_height: i32, out_width: i32,
   kernel_y: i32, kernel_x: i32, stride_y: i32, stride_x: i32,
@@ -22,16 +24,36 @@ fn window(o: i32, size: i32, outputs: i32, kernel: i32, stride: i32, padding: i3
   return Window(start, end, end - start);
 //#else
   let origin = o * stride - padding;
+//#if INSIDE
+  return Window(origin, origin + (kernel - 1) * dilation + 1, kernel);
+//#else
   // With ceil mode a window may reach beyond the padding; what lies there never counts.
   let limit = min(origin + (kernel - 1) * dilation + 1, size + padding);
   let outside = max(-origin, 0);
+//#if DILATED
   let start = origin + (outside + dilation - 1) / dilation * dilation;
+//#else
+  let start = origin + outside;
+//#endif
   let end = min(limit, size);
 //#if COUNT_PADDING
   return Window(start, end, limit - origin);
 //#else
   return Window(start, end, end - start);
 //#endif
+//#endif
+//#endif
+}
+
+// Where tap k lies, and whether the window has it; one that it has not is given a place in the input all the same.
+struct Tap { place: i32, inside: bool }
+
+fn tap(window: Window, k: i32, size: i32, dilation: i32) -> Tap {
+//#if INSIDE
+  return Tap(window.start + k * dilation, true);
+//#else
+  let place = window.start + k * dilation;
+  return Tap(min(place, size - 1), place < window.end);
 //#endif
 }
 
@@ -55,6 +77,12 @@ fn readers(i: i32, size: i32, outputs: i32, kernel: i32, stride: i32, padding: i
   let behind = max(i + padding - (kernel - 1) * dilation, 0);
   return vec2i((behind + stride - 1) / stride, min(outputs, (i + padding) / stride + 1));
 //#endif
+}
+
+// Output k of those, and whether there is one; else some output.
+fn reader(range: vec2i, k: i32, outputs: i32) -> Tap {
+  let o = range.x + k;
+  return Tap(min(o, outputs - 1), o < range.y);
 }
 
 fn readers_y(i: i32) -> vec2i {

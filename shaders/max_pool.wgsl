@@ -27,14 +27,16 @@ fn run(thread: u32) {
     let columns = window_x(ox);
     var best = negative_infinity();
     var place = -1;
-    for (var iy = rows.start; iy < rows.end; iy += params.dilation_y) {
-      for (var ix = columns.start; ix < columns.end; ix += params.dilation_x) {
-        let candidate = iy * params.in_width + ix;
+    for (var ky = 0; ky < TAPS_Y_; ky++) {
+      let iy = tap(rows, ky, params.in_height, params.dilation_y);
+      for (var kx = 0; kx < TAPS_X_; kx++) {
+        let ix = tap(columns, kx, params.in_width, params.dilation_x);
+        let candidate = iy.place * params.in_width + ix.place;
         let value = activated(x[x_base + candidate], affine);
-        if (place < 0 || is_nan(value) || (value > best && !is_nan(best))) {
-          best = value;
-          place = candidate;
-        }
+        let larger = place < 0 || is_nan(value) || (value > best && !is_nan(best));
+        let better = larger && iy.inside && ix.inside;
+        best = select(best, value, better);
+        place = select(place, candidate, better);
       }
     }
     y[y_base + ox] = best;

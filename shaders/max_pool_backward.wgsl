@@ -18,12 +18,13 @@ fn run(thread: u32) {
     let columns = readers_x(ix);
     let place = iy * params.in_width + ix;
     var sum = 0.0;
-    for (var oy = rows.x; oy < rows.y; oy++) {
-      let base = (plane * params.out_height + oy) * params.out_width;
-      for (var ox = columns.x; ox < columns.y; ox++) {
-        if (indices[base + ox] == place) {
-          sum += dy[base + ox];
-        }
+    for (var ky = 0; ky < READERS_Y_; ky++) {
+      let oy = reader(rows, ky, params.out_height);
+      let base = (plane * params.out_height + oy.place) * params.out_width;
+      for (var kx = 0; kx < READERS_X_; kx++) {
+        let ox = reader(columns, kx, params.out_width);
+        let chosen = indices[base + ox.place] == place && oy.inside && ox.inside;
+        sum += select(0.0, dy[base + ox.place], chosen);
       }
     }
     dx[row * params.in_width + ix] = sum;

@@ -54,7 +54,7 @@ export function maxPool(
   const code = expandTemplate('max_pool', maxSource, {
     include: { window, view, nan, relu, threads: threadsLibrary },
     when: { ...windowOptions(shape, false), ...viewOptions(views), INDICES: indices !== null },
-    substitute,
+    substitute: { ...substitute, ...tapBounds(shape) },
   });
   const flops = tapsOf(shape) * outputsOf(shape);
   return poolDispatch(geometry, 'maxPool2d', code, operands, shape, shape.output, flops, views);
@@ -90,7 +90,7 @@ export function avgPool(
   const code = expandTemplate('avg_pool', avgSource, {
     include: { window, view, relu, threads: threadsLibrary },
     when: { ...windowOptions(shape, countPadding), ...viewOptions(views) },
-    substitute,
+    substitute: { ...substitute, ...tapBounds(shape) },
   });
   const flops = tapsOf(shape) * outputsOf(shape);
   return poolDispatch(geometry, 'avgPool2d', code, operands, shape, shape.output, flops, views);
@@ -116,6 +116,51 @@ export function avgPoolGradient(
 const windowOptions = (shape: PoolShape, countPadding: boolean): Record<string, boolean> => ({
   ADAPTIVE: shape.window === null,
   COUNT_PADDING: countPadding,
+  DILATED: shape.window?.dilation.some((step) => step !== 1) ?? false,
+  INSIDE: shape.window !== null && AXES.every((axis) => liesInside(shape, shape.window ?? NO_WINDOW, axis)),
+});
+
+const AXES = [0, 1] as const;
+type Axis = (typeof AXES)[number];
+
+/** Whether every tap of every window lies in the input. */
+function liesInside({ input, output }: PoolShape, window: PoolWindow, axis: Axis): boolean {
+  const last = (output[axis] - 1) * window.stride[axis] + reachOf(window, axis);
+  return window.padding[axis] === 0 && last <= input[axis];
+}
+
+/** Positions from a window's first tap to its last. */
+const reachOf = ({ kernel, dilation }: PoolWindow, axis: Axis): number =>
+  (kernel[axis] - 1) * dilation[axis] + 1;
+
+/** Most positions that a part has where `size` positions are cut into `parts`, which overlap in what they share. */
+function largestPart(size: number, parts: number): number {
+  let largest = 0;
+  for (let part = 0; part < parts; part++) {
+    const start = Math.floor((part * size) / parts);
+    largest = Math.max(largest, Math.ceil(((part + 1) * size) / parts) - start);
+  }
+  return largest;
+}
+
+/** Most taps of a window along an axis. */
+const tapsAlong = ({ input, output, window }: PoolShape, axis: Axis): number =>
+  window === null ? largestPart(input[axis], output[axis]) : window.kernel[axis];
+
+/** Most windows along an axis that reach over one position. */
+const readersAlong = ({ input, output, window }: PoolShape, axis: Axis): number =>
+  window === null
+    ? largestPart(output[axis], input[axis])
+    : Math.ceil(reachOf(window, axis) / window.stride[axis]);
+
+const tapBounds = (shape: PoolShape): Record<string, number> => ({
+  TAPS_Y_: tapsAlong(shape, 0),
+  TAPS_X_: tapsAlong(shape, 1),
+});
+
+const readerBounds = (shape: PoolShape): Record<string, number> => ({
+  READERS_Y_: readersAlong(shape, 0),
+  READERS_X_: readersAlong(shape, 1),
 });
 
 /** Operands of the forward kernels, in the order of their bindings. */
@@ -157,6 +202,7 @@ function viewParams({ x, y }: PoolViews): Record<string, ParamValue> {
 const windowTemplate = (shape: PoolShape, countPadding: boolean): TemplateValues => ({
   include: { window, threads: threadsLibrary },
   when: { ...windowOptions(shape, countPadding), VIEWS: false, ACTIVATION: false },
+  substitute: readerBounds(shape),
 });
 
 /** Elements of a window. */

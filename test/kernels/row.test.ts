@@ -2,7 +2,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Dispatch } from '../../src/gpu/dispatch.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
 import { PROFILES, type SubgroupSizes } from '../../src/gpu/profile.ts';
-import { biasGradient } from '../../src/kernels/conv.ts';
 import type { KernelContext } from '../../src/kernels/context.ts';
 import { batchNormStats } from '../../src/kernels/norm.ts';
 import { batchNormSums } from '../../src/kernels/norm_backward.ts';
@@ -75,7 +74,6 @@ async function results(gpu: Gpu, context: KernelContext, length: number): Promis
   dispatches.push(...batchNormStats(context, x, stats, shape, 1e-5, null));
   const sums = { dweight: output('dweight', shape.channels), dbias: output('dbias', shape.channels) };
   dispatches.push(...batchNormSums(context, dy, x, stats, sums, shape));
-  dispatches.push(biasGradient(context, 4, rows / 4, length, dy, output('bias gradient', rows / 4)));
   const written = await runDispatches(gpu, dispatches, bindings);
   return new Map([...outputs].map(([name, made]) => [name, written.get(made) ?? new Float32Array()]));
 }
