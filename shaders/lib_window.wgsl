@@ -1,11 +1,10 @@
 // Windows of a pooling along one axis: those of adaptive pooling with ADAPTIVE, else kernel, stride, padding, and with DILATED
 // dilation. INSIDE: every tap of every window lies in the input. TAPS_*: most taps of a window, READERS_*: most windows that a
-// position lies in, so that loops have constant ends. Every kernel of the family has these parameters, and gives a thread `run`
+// position lies in, so that loops have constant ends. STRIDE_*: constants too, since they divide. Every kernel of the family has these parameters, and gives a thread `run`
 // neighbours of a row.
 struct Params {
   threads: u32, runs: u32, run: i32, in_height: i32, in_width: i32, out_height: i32, out_width: i32,
-  kernel_y: i32, kernel_x: i32, stride_y: i32, stride_x: i32,
-  padding_y: i32, padding_x: i32, dilation_y: i32, dilation_x: i32,
+  kernel_y: i32, kernel_x: i32, padding_y: i32, padding_x: i32, dilation_y: i32, dilation_x: i32,
 //#if VIEWS
   channels: i32, x_image: i32, x_first: i32, y_image: i32, y_first: i32,
 //#endif
@@ -59,13 +58,13 @@ fn tap(window: Window, k: i32, size: i32, dilation: i32) -> Tap {
 
 fn window_y(o: i32) -> Window {
   return window(
-    o, params.in_height, params.out_height, params.kernel_y, params.stride_y, params.padding_y, params.dilation_y,
+    o, params.in_height, params.out_height, params.kernel_y, STRIDE_Y_, params.padding_y, params.dilation_y,
   );
 }
 
 fn window_x(o: i32) -> Window {
   return window(
-    o, params.in_width, params.out_width, params.kernel_x, params.stride_x, params.padding_x, params.dilation_x,
+    o, params.in_width, params.out_width, params.kernel_x, STRIDE_X_, params.padding_x, params.dilation_x,
   );
 }
 
@@ -87,12 +86,12 @@ fn reader(range: vec2i, k: i32, outputs: i32) -> Tap {
 
 fn readers_y(i: i32) -> vec2i {
   return readers(
-    i, params.in_height, params.out_height, params.kernel_y, params.stride_y, params.padding_y, params.dilation_y,
+    i, params.in_height, params.out_height, params.kernel_y, STRIDE_Y_, params.padding_y, params.dilation_y,
   );
 }
 
 fn readers_x(i: i32) -> vec2i {
   return readers(
-    i, params.in_width, params.out_width, params.kernel_x, params.stride_x, params.padding_x, params.dilation_x,
+    i, params.in_width, params.out_width, params.kernel_x, STRIDE_X_, params.padding_x, params.dilation_x,
   );
 }

@@ -47,9 +47,10 @@ export function maxPool(
   x: BufferRef,
   y: BufferRef,
   indices: BufferRef | null,
-  shape: PoolShape,
+  pooling: PoolShape,
   views: PoolViews | null = null,
 ): Dispatch {
+  const shape = withWindow(pooling);
   const { operands, substitute } = forwardOperands(x, y, indices, views);
   const code = expandTemplate('max_pool', maxSource, {
     include: { window, view, nan, relu, threads: threadsLibrary },
@@ -66,8 +67,9 @@ export function maxPoolGradient(
   dy: BufferRef,
   indices: BufferRef,
   dx: BufferRef,
-  shape: PoolShape,
+  pooling: PoolShape,
 ): Dispatch {
+  const shape = withWindow(pooling);
   const code = expandTemplate('max_pool_backward', maxBackwardSource, windowTemplate(shape, false));
   const operands: Operand[] = [
     { buffer: dy, access: 'read' },
@@ -82,10 +84,11 @@ export function avgPool(
   { geometry }: KernelContext,
   x: BufferRef,
   y: BufferRef,
-  shape: PoolShape,
+  pooling: PoolShape,
   countPadding: boolean,
   views: PoolViews | null = null,
 ): Dispatch {
+  const shape = withWindow(pooling);
   const { operands, substitute } = forwardOperands(x, y, null, views);
   const code = expandTemplate('avg_pool', avgSource, {
     include: { window, view, relu, threads: threadsLibrary },
@@ -101,9 +104,10 @@ export function avgPoolGradient(
   { geometry }: KernelContext,
   dy: BufferRef,
   dx: BufferRef,
-  shape: PoolShape,
+  pooling: PoolShape,
   countPadding: boolean,
 ): Dispatch {
+  const shape = withWindow(pooling);
   const code = expandTemplate('avg_pool_backward', avgBackwardSource, windowTemplate(shape, countPadding));
   const operands: Operand[] = [
     { buffer: dy, access: 'read' },
@@ -119,6 +123,14 @@ const windowOptions = (shape: PoolShape, countPadding: boolean): Record<string, 
   DILATED: shape.window?.dilation.some((step) => step !== 1) ?? false,
   INSIDE: shape.window !== null && AXES.every((axis) => liesInside(shape, shape.window ?? NO_WINDOW, axis)),
 });
+
+/** Adaptive windows that all have one size lie side by side: those of a pooling with that kernel and stride. */
+function withWindow(shape: PoolShape): PoolShape {
+  const { input, output } = shape;
+  if (shape.window !== null || AXES.some((axis) => input[axis] % output[axis] !== 0)) return shape;
+  const kernel: Size2d = [input[0] / output[0], input[1] / output[1]];
+  return { ...shape, window: { ...NO_WINDOW, kernel, stride: kernel } };
+}
 
 const AXES = [0, 1] as const;
 type Axis = (typeof AXES)[number];
@@ -153,12 +165,19 @@ const readersAlong = ({ input, output, window }: PoolShape, axis: Axis): number 
     ? largestPart(output[axis], input[axis])
     : Math.ceil(reachOf(window, axis) / window.stride[axis]);
 
+const strides = ({ window }: PoolShape): Record<string, number> => {
+  const [y, x] = (window ?? NO_WINDOW).stride;
+  return { STRIDE_Y_: y, STRIDE_X_: x };
+};
+
 const tapBounds = (shape: PoolShape): Record<string, number> => ({
+  ...strides(shape),
   TAPS_Y_: tapsAlong(shape, 0),
   TAPS_X_: tapsAlong(shape, 1),
 });
 
 const readerBounds = (shape: PoolShape): Record<string, number> => ({
+  ...strides(shape),
   READERS_Y_: readersAlong(shape, 0),
   READERS_X_: readersAlong(shape, 1),
 });
@@ -227,7 +246,7 @@ function poolDispatch(
   views: PoolViews | null = null,
 ): Dispatch {
   const { planes, input, output } = shape;
-  const { kernel, stride, padding, dilation } = shape.window ?? NO_WINDOW;
+  const { kernel, padding, dilation } = shape.window ?? NO_WINDOW;
   const run = geometry.neighboursPerThread;
   const runs = Math.ceil(width / run);
   const threads = planes * height * runs;
@@ -244,8 +263,6 @@ function poolDispatch(
       out_width: i32(output[1]),
       kernel_y: i32(kernel[0]),
       kernel_x: i32(kernel[1]),
-      stride_y: i32(stride[0]),
-      stride_x: i32(stride[1]),
       padding_y: i32(padding[0]),
       padding_x: i32(padding[1]),
       dilation_y: i32(dilation[0]),
