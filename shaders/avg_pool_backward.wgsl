@@ -1,11 +1,40 @@
 // dx[p, iy, ix] = sum of dy[p, oy, ox] / divisor over the outputs whose window holds (iy, ix): a gather.
 //
-// dy [planes, out_height, out_width]; dx [planes, in_height, in_width].
+// dy [planes, out_height, out_width]; dx [planes, in_height, in_width]. With BLOCKS (see lib_window) a thread makes `run`
+// neighbouring blocks and loads each window once for a block, else `run` neighbouring positions.
 //#include threads
 //#include window
 @group(0) @binding(0) var<storage, read> dy: array<f32>;
 @group(0) @binding(1) var<storage, read_write> dx: array<f32>;
 @group(0) @binding(2) var<uniform> params: Params;
+//#if BLOCKS
+
+fn run(thread: u32) {
+  let row = i32(thread / params.runs);
+  let first = (i32(thread) - row * i32(params.runs)) * params.run;
+  let plane = row / params.block_rows;
+  let block_y = row - plane * params.block_rows;
+  for (var block_x = first; block_x < min(first + params.run, params.block_columns); block_x++) {
+    var shares: array<f32, WINDOWS>;
+    for (var k = 0; k < WINDOWS; k++) {
+      let reader = block_reader(block_y, block_x, k);
+      let share = dy[(plane * params.out_height + reader.y) * params.out_width + reader.x];
+      let divisor = window_y(reader.y).divisor * window_x(reader.x).divisor;
+      shares[k] = select(0.0, share / f32(divisor), reader.inside);
+    }
+    for (var i = 0; i < STRIDE_Y_ * STRIDE_X_; i++) {
+      let position = block_position(block_y, block_x, i);
+      if (position.inside) {
+        var sum = 0.0;
+        for (var k = 0; k < WINDOWS; k++) {
+          sum += select(0.0, shares[k], reaches(k, i));
+        }
+        dx[(plane * params.in_height + position.y) * params.in_width + position.x] = sum;
+      }
+    }
+  }
+}
+//#else
 
 fn run(thread: u32) {
   let row = i32(thread / params.runs);
@@ -28,3 +57,4 @@ fn run(thread: u32) {
     dx[row * params.in_width + ix] = sum;
   }
 }
+//#endif

@@ -11,6 +11,9 @@ struct Params {
 //#if ACTIVATION
   table_channels: i32, table_first: i32,
 //#endif
+//#if BLOCKS
+  block_rows: i32, block_columns: i32,
+//#endif
 }
 
 // Positions start, start + dilation, ... below end, all inside the input; an average divides by `divisor`.
@@ -95,3 +98,33 @@ fn readers_x(i: i32) -> vec2i {
     i, params.in_width, params.out_width, params.kernel_x, STRIDE_X_, params.padding_x, params.dilation_x,
   );
 }
+//#if BLOCKS
+
+// A block is STRIDE_Y_ x STRIDE_X_ positions in which the same windows begin and end; READERS_Y_ x READERS_X_ windows reach
+// over it. Block 0 begins in the padding.
+const WINDOWS = READERS_Y_ * READERS_X_;
+
+struct Place { y: i32, x: i32, inside: bool }
+
+// Window k of a block, and whether there is one; else some output.
+fn block_reader(block_y: i32, block_x: i32, k: i32) -> Place {
+  let y = block_y - (READERS_Y_ - 1) + k / READERS_X_;
+  let x = block_x - (READERS_X_ - 1) + k % READERS_X_;
+  let inside = y >= 0 && y < params.out_height && x >= 0 && x < params.out_width;
+  return Place(clamp(y, 0, params.out_height - 1), clamp(x, 0, params.out_width - 1), inside);
+}
+
+// Position i of a block, and whether it lies in the input.
+fn block_position(block_y: i32, block_x: i32, i: i32) -> Place {
+  let y = block_y * STRIDE_Y_ - params.padding_y + i / STRIDE_X_;
+  let x = block_x * STRIDE_X_ - params.padding_x + i % STRIDE_X_;
+  return Place(y, x, y >= 0 && y < params.in_height && x >= 0 && x < params.in_width);
+}
+
+// Whether window k of a block, without dilation, reaches over the block's position i.
+fn reaches(k: i32, i: i32) -> bool {
+  let y = i / STRIDE_X_ + (READERS_Y_ - 1 - k / READERS_X_) * STRIDE_Y_;
+  let x = i % STRIDE_X_ + (READERS_X_ - 1 - k % READERS_X_) * STRIDE_X_;
+  return y < params.kernel_y && x < params.kernel_x;
+}
+//#endif

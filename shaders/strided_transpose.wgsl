@@ -63,7 +63,7 @@ fn main(
 }
 //#else
 
-const BLOCK_ROWS = 8u;
+const BLOCK_ROWS = 16u;
 const BLOCK_COLUMNS = 16u;
 
 @compute @workgroup_size(64)
@@ -80,10 +80,10 @@ fn main(
   let rows = min(BLOCK_ROWS, params.rows - tile.row);
   let columns = min(BLOCK_COLUMNS, params.columns - tile.column);
   for (var row = tile.row; row < tile.row + rows; row++) {
-    let from = tile.at.x + tile.column * params.a_column + row;
-    let to = tile.at.y + row * params.b_row + tile.column;
+    let read_at = tile.at.x + tile.column * params.a_column + row;
+    let write_at = tile.at.y + row * params.b_row + tile.column;
     for (var i = 0u; i < columns; i++) {
-      b[to + i] = a[from + i * params.a_column];
+      b[write_at + i] = a[read_at + i * params.a_column];
     }
   }
 }

@@ -58,7 +58,7 @@ export function maxPool(
     substitute: { ...substitute, ...tapBounds(shape) },
   });
   const flops = tapsOf(shape) * outputsOf(shape);
-  return poolDispatch(geometry, 'maxPool2d', code, operands, shape, shape.output, flops, views);
+  return poolDispatch(geometry, 'maxPool2d', code, operands, shape, { size: shape.output }, flops, views);
 }
 
 /** Gradient of maxPool to x. */
@@ -76,7 +76,15 @@ export function maxPoolGradient(
     { buffer: indices, access: 'read' },
     { buffer: dx, access: 'write' },
   ];
-  return poolDispatch(geometry, 'maxPool2d backward', code, operands, shape, shape.input, dy.length);
+  return poolDispatch(
+    geometry,
+    'maxPool2d backward',
+    code,
+    operands,
+    shape,
+    writtenByGradient(shape),
+    dy.length,
+  );
 }
 
 /** The mean of each window; `countPadding` divides by its size with padding. Dilation must be 1. */
@@ -96,7 +104,7 @@ export function avgPool(
     substitute: { ...substitute, ...tapBounds(shape) },
   });
   const flops = tapsOf(shape) * outputsOf(shape);
-  return poolDispatch(geometry, 'avgPool2d', code, operands, shape, shape.output, flops, views);
+  return poolDispatch(geometry, 'avgPool2d', code, operands, shape, { size: shape.output }, flops, views);
 }
 
 /** Gradient of avgPool to x. */
@@ -114,7 +122,7 @@ export function avgPoolGradient(
     { buffer: dx, access: 'write' },
   ];
   const flops = tapsOf(shape) * dy.length;
-  return poolDispatch(geometry, 'avgPool2d backward', code, operands, shape, shape.input, flops);
+  return poolDispatch(geometry, 'avgPool2d backward', code, operands, shape, writtenByGradient(shape), flops);
 }
 
 const windowOptions = (shape: PoolShape, countPadding: boolean): Record<string, boolean> => ({
@@ -198,6 +206,7 @@ function forwardOperands(x: BufferRef, y: BufferRef, indices: BufferRef | null, 
 }
 
 const viewOptions = (views: PoolViews | null): Record<string, boolean> => ({
+  BLOCKS: false,
   VECTOR: false,
   VIEWS: views !== null,
   ACTIVATION: views?.x.kind === 'activation',
@@ -220,9 +229,33 @@ function viewParams({ x, y }: PoolViews): Record<string, ParamValue> {
 
 const windowTemplate = (shape: PoolShape, countPadding: boolean): TemplateValues => ({
   include: { window, threads: threadsLibrary },
-  when: { ...windowOptions(shape, countPadding), VIEWS: false, ACTIVATION: false },
+  when: { ...windowOptions(shape, countPadding), VIEWS: false, ACTIVATION: false, BLOCKS: hasBlocks(shape) },
   substitute: readerBounds(shape),
 });
+
+/** Longer code is not worth its loads. */
+const MOST_TERMS = 64;
+
+/** Whether the gradient is made by blocks: for each position and window of a block the code has a term. */
+function hasBlocks(shape: PoolShape): boolean {
+  if (shape.window === null) return false;
+  const [y, x] = shape.window.stride;
+  return y * x * readersAlong(shape, 0) * readersAlong(shape, 1) <= MOST_TERMS;
+}
+
+/** What threads write of a plane: rows and columns of positions or blocks, and what the kernel wants to know of these. */
+interface Written {
+  readonly size: Size2d;
+  readonly params?: Readonly<Record<string, ParamValue>>;
+}
+
+function writtenByGradient(shape: PoolShape): Written {
+  const { input, window } = shape;
+  if (window === null || !hasBlocks(shape)) return { size: input };
+  const along = (axis: Axis): number => Math.ceil((input[axis] + window.padding[axis]) / window.stride[axis]);
+  const size: Size2d = [along(0), along(1)];
+  return { size, params: { block_rows: i32(size[0]), block_columns: i32(size[1]) } };
+}
 
 /** Elements of a window. */
 function tapsOf({ input, output, window }: PoolShape): number {
@@ -241,12 +274,13 @@ function poolDispatch(
   code: string,
   operands: readonly Operand[],
   shape: PoolShape,
-  [height, width]: Size2d,
+  written: Written,
   flops: number,
   views: PoolViews | null = null,
 ): Dispatch {
   const { planes, input, output } = shape;
   const { kernel, padding, dilation } = shape.window ?? NO_WINDOW;
+  const [height, width] = written.size;
   const run = geometry.neighboursPerThread;
   const runs = Math.ceil(width / run);
   const threads = planes * height * runs;
@@ -268,6 +302,7 @@ function poolDispatch(
       dilation_y: i32(dilation[0]),
       dilation_x: i32(dilation[1]),
       ...(views !== null && viewParams(views)),
+      ...written.params,
     },
     operands,
     workgroups: spread(geometry, Math.ceil(threads / 64)),

@@ -136,7 +136,7 @@ interface TransposeWalk extends Pick<Walk, 'params' | 'when'> {
 /** Rows and columns of a tile; both must have `least` positions, so that most of a tile is filled. */
 const TRANSPOSE = {
   team: { rows: 32, columns: 32, least: 16 },
-  thread: { rows: 8, columns: 16, least: 8 },
+  thread: { rows: 16, columns: 16, least: 8 },
 };
 
 /** Plans a copy in which a lies dense along one dimension and b along another; null where another kernel suits it. */
