@@ -12,7 +12,7 @@ export interface View {
 interface Walk {
   /** Four elements at a time along the innermost dimension. */
   readonly vector: boolean;
-  /** Neighbours along the innermost dimension that one thread takes. */
+  /** Neighbours along the innermost dimension that one thread takes; with the option REST the last thread of a row takes fewer. */
   readonly items: number;
   readonly threads: number;
   readonly params: Readonly<Record<string, ParamValue>>;
@@ -83,12 +83,15 @@ export function planWalk(
     );
   const width = vector ? 4 : 1;
   const length = inner.size / width;
-  const items = itemsPerThread(geometry, length);
+  const whole = itemsPerThread(geometry, length);
+  // Threads at a row's end have fewer neighbours then.
+  const rest = whole === 1 && geometry.elementsPerThread > 1 && length > geometry.elementsPerThread;
+  const items = rest ? geometry.elementsPerThread : whole;
   // An array that repeats is read element by element, so its strides stay in elements.
   const widthA = inner.a === 1 ? width : 1;
   const widthB = inner.b === 1 ? width : 1;
   const steps: Dimension[] = [
-    { size: length / items, a: inner.a * items, b: inner.b * items },
+    { size: Math.ceil(length / items), a: inner.a * items, b: inner.b * items },
     ...outer.map((dim) => ({ size: dim.size, a: dim.a / widthA, b: dim.b / widthB })),
   ];
   const { count: threads, params, when } = walkSteps(steps, a.offset / widthA, b.offset / widthB);
@@ -96,8 +99,15 @@ export function planWalk(
     vector,
     items,
     threads,
-    params: { ...params, threads: u32(threads), a_step: u32(inner.a), b_step: u32(inner.b) },
-    when,
+    params: {
+      ...params,
+      threads: u32(threads),
+      a_step: u32(inner.a),
+      b_step: u32(inner.b),
+      row_threads: u32(Math.ceil(length / items)),
+      row_length: u32(length),
+    },
+    when: { ...when, REST: rest },
     repeats: [inner.a === 0, inner.b === 0],
   };
 }

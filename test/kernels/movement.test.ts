@@ -76,6 +76,7 @@ const CASES: Case[] = [
   ...sliced([17], [3], [5], [3]),
   ...sliced([4, 16], [1, 4], [2, 8], [2, 1]),
   ...sliced([4, 16], [1, 2], [2, 8], [1, 1]),
+  ...sliced([5, 41], [1, 2], [3, 37], [1, 1]),
   ...sliced([6, 20], [0, 0], [3, 20], [2, 1]),
   { name: 'expand rows', shape: [3, 8], from: { length: 8, offset: 0, strides: [0, 1] }, to: dense([3, 8]) },
   {
