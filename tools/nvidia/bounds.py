@@ -54,7 +54,9 @@ class Sized(Resources):
         )
 
     def limit(self, threads):
-        """What leaves no room for another workgroup."""
+        """What leaves no room for another workgroup; 'full' where the most warps are resident."""
+        if self.workgroups(threads) * threads == MOST_WARPS * 32:
+            return 'full'
         rooms = {
             'registers': REGISTERS // (math.ceil(self.registers / 8) * 8 * threads),
             'memory': SHARED_BYTES // (self.shared + SHARED_RESERVED),
