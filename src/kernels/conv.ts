@@ -3,10 +3,15 @@ import { bytesOf, u32 } from '../gpu/dispatch.ts';
 import type { BufferRef, Dispatch } from '../gpu/dispatch.ts';
 import { spread } from './context.ts';
 import type { KernelContext } from './context.ts';
+import { methodOf } from './conv_choice.ts';
+import type { ConvChoice, ConvDirection } from './conv_choice.ts';
 import { dataProblem, forwardProblem, inputMap, outputMap, weightProblem } from './conv_problem.ts';
 import type { Conv2dExtent } from './conv_problem.ts';
 import { gemm } from './gemm.ts';
 import type { GemmChoice } from './gemm_choice.ts';
+import { accessOf } from './maps.ts';
+import type { MapView } from './maps.ts';
+import { planWinograd, winograd } from './winograd.ts';
 
 export type { Conv2dExtent, Pair } from './conv_problem.ts';
 
@@ -21,13 +26,13 @@ export function convForward(
   weight: BufferRef,
   bias: BufferRef | null,
   y: BufferRef,
-  choice?: Partial<GemmChoice>,
+  choice?: Partial<ConvChoice>,
 ): Dispatch[] {
-  return gemm(
-    context,
-    forwardProblem(extent, { kind: 'plain', map: inputMap(extent, x) }, weight, bias, outputMap(extent, y)),
-    choice,
-  );
+  const [from, to] = [inputMap(extent, x), outputMap(extent, y)];
+  if (methodOf(context.geometry, extent, choice) === 'winograd') {
+    return plainWinograd(context, extent, 'forward', from, weight, bias, to, choice);
+  }
+  return gemm(context, forwardProblem(extent, { kind: 'plain', map: from }, weight, bias, to), choice);
 }
 
 /** dx, the gradient of conv2d's input, from dy and weight. */
@@ -37,9 +42,28 @@ export function convBackwardData(
   dy: BufferRef,
   weight: BufferRef,
   dx: BufferRef,
-  choice?: Partial<GemmChoice>,
+  choice?: Partial<ConvChoice>,
 ): Dispatch[] {
-  return gemm(context, dataProblem(extent, outputMap(extent, dy), weight, inputMap(extent, dx)), choice);
+  const [from, to] = [outputMap(extent, dy), inputMap(extent, dx)];
+  if (methodOf(context.geometry, extent, choice) === 'winograd') {
+    return plainWinograd(context, extent, 'data', from, weight, null, to, choice);
+  }
+  return gemm(context, dataProblem(extent, from, weight, to), choice);
+}
+
+function plainWinograd(
+  context: KernelContext,
+  extent: Conv2dExtent,
+  direction: ConvDirection,
+  x: MapView,
+  weight: BufferRef,
+  bias: BufferRef | null,
+  y: MapView,
+  choice: Partial<ConvChoice> = {},
+): Dispatch[] {
+  const plan = planWinograd(context.geometry, extent, direction, choice);
+  const operands = { x, load: [], weight, bias, y, yAccess: accessOf(y), store: [] };
+  return winograd(context, plan, operands, choice);
 }
 
 /** dw, the gradient of conv2d's weight, from dy and x. */
