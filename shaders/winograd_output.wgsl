@@ -1,14 +1,12 @@
 // Outputs of Winograd's F(2x2, 3x3), of a round of tiles:
 //
-//   y = A^T m A,   A^T = [1 1 1 0; 0 1 -1 -1]
+//   y = A^T m A
 //
-// m is the 4x4 block of products of one tile and one row of C (a channel), y its 2x2 outputs. gemm_store stores them as four columns
-// of C, a column being an output pixel (image, y, x).
+// m is the 4x4 block of products of one tile and one row of C (a channel), y its 2x2 outputs; see lib_winograd_place.
 // A team of `lanes` threads walks `block` tiles of one row, neighbours making neighbouring tiles: a workgroup with TEAM, else part
 // of one. A part of the row's statistics is what a team makes with TEAM (its lanes are joined in a fixed order), else what a thread makes.
 //
-// Bindings: m [16][rows][stride]; c: map, perhaps channels of a wider one: c_image from one image to the next, from c_first on;
-// then those of gemm_store.
+// Bindings: m [16][rows][stride]; c; then those of gemm_store.
 
 //#include relu
 
@@ -16,19 +14,8 @@ const LANES = 64u;
 const PARTS_PER_TILE = 1;
 
 struct Params {
-  groups: i32,
-  rows: i32,
-  // Columns of C in all rounds, and parts of a row's statistics.
-  columns: i32,
-  column_tiles: i32,
-  c_row: i32,
-  c_length: i32,
-  c_image: i32,
-  c_first: i32,
   tiles_x: i32,
   tiles_of_image: i32,
-  height: i32,
-  width: i32,
   // Of the round: tiles, elements from one row of m to the next, the first tile and the first part.
   count: i32,
   stride: i32,
@@ -37,70 +24,30 @@ struct Params {
   lanes: i32,
   block: i32,
   blocks: i32,
-  //#if BIAS
-  bias_group: i32,
-  bias_row: i32,
-  bias_column: i32,
-  //#endif
-  //#if NORM
-  // c_x lies image * c_apart_image + c_apart_first elements behind c; its table [5][c_table_channels].
-  c_apart_image: i32,
-  c_apart_first: i32,
-  c_table_channels: i32,
-  c_table_first: i32,
-  //#endif
+  //#include place_fields
 }
 
-alias CElements = C_ELEMENT_;
 @group(0) @binding(0) var<storage, read> m: array<f32>;
-@group(0) @binding(1) var<storage, read_write> c: array<CElements>;
 @group(0) @binding(PARAMS_BINDING_) var<uniform> params: Params;
 
-struct Tile {
-  group: i32,
-  split: i32,
-}
-
+//#include place
 //#include store
 
-// A^T m for row i of m.
+// Row of m's 4x4 block.
 fn in_m(at: i32, step: i32) -> vec4f {
   return vec4f(m[at], m[at + step], m[at + 2 * step], m[at + 3 * step]);
 }
 
-// Outputs (0, 0), (0, 1), (1, 0), (1, 1) of the tile in `column` of the round.
-fn outputs_of(row: i32, column: i32) -> vec4f {
+// Outputs of the tile in `column` of the round.
+fn outputs_at(row: i32, column: i32) -> vec4f {
   let step = params.rows * params.stride;
   let at = row * params.stride + column;
-  let row_1 = in_m(at + 4 * step, step);
-  let row_2 = in_m(at + 8 * step, step);
-  let upper = in_m(at, step) + row_1 + row_2;
-  let lower = row_1 - row_2 - in_m(at + 12 * step, step);
-  return vec4f(
-    upper.x + upper.y + upper.z,
-    upper.y - upper.z - upper.w,
-    lower.x + lower.y + lower.z,
-    lower.y - lower.z - lower.w,
+  return outputs_of(
+    in_m(at, step),
+    in_m(at + 4 * step, step),
+    in_m(at + 8 * step, step),
+    in_m(at + 12 * step, step),
   );
-}
-
-// Where these outputs lie. Those beyond the edge lie where the first does, and are not stored.
-fn place_of(column: i32) -> Out {
-  let tile = params.first_tile + column;
-  let image = tile / params.tiles_of_image;
-  let in_image = tile - image * params.tiles_of_image;
-  let tile_y = in_image / params.tiles_x;
-  let y = 2 * tile_y + vec4i(0, 0, 1, 1);
-  let x = 2 * (in_image - tile_y * params.tiles_x) + vec4i(0, 1, 0, 1);
-  let inside = (y < vec4i(params.height)) & (x < vec4i(params.width));
-  let pixel = y * params.width + x;
-  let number = select(vec4i(params.columns), image * params.height * params.width + pixel, inside);
-  let start = image * params.c_image + params.c_first + select(vec4i(pixel.x), pixel, inside);
-  //#if NORM
-  return Out(number, start, start + (image * params.c_apart_image + params.c_apart_first));
-  //#else
-  return Out(number, start);
-  //#endif
 }
 //#if MOMENTS
 
@@ -190,11 +137,11 @@ fn main(
   var moments = Moments();
   //#endif
   for (var column = block * params.block + lane; column < end; column += params.lanes) {
-    let out = place_of(column);
+    let out = place_of(params.first_tile + column);
     //#if NORM
-    sums += store(row, norm, out, outputs_of(row, column));
+    sums += store(row, norm, out, outputs_at(row, column));
     //#else
-    let values = store(tile, row, out, outputs_of(row, column));
+    let values = store(tile, row, out, outputs_at(row, column));
     //#if MOMENTS
     moments = join(moments, moments_of(out, values));
     //#endif

@@ -5,7 +5,8 @@
 // g is the 3x3 kernel from inner channel to row; ROTATED: turned by 180 degrees, as the gradient of a conv's input needs it.
 // A thread makes the 16 elements of one pair, i.e. thread = row * inner + inner channel.
 //
-// Bindings: w: kernels, element 0 at row * w_row + inner channel * w_inner; u [16][rows][inner].
+// Bindings: w: kernels, element 0 at row * w_row + inner channel * w_inner; u [16][rows][inner] or
+// [rows][inner][16].
 
 //#include threads
 struct Params {
@@ -13,6 +14,9 @@ struct Params {
   inner: u32,
   w_row: u32,
   w_inner: u32,
+  // Elements from one pair and from one point (i, j) to the next in u.
+  u_pair: u32,
+  u_point: u32,
 }
 
 @group(0) @binding(0) var<storage, read> w: array<W_ELEMENT_>;
@@ -44,7 +48,7 @@ fn run(thread: u32) {
   let made = mat4x4f(columns[0], half_sum + half, half_sum - half, columns[2]);
   for (var i = 0u; i < 4u; i++) {
     for (var j = 0u; j < 4u; j++) {
-      u[(4u * i + j) * params.threads + thread] = made[j][i];
+      u[thread * params.u_pair + (4u * i + j) * params.u_point] = made[j][i];
     }
   }
 }

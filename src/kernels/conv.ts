@@ -11,7 +11,8 @@ import { gemm } from './gemm.ts';
 import type { GemmChoice } from './gemm_choice.ts';
 import { accessOf } from './maps.ts';
 import type { MapView } from './maps.ts';
-import { planWinograd, winograd } from './winograd.ts';
+import { winograd } from './winograd.ts';
+import { planWinograd } from './winograd_plan.ts';
 
 export type { Conv2dExtent, Pair } from './conv_problem.ts';
 
@@ -29,7 +30,7 @@ export function convForward(
   choice?: Partial<ConvChoice>,
 ): Dispatch[] {
   const [from, to] = [inputMap(extent, x), outputMap(extent, y)];
-  if (methodOf(context.geometry, extent, choice) === 'winograd') {
+  if (methodOf(context.geometry, extent, choice) !== 'direct') {
     return plainWinograd(context, extent, 'forward', from, weight, bias, to, choice);
   }
   return gemm(context, forwardProblem(extent, { kind: 'plain', map: from }, weight, bias, to), choice);
@@ -45,7 +46,7 @@ export function convBackwardData(
   choice?: Partial<ConvChoice>,
 ): Dispatch[] {
   const [from, to] = [outputMap(extent, dy), inputMap(extent, dx)];
-  if (methodOf(context.geometry, extent, choice) === 'winograd') {
+  if (methodOf(context.geometry, extent, choice) !== 'direct') {
     return plainWinograd(context, extent, 'data', from, weight, null, to, choice);
   }
   return gemm(context, dataProblem(extent, from, weight, to), choice);

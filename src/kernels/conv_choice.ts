@@ -5,10 +5,11 @@ import type { GemmChoice } from './gemm_choice.ts';
 /** How a convolution or its data gradient is computed. The fields of a GEMM hold for the product of either method. */
 export interface ConvChoice extends GemmChoice {
   /**
-   * direct: one implicit GEMM. winograd: F(2x2, 3x3), see winograd.ts; for kernels that `winogradFits` only.
-   * Winograd turns an infinity into NaN and spreads a NaN over the 2x2 outputs that share a tile.
+   * direct: one implicit GEMM. winograd: F(2x2, 3x3) by a batched GEMM; winogradFused: the same in one kernel, for software adapters.
+   * Both are for kernels that `winogradFits` only, may make NaN of an infinity, and spread a NaN over the outputs of a tile: see
+   * winograd.ts. Default direct.
    */
-  readonly method: 'direct' | 'winograd';
+  readonly method: 'direct' | 'winograd' | 'winogradFused';
   /** Upper bound on the bytes of Winograd's transformed tiles; what needs more is computed in rounds. Default 16 MiB. */
   readonly workspace: number;
 }

@@ -18,7 +18,8 @@ import type {
   PlainLoad,
   SumPartials,
 } from './maps.ts';
-import { planWinograd, winograd } from './winograd.ts';
+import { winograd } from './winograd.ts';
+import { planWinograd } from './winograd_plan.ts';
 
 /** conv2d from a plain or activated map; padding is zero after the activation, as it is in conv2d(relu(norm(x))). */
 interface FusedForward {
@@ -42,7 +43,7 @@ export function convForwardFused(
 ): { dispatches: Dispatch[]; partials: MomentPartials | null } {
   const load = loadPart('B_INNER', x);
   const storing = (made: MomentPartials | null): GemmPart[] => (made === null ? [] : [momentsPart(made, y)]);
-  if (methodOf(context.geometry, extent, choice) === 'winograd') {
+  if (methodOf(context.geometry, extent, choice) !== 'direct') {
     const plan = planWinograd(context.geometry, extent, 'forward', choice);
     const partials = moments ? roomFor(context, plan.parts, extent.outChannels, 3) : null;
     const operands = { x: x.map, load, weight, bias, y, yAccess: accessOf(y), store: storing(partials) };
@@ -87,7 +88,7 @@ export function convDataFused(
   const access = out.kind === 'norm' && out.mode === 'accumulate' ? 'readwrite' : accessOf(dx);
   const storing = (made: SumPartials | null): GemmPart[] =>
     out.kind === 'norm' && made !== null ? [normPart(made, out)] : [];
-  if (methodOf(context.geometry, extent, choice) === 'winograd') {
+  if (methodOf(context.geometry, extent, choice) !== 'direct') {
     const plan = planWinograd(context.geometry, extent, 'data', choice);
     const partials = out.kind === 'norm' ? roomFor(context, plan.parts, extent.inChannels, 2) : null;
     const store = storing(partials);

@@ -45,12 +45,7 @@ export function matmulKernel(
 }
 
 /** A batched matmul as a GEMM. */
-export function matmulProblem(
-  extent: MatmulExtent,
-  a: BufferRef,
-  b: BufferRef,
-  c: BufferRef,
-): GemmProblem {
+export function matmulProblem(extent: MatmulExtent, a: BufferRef, b: BufferRef, c: BufferRef): GemmProblem {
   const { batch, rows, columns, inner, transposeA, transposeB } = extent;
   if (batch.length > MOST_BATCH_DIMS) {
     const sizes = batch.map(({ size }) => size).join(', ');

@@ -71,10 +71,8 @@ const VARIANTS: Record<string, Variant> = {
     cases: ['3x3 same of even sizes', '3x5 uneven in everything'],
     bakeParams: true,
   },
-  Winograd: {
-    choice: { method: 'winograd' },
-    cases: ['3x3 same', '3x3 same of even sizes', '3x3 of many rows', '3x3 valid'],
-  },
+  Winograd: { choice: { method: 'winograd' }, cases: ['3x3 same of even sizes', '3x3 valid'] },
+  'Winograd fused': { choice: { method: 'winogradFused' }, cases: ['3x3 same', '3x3 of many rows'] },
 };
 
 describe.each(Object.entries(VARIANTS))(
