@@ -3,8 +3,7 @@ import { bytesOf, u32 } from '../gpu/dispatch.ts';
 import type { BufferRef, Dispatch } from '../gpu/dispatch.ts';
 import { spread } from './context.ts';
 import type { KernelContext } from './context.ts';
-import { methodOf } from './conv_choice.ts';
-import type { ConvChoice, ConvDirection } from './conv_choice.ts';
+import type { ConvChoice } from './conv_choice.ts';
 import { dataProblem, forwardProblem, inputMap, outputMap, weightProblem } from './conv_problem.ts';
 import type { Conv2dExtent } from './conv_problem.ts';
 import { gemm } from './gemm.ts';
@@ -13,6 +12,7 @@ import { accessOf } from './maps.ts';
 import type { MapView } from './maps.ts';
 import { winograd } from './winograd.ts';
 import { planWinograd } from './winograd_plan.ts';
+import type { WinogradPlan } from './winograd_plan.ts';
 
 export type { Conv2dExtent, Pair } from './conv_problem.ts';
 
@@ -30,9 +30,8 @@ export function convForward(
   choice?: Partial<ConvChoice>,
 ): Dispatch[] {
   const [from, to] = [inputMap(extent, x), outputMap(extent, y)];
-  if (methodOf(context.geometry, extent, choice) !== 'direct') {
-    return plainWinograd(context, extent, 'forward', from, weight, bias, to, choice);
-  }
+  const plan = planWinograd(context.geometry, extent, 'forward', choice);
+  if (plan !== null) return plainWinograd(context, plan, from, weight, bias, to, choice);
   return gemm(context, forwardProblem(extent, { kind: 'plain', map: from }, weight, bias, to), choice);
 }
 
@@ -46,26 +45,21 @@ export function convBackwardData(
   choice?: Partial<ConvChoice>,
 ): Dispatch[] {
   const [from, to] = [outputMap(extent, dy), inputMap(extent, dx)];
-  if (methodOf(context.geometry, extent, choice) !== 'direct') {
-    return plainWinograd(context, extent, 'data', from, weight, null, to, choice);
-  }
+  const plan = planWinograd(context.geometry, extent, 'data', choice);
+  if (plan !== null) return plainWinograd(context, plan, from, weight, null, to, choice);
   return gemm(context, dataProblem(extent, from, weight, to), choice);
 }
 
-function plainWinograd(
+const plainWinograd = (
   context: KernelContext,
-  extent: Conv2dExtent,
-  direction: ConvDirection,
+  plan: WinogradPlan,
   x: MapView,
   weight: BufferRef,
   bias: BufferRef | null,
   y: MapView,
   choice: Partial<ConvChoice> = {},
-): Dispatch[] {
-  const plan = planWinograd(context.geometry, extent, direction, choice);
-  const operands = { x, load: [], weight, bias, y, yAccess: accessOf(y), store: [] };
-  return winograd(context, plan, operands, choice);
-}
+): Dispatch[] =>
+  winograd(context, plan, { x, load: [], weight, bias, y, yAccess: accessOf(y), store: [] }, choice);
 
 /** dw, the gradient of conv2d's weight, from dy and x. */
 export function convBackwardWeight(

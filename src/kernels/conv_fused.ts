@@ -1,6 +1,5 @@
 import { bytesOf, DTYPE_BYTES, type BufferRef, type Dispatch } from '../gpu/dispatch.ts';
 import type { KernelContext } from './context.ts';
-import { methodOf } from './conv_choice.ts';
 import type { ConvChoice } from './conv_choice.ts';
 import { dataProblem, forwardProblem, weightProblem } from './conv_problem.ts';
 import type { Conv2dExtent } from './conv_problem.ts';
@@ -43,8 +42,8 @@ export function convForwardFused(
 ): { dispatches: Dispatch[]; partials: MomentPartials | null } {
   const load = loadPart('B_INNER', x);
   const storing = (made: MomentPartials | null): GemmPart[] => (made === null ? [] : [momentsPart(made, y)]);
-  if (methodOf(context.geometry, extent, choice) !== 'direct') {
-    const plan = planWinograd(context.geometry, extent, 'forward', choice);
+  const plan = planWinograd(context.geometry, extent, 'forward', choice);
+  if (plan !== null) {
     const partials = moments ? roomFor(context, plan.parts, extent.outChannels, 3) : null;
     const operands = { x: x.map, load, weight, bias, y, yAccess: accessOf(y), store: storing(partials) };
     return { dispatches: winograd(context, plan, operands, choice), partials };
@@ -88,8 +87,8 @@ export function convDataFused(
   const access = out.kind === 'norm' && out.mode === 'accumulate' ? 'readwrite' : accessOf(dx);
   const storing = (made: SumPartials | null): GemmPart[] =>
     out.kind === 'norm' && made !== null ? [normPart(made, out)] : [];
-  if (methodOf(context.geometry, extent, choice) !== 'direct') {
-    const plan = planWinograd(context.geometry, extent, 'data', choice);
+  const plan = planWinograd(context.geometry, extent, 'data', choice);
+  if (plan !== null) {
     const partials = out.kind === 'norm' ? roomFor(context, plan.parts, extent.inChannels, 2) : null;
     const store = storing(partials);
     const operands = { x: mapOf(dy), load, weight, bias: null, y: dx, yAccess: access, store };

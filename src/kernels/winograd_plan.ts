@@ -1,5 +1,6 @@
 import { DTYPE_BYTES, type BufferRef, type Operand } from '../gpu/dispatch.ts';
 import type { AdapterProfile } from '../gpu/profile.ts';
+import { methodOf } from './conv_choice.ts';
 import type { ConvChoice, ConvDirection } from './conv_choice.ts';
 import type { Conv2dExtent, Pair } from './conv_problem.ts';
 import type { GemmPart } from './gemm.ts';
@@ -65,12 +66,17 @@ export const LANES = 64;
 /** Tiles that one thread makes of the output. */
 const TILES_PER_LANE = 4;
 
+/** Null where the choice, or else the faster method, is direct. */
 export function planWinograd(
   geometry: AdapterProfile,
-  { inChannels, outChannels, images, input, output, padding }: Conv2dExtent,
+  extent: Conv2dExtent,
   direction: ConvDirection,
-  { method, workspace = WORKSPACE }: Partial<ConvChoice>,
-): WinogradPlan {
+  choice: Partial<ConvChoice> = {},
+): WinogradPlan | null {
+  const method = methodOf(geometry, extent, direction, choice);
+  if (method === 'direct') return null;
+  const { inChannels, outChannels, images, input, output, padding } = extent;
+  const { workspace = WORKSPACE } = choice;
   const forward = direction === 'forward';
   const fused = method === 'winogradFused';
   const [rows, inner] = forward ? [outChannels, inChannels] : [inChannels, outChannels];

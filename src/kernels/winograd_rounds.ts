@@ -12,6 +12,7 @@ import { bindAll } from './bindings.ts';
 import { spread, storedType, type KernelContext } from './context.ts';
 import type { ConvChoice } from './conv_choice.ts';
 import { gemm } from './gemm.ts';
+import { tileForComputedB } from './gemm_choice.ts';
 import { mapBytes } from './maps.ts';
 import { matmulProblem } from './matmul.ts';
 import { expandTemplate } from './template.ts';
@@ -104,6 +105,7 @@ function product(
   choice: Partial<ConvChoice>,
 ): Dispatch[] {
   const { rows, inner } = plan;
+  const tile = choice.tile ?? tileForComputedB(context.geometry, rows);
   const batch = [{ size: POINTS, aStride: rows * inner, bStride: inner * stride }];
   const extent = { batch, rows, columns, inner, transposeA: false, transposeB: false };
   const { loader, ...problem } = matmulProblem(extent, u, v, m);
@@ -119,7 +121,7 @@ function product(
       elements: { a: u.length, b: POINTS * inner * columns, c: POINTS * rows * columns },
       cAccess: columns < stride || plan.rounds.length > 1 ? 'readwrite' : 'write',
     },
-    choice,
+    { ...choice, ...(tile !== undefined && { tile }) },
   );
 }
 

@@ -98,7 +98,7 @@ describe.each(VARIANTS)("Winograd's convolution, $kind kernels", ({ kind, bakePa
     '%s: errors are at most twice those of the direct sum',
     async (name, sizes) => {
       const given = valuesOf(name, sizes);
-      const direct = await errorsOf(given, {});
+      const direct = await errorsOf(given, { method: 'direct' });
       for (const method of methods) {
         const errors = await errorsOf(given, { method });
         for (const what of ['y', 'dx'] as const) {
@@ -220,7 +220,23 @@ describe('the choice of a method', () => {
 
   it('says what does not fit', () => {
     const conv = extentOf([1, [8, 8], [5, 5], [3, 3], { s: [2, 2] }]);
-    expect(methodOf(geometry, conv)).toBe('direct');
-    expect(() => methodOf(geometry, conv, { method: 'winograd' })).toThrow(/stride 2x2/);
+    expect(methodOf(geometry, conv, 'forward')).toBe('direct');
+    expect(() => methodOf(geometry, conv, 'data', { method: 'winograd' })).toThrow(/stride 2x2/);
+  });
+
+  const choices: [keyof typeof PROFILES, Sizes, ConvChoice['method']][] = [
+    ['lavapipe', [2, [144, 144], [64, 20], [3, 3], P1], 'winograd'],
+    ['lavapipe', [2, [192, 48], [56, 56], [3, 3], P1], 'winogradFused'],
+    ['swiftshader', [2, [192, 48], [56, 56], [3, 3], P1], 'winograd'],
+    ['lavapipe', [2, [576, 576], [8, 2], [3, 3], P1], 'direct'],
+    ['lavapipe', [8, [192, 48], [7, 7], [3, 3], P1], 'direct'],
+    ['lavapipe', [2, [24, 24], [56, 56], [3, 3], P1], 'direct'],
+    ['h100', [64, [576, 576], [64, 20], [3, 3], P1], 'direct'],
+  ];
+
+  it.each(choices)('on %s is for %j: %s', (profile, sizes, method) => {
+    for (const direction of ['forward', 'data'] as const) {
+      expect(methodOf(PROFILES[profile], extentOf(sizes), direction)).toBe(method);
+    }
   });
 });
