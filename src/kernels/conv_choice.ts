@@ -34,11 +34,11 @@ const LEAST_CHANNELS = 48;
 const LEAST_TILES = 96;
 /** Tiles that lie half outside the map waste products: most elements of tiles for one of the map. */
 const MOST_WASTE = 1.25;
-/** Products of rows and inner channels, by their sum, beyond which maps are better transformed once than in every row block. */
-const FEW_TRANSFORMS = 64;
+/** Least product of rows and inner channels, by their sum: products for each transformed element of a map. */
+const LEAST_PRODUCTS = 64;
 
 /**
- * The method of a choice, or the faster one: on lavapipe Winograd takes 0.6 to 0.9 of the direct kernel's time, on SwiftShader 0.45 to 0.8.
+ * The method of a choice, or the faster one: on lavapipe Winograd takes 0.6 to 0.8 of the direct kernel's time, on SwiftShader 0.45 to 0.8.
  * GPUs, where it was never timed, take the direct one. Throws a RangeError if Winograd is chosen for a kernel that it does not fit.
  */
 export function methodOf(
@@ -66,6 +66,7 @@ function fasterMethod(
   const tiles = images * Math.ceil(map.y / 2) * Math.ceil(map.x / 2);
   const few = tiles < LEAST_TILES || Math.min(inChannels, outChannels) < LEAST_CHANNELS;
   if (workgroupTiles || few || 4 * tiles > MOST_WASTE * images * area(map)) return 'direct';
+  // Where fusion pays, loads and stores cost more than products: DenseNet161's growths gain a tenth at most, and take more dispatches.
   const products = (inChannels * outChannels) / (inChannels + outChannels);
-  return fusionPays && products < FEW_TRANSFORMS ? 'winogradFused' : 'winograd';
+  return fusionPays && products < LEAST_PRODUCTS ? 'direct' : 'winograd';
 }
