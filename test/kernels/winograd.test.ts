@@ -11,7 +11,7 @@ import { storeHalves } from '../../src/kernels/half.ts';
 import { testGpu } from '../support/device.ts';
 import { normal } from '../support/hash.ts';
 import { FULL } from '../support/scale.ts';
-import { contextOf, relativeError, VARIANTS } from './compare.ts';
+import { contextOf, relativeError } from './compare.ts';
 import { convReference, extentOf, wLength, xLength, yLength, type Sizes } from './conv_reference.ts';
 import { buffer, runDispatches, type Values } from './run.ts';
 
@@ -67,10 +67,11 @@ function valuesOf(name: string, sizes: Sizes) {
   return { conv, refs, x, w, bias, dy, forward };
 }
 
-describe.each(VARIANTS)("Winograd's convolution, $kind kernels", ({ kind, bakeParams }) => {
+// Sizes as uniforms: compiled in, every case would have pipelines of its own.
+describe.each(['cpu', 'gpu'] as const)("Winograd's convolution, %s kernels", (kind) => {
   let gpu: Gpu;
   beforeAll(async () => {
-    gpu = await testGpu({ bakeParams });
+    gpu = await testGpu({ bakeParams: false });
   });
   afterAll(() => {
     gpu.destroy();
@@ -112,7 +113,8 @@ describe.each(VARIANTS)("Winograd's convolution, $kind kernels", ({ kind, bakePa
     },
   );
 
-  it.each(Object.entries(EDGES))('%s equals the sums in f64', async (name, sizes) => {
+  const edges = Object.entries(EDGES).filter((_, i) => FULL || kind === 'cpu' || i < 2);
+  it.each(edges)('%s equals the sums in f64', async (name, sizes) => {
     for (const method of methods) {
       const { y, dx } = await errorsOf(valuesOf(name, sizes), { method });
       expect(y, `y by ${method}`).toBeLessThan(TOLERANCE);
