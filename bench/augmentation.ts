@@ -49,7 +49,7 @@ export async function benchAugmentation(
     const step = async (): Promise<{ milliseconds: number; dispatches: number }> => {
       const before = device.counters.dispatches;
       const start = performance.now();
-      const loss = await trainer.step(data, batch, 1e-5);
+      const { loss } = await trainer.step(data, batch, 1e-5);
       await device.gpu.idle();
       const milliseconds = performance.now() - start;
       await loss.item();

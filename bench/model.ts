@@ -118,10 +118,11 @@ export async function benchModel(
   batch: number,
   steps: number,
   ceilings: Ceilings,
+  precision: Precision,
 ): Promise<ModelResult> {
-  const { plan, unfused, parameters } = planModel(device.runtime.target, model, batch);
+  const { plan, unfused, parameters } = planModel(device.runtime.target, model, batch, { precision });
   const training = prepare(device, model, batch);
-  const step = device.compile(training.step);
+  const step = device.compile(training.step, { precision });
   const feeds = training.specs.map(({ shape, dtype }): StepInput => ({
     shape,
     data:

@@ -5,7 +5,8 @@
 //   p = (1 - decay) p - step_size m / (sqrt(v) / denominator + eps)
 //
 // step_size = lr / (1 - beta1^t), denominator = sqrt(1 - beta2^t) and, with DECOUPLED (AdamW), decay = lr weight decay
-// are read from the run's scalars. parameters, gradients, m and v are arrays of TYPE_, f32 or vec4f, in which offset
+// are read from the run's scalars. With GATED the first scalar is lr, 1 - beta1^t and the denominator are gate[1] and
+// gate[2], and nothing is written where gate[0] is 0 (optimizer_gate.wgsl). parameters, gradients, m and v are arrays of TYPE_, f32 or vec4f, in which offset
 // and count are given; one TYPE_ a thread.
 //#include threads
 struct Params {
@@ -20,15 +21,25 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> first_moments: array<TYPE_>;
 @group(0) @binding(3) var<storage, read_write> second_moments: array<TYPE_>;
 //#if SCALED
-@group(0) @binding(4) var<storage, read> grad_scale: array<f32>;
-@group(0) @binding(5) var<uniform> params: Params;
-@group(0) @binding(6) var<storage, read> scalars: array<f32>;
-//#else
-@group(0) @binding(4) var<uniform> params: Params;
-@group(0) @binding(5) var<storage, read> scalars: array<f32>;
+@group(0) @binding(SCALE_BINDING_) var<storage, read> grad_scale: array<f32>;
 //#endif
+//#if GATED
+@group(0) @binding(GATE_BINDING_) var<storage, read> gate: array<f32>;
+//#endif
+@group(0) @binding(PARAMS_BINDING_) var<uniform> params: Params;
+@group(0) @binding(SCALARS_BINDING_) var<storage, read> scalars: array<f32>;
 
 fn run(thread: u32) {
+//#if GATED
+  if (gate[0] == 0.0) {
+    return;
+  }
+  let step_size = scalars[params.step_size] / gate[1];
+  let denominator = gate[2];
+//#else
+  let step_size = scalars[params.step_size];
+  let denominator = scalars[params.denominator];
+//#endif
   let i = params.offset + thread;
   let p = parameters[i];
   var g = gradients[i];
@@ -40,7 +51,7 @@ fn run(thread: u32) {
   let v = params.beta2 * second_moments[i] + params.rest2 * g * g;
   first_moments[i] = m;
   second_moments[i] = v;
-  let update = scalars[params.step_size] * m / (sqrt(v) / scalars[params.denominator] + params.eps);
+  let update = step_size * m / (sqrt(v) / denominator + params.eps);
 //#if DECOUPLED
   parameters[i] = p - scalars[params.decay] * p - update;
 //#else

@@ -5,7 +5,7 @@
 //   b = momentum b + g                        with MOMENTUM; b starts as 0
 //   p = p - lr (g + momentum b)               with NESTEROV; without it p - lr b, without MOMENTUM p - lr g
 //
-// lr is read from the run's scalars. parameters, gradients and b are arrays of TYPE_, f32 or vec4f, in which offset and
+// lr is read from the run's scalars. With GATED nothing is written where gate[0] is 0 (optimizer_gate.wgsl). parameters, gradients and b are arrays of TYPE_, f32 or vec4f, in which offset and
 // count are given; one TYPE_ a thread.
 //#include threads
 struct Params { offset: u32, threads: u32, momentum: f32, weight_decay: f32, lr: u32 }
@@ -18,10 +18,18 @@ struct Params { offset: u32, threads: u32, momentum: f32, weight_decay: f32, lr:
 //#if SCALED
 @group(0) @binding(SCALE_BINDING_) var<storage, read> grad_scale: array<f32>;
 //#endif
+//#if GATED
+@group(0) @binding(GATE_BINDING_) var<storage, read> gate: array<f32>;
+//#endif
 @group(0) @binding(PARAMS_BINDING_) var<uniform> params: Params;
 @group(0) @binding(SCALARS_BINDING_) var<storage, read> scalars: array<f32>;
 
 fn run(thread: u32) {
+//#if GATED
+  if (gate[0] == 0.0) {
+    return;
+  }
+//#endif
   let i = params.offset + thread;
   let p = parameters[i];
   var g = gradients[i];

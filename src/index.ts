@@ -18,6 +18,7 @@ export type { StepInput, StepResult } from './tensor/trace.ts';
 export type { PixelOptions, PixelSize, Rectangle } from './tensor/pixels/options.ts';
 export type { ExternalPixels, PixelBytes, PixelSource } from './tensor/pixels/sources.ts';
 export type { DrawOptions, TextureOptions } from './tensor/pixels/to_texture.ts';
+export type { LossScale, LossScaleState } from './tensor/graph/loss_scale.ts';
 export type { RecordingDevice } from './tensor/graph/recording_device.ts';
 export { PlanningDevice } from './tensor/planning_device.ts';
 export {

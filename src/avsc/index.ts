@@ -98,7 +98,13 @@ export {
   type SceneModel,
 } from './training/model.ts';
 export { type InputPlan, type PartInput, type SampleData, type TrainingData } from './training/inputs.ts';
-export { createPredictor, createTrainer, type Predictor, type Trainer } from './training/trainer.ts';
+export {
+  createPredictor,
+  createTrainer,
+  type Predictor,
+  type TrainedStep,
+  type Trainer,
+} from './training/trainer.ts';
 export { measure, softmaxRows, type ClassMetrics, type Metrics } from './training/metrics.ts';
 export {
   ARCHITECTURE_NAMES,

@@ -16,10 +16,11 @@ import { measureCeilings } from '../gpu/ceilings.ts';
 import { PROFILES } from '../gpu/profile.ts';
 import { formatBytes } from '../gpu/storage.ts';
 import { formatPlan } from '../tensor/plan/format.ts';
+import type { Precision } from '../tensor/graph/recording.ts';
 import type { Target } from '../gpu/profile.ts';
 import type { AdapterChoice } from '../node/adapter.ts';
 import { openDevice } from './device.ts';
-import { deviceOption, presetOption, UsageError, whole } from './options.ts';
+import { deviceOption, PRECISIONS, presetOption, UsageError, whole } from './options.ts';
 import { preset, type PresetName } from '../avsc/experiment/presets.ts';
 import { print } from './output.ts';
 import { say } from './say.ts';
@@ -37,6 +38,7 @@ interface ModelOptions {
   readonly model: ModelName;
   readonly batch: number;
   readonly steps: number;
+  readonly precision: Precision;
   readonly memory?: true;
   readonly limits?: keyof typeof PROFILES;
   readonly text?: true;
@@ -76,6 +78,11 @@ export function benchCommand(): Command {
     .addOption(new Option('--model <name>', 'net to train').choices(MODELS).default('joint'))
     .option('--batch <n>', 'one-second samples, or pictures for densenet161, per batch', whole(1), 2)
     .option('--steps <n>', 'number of steps, whose median is reported', whole(1), 3)
+    .addOption(
+      new Option('--precision <type>', 'how activations and gradients are stored')
+        .choices(PRECISIONS)
+        .default('f32'),
+    )
     .option('--fusion', 'fuse ops even where it does not pay (SwiftShader)')
     .option('--no-fusion', 'plan without fusion')
     .option('--memory', 'plan the step and print its memory and work, without running it')
@@ -234,13 +241,14 @@ async function runHost({ repeats, json, out }: Omit<KernelOptions, 'device' | 'b
 }
 
 async function runModel(options: ModelOptions): Promise<void> {
-  const { device: choice, model, batch, steps, memory, fusion, json, out } = options;
+  const { device: choice, model, batch, steps, precision, memory, fusion, json, out } = options;
   if (memory) return printPlan(options);
   if (options.limits !== undefined || options.text === true)
     throw new UsageError('--limits and --text print a plan, which runs nothing: add --memory');
   await using device = await openDevice(choice, fusion === undefined ? {} : { fusion });
+  checkPrecision(device.runtime.target, precision);
   const machine = machineOf(device, await measureCeilings(device.gpu));
-  const result = await benchModel(device, model, batch, steps, machine.ceilings);
+  const result = await benchModel(device, model, batch, steps, machine.ceilings, precision);
   const plan = result.fusion ? result.plan : result.unfused;
   const rows = [
     ['parameters', `${(result.parameters / 1e6).toFixed(1)} M`],
@@ -283,7 +291,7 @@ async function runModel(options: ModelOptions): Promise<void> {
   );
   await give(
     { machine, ...result },
-    `${formatTable([`${model}, batch ${batch}`, ''], rows)}\n\n${plans}\n\n${kernels}\n\n${costliest}`,
+    `${formatTable([`${model}, batch ${batch}, ${precision}`, ''], rows)}\n\n${plans}\n\n${kernels}\n\n${costliest}`,
     json,
     out,
   );
@@ -294,20 +302,29 @@ async function printPlan({
   device: choice,
   model,
   batch,
+  precision,
   limits,
   text,
   json,
   out,
 }: ModelOptions): Promise<void> {
   const target = limits === undefined ? await targetOf(choice) : { name: limits, geometry: PROFILES[limits] };
+  checkPrecision(target, precision);
   let lines = '';
   const plan = planModel(target, model, batch, {
+    precision,
     onPlan: (made) => {
       if (text === true) lines = `${formatPlan(made)}\n\n`;
     },
   });
-  const head = [`${model}, batch ${batch}, for ${target.name}`, 'fused', 'each op alone'];
+  const head = [`${model}, batch ${batch}, ${precision}, for ${target.name}`, 'fused', 'each op alone'];
   await give({ adapter: target.name, ...plan }, lines + formatTable(head, planRows(plan)), json, out);
+}
+
+/** Refuses what a training would take as f32, since the numbers would be those of f32. */
+function checkPrecision({ name, geometry }: Target, precision: Precision): void {
+  if (precision === 'f16' && !geometry.f16)
+    throw new UsageError(`${name} has no shader-f16: leave --precision out, or choose another adapter`);
 }
 
 async function targetOf(choice: AdapterChoice): Promise<Target> {

@@ -5,6 +5,7 @@ import { PRESET_NAMES, type PresetName } from '../avsc/experiment/presets.ts';
 import type { Modality } from '../avsc/models/joint.ts';
 import { architecturesFor } from '../avsc/training/model.ts';
 import type { AdapterChoice } from '../node/adapter.ts';
+import type { Precision } from '../tensor/graph/recording.ts';
 
 /** The command line is wrong (exit 2), as opposed to work that failed (exit 1). */
 export class UsageError extends Error {
@@ -39,6 +40,8 @@ const DEVICES: readonly AdapterChoice[] = ['auto', 'gpu', 'software'];
 export function deviceOption(): Option {
   return new Option('--device <kind>', 'auto takes the best adapter').choices([...DEVICES]).default('auto');
 }
+
+export const PRECISIONS: readonly Precision[] = ['f32', 'f16'];
 
 export function presetOption(preset: PresetName): Option {
   return new Option('--preset <name>', 'nets and recipe: of the paper, or small ones')

@@ -53,7 +53,7 @@ export async function newRun(options: TrainOptions, command: Command): Promise<N
 }
 
 function overridesOf(options: TrainOptions): Overrides {
-  const { seed, batch, epochs, lr, lrUnimodal, validation, freeze } = options;
+  const { seed, batch, epochs, lr, lrUnimodal, validation, freeze, precision } = options;
   const nets = Object.fromEntries(
     MODALITIES.flatMap((part): [Modality, NetChoice][] => {
       const architecture = options[part];
@@ -79,6 +79,7 @@ function overridesOf(options: TrainOptions): Overrides {
     ...(lrUnimodal !== undefined && { unimodalLr: lrUnimodal }),
     ...(validation !== undefined && { validation }),
     ...(freeze !== undefined && { freeze }),
+    ...(precision !== undefined && { precision }),
   };
 }
 
@@ -102,6 +103,7 @@ export async function assertSameRecipe(
     ['video', '--video', architecturesOf(recipe, 'video')],
     ['freeze', '--freeze', [frozenParts(recipe)]],
     ['validation', '--validation', [recipe.validation]],
+    ['precision', '--precision', [recipe.precision]],
     ['seed', '--seed', [recipe.seed]],
   ];
   for (const [option, flag, found] of same) {

@@ -55,6 +55,7 @@ export function showTraining(): TrainingDisplay {
       progress?.line(`${stage} epoch ${epoch}: mean loss ${loss.toFixed(4)}${accuracy}`);
     },
     onStageEnd: end,
+    onNoHalves: (device) => say(`${device} has no shader-f16: precision f16 is taken as f32`),
     onDeviceLost: (reason, times) => {
       end();
       say(

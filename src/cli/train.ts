@@ -13,6 +13,7 @@ import {
   deviceOption,
   extractorOption,
   numeric,
+  PRECISIONS,
   presetOption,
   whole,
 } from './options.ts';
@@ -57,6 +58,12 @@ export function trainCommand(): Command {
       '--validation <part>',
       'fraction of the locations that is held out and measured each epoch',
       numeric(0, 1, true),
+    )
+    .addOption(
+      new Option(
+        '--precision <type>',
+        'how activations and gradients are stored, with the loss scaled for f16 (default: f32)',
+      ).choices(PRECISIONS),
     )
     .option('--seed <n>', 'seed of initial weights, order and dropout (default: 1)', whole(0, 2 ** 32 - 1))
     .addOption(deviceOption())

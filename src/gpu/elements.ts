@@ -16,9 +16,9 @@ export function elementTypes(code: string): ReadonlyMap<number, string> {
   );
 }
 
-/** The scalar of `f32`, `vec4<f32>` or `vec4f`. */
+/** The scalar of `f32`, `vec4<f32>`, `vec4f` or `atomic<f32>`. */
 function scalarOf(type: string): string {
-  const [, long, short = '']: (string | undefined)[] = /^vec[234](?:<(\w+)>|([fiuh]))$/.exec(type) ?? [];
+  const [, long, short = '']: (string | undefined)[] = /^(?:vec[234]|atomic)(?:<(\w+)>|([fiuh]))$/.exec(type) ?? [];
   return long ?? SHORT[short] ?? type;
 }
 

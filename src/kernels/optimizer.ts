@@ -21,9 +21,9 @@ export interface AdamSettings {
   readonly eps: number;
   /** L2 penalty, added to the gradient; 0 where the decay is decoupled. */
   readonly weightDecay: number;
-  /** Index in the run's scalars of lr / (1 - beta1^t). */
+  /** Index in the run's scalars of lr / (1 - beta1^t); of lr where there is a gate. */
   readonly stepSize: number;
-  /** Index in the run's scalars of sqrt(1 - beta2^t). */
+  /** Index in the run's scalars of sqrt(1 - beta2^t); not read where there is a gate. */
   readonly denominator: number;
   /** AdamW: index in the run's scalars of lr * weight decay, by which parameters shrink; null for Adam. */
   readonly decay: number | null;
@@ -36,6 +36,8 @@ interface AdamBuffers {
   readonly secondMoments: BufferRef;
   /** f32 [1] that gradients are multiplied by; null for 1. */
   readonly gradScale: BufferRef | null;
+  /** f32 [3] that shaders/optimizer_gate.wgsl writes; null where every step is taken. */
+  readonly gate: BufferRef | null;
 }
 
 /** A step of Adam or AdamW in each span. */
@@ -45,21 +47,22 @@ export function adam(
   spans: readonly Span[],
   settings: AdamSettings,
 ): Dispatch[] {
-  const { parameters, gradients, firstMoments, secondMoments, gradScale } = buffers;
+  const { parameters, gradients, firstMoments, secondMoments, gradScale, gate } = buffers;
   const [beta1, beta2] = settings.betas;
   const operands: Operand[] = [
     { buffer: parameters, access: 'readwrite' },
     { buffer: gradients, access: 'read' },
     { buffer: firstMoments, access: 'readwrite' },
     { buffer: secondMoments, access: 'readwrite' },
-    ...scaleOperand(gradScale),
+    ...readIfThere(gradScale),
+    ...readIfThere(gate),
   ];
   return piecesOf(spans, parameters.length).map(({ offset, count, width }) => ({
     label: `${settings.decay === null ? 'adam' : 'adamw'} [${count * width}]`,
     code: expandTemplate('adam', adamSource, {
       include: { threads: threadsLibrary },
-      when: { SCALED: gradScale !== null, DECOUPLED: settings.decay !== null },
-      substitute: { TYPE_: typeOf(width) },
+      when: { SCALED: gradScale !== null, GATED: gate !== null, DECOUPLED: settings.decay !== null },
+      substitute: { TYPE_: typeOf(width), ...bindingsAfter(4, gradScale, gate) },
     }),
     params: {
       offset: u32(offset),
@@ -99,12 +102,14 @@ interface SgdBuffers {
   readonly momentum: BufferRef | null;
   /** f32 [1] that gradients are multiplied by; null for 1. */
   readonly gradScale: BufferRef | null;
+  /** f32 whose first element is 0 where the step is skipped; null where every step is taken. */
+  readonly gate: BufferRef | null;
 }
 
 /** A step of stochastic gradient descent in each span. */
 export function sgd(
   geometry: AdapterProfile,
-  { parameters, gradients, momentum, gradScale }: SgdBuffers,
+  { parameters, gradients, momentum, gradScale, gate }: SgdBuffers,
   spans: readonly Span[],
   settings: SgdSettings,
 ): Dispatch[] {
@@ -112,19 +117,20 @@ export function sgd(
     { buffer: parameters, access: 'readwrite' },
     { buffer: gradients, access: 'read' },
     ...(momentum === null ? [] : [{ buffer: momentum, access: 'readwrite' as const }]),
-    ...scaleOperand(gradScale),
+    ...readIfThere(gradScale),
+    ...readIfThere(gate),
   ];
   return piecesOf(spans, parameters.length).map(({ offset, count, width }) => ({
     label: `sgd [${count * width}]`,
     code: expandTemplate('sgd', sgdSource, {
       include: { threads: threadsLibrary },
-      when: { MOMENTUM: momentum !== null, NESTEROV: settings.nesterov, SCALED: gradScale !== null },
-      substitute: {
-        TYPE_: typeOf(width),
-        SCALE_BINDING_: operands.length - 1,
-        PARAMS_BINDING_: operands.length,
-        SCALARS_BINDING_: operands.length + 1,
+      when: {
+        MOMENTUM: momentum !== null,
+        NESTEROV: settings.nesterov,
+        SCALED: gradScale !== null,
+        GATED: gate !== null,
       },
+      substitute: { TYPE_: typeOf(width), ...bindingsAfter(momentum === null ? 2 : 3, gradScale, gate) },
     }),
     params: {
       offset: u32(offset),
@@ -211,7 +217,7 @@ interface Piece {
 }
 
 /** Vectors of four elements where a span is aligned, and the rest at its end element by element. */
-function piecesOf(spans: readonly Span[], bufferLength: number): Piece[] {
+export function piecesOf(spans: readonly Span[], bufferLength: number): Piece[] {
   return spans.flatMap(({ offset, length }): Piece[] => {
     if (bufferLength % 4 !== 0 || offset % 4 !== 0) return [{ offset, count: length, width: 1 }];
     const rest = length % 4;
@@ -223,7 +229,19 @@ function piecesOf(spans: readonly Span[], bufferLength: number): Piece[] {
   });
 }
 
-const typeOf = (width: 1 | 4): string => (width === 4 ? 'vec4f' : 'f32');
+export const typeOf = (width: 1 | 4): string => (width === 4 ? 'vec4f' : 'f32');
 
-const scaleOperand = (buffer: BufferRef | null): Operand[] =>
+const readIfThere = (buffer: BufferRef | null): Operand[] =>
   buffer === null ? [] : [{ buffer, access: 'read' }];
+
+/** Bindings of what follows the `first` vectors of an update; those of what is not there are not used. */
+function bindingsAfter(first: number, gradScale: BufferRef | null, gate: BufferRef | null) {
+  const gateBinding = first + (gradScale === null ? 0 : 1);
+  const params = gateBinding + (gate === null ? 0 : 1);
+  return {
+    SCALE_BINDING_: first,
+    GATE_BINDING_: gateBinding,
+    PARAMS_BINDING_: params,
+    SCALARS_BINDING_: params + 1,
+  };
+}

@@ -91,6 +91,7 @@ export function compileFunction<Result extends StepResult>(
   options: CompileOptions = {},
 ): CompiledFunction<Result> {
   const precision = precisionOf(device, options);
+  if (precision === 'f16') device.enableLossScale();
   const plans = new Map<string, CompiledPlan[]>();
   const memory = new HeldMemory(device);
   let last: CompiledPlan | undefined;

@@ -176,7 +176,7 @@ describe('a training step with augmentation', () => {
       if (step === 2) before = device.counters;
       device.randomStep = step;
       const batch = batchOf([{ sample: step }, { sample: 5, partner: 6, ratio: 0.5 }], step, 0);
-      losses.push(await (await trainer.step(batch, 2, 1e-3)).item());
+      losses.push(await (await trainer.step(batch, 2, 1e-3)).loss.item());
     }
     const after = device.counters;
     trainer.dispose();

@@ -6,7 +6,7 @@ import { makeDataset } from '../../src/avsc/node/data/synth.ts';
 import { SCENES } from '../../src/avsc/dataset/scenes.ts';
 import { writeExperiment } from '../../src/avsc/experiment/write.ts';
 import { readDefinition } from '../../src/avsc/training/definition.ts';
-import type { RunResults } from '../../src/avsc/training/records.ts';
+import type { RunResults, StepRecord } from '../../src/avsc/training/records.ts';
 import { readSafetensors } from '../../src/nn/checkpoint/safetensors/file.ts';
 import { start, wavelight, type Finished } from './wavelight.ts';
 import { FULL } from '../support/scale.ts';
@@ -134,7 +134,7 @@ describe('train', () => {
     }
   });
 
-  it('goes on to the same bits with every augmentation on', async () => {
+  it('goes on to the same bits with every augmentation on, and with a loss scale in f16', async () => {
     const augment = {
       extraClips: FULL ? { pitch: 1, noise: 1 } : { noise: 1 },
       specAugment: 0.1,
@@ -146,6 +146,7 @@ describe('train', () => {
     const experiment = {
       extends: 'small',
       name: 'augmented',
+      precision: 'f16',
       stages: { audio: null, video: null, joint: { augment } },
     };
     await writeFile(join(folder, 'augmented.json'), JSON.stringify(experiment));
@@ -155,6 +156,20 @@ describe('train', () => {
     // 20 samples and as many extra ones of each kind: 15 or 10 steps an epoch.
     const lines = (await bytes('augmented', 'metrics.jsonl')).toString().trimEnd().split('\n');
     expect(lines).toHaveLength(2 * ((FULL ? 15 : 10) + 1));
+    const refusals = straight.stderr.split('has no shader-f16: precision f16 is taken as f32').length - 1;
+    const step = JSON.parse(lines[9] ?? '') as StepRecord;
+    if (refusals === 0) {
+      expect(step).toMatchObject({
+        step: 10,
+        lossScale: expect.any(Number) as number,
+        skipped: expect.any(Number) as number,
+      });
+      expect(Math.log2(step.lossScale ?? 0)).toBe(16 - (step.skipped ?? 0));
+      expect((await bytes('augmented', 'last.safetensors')).toString('latin1')).toContain('lossScale');
+    } else {
+      console.log('the adapter has no shader-f16: trained in f32, without a loss scale');
+      expect([refusals, Object.hasOwn(step, 'lossScale')]).toEqual([1, false]);
+    }
     await trainUntil('augmented-2', 5, 'SIGKILL', ...config);
     if (FULL) await trainUntil('augmented-2', 20, 'SIGINT', '--resume');
     const last = await train('--out', 'augmented-2', '--resume');

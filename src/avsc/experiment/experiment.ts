@@ -1,5 +1,6 @@
 // An experiment: everything that decides the result of a training, as a file in experiments/ holds it.
 
+import type { Precision } from '../../tensor/graph/recording.ts';
 import type { FusionKind, HeadKind, Modality } from '../models/joint.ts';
 import type { ArchitectureName } from '../weights/architecture.ts';
 import type { Augmentation } from './augmentation.ts';
@@ -94,6 +95,10 @@ export interface Experiment {
   readonly batchSize: number;
   /** Height and width of the frames in pixels, even. */
   readonly imageSize: number;
+  /**
+   * How activations and gradients are stored, in training and in evaluation; a device without shader-f16 takes f32. Default f32.
+   */
+  readonly precision: Precision;
   /** Names of the scenes, in the order of labels and logits. Default: the ten of TAU Urban Audio-Visual Scenes. */
   readonly scenes: readonly string[];
   /** Fraction of the training clips that is held out by location and measured each epoch; null: 0.1 with 500 clips or more, else 0. */

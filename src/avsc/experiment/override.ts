@@ -1,5 +1,6 @@
 // Changes of an experiment by options of the command line.
 
+import type { Precision } from '../../tensor/graph/recording.ts';
 import { MODALITIES, type Frozen, type Modality } from '../models/joint.ts';
 import { modalityOf, type ArchitectureName } from '../weights/architecture.ts';
 import { findArchitecture } from '../weights/architectures.ts';
@@ -24,6 +25,7 @@ export interface Overrides {
   readonly validation?: number;
   readonly nets?: Readonly<Partial<Record<Modality, NetChoice>>>;
   readonly freeze?: Frozen;
+  readonly precision?: Precision;
 }
 
 const PARTS: Readonly<Record<Frozen, readonly Modality[]>> = {
@@ -51,6 +53,7 @@ export function overrideExperiment(experiment: Experiment, overrides: Overrides)
     seed: seed ?? experiment.seed,
     batchSize: batchSize ?? experiment.batchSize,
     validation: validation ?? experiment.validation,
+    precision: overrides.precision ?? experiment.precision,
   };
 }
 

@@ -42,6 +42,7 @@ const FIELDS = [
   'seed',
   'batchSize',
   'imageSize',
+  'precision',
   'scenes',
   'validation',
   'nets',
@@ -50,6 +51,8 @@ const FIELDS = [
   'limits',
   'given',
 ];
+
+const PRECISIONS = ['f32', 'f16'] as const;
 
 const positive = number({ min: 1, integer: true });
 
@@ -65,6 +68,7 @@ export function readExperiment(value: unknown): Experiment {
     seed: withDefault(number({ min: 0, max: 2 ** 32 - 1, integer: true }), 1)(fields['seed'], 'seed'),
     batchSize: number({ min: 2, max: 65_536, integer: true })(fields['batchSize'], 'batchSize'),
     imageSize: evenSize(fields['imageSize'], 'imageSize'),
+    precision: withDefault(oneOf(PRECISIONS), 'f32')(fields['precision'], 'precision'),
     scenes: withDefault(readScenes, SCENES)(fields['scenes'], 'scenes'),
     validation: optional(number({ min: 0, max: 0.9 }))(fields['validation'], 'validation'),
     nets: record(readNet)(fields['nets'], 'nets'),

@@ -5,7 +5,7 @@ import type { Experiment, StageSpec } from './experiment.ts';
 import { areDefaultScenes } from './scenes.ts';
 
 /**
- * A JSON value of the experiment in full: every default is written out, but for the scenes, which older files do not have. Fields that are not an
+ * A JSON value of the experiment in full: every default is written out, but for the precision and the scenes, which older files do not have. Fields that are not an
  * experiment's are left out.
  */
 export function writeExperiment(experiment: Experiment): object {
@@ -15,6 +15,7 @@ export function writeExperiment(experiment: Experiment): object {
     seed,
     batchSize,
     imageSize,
+    precision,
     scenes,
     validation,
     nets,
@@ -31,6 +32,7 @@ export function writeExperiment(experiment: Experiment): object {
       seed,
       batchSize,
       imageSize,
+      ...(precision === 'f32' ? {} : { precision }),
       ...(areDefaultScenes(scenes) ? {} : { scenes }),
       validation,
       nets,

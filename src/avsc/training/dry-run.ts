@@ -57,13 +57,16 @@ export function planStage(experiment: Experiment, stage: StageSpec, options: Dry
   const model = createModel(experiment, stage);
   freezeParts(model, stage);
   model.net.to(device).train();
-  const step = trainingStep(model, createOptimizer(model, stage.optimizer), inputs);
+  const precision = target.geometry.f16 ? experiment.precision : 'f32';
+  const lossScale = precision === 'f16' ? device.enableLossScale() : null;
+  const step = trainingStep(model, createOptimizer(model, stage.optimizer), inputs, lossScale);
   const { batchSize } = experiment;
   const specs = feedTraining(inputs, exampleBatch(inputs, model, batchSize, partnerRows), batchSize).map(
     specOf,
   );
   let floor = 0;
   const plan = device.plan(step, specs, {
+    precision,
     onPlan: ({ dispatches }) => {
       for (const { flops, bytes } of dispatches)
         floor += ceilings === undefined ? 0 : Math.max(flops / ceilings.gflops, bytes / ceilings.gBps) / 1e6;

@@ -13,6 +13,9 @@ export interface StepRecord {
   readonly lr: number;
   /** Mean cross-entropy of the batch before the step. */
   readonly loss: number;
+  /** After the step, in precision f16: what the next loss is multiplied by, and the stage's steps that were skipped so far. */
+  readonly lossScale?: number;
+  readonly skipped?: number;
 }
 
 export interface EpochRecord {

@@ -4,8 +4,8 @@ import type { Recording } from '../../tensor/graph/recording.ts';
 import { adamOp } from '../../tensor/ops/optimizer.ts';
 import type { Tensor } from '../../tensor/graph/tensor.ts';
 import type { HostTensor, StateDict } from '../state.ts';
-import { readState, spansOf, writeState, type Packed, type Slot } from './flat_state.ts';
-import { checkParameters, Optimizer } from './optimizer.ts';
+import { placesOf, readState, spansOf, writeState, type Packed, type Slot } from './flat_state.ts';
+import { checkParameters, Optimizer, updateExtras, type GateCounts } from './optimizer.ts';
 
 export interface AdamOptions {
   /** Learning rate. Default 1e-3. */
@@ -42,10 +42,15 @@ export class Adam extends Optimizer {
   readonly #weightDecay: number;
   /** AdamW: the decay shrinks parameters and is not part of the gradient. */
   protected readonly decoupled: boolean = false;
-  /** Steps that each parameter has taken. */
+  /** Steps that each parameter has taken, those included that the device has skipped. */
   readonly #steps = new Map<Tensor, number>();
-  /** Steps of each parameter that a recording holds and that have not run. */
-  readonly #recorded = new WeakMap<Recording, Map<Tensor, number>>();
+  /** The last cohort that each parameter stepped with, by a number of its own: parameters of one have taken part in the same steps. */
+  readonly #histories = new Map<Tensor, number>();
+  #lastHistory = 0;
+  /** What a recording holds of each parameter that has not run: its steps, and its last cohort. */
+  readonly #recorded = new WeakMap<Recording, Map<Tensor, Recorded>>();
+  /** Of each group, on a device with a loss scale: steps that each parameter has taken, without those skipped; u32. */
+  readonly #taken = new Map<Packed, Tensor>();
 
   /** Throws a RangeError for options out of range, a TypeError for others. */
   constructor(parameters: readonly Tensor[], options: AdamOptions = {}) {
@@ -63,15 +68,21 @@ export class Adam extends Optimizer {
   protected override update(group: Packed, slots: readonly Slot[], gradScale: Tensor | null): void {
     const { parameters, gradients, state } = group;
     const buffers = [parameters, gradients, ...state.values()];
-    const inputs = gradScale === null ? buffers : [...buffers, gradScale];
     const [beta1, beta2] = this.#betas;
     // Parameters differ in t if some had no gradient in an earlier step; usually there is one cohort.
     for (const cohort of this.#cohorts(slots)) {
+      const gate = this.gate(this.#countsOf(cohort, group));
+      const { extras, scaled, gated } = updateExtras(gradScale, gate);
       // Hooks run in this order: the first counts the step, the others see the count.
-      const stepSize = this.scalar(() => this.lr / (1 - beta1 ** this.#count(cohort)));
-      const denominator = this.scalar(() => Math.sqrt(1 - beta2 ** this.#stepsOf(cohort)));
+      const stepSize = this.scalar(() => {
+        const t = this.#count(cohort);
+        return gated ? this.lr : this.lr / (1 - beta1 ** t);
+      });
+      const denominator = gated ? 0 : this.scalar(() => Math.sqrt(1 - beta2 ** this.#stepsOf(cohort)));
       const decay = this.decoupled ? this.scalar(() => this.lr * this.#weightDecay) : null;
-      record(adamOp, inputs, [], {
+      record(adamOp, [...buffers, ...extras], [], {
+        scaled,
+        gated,
         spans: spansOf(cohort, group),
         betas: this.#betas,
         eps: this.#eps,
@@ -80,30 +91,56 @@ export class Adam extends Optimizer {
         denominator,
         decay,
       });
+      gate?.dispose();
     }
   }
 
   /**
    * Slots of parameters that will have taken the same number of steps when what is recorded runs; a recording can be replayed
-   * as long as that holds for each cohort.
+   * as long as that holds for each cohort. Where the device may skip steps, they must have taken part in the same ones.
    */
   #cohorts(slots: readonly Slot[]): Slot[][] {
-    const { recording } = this.device;
+    const { recording, lossScale } = this.device;
     let recorded = this.#recorded.get(recording);
-    if (recorded === undefined) this.#recorded.set(recording, (recorded = new Map<Tensor, number>()));
-    const before = new Map(slots.map(({ tensor }) => [tensor, recorded.get(tensor) ?? 0]));
-    const stepsAt = ({ tensor }: Slot): number => (this.#steps.get(tensor) ?? 0) + (before.get(tensor) ?? 0);
-    const counts = [...new Set(slots.map(stepsAt))];
-    const cohorts = counts.map((count) => slots.filter((slot) => stepsAt(slot) === count));
-    this.device.guard(() => cohorts.every((cohort) => new Set(cohort.map(stepsAt)).size === 1));
-    for (const [tensor, steps] of before) recorded.set(tensor, steps + 1);
+    if (recorded === undefined) this.#recorded.set(recording, (recorded = new Map<Tensor, Recorded>()));
+    const before = new Map(slots.map(({ tensor }) => [tensor, recorded.get(tensor)]));
+    const keyOf = ({ tensor }: Slot): number | object => {
+      const pending = before.get(tensor);
+      if (lossScale !== null) return pending?.cohort ?? this.#histories.get(tensor) ?? 0;
+      return (this.#steps.get(tensor) ?? 0) + (pending?.steps ?? 0);
+    };
+    const keys = [...new Set(slots.map(keyOf))];
+    const cohorts = keys.map((key) => slots.filter((slot) => keyOf(slot) === key));
+    this.device.guard(() => cohorts.every((cohort) => new Set(cohort.map(keyOf)).size === 1));
+    for (const cohort of cohorts)
+      for (const { tensor } of cohort)
+        recorded.set(tensor, { steps: (before.get(tensor)?.steps ?? 0) + 1, cohort });
     return cohorts;
+  }
+
+  /** The device's numbers of steps of a cohort; null where the host counts alone. */
+  #countsOf(cohort: readonly Slot[], group: Packed): GateCounts | null {
+    if (this.device.lossScale === null) return null;
+    let steps = this.#taken.get(group);
+    if (steps === undefined) {
+      const counts = group.slots.map(({ tensor }) => this.#steps.get(tensor) ?? 0);
+      steps = this.device.createTensor([counts.length], () => Uint32Array.from(counts), {
+        role: 'statistic',
+        dtype: 'u32',
+      });
+      this.#taken.set(group, steps);
+    }
+    return { steps, attrs: { spans: placesOf(cohort, group), betas: this.#betas } };
   }
 
   /** Counts a step that is about to run. */
   #count(cohort: readonly Slot[]): number {
     const next = this.#stepsOf(cohort) + 1;
-    for (const { tensor } of cohort) this.#steps.set(tensor, next);
+    const history = ++this.#lastHistory;
+    for (const { tensor } of cohort) {
+      this.#steps.set(tensor, next);
+      this.#histories.set(tensor, history);
+    }
     return next;
   }
 
@@ -114,22 +151,51 @@ export class Adam extends Optimizer {
 
   override async stateDict(): Promise<Map<string, HostTensor>> {
     const steps = new Map(this.#steps);
-    const state = await readState(this.groups, ({ tensor }) => (steps.get(tensor) ?? 0) > 0);
-    for (const { slots } of this.groups) {
-      for (const { tensor, index } of slots) {
-        const count = steps.get(tensor) ?? 0;
+    // All is asked for before anything is awaited, so that it is of one moment.
+    const [state, counted] = await Promise.all([
+      readState(this.groups, () => true),
+      Promise.all(this.groups.map(async (group) => this.#taken.get(group)?.data())),
+    ]);
+    this.groups.forEach(({ slots, state: kinds }, g) => {
+      slots.forEach(({ tensor, index }, place) => {
+        const count = counted[g]?.[place] ?? steps.get(tensor) ?? 0;
         if (count > 0) state.set(`${index}.step`, { shape: [], data: Int32Array.of(count) });
-      }
-    }
+        else for (const kind of kinds.keys()) state.delete(`${index}.${kind}`);
+      });
+    });
     return state;
   }
 
   override loadStateDict(dict: StateDict): void {
     writeState(this.device, this.groups, dict, ['step']);
+    const histories = new Map<number, number>();
     for (const { slots } of this.groups) {
-      for (const { tensor, index } of slots) this.#steps.set(tensor, dict.get(`${index}.step`)?.data[0] ?? 0);
+      for (const { tensor, index } of slots) {
+        const count = dict.get(`${index}.step`)?.data[0] ?? 0;
+        const history = histories.get(count) ?? ++this.#lastHistory;
+        histories.set(count, history);
+        this.#steps.set(tensor, count);
+        this.#histories.set(tensor, history);
+      }
     }
+    for (const [{ slots }, taken] of this.#taken)
+      this.device.overwrite(
+        taken,
+        Uint32Array.from(slots, ({ tensor }) => this.#steps.get(tensor) ?? 0),
+      );
   }
+
+  override dispose(): void {
+    super.dispose();
+    for (const taken of this.#taken.values()) taken.dispose();
+    this.#taken.clear();
+  }
+}
+
+/** What a recording holds of a parameter that has not run. */
+interface Recorded {
+  readonly steps: number;
+  readonly cohort: object;
 }
 
 /** Adam with decoupled weight decay (Loshchilov and Hutter 2019): p shrinks by lr * weightDecay, default 0.01, in each step. */

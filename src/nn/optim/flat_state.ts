@@ -1,9 +1,8 @@
-import { alignUp } from '../../gpu/storage.ts';
 import type { Span } from '../../kernels/optimizer.ts';
 import { copyOp } from '../../tensor/graph/basic_ops.ts';
 import { record } from '../../tensor/graph/op.ts';
 import type { Move, RecordingDevice } from '../../tensor/graph/recording_device.ts';
-import { LogicalStorage } from '../../tensor/graph/storage.ts';
+import { LogicalStorage, paddedLength } from '../../tensor/graph/storage.ts';
 import { Tensor } from '../../tensor/graph/tensor.ts';
 import { Value } from '../../tensor/graph/value.ts';
 import { checkStateDict, type HostTensor, type StateDict } from '../state.ts';
@@ -30,9 +29,6 @@ export interface Packed {
   readonly slots: readonly Slot[];
   readonly state: ReadonlyMap<string, Tensor>;
 }
-
-/** Elements that two parameters' starts are apart at least, since bindings begin at multiples of 256 bytes, also in a copy as f16. */
-const paddedLength = (length: number): number => alignUp(length * 2) / 2;
 
 /**
  * Moves parameters into flat vectors, with zeroed state of the kinds named: as many groups as the device's largest
@@ -180,6 +176,19 @@ export function spansOf(chosen: readonly Slot[], { slots }: Packed): Span[] {
     if (open === undefined) spans.push((open = { offset: slot.offset, length: 0 }));
     open.length = slot.offset + Math.ceil(slot.length / 4) * 4 - open.offset;
   }
+  return spans;
+}
+
+/** Places of some of a group's parameters in it, in as few spans as possible. */
+export function placesOf(chosen: readonly Slot[], { slots }: Packed): Span[] {
+  const wanted = new Set(chosen);
+  const spans: { offset: number; length: number }[] = [];
+  slots.forEach((slot, place) => {
+    if (!wanted.has(slot)) return;
+    const last = spans.at(-1);
+    if (last !== undefined && last.offset + last.length === place) last.length++;
+    else spans.push({ offset: place, length: 1 });
+  });
   return spans;
 }
 

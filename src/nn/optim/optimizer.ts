@@ -2,13 +2,13 @@ import { refuseForeign } from '../../tensor/graph/copies.ts';
 import { two } from '../../kernels/tuple.ts';
 import { fillOp } from '../../tensor/graph/basic_ops.ts';
 import { activeTrace, type Watched } from '../../tensor/graph/guards.ts';
-import { createOn, record } from '../../tensor/graph/op.ts';
+import { createOn, record, recordOne } from '../../tensor/graph/op.ts';
 import type { Recording } from '../../tensor/graph/recording.ts';
 import { RecordingDevice } from '../../tensor/graph/recording_device.ts';
 import type { ScalarSlot } from '../../tensor/graph/scalars.ts';
 import { Tensor } from '../../tensor/graph/tensor.ts';
 import { formatValue, isPlainObject } from '../../tensor/graph/wording.ts';
-import { gradNormOp } from '../../tensor/ops/optimizer.ts';
+import { gateOp, gradNormOp, type GateAttrs } from '../../tensor/ops/optimizer.ts';
 import type { HostTensor, StateDict } from '../state.ts';
 import {
   packState,
@@ -19,6 +19,22 @@ import {
   type Packed,
   type Slot,
 } from './flat_state.ts';
+
+/** Numbers of steps that a gate counts. */
+export interface GateCounts {
+  /** Of a group's parameters, u32. */
+  readonly steps: Tensor;
+  readonly attrs: GateAttrs;
+}
+
+/** The inputs of an update after its vectors, and what its op must know of them. */
+export function updateExtras(gradScale: Tensor | null, gate: Tensor | null) {
+  return {
+    extras: [gradScale, gate].filter((tensor) => tensor !== null),
+    scaled: gradScale !== null,
+    gated: gate !== null,
+  };
+}
 
 /** The parameters given to the optimiser `what`. Throws a TypeError where they are not tensors in an array. */
 export function checkParameters(what: string, parameters: unknown): readonly Tensor[] {
@@ -169,6 +185,14 @@ export abstract class Optimizer {
     const slot = (this.#scalars[taken] ??= this.device.scalar());
     this.device.beforeRun(() => slot.set(value()));
     return slot.index;
+  }
+
+  /** What decides on the device whether an update is made, f32 [3]; null on a device without a loss scale. To be disposed. */
+  protected gate(counts: GateCounts | null): Tensor | null {
+    const { lossScale } = this.device;
+    if (lossScale === null) return null;
+    const inputs = counts === null ? [lossScale.tensor] : [lossScale.tensor, counts.steps];
+    return recordOne(gateOp, inputs, { shape: [3] }, counts?.attrs ?? null);
   }
 
   #takeScale(): Tensor | null {

@@ -11,7 +11,7 @@ import { sgdMomentumOp, sgdOp } from '../../tensor/ops/optimizer.ts';
 import type { Tensor } from '../../tensor/graph/tensor.ts';
 import type { HostTensor, StateDict } from '../state.ts';
 import { readState, spansOf, writeState, type Packed, type Slot } from './flat_state.ts';
-import { checkParameters, Optimizer } from './optimizer.ts';
+import { checkParameters, Optimizer, updateExtras } from './optimizer.ts';
 
 export interface SgdOptions {
   /** Learning rate. */
@@ -59,14 +59,18 @@ export class Sgd extends Optimizer {
 
   protected override update(group: Packed, slots: readonly Slot[], gradScale: Tensor | null): void {
     const buffers = [group.parameters, group.gradients, ...group.state.values()];
-    const inputs = gradScale === null ? buffers : [...buffers, gradScale];
-    record(this.#momentum > 0 ? sgdMomentumOp : sgdOp, inputs, [], {
+    const gate = this.gate(null);
+    const { extras, scaled, gated } = updateExtras(gradScale, gate);
+    record(this.#momentum > 0 ? sgdMomentumOp : sgdOp, [...buffers, ...extras], [], {
+      scaled,
+      gated,
       spans: spansOf(slots, group),
       momentum: this.#momentum,
       nesterov: this.#nesterov,
       weightDecay: this.#weightDecay,
       lr: this.scalar(() => this.lr),
     });
+    gate?.dispose();
   }
 
   override stateDict(): Promise<Map<string, HostTensor>> {

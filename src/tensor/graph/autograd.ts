@@ -3,7 +3,7 @@ import { accumulateOp, addOp, cloneOp, fillOp } from './basic_ops.ts';
 import { createOn, record, recordOne } from './op.ts';
 import { checkOptions, flag, type OptionKinds } from './options.ts';
 import { formatShape, sameShape } from './shape.ts';
-import { Tensor, type Backward, type GradNode } from './tensor.ts';
+import { Tensor, type Backward, type GradientScale, type GradNode } from './tensor.ts';
 import { formatValue, isPlainObject } from './wording.ts';
 
 export type { GradNode } from './tensor.ts';
@@ -113,14 +113,20 @@ export function backward(
     throw new TypeError(`backward takes a gradient of f32, got ${seed.dtype}: cast it first`);
   noGrad(() => {
     root.recorder.scope(() => {
-      const flowing = seed?.detach() ?? createOn(root.recorder, fillOp, { shape: root.shape }, 1);
-      if (root.gradNode === null) accumulateLeaf(root, flowing);
-      else propagate(root.gradNode, flowing, retainGraph);
+      const { lossScale } = root.recorder;
+      const flowing =
+        lossScale?.begin(root, seed) ??
+        seed?.detach() ??
+        createOn(root.recorder, fillOp, { shape: root.shape }, 1);
+      const leaves = new Leaves(lossScale?.scales === true ? lossScale : null);
+      if (root.gradNode === null) leaves.accumulate(root, flowing);
+      else propagate(root.gradNode, flowing, retainGraph, leaves);
+      leaves.finish();
     });
   });
 }
 
-function propagate(root: GradNode, seed: Tensor, retainGraph: boolean): void {
+function propagate(root: GradNode, seed: Tensor, retainGraph: boolean, leaves: Leaves): void {
   const { tracedFrom } = seed.recorder;
   const gradients = new Map<GradNode, Tensor>([[root, seed]]);
   const nodes = reachable(root);
@@ -142,7 +148,7 @@ function propagate(root: GradNode, seed: Tensor, retainGraph: boolean): void {
     node.edges.forEach((edge, i) => {
       const own = flowing[i];
       if (edge === null || !own) return;
-      if (edge instanceof Tensor) accumulateLeaf(edge, own);
+      if (edge instanceof Tensor) leaves.accumulate(edge, own);
       else gradients.set(edge, sum(gradients.get(edge), own));
     });
   }
@@ -192,21 +198,44 @@ function checkSaved({ name, sequence: made, saved, versions }: GradNode, tracedF
   );
 }
 
-/** Adds to a leaf's gradient; the first one of a step is written to the gradient's storage, without a copy. */
-function accumulateLeaf(leaf: Tensor, gradient: Tensor): void {
-  if (!sameShape(leaf.shape, gradient.shape)) {
-    throw new Error(
-      `gradient of shape ${formatShape(gradient.shape)} for a tensor of ${formatShape(leaf.shape)}`,
-    );
+/** The leaves that a backward reaches. */
+class Leaves {
+  /** Takes the loss scale out of their gradients; null where the backward is not scaled. */
+  readonly #scale: GradientScale | null;
+  /** Leaves without a gradient before, whose gradients are scaled until the end. */
+  readonly #fresh = new Set<Tensor>();
+
+  constructor(scale: GradientScale | null) {
+    this.#scale = scale;
   }
+
+  /** Adds to a leaf's gradient; the first one of a step is written to the gradient's storage, without a copy. */
+  accumulate(leaf: Tensor, gradient: Tensor): void {
+    if (!sameShape(leaf.shape, gradient.shape)) {
+      throw new Error(
+        `gradient of shape ${formatShape(gradient.shape)} for a tensor of ${formatShape(leaf.shape)}`,
+      );
+    }
+    leaf.recorder.noteGradient(leaf, 'needed');
+    const { grad } = leaf;
+    if (grad === null) {
+      startGradient(leaf, gradient);
+      this.#fresh.add(leaf);
+    } else if (this.#scale !== null && !this.#fresh.has(leaf)) this.#scale.accumulate(grad, gradient);
+    else record(accumulateOp, [grad, gradient], [], null);
+    gradient.dispose();
+  }
+
+  /** Leaves true gradients, and notes an overflow. */
+  finish(): void {
+    const gradients = [...this.#fresh].flatMap(({ grad }) => grad ?? []);
+    if (gradients.length > 0) this.#scale?.unscale(gradients);
+  }
+}
+
+function startGradient(leaf: Tensor, gradient: Tensor): void {
   const { recorder } = leaf;
   const { value } = gradient;
-  recorder.noteGradient(leaf, 'needed');
-  if (leaf.grad !== null) {
-    record(accumulateOp, [leaf.grad, gradient], [], null);
-    gradient.dispose();
-    return;
-  }
   const slot = recorder.gradientSlot(leaf);
   const { storage } = value;
   if (storage.handles === 1 && !storage.shared && recorder.isPending(value)) {
@@ -219,5 +248,4 @@ function accumulateLeaf(leaf: Tensor, gradient: Tensor): void {
     leaf.replaceGrad(new Tensor(recorder, copy.value));
     copy.dispose();
   }
-  gradient.dispose();
 }

@@ -4,7 +4,8 @@ import { nextSequence, releaseHistory } from './autograd.ts';
 import { reshapeOp } from './basic_ops.ts';
 import type { TypedArray } from './dtype.ts';
 import { asError } from './errors.ts';
-import { activeTrace, watching } from './guards.ts';
+import { activeTrace, watching, type Watched } from './guards.ts';
+import { LossScale } from './loss_scale.ts';
 import type { Op, OutputSpec, RecordedNode } from './node.ts';
 import { randomSeed } from './random.ts';
 import { checkRange } from './range.ts';
@@ -38,6 +39,8 @@ export abstract class RecordingDevice implements Recorder {
   #tracedFrom: number | null = null;
   readonly #scopes: Scope[] = [];
   #seedVersion = randomSeed.version;
+  #lossScale: LossScale | null = null;
+  readonly #watchedLossScale: Watched = { peek: () => this.#lossScale, restore: () => undefined };
 
   /** @internal */
   get [BRAND](): Brand {
@@ -64,6 +67,17 @@ export abstract class RecordingDevice implements Recorder {
 
   /** Makes memory for `whole`, of zeros, and moves the elements of its parts there, after all that was asked for so far. */
   protected abstract move(whole: LogicalStorage, parts: readonly Move[]): void;
+
+  /** The scale of losses in functions compiled with precision 'f16'; null until there is one. */
+  get lossScale(): LossScale | null {
+    activeTrace()?.noteRead(this.#watchedLossScale);
+    return this.#lossScale;
+  }
+
+  /** Makes the loss scale if there is none. Compiled functions notice and are traced anew. @internal */
+  enableLossScale(): LossScale {
+    return (this.#lossScale ??= new LossScale(this));
+  }
 
   // Tensors
 
@@ -286,6 +300,7 @@ export abstract class RecordingDevice implements Recorder {
         'a compiled function was called inside another: call the plain function that it was made from',
       );
     }
+    if (precision === 'f16') this.enableLossScale();
     const outer = this.#recording;
     if (!outer.isEmpty) throw new Error('trace needs an empty recording: flush first');
     const recording = new Recording(precision);

@@ -1,4 +1,5 @@
 import type { BufferRef, DType } from '../../gpu/dispatch.ts';
+import { alignUp } from '../../gpu/storage.ts';
 
 /**
  * What a storage is for. Storages of different roles never share a GPUBuffer, so one dispatch may read the one and write the
@@ -23,6 +24,9 @@ export interface Part {
   /** In elements. */
   readonly offset: number;
 }
+
+/** Elements from one part's start to the next one's, since bindings begin at multiples of 256 bytes, also in a copy as f16. */
+export const paddedLength = (length: number): number => alignUp(length * 2) / 2;
 
 /**
  * Elements without an address: what plans bind, and what the runtime gives memory to. Values that only differ in shape

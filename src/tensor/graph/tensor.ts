@@ -34,6 +34,15 @@ export interface GradNode {
   readonly backward: Backward;
 }
 
+/** How a device scales the gradients that flow in a backward; see LossScale. */
+export interface GradientScale {
+  readonly scales: boolean;
+  begin(root: Tensor, seed: Tensor | null): Tensor;
+  settle(): void;
+  accumulate(grad: Tensor, gradient: Tensor): void;
+  unscale(gradients: readonly Tensor[]): void;
+}
+
 /** What a tensor asks of the device that it lives on. */
 export interface Recorder {
   record<Attrs>(
@@ -66,6 +75,8 @@ export interface Recorder {
   requireRange(tensor: Tensor, end: number, what: string): void;
   /** A number for a random op, unique within the recording and the same each time it is made. */
   nextRandomIndex(): number;
+  /** Null until a function is compiled with precision 'f16'. */
+  readonly lossScale: GradientScale | null;
   /** Counts the runs; with the seed and the element it decides every random number. */
   readonly randomStep: number;
   /** Calls `hook` before each run of what is being recorded, to set scalars. */
@@ -177,6 +188,7 @@ export class Tensor {
         throw new Error('grad: the gradient lies on another device than its tensor');
     }
     this.recorder.noteGradient(this, gradient === null ? 'cleared' : 'needed');
+    if (gradient !== null) this.recorder.lossScale?.settle();
     // Another handle, so that the caller's tensor, and the scope that may own it, can go.
     this.replaceGrad(gradient === null ? null : new Tensor(gradient.recorder, gradient.value));
   }

@@ -6,7 +6,9 @@ import {
   type SgdSettings,
   type Span,
 } from '../../kernels/optimizer.ts';
-import { two } from '../../kernels/tuple.ts';
+import type { BufferRef } from '../../gpu/dispatch.ts';
+import { optimizerGate, type StepCounts } from '../../kernels/loss_scale.ts';
+import { one, two } from '../../kernels/tuple.ts';
 import type { Op } from '../graph/node.ts';
 
 /*
@@ -14,44 +16,73 @@ import type { Op } from '../graph/node.ts';
  * norm. Formulas: shaders/adam.wgsl, sgd.wgsl, sum_squares.wgsl and clip_coefficient.wgsl.
  */
 
-/** Inputs: parameters, gradients, first moments, second moments; then, where gradients are scaled, an f32 [1]. */
-export const adamOp: Op<AdamSettings & { readonly spans: readonly Span[] }> = {
+/** Of every update; inputs that are not there are left out. */
+interface UpdateAttrs {
+  readonly spans: readonly Span[];
+  /** Whether gradients are multiplied by an f32 [1], the first input after the vectors. */
+  readonly scaled: boolean;
+  /** Whether a gate decides about the step, the last input. */
+  readonly gated: boolean;
+}
+
+/** The inputs that follow the vectors. */
+function extras(rest: readonly BufferRef[], { scaled, gated }: UpdateAttrs) {
+  const [gradScale, gate] = [scaled ? rest[0] : null, gated ? rest[scaled ? 1 : 0] : null];
+  if (gradScale === undefined || gate === undefined)
+    throw new RangeError('an update lacks its gradient scale or its gate');
+  return { gradScale, gate };
+}
+
+/** Inputs: parameters, gradients, first moments, second moments; then what `UpdateAttrs` says. */
+export const adamOp: Op<AdamSettings & UpdateAttrs> = {
   name: 'adam',
   mutates: [0, 2, 3],
-  lower: (
-    { geometry },
-    { inputs: [parameters, gradients, firstMoments, secondMoments, gradScale = null], attrs },
-  ) => {
+  lower: ({ geometry }, { inputs, attrs }) => {
+    const [parameters, gradients, firstMoments, secondMoments, ...rest] = inputs;
     if (!parameters || !gradients || !firstMoments || !secondMoments)
-      throw new RangeError('adam takes 4 or 5 inputs');
-    return adam(
-      geometry,
-      { parameters, gradients, firstMoments, secondMoments, gradScale },
-      attrs.spans,
-      attrs,
-    );
+      throw new RangeError('adam takes at least 4 inputs');
+    const buffers = { parameters, gradients, firstMoments, secondMoments, ...extras(rest, attrs) };
+    return adam(geometry, buffers, attrs.spans, attrs);
   },
 };
 
-type SgdAttrs = SgdSettings & { readonly spans: readonly Span[] };
+type SgdAttrs = SgdSettings & UpdateAttrs;
 
-/** Inputs: parameters, gradients; then, where gradients are scaled, an f32 [1]. For momentum 0. */
+/** Inputs: parameters, gradients; then what `UpdateAttrs` says. For momentum 0. */
 export const sgdOp: Op<SgdAttrs> = {
   name: 'sgd',
   mutates: [0],
-  lower: ({ geometry }, { inputs: [parameters, gradients, gradScale = null], attrs }) => {
-    if (!parameters || !gradients) throw new RangeError('sgd takes 2 or 3 inputs');
-    return sgd(geometry, { parameters, gradients, momentum: null, gradScale }, attrs.spans, attrs);
+  lower: ({ geometry }, { inputs: [parameters, gradients, ...rest], attrs }) => {
+    if (!parameters || !gradients) throw new RangeError('sgd takes at least 2 inputs');
+    const buffers = { parameters, gradients, momentum: null, ...extras(rest, attrs) };
+    return sgd(geometry, buffers, attrs.spans, attrs);
   },
 };
 
-/** Inputs: parameters, gradients, momentum buffer; then, where gradients are scaled, an f32 [1]. */
+/** Inputs: parameters, gradients, momentum buffer; then what `UpdateAttrs` says. */
 export const sgdMomentumOp: Op<SgdAttrs> = {
   name: 'sgd with momentum',
   mutates: [0, 2],
-  lower: ({ geometry }, { inputs: [parameters, gradients, momentum, gradScale = null], attrs }) => {
-    if (!parameters || !gradients || !momentum) throw new RangeError('sgd with momentum takes 3 or 4 inputs');
-    return sgd(geometry, { parameters, gradients, momentum, gradScale }, attrs.spans, attrs);
+  lower: ({ geometry }, { inputs: [parameters, gradients, momentum, ...rest], attrs }) => {
+    if (!parameters || !gradients || !momentum)
+      throw new RangeError('sgd with momentum takes at least 3 inputs');
+    const buffers = { parameters, gradients, momentum, ...extras(rest, attrs) };
+    return sgd(geometry, buffers, attrs.spans, attrs);
+  },
+};
+
+export type GateAttrs = Pick<StepCounts, 'spans' | 'betas'>;
+
+/**
+ * Decides on the device whether an update is made. Inputs: the loss scale's state; with counts, the numbers of steps, u32. Output: the
+ * gate, f32 [3].
+ */
+export const gateOp: Op<GateAttrs | null> = {
+  name: 'optimizer gate',
+  mutates: [0, 1],
+  lower: (_context, { inputs: [state, steps], outputs, attrs }) => {
+    if (!state || (attrs !== null && !steps)) throw new RangeError('a gate lacks its state or its steps');
+    return optimizerGate(state, one(outputs), attrs !== null && steps ? { steps, ...attrs } : null);
   },
 };
 

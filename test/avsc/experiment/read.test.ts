@@ -108,6 +108,7 @@ describe('an experiment file', () => {
     ],
     ['a number out of range', { seed: -1 }, 'seed is -1, it must be a whole number of at least 0'],
     ['an odd picture', { imageSize: 33 }, 'imageSize is 33, it must be even'],
+    ['an unknown precision', { precision: 'f8' }, 'precision is "f8"'],
     [
       'an unknown net',
       { nets: { a: { architecture: 'vgg' } } },

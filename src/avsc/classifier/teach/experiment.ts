@@ -44,6 +44,7 @@ export function taughtExperiment(
     seed: by.seed,
     batchSize: by.batchSize,
     imageSize: loaded.imageSize,
+    precision: 'f32',
     scenes,
     validation: null,
     nets: Object.fromEntries(

@@ -1,6 +1,7 @@
 // last.safetensors: the state from which a training resumes to the same bits.
 
 import type { HostTensor, StateDict } from '../../../nn/state.ts';
+import type { LossScaleState } from '../../../tensor/graph/loss_scale.ts';
 import { messageOf } from '../../../node/files.ts';
 import { exists, labels, runFiles, type RunFolder } from './folder.ts';
 import { readTensors, writeTensors } from './tensors-file.ts';
@@ -27,6 +28,8 @@ export interface Checkpoint {
   /** Weights and statistics of the stage's model; empty before the stage begins. */
   readonly model: StateDict;
   readonly optimizer: StateDict;
+  /** Null for precision f32. */
+  readonly lossScale: LossScaleState | null;
 }
 
 const MODEL = 'model.';
@@ -35,10 +38,11 @@ const OPTIMIZER = 'optimizer.';
 /** Writes the checkpoint of a run atomically. Throws one sentence if writing fails. */
 export async function writeCheckpoint(
   folder: RunFolder,
-  { position, model, optimizer }: Checkpoint,
+  { position, model, optimizer, lossScale }: Checkpoint,
 ): Promise<void> {
   const tensors = new Map([...prefixed(MODEL, model), ...prefixed(OPTIMIZER, optimizer)]);
   const metadata = new Map([['position', JSON.stringify(position)]]);
+  if (lossScale !== null) metadata.set('lossScale', JSON.stringify(lossScale));
   await writeTensors(runFiles(folder.path).checkpoint, labels(folder).checkpoint, { tensors, metadata });
 }
 
@@ -52,10 +56,20 @@ export async function readCheckpoint(folder: RunFolder): Promise<Checkpoint | un
       position: parsePosition(metadata.get('position') ?? 'null'),
       model: without(MODEL, tensors),
       optimizer: without(OPTIMIZER, tensors),
+      lossScale: parseLossScale(metadata.get('lossScale')),
     };
   } catch (error) {
     throw new Error(`${path} is not a checkpoint to resume from: ${messageOf(error)}`, { cause: error });
   }
+}
+
+function parseLossScale(text: string | undefined): LossScaleState | null {
+  if (text === undefined) return null;
+  const value = JSON.parse(text) as Readonly<Record<string, unknown>> | null;
+  const [scale, goodSteps, skipped] = [value?.['scale'], value?.['goodSteps'], value?.['skipped']];
+  if (typeof scale !== 'number' || typeof goodSteps !== 'number' || typeof skipped !== 'number')
+    throw new Error('its loss scale is not one of ours');
+  return { scale, goodSteps, skipped };
 }
 
 function parsePosition(text: string): Position {

@@ -2,6 +2,7 @@
 
 import type { Device } from '../../../tensor/device.ts';
 import type { TypedArray } from '../../../tensor/graph/dtype.ts';
+import type { Precision } from '../../../tensor/graph/recording.ts';
 import type { InputPlan } from '../../training/inputs.ts';
 import { measure, softmaxRows, type Metrics } from '../../training/metrics.ts';
 import type { SceneModel } from '../../training/model.ts';
@@ -19,6 +20,8 @@ export interface Predictions {
 const IN_FLIGHT = 3;
 
 interface PredictOptions {
+  /** Default f32; so does a device without shader-f16. */
+  readonly precision?: Precision;
   readonly onProgress?: (done: number, total: number) => void;
   readonly signal?: AbortSignal;
 }
@@ -29,14 +32,14 @@ export async function predictAll(
   model: SceneModel,
   plan: InputPlan,
   loader: Loader,
-  { onProgress, signal }: PredictOptions = {},
+  { precision = 'f32', onProgress, signal }: PredictOptions = {},
 ): Promise<Predictions> {
   const { scenes } = model;
   const classes = scenes.length;
   const samples: Sample[] = [];
   const logits = new Float64Array(loader.sampleCount * classes);
   const pending: Promise<void>[] = [];
-  const predictor = createPredictor(device, model, plan);
+  const predictor = createPredictor(device, model, plan, precision);
   try {
     for await (const batch of loader.batches(0)) {
       signal?.throwIfAborted();

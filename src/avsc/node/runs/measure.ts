@@ -63,7 +63,8 @@ export async function predictStage(
     const loader = await evaluationLoader(context, stage, model, clips);
     const plan = inputPlan(trained.experiment, stage, 'evaluation');
     const onProgress = (done: number, total: number): void => context.onPredicted?.(done, total);
-    return await predictAll(device, model, plan, loader, { signal, onProgress });
+    const { precision } = trained.experiment;
+    return await predictAll(device, model, plan, loader, { precision, signal, onProgress });
   } finally {
     model.net.dispose();
   }

@@ -47,6 +47,7 @@ export function predictMedia(trained: TrainedModels, device: Device): MediaPredi
       device,
       model,
       inputPlan(experiment, { ...stage, freeze: [] }, 'evaluation'),
+      experiment.precision,
     );
     loaded.set(stage.id, { model, predictor });
     return predictor;

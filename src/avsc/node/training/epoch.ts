@@ -1,9 +1,10 @@
 // One epoch of a stage: steps in flight, records, checkpoints.
 
 import type { StageSpec } from '../../experiment/experiment.ts';
+import type { Precision } from '../../../tensor/graph/recording.ts';
 import type { Schedule } from '../../../nn/schedule.ts';
 import type { EpochRecord } from '../../training/records.ts';
-import type { Trainer } from '../../training/trainer.ts';
+import type { TrainedStep, Trainer } from '../../training/trainer.ts';
 import { inputPlan } from '../../training/plan.ts';
 import type { Batch, Loader } from '../data/loader.ts';
 import { writeCheckpoint, type Position } from '../runs/checkpoint.ts';
@@ -52,12 +53,13 @@ export async function runEpoch(
       // Random numbers depend on the number of the step alone, not on other work of the device.
       device.randomStep = from.totalSteps + step - from.step;
       const keys = batch.rowSamples.map((sample) => sample?.key ?? null);
-      const loss = (await trainer.step({ ...batch, keys }, batchSize, lr)).item();
-      loss.catch(() => undefined); // The rejection is handled where `pending` is awaited.
+      const results = readStep(trainer, await trainer.step({ ...batch, keys }, batchSize, lr));
+      results.catch(() => undefined); // The rejection is handled where `pending` is awaited.
       pending.push(async () => {
-        const value = await loss;
-        if (!Number.isFinite(value)) throw new Error(divergence(stage, epoch, step + 1, value));
-        log.append({ kind: 'step', stage: stage.id, epoch, step: step + 1, lr, loss: value });
+        const { loss: value, scale } = await results;
+        if (!Number.isFinite(value))
+          throw new Error(divergence(stage, recipe.precision, epoch, step + 1, value));
+        log.append({ kind: 'step', stage: stage.id, epoch, step: step + 1, lr, loss: value, ...scale });
         position = {
           ...position,
           step: step + 1,
@@ -83,7 +85,11 @@ export async function runEpoch(
   }
   const seconds = (performance.now() - started) / 1000;
   const plan = inputPlan(recipe, stage, 'evaluation');
-  const metrics = validation && measurePredictions(await predictAll(device, trainer.model, plan, validation));
+  const metrics =
+    validation &&
+    measurePredictions(
+      await predictAll(device, trainer.model, plan, validation, { precision: recipe.precision }),
+    );
   const record: EpochRecord = {
     kind: 'epoch',
     stage: stage.id,
@@ -113,14 +119,33 @@ export async function runEpoch(
   return end;
 }
 
+/** Reads what a step gives, late, so that the device does not wait. */
+async function readStep({ lossScale }: Trainer, step: TrainedStep) {
+  const [loss, words] = await Promise.all([step.loss.item(), step.lossScale?.data()]);
+  if (lossScale === null || !(words instanceof Uint32Array)) return { loss };
+  const { scale, skipped } = lossScale.decode(words);
+  return { loss, scale: { lossScale: scale, skipped } };
+}
+
 async function save({ folder, log, onSave }: Run, trainer: Trainer, position: Position): Promise<void> {
-  const [model, optimizer] = await Promise.all([trainer.model.net.stateDict(), trainer.optimizerState()]);
+  const [model, optimizer, lossScale = null] = await Promise.all([
+    trainer.model.net.stateDict(),
+    trainer.optimizerState(),
+    trainer.lossScale?.state(),
+  ]);
   log.flush();
-  await writeCheckpoint(folder, { position, model, optimizer });
+  await writeCheckpoint(folder, { position, model, optimizer, lossScale });
   onSave();
 }
 
-function divergence({ id, model }: StageSpec, epoch: number, step: number, loss: number): string {
+function divergence(
+  { id, model }: StageSpec,
+  precision: Precision,
+  epoch: number,
+  step: number,
+  loss: number,
+): string {
   const option = model.kind === 'joint' ? '--lr' : '--lr-unimodal';
-  return `the ${id} model's loss became ${loss} in epoch ${epoch}, step ${step}: train with a smaller ${option}`;
+  const other = precision === 'f16' ? ', or with --precision f32' : '';
+  return `the ${id} model's loss became ${loss} in epoch ${epoch}, step ${step}: train with a smaller ${option}${other}`;
 }

@@ -39,6 +39,8 @@ export interface TrainingEvents {
   onEpoch?(record: EpochRecord): void;
   onStageEnd?(): void;
   onEvaluation?(stage: string): void;
+  /** The device has no shader-f16, so a run of precision f16 takes f32. */
+  onNoHalves?(device: string): void;
   /** The device was lost, `times` in a row without progress, and is opened again. */
   onDeviceLost?(reason: GPUDeviceLostReason, times: number): void;
 }

@@ -44,9 +44,11 @@ export async function runStage(
   else await loadInitialWeights(folder, stage, model);
   model.net.to(device);
   const plan = inputPlan(recipe, stage, 'training');
-  const trainer = createTrainer(device, model, stage.optimizer, plan);
+  const trainer = createTrainer(device, model, stage.optimizer, plan, recipe.precision);
   try {
     if (saved && saved.optimizer.size > 0) trainer.loadOptimizerState(saved.optimizer);
+    // A stage begins with a scale of its own.
+    trainer.lossScale?.load(saved?.lossScale ?? undefined);
     const loader = await trainingLoader(run, stage, model);
     const validation =
       clips.validation.length > 0

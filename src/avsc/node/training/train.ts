@@ -6,6 +6,7 @@ import { DeviceLostError } from '../../../tensor/device.ts';
 import { asError } from '../../../tensor/graph/errors.ts';
 import { manualSeed } from '../../../tensor/graph/random.ts';
 import type { RunResults } from '../../training/records.ts';
+import { precisionOn } from '../../training/trainer.ts';
 import { readCheckpoint, type Checkpoint, type Position } from '../runs/checkpoint.ts';
 import { runFiles, writeResults, type RunFolder } from '../runs/folder.ts';
 import { LineLog, type Written } from '../runs/line-log.ts';
@@ -68,6 +69,8 @@ async function trainFrom(
   const timings = new LineLog(files.timings);
   const run: Run = { ...rest, device, files, log, timings, events: rest.events ?? {}, onSave };
   try {
+    if (precisionOn(device, recipe.precision) !== recipe.precision)
+      run.events.onNoHalves?.(device.description.name);
     timings.append({ device: device.description.name, resumedAt: checkpoint?.position ?? null });
     for (const [i, stage] of recipe.stages.entries()) {
       if (i < first) continue;

@@ -163,18 +163,22 @@ describe('files of tensors', () => {
   } as const;
   const model = new Map([['head.bias', { shape: [2], data: Float32Array.of(1, 2) }]]);
   const optimizer = new Map([['0.step', { shape: [], data: Int32Array.of(7) }]]);
+  const lossScale = { scale: 2 ** 15, goodSteps: 12, skipped: 1 };
 
   it('a checkpoint comes back as it was written', async () => {
     const run = await createRun(join(folder, 'checkpointed'), { data: '/data', recipe });
     expect(await readCheckpoint(run)).toBeUndefined();
-    await writeCheckpoint(run, { position, model, optimizer });
-    expect(await readCheckpoint(run)).toEqual({ position, model, optimizer });
+    for (const scale of [null, lossScale]) {
+      const checkpoint = { position, model, optimizer, lossScale: scale };
+      await writeCheckpoint(run, checkpoint);
+      expect(await readCheckpoint(run)).toEqual(checkpoint);
+    }
   });
 
   it('a checkpoint of another recipe is refused', async () => {
     const run = await createRun(join(folder, 'one'), { data: '/data', recipe });
     const other = await createRun(join(folder, 'two'), { data: '/data', recipe: { ...recipe, seed: 8 } });
-    await writeCheckpoint(run, { position, model, optimizer });
+    await writeCheckpoint(run, { position, model, optimizer, lossScale });
     await copyFile(runFiles(run.path).checkpoint, runFiles(other.path).checkpoint);
     await expect(readCheckpoint(other)).rejects.toThrow(
       /two\/last\.safetensors is of another run, .*: restore it from a copy, or start the run anew with --out$/,
