@@ -118,3 +118,13 @@ fn next_place(place: Place) -> Place {
 //#include relu
 //#include load
 //#include store
+
+fn out_columns(column: vec4i, group: i32) -> Out {
+  let inside = min(column, vec4i(params.columns - 1));
+  let start = c_columns(inside, group);
+  //#if NORM
+  return Out(column, start, start + c_apart(inside));
+  //#else
+  return Out(column, start);
+  //#endif
+}

@@ -38,16 +38,6 @@ struct Out {
   //#endif
 }
 
-fn out_columns(column: vec4i, group: i32) -> Out {
-  let inside = min(column, vec4i(params.columns - 1));
-  let start = c_columns(inside, group);
-  //#if NORM
-  return Out(column, start, start + c_apart(inside));
-  //#else
-  return Out(column, start);
-  //#endif
-}
-
 fn put(at: vec4i, inside: vec4<bool>, values: vec4f) {
   //#if QUADS
   if (inside.x) {

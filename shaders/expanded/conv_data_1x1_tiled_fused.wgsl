@@ -337,12 +337,6 @@ struct Out {
   x: vec4i,
 }
 
-fn out_columns(column: vec4i, group: i32) -> Out {
-  let inside = min(column, vec4i(params.columns - 1));
-  let start = c_columns(inside, group);
-  return Out(column, start, start + c_apart(inside));
-}
-
 fn put(at: vec4i, inside: vec4<bool>, values: vec4f) {
   if (inside.x) {
     c[quad_of(at)] = CElements(values);
@@ -402,6 +396,12 @@ fn store_sums(tile: Tile, row: i32, part: i32, sums: vec2f) {
 
 fn fold(v: vec4f) -> f32 {
   return (v.x + v.y) + (v.z + v.w);
+}
+
+fn out_columns(column: vec4i, group: i32) -> Out {
+  let inside = min(column, vec4i(params.columns - 1));
+  let start = c_columns(inside, group);
+  return Out(column, start, start + c_apart(inside));
 }
 
 const PARTS_PER_TILE = 1;

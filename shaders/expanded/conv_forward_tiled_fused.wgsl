@@ -314,12 +314,6 @@ struct Out {
   start: vec4i,
 }
 
-fn out_columns(column: vec4i, group: i32) -> Out {
-  let inside = min(column, vec4i(params.columns - 1));
-  let start = c_columns(inside, group);
-  return Out(column, start);
-}
-
 fn put(at: vec4i, inside: vec4<bool>, values: vec4f) {
   if (inside.x) {
     c[at.x] = CElements(values.x);
@@ -363,6 +357,12 @@ fn store_moments(tile: Tile, row: i32, part: i32, mean: f32, squares: f32, count
 
 fn fold(v: vec4f) -> f32 {
   return (v.x + v.y) + (v.z + v.w);
+}
+
+fn out_columns(column: vec4i, group: i32) -> Out {
+  let inside = min(column, vec4i(params.columns - 1));
+  let start = c_columns(inside, group);
+  return Out(column, start);
 }
 
 const PARTS_PER_TILE = 1;

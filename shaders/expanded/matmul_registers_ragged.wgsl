@@ -261,12 +261,6 @@ struct Out {
   start: vec4i,
 }
 
-fn out_columns(column: vec4i, group: i32) -> Out {
-  let inside = min(column, vec4i(params.columns - 1));
-  let start = c_columns(inside, group);
-  return Out(column, start);
-}
-
 fn put(at: vec4i, inside: vec4<bool>, values: vec4f) {
   if (inside.x) {
     c[at.x] = CElements(values.x);
@@ -295,6 +289,12 @@ fn store(tile: Tile, row: i32, out: Out, sum: vec4f) -> vec4f {
 
 fn fold(v: vec4f) -> f32 {
   return (v.x + v.y) + (v.z + v.w);
+}
+
+fn out_columns(column: vec4i, group: i32) -> Out {
+  let inside = min(column, vec4i(params.columns - 1));
+  let start = c_columns(inside, group);
+  return Out(column, start);
 }
 
 const PARTS_PER_TILE = 8;

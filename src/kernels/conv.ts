@@ -1,9 +1,15 @@
 import type { BufferRef, Dispatch } from '../gpu/dispatch.ts';
 import type { KernelContext } from './context.ts';
+import type { ConvChoice } from './conv_choice.ts';
 import { dataProblem, forwardProblem, inputMap, outputMap, weightProblem } from './conv_problem.ts';
 import type { Conv2dExtent } from './conv_problem.ts';
 import { gemm } from './gemm.ts';
 import type { GemmChoice } from './gemm_choice.ts';
+import { accessOf } from './maps.ts';
+import type { MapView } from './maps.ts';
+import { winograd } from './winograd.ts';
+import { planWinograd } from './winograd_plan.ts';
+import type { WinogradPlan } from './winograd_plan.ts';
 
 export type { Conv2dExtent, Pair } from './conv_problem.ts';
 
@@ -18,13 +24,12 @@ export function convForward(
   weight: BufferRef,
   bias: BufferRef | null,
   y: BufferRef,
-  choice?: Partial<GemmChoice>,
+  choice?: Partial<ConvChoice>,
 ): Dispatch[] {
-  return gemm(
-    context,
-    forwardProblem(extent, { kind: 'plain', map: inputMap(extent, x) }, weight, bias, outputMap(extent, y)),
-    choice,
-  );
+  const [from, to] = [inputMap(extent, x), outputMap(extent, y)];
+  const plan = planWinograd(context.geometry, extent, 'forward', choice);
+  if (plan !== null) return plainWinograd(context, plan, from, weight, bias, to, choice);
+  return gemm(context, forwardProblem(extent, { kind: 'plain', map: from }, weight, bias, to), choice);
 }
 
 /** dx, the gradient of conv2d's input, from dy and weight. */
@@ -34,10 +39,24 @@ export function convBackwardData(
   dy: BufferRef,
   weight: BufferRef,
   dx: BufferRef,
-  choice?: Partial<GemmChoice>,
+  choice?: Partial<ConvChoice>,
 ): Dispatch[] {
-  return gemm(context, dataProblem(extent, outputMap(extent, dy), weight, inputMap(extent, dx)), choice);
+  const [from, to] = [outputMap(extent, dy), inputMap(extent, dx)];
+  const plan = planWinograd(context.geometry, extent, 'data', choice);
+  if (plan !== null) return plainWinograd(context, plan, from, weight, null, to, choice);
+  return gemm(context, dataProblem(extent, from, weight, to), choice);
 }
+
+const plainWinograd = (
+  context: KernelContext,
+  plan: WinogradPlan,
+  x: MapView,
+  weight: BufferRef,
+  bias: BufferRef | null,
+  y: MapView,
+  choice: Partial<ConvChoice> = {},
+): Dispatch[] =>
+  winograd(context, plan, { x, load: [], weight, bias, y, yAccess: accessOf(y), store: [] }, choice);
 
 /** dw, the gradient of conv2d's weight, from dy and x. */
 export function convBackwardWeight(

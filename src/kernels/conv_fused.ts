@@ -1,5 +1,6 @@
 import { bytesOf, DTYPE_BYTES, type BufferRef, type Dispatch } from '../gpu/dispatch.ts';
 import type { KernelContext } from './context.ts';
+import type { ConvChoice } from './conv_choice.ts';
 import { dataProblem, forwardProblem, weightProblem } from './conv_problem.ts';
 import type { Conv2dExtent } from './conv_problem.ts';
 import { gemm } from './gemm.ts';
@@ -16,6 +17,8 @@ import type {
   PlainLoad,
   SumPartials,
 } from './maps.ts';
+import { winograd } from './winograd.ts';
+import { planWinograd } from './winograd_plan.ts';
 
 /** conv2d from a plain or activated map; padding is zero after the activation, as it is in conv2d(relu(norm(x))). */
 interface FusedForward {
@@ -29,18 +32,26 @@ interface FusedForward {
 
 /**
  * y = conv2d(x, weight) + bias, x made in the load and y's statistics taken in the store. One dispatch: the sum is not
- * split. `choice` overrides the geometry, for tests and tuning.
+ * split; several by Winograd. `choice` overrides the method and the geometry, for tests and tuning.
  */
 export function convForwardFused(
   context: KernelContext,
   extent: Conv2dExtent,
   { x, weight, bias, y, moments }: FusedForward,
-  choice: Partial<GemmChoice> = {},
+  choice: Partial<ConvChoice> = {},
 ): { dispatches: Dispatch[]; partials: MomentPartials | null } {
+  const load = loadPart('B_INNER', x);
+  const storing = (made: MomentPartials | null): GemmPart[] => (made === null ? [] : [momentsPart(made, y)]);
+  const plan = planWinograd(context.geometry, extent, 'forward', choice);
+  if (plan !== null) {
+    const partials = moments ? roomFor(context, plan.parts, extent.outChannels, 3) : null;
+    const operands = { x: x.map, load, weight, bias, y, yAccess: accessOf(y), store: storing(partials) };
+    return { dispatches: winograd(context, plan, operands, choice), partials };
+  }
   const problem = forwardProblem(extent, x, weight, bias, y);
   const chosen = chooseWhole(context, problem, choice);
   const partials = moments ? partialsOf(context, problem, chosen, 3) : null;
-  const parts = [...loadPart('B_INNER', x), ...(partials === null ? [] : [momentsPart(partials, y)])];
+  const parts = [...load, ...storing(partials)];
   return { dispatches: gemm(context, { ...problem, parts }, chosen), partials };
 }
 
@@ -64,24 +75,30 @@ interface FusedData {
   readonly out: { readonly kind: 'plain'; readonly dx: MapView } | NormOutput;
 }
 
-/** The gradient of conv2d's input, dy made in the load and taken through a norm in the store. One dispatch. */
+/** The gradient of conv2d's input, dy made in the load and taken through a norm in the store. One dispatch; several by Winograd. */
 export function convDataFused(
   context: KernelContext,
   extent: Conv2dExtent,
   { dy, weight, out }: FusedData,
-  choice: Partial<GemmChoice> = {},
+  choice: Partial<ConvChoice> = {},
 ): { dispatches: Dispatch[]; partials: SumPartials | null } {
   const dx = out.kind === 'norm' ? out.gradient : out.dx;
+  const load = loadPart('B_INNER', dy);
+  const access = out.kind === 'norm' && out.mode === 'accumulate' ? 'readwrite' : accessOf(dx);
+  const storing = (made: SumPartials | null): GemmPart[] =>
+    out.kind === 'norm' && made !== null ? [normPart(made, out)] : [];
+  const plan = planWinograd(context.geometry, extent, 'data', choice);
+  if (plan !== null) {
+    const partials = out.kind === 'norm' ? roomFor(context, plan.parts, extent.inChannels, 2) : null;
+    const store = storing(partials);
+    const operands = { x: mapOf(dy), load, weight, bias: null, y: dx, yAccess: access, store };
+    return { dispatches: winograd(context, plan, operands, choice), partials };
+  }
   const problem = dataProblem(extent, mapOf(dy), weight, dx);
   const chosen = chooseWhole(context, problem, choice);
-  const load = loadPart('B_INNER', dy);
-  if (out.kind === 'plain') {
-    return { dispatches: gemm(context, { ...problem, parts: load }, chosen), partials: null };
-  }
-  const partials = partialsOf(context, problem, chosen, 2);
-  const cAccess = out.mode === 'accumulate' ? 'readwrite' : accessOf(dx);
-  const parts = [...load, normPart(partials, out)];
-  return { dispatches: gemm(context, { ...problem, cAccess, parts }, chosen), partials };
+  const partials = out.kind === 'norm' ? partialsOf(context, problem, chosen, 2) : null;
+  const parts = [...load, ...storing(partials)];
+  return { dispatches: gemm(context, { ...problem, cAccess: access, parts }, chosen), partials };
 }
 
 interface FusedWeight {
@@ -192,13 +209,20 @@ const tableParams = (name: string, table: ChannelTable): Record<string, number> 
 });
 
 /** Room for statistics of C's rows. */
-function partialsOf(
+const partialsOf = (
   context: KernelContext,
-  problem: GemmProblem,
+  { columns, groups, rows }: GemmProblem,
   choice: GemmChoice,
   kinds: number,
-): MomentPartials & SumPartials {
-  const parts = partsOf(problem.columns, choice);
-  const channels = problem.groups * problem.rows;
-  return { buffer: context.temporary(kinds * parts * channels), parts, channels };
-}
+): MomentPartials & SumPartials => roomFor(context, partsOf(columns, choice), groups * rows, kinds);
+
+const roomFor = (
+  context: KernelContext,
+  parts: number,
+  channels: number,
+  kinds: number,
+): MomentPartials & SumPartials => ({
+  buffer: context.temporary(kinds * parts * channels),
+  parts,
+  channels,
+});

@@ -36,18 +36,19 @@ export function storeHalves(dispatch: Dispatch): Dispatch {
 
 function halved(code: string, isHalf: (binding: number) => boolean): string {
   const comments: string[] = [];
-  const bare = code.replace(COMMENT, (comment) => `\u0001${comments.push(comment) - 1}\u0002`);
+  // A comment may hold brackets of its own: only its number stays meanwhile.
+  const bare = code.replace(COMMENT, (comment) => `//${comments.push(comment) - 1}`);
   const aliases = new Map([...bare.matchAll(ALIAS)].map(([, name = '', type = '']) => [name, type]));
   const arrays = new Map<string, HalfArray>();
   const declared = bare.replace(BINDING, (all, start: string, binding, name: string, type: string, end) => {
     const stored = HALVES[aliases.get(type) ?? type];
-    if (stored === undefined || !isHalf(Number(binding))) return all as string;
+    if (stored === undefined || !isHalf(Number(binding))) return all;
     arrays.set(name, { stored, computed: type });
     return `${start}${stored}${String(end)}`;
   });
   if (arrays.size === 0) return code;
   const text = convertAccesses(declared, arrays);
-  const whole = text.replace(/\u0001(\d+)\u0002/g, (_, index) => comments[Number(index)] ?? '');
+  const whole = text.replace(COMMENT, (number) => comments[Number(number.slice(2))] ?? '');
   return whole.startsWith('enable f16;') ? whole : `enable f16;\n${whole}`;
 }
 

@@ -2,7 +2,7 @@ import source from '../../shaders/gemm_matmul.wgsl';
 import type { BufferRef, Dispatch } from '../gpu/dispatch.ts';
 import type { KernelContext } from './context.ts';
 import { gemm } from './gemm.ts';
-import type { GemmBias } from './gemm.ts';
+import type { GemmBias, GemmProblem } from './gemm.ts';
 import type { GemmChoice } from './gemm_choice.ts';
 
 /** Leading dimensions of a batched matmul: sizes, and strides in elements (0 broadcasts). */
@@ -39,6 +39,13 @@ export function matmulKernel(
   c: BufferRef,
   choice?: Partial<GemmChoice>,
 ): Dispatch[] {
+  const columnBias: GemmBias | null = bias === null ? null : { buffer: bias, group: 0, row: 0, column: 1 };
+  const problem = matmulProblem(extent, a, b, c);
+  return gemm(context, { ...problem, ...(columnBias === null ? {} : { bias: columnBias }) }, choice);
+}
+
+/** A batched matmul as a GEMM. */
+export function matmulProblem(extent: MatmulExtent, a: BufferRef, b: BufferRef, c: BufferRef): GemmProblem {
   const { batch, rows, columns, inner, transposeA, transposeB } = extent;
   if (batch.length > MOST_BATCH_DIMS) {
     const sizes = batch.map(({ size }) => size).join(', ');
@@ -58,31 +65,25 @@ export function matmulKernel(
   });
   dims.forEach(({ aStride }, i) => (params[`a_batch_${i}`] = aStride));
   dims.forEach(({ bStride }, i) => (params[`b_batch_${i}`] = bStride));
-  const columnBias: GemmBias | null = bias === null ? null : { buffer: bias, group: 0, row: 0, column: 1 };
-  return gemm(
-    context,
-    {
-      label: 'matmul',
-      loader: { name: 'gemm_matmul', source, shape: {}, place: params },
-      groups: batch.reduce((product, { size }) => product * size, 1),
-      rows,
-      columns,
-      outer: [1, 1],
-      inner,
-      a,
-      b,
-      c,
-      ...(columnBias === null ? {} : { bias: columnBias }),
-      aInner: transposeA ? rows : 1,
-      bInner: transposeB ? 1 : columns,
-      cRow: columns,
-      aAlongRows: transposeA,
-      bAlongColumns: !transposeB,
-      quads: false,
-      padding: 'never',
-    },
-    choice,
-  );
+  return {
+    label: 'matmul',
+    loader: { name: 'gemm_matmul', source, shape: {}, place: params },
+    groups: batch.reduce((product, { size }) => product * size, 1),
+    rows,
+    columns,
+    outer: [1, 1],
+    inner,
+    a,
+    b,
+    c,
+    aInner: transposeA ? rows : 1,
+    bInner: transposeB ? 1 : columns,
+    cRow: columns,
+    aAlongRows: transposeA,
+    bAlongColumns: !transposeB,
+    quads: false,
+    padding: 'never',
+  };
 }
 
 /** Merges neighbouring leading dimensions that both operands walk evenly; drops those of size 1. */

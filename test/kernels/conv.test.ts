@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Gpu } from '../../src/gpu/gpu.ts';
 import { convBackwardData, convBackwardWeight, convForward } from '../../src/kernels/conv.ts';
-import type { GemmChoice } from '../../src/kernels/gemm_choice.ts';
+import type { ConvChoice } from '../../src/kernels/conv_choice.ts';
 import { testGpu } from '../support/device.ts';
 import { normal } from '../support/hash.ts';
 import { relativeError } from './compare.ts';
@@ -36,7 +36,7 @@ const CASES: Record<string, Sizes> = {
 const TOLERANCE = 2e-6;
 
 interface Variant {
-  readonly choice: Partial<GemmChoice>;
+  readonly choice: Partial<ConvChoice>;
   /** Names of the cases to run, all by default. */
   readonly cases?: readonly string[];
   /** Compile sizes into the shaders, as on GPUs: every case then has pipelines of its own. */
@@ -71,6 +71,8 @@ const VARIANTS: Record<string, Variant> = {
     cases: ['3x3 same of even sizes', '3x5 uneven in everything'],
     bakeParams: true,
   },
+  Winograd: { choice: { method: 'winograd' }, cases: ['3x3 same of even sizes', '3x3 valid'] },
+  'Winograd fused': { choice: { method: 'winogradFused' }, cases: ['3x3 same', '3x3 of many rows'] },
 };
 
 describe.each(Object.entries(VARIANTS))(

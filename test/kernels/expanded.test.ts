@@ -4,6 +4,7 @@ import { PROFILES } from '../../src/gpu/profile.ts';
 import type { KernelContext } from '../../src/kernels/context.ts';
 import { convBackwardData, convBackwardWeight, convForward } from '../../src/kernels/conv.ts';
 import { convDataFused, convForwardFused, convWeightFused } from '../../src/kernels/conv_fused.ts';
+import type { ConvChoice } from '../../src/kernels/conv_choice.ts';
 import { matmulKernel } from '../../src/kernels/matmul.ts';
 import { extentOf, type Sizes } from './conv_reference.ts';
 import { tableOf, viewOf } from './map_values.ts';
@@ -52,13 +53,14 @@ function conv(sizes: Sizes) {
     plain: (on: KernelContext) => convForward(on, extent, x.buffer, weight, null, y.buffer),
     plainData: (on: KernelContext) => convBackwardData(on, extent, y.buffer, weight, x.buffer),
     plainWeight: (on: KernelContext) => convBackwardWeight(on, extent, y.buffer, x.buffer, weight),
-    forward: (on: KernelContext) =>
-      convForwardFused(on, extent, { x: activation, weight, bias: null, y, moments: true }).dispatches,
+    forward: (on: KernelContext, method: ConvChoice['method'] = 'direct') =>
+      convForwardFused(on, extent, { x: activation, weight, bias: null, y, moments: true }, { method })
+        .dispatches,
     data: (on: KernelContext) => {
       const dy = on.geometry.correctGradientInLoad ? gradient : ({ kind: 'plain', map: y } as const);
       const own = viewOf(images, inChannels, input.y * input.x);
       const out = { kind: 'norm', x, norm, relu: true, gradient: own, mode: 'accumulate' } as const;
-      return convDataFused(on, extent, { dy, weight, out }).dispatches;
+      return convDataFused(on, extent, { dy, weight, out }, { method: 'direct' }).dispatches;
     },
     weight: (on: KernelContext) => convWeightFused(on, extent, { dy: gradient, x: activation, dw: weight }),
   };
@@ -71,6 +73,7 @@ const KERNELS: Record<string, Dispatch[]> = {
   conv_stem_tiled: conv(STEM).plain(GPU),
   conv_forward_tiled_fused: conv(GROWTH).forward(GPU),
   conv_forward_registers_fused: conv(GROWTH).forward(CPU),
+  conv_forward_winograd_registers_fused: conv(GROWTH).forward(CPU, 'winogradFused').slice(-1),
   conv_forward_1x1_tiled_fused: conv(BOTTLENECK).forward(GPU),
   conv_data_tiled: conv(GROWTH).plainData(GPU),
   conv_data_1x1_tiled_fused: conv(BOTTLENECK).data(GPU),

@@ -3,7 +3,7 @@ import type { BufferRef } from '../../src/gpu/dispatch.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
 import type { Description } from '../../src/gpu/profile.ts';
 import { convDataFused, convForwardFused, convWeightFused } from '../../src/kernels/conv_fused.ts';
-import type { GemmChoice } from '../../src/kernels/gemm_choice.ts';
+import type { ConvChoice } from '../../src/kernels/conv_choice.ts';
 import type { ActivationLoad, PlainLoad } from '../../src/kernels/maps.ts';
 import { testGpu } from '../support/device.ts';
 import { normal } from '../support/hash.ts';
@@ -33,7 +33,7 @@ const PLAIN_TOO = 'a growth 3x3 into a block';
 
 interface Variant {
   readonly kind: Description['kind'];
-  readonly choice?: Partial<GemmChoice>;
+  readonly choice?: Partial<ConvChoice>;
   readonly bakeParams?: boolean;
   readonly cases?: readonly string[];
 }
@@ -82,6 +82,22 @@ const VARIANTS: Record<string, Variant> = {
     choice: { tile: 'tiled48x128', flat: true },
     bakeParams: true,
     cases: ['a growth 3x3 into a block'],
+  },
+  'Winograd fused': {
+    kind: 'cpu',
+    choice: { method: 'winogradFused' },
+    cases: ['a growth 3x3 into a block', 'a growth 3x3 of even channels', 'a 3x3 with bias, no relu'],
+  },
+  'Winograd for a CPU': {
+    kind: 'cpu',
+    choice: { method: 'winograd' },
+    cases: ['a growth 3x3 of even channels', 'a 3x3 with bias, no relu'],
+  },
+  'Winograd for a GPU in rounds, sizes compiled in': {
+    kind: 'gpu',
+    choice: { method: 'winograd', workspace: 1 },
+    bakeParams: true,
+    cases: ['a growth 3x3 into a block', 'a growth 3x3 of even channels', 'a 3x3 of many tiles'],
   },
 };
 
@@ -134,7 +150,7 @@ describe.each(Object.entries(VARIANTS))(
             { ...fused, moments },
             choice,
           );
-          expect(dispatches).toHaveLength(1);
+          if (choice?.method === undefined) expect(dispatches).toHaveLength(1);
           expect(partials === null).toBe(!moments);
           const bindings = new Map<BufferRef, Values>([
             [x.view.buffer, x.stored],
@@ -190,7 +206,7 @@ describe.each(Object.entries(VARIANTS))(
         { dy: { kind: 'plain', map: dy.view }, weight: w, out: { kind: 'plain', dx: plain.view } },
         choice,
       ).dispatches;
-      expect(dispatches).toHaveLength(1);
+      if (choice?.method === undefined) expect(dispatches).toHaveLength(1);
       const bindings = new Map<BufferRef, Values>([
         [dy.view.buffer, dy.stored],
         [dyInput.view.buffer, dyInput.stored],

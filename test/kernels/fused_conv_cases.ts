@@ -67,6 +67,21 @@ export const CASES: Record<string, FusedCase> = {
     bias: true,
     accumulate: true,
   },
+  'a 3x3 with bias, no relu': {
+    sizes: [3, [7, 10], [1, 12], [3, 3], { p: [2, 1] }],
+    x: [9, 1],
+    relu: false,
+    bias: true,
+    accumulate: false,
+  },
+  'a 3x3 of many tiles': {
+    sizes: [2, [4, 5], [27, 20], [3, 3], { p: [0, 1] }],
+    x: [7, 2],
+    y: [9, 4],
+    relu: true,
+    bias: true,
+    accumulate: true,
+  },
   grouped: {
     sizes: [2, [12, 18], [6, 7], [3, 3], { p: [1, 1], g: 3 }],
     x: [14, 1],

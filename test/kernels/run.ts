@@ -18,7 +18,7 @@ export function testContext(gpu: Gpu): KernelContext {
 /**
  * Runs the dispatches in order, every buffer in memory of its own. `bindings` holds what buffers contain before;
  * everything else is NaN, so what a kernel forgets to write shows. Gives the contents of every buffer that some
- * dispatch writes. `scalars` is what kernels with usesScalars read.
+ * dispatch writes, but for f16: copy these to f32. `scalars` is what kernels with usesScalars read.
  */
 export async function runDispatches(
   gpu: Gpu,
@@ -73,7 +73,8 @@ export async function runDispatches(
 
 function writtenBy(dispatches: readonly Dispatch[]): Set<BufferRef> {
   const operands = dispatches.flatMap((dispatch) => dispatch.operands);
-  return new Set(operands.filter(({ access }) => access !== 'read').map((operand) => operand.buffer));
+  const written = operands.filter(({ access, buffer: { dtype } }) => access !== 'read' && dtype !== 'f16');
+  return new Set(written.map((operand) => operand.buffer));
 }
 
 function typed(ref: BufferRef, bytes: ArrayBuffer): Values {
