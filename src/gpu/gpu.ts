@@ -100,7 +100,7 @@ export class Gpu {
     this.log = options.log ?? ((line) => console.log(line));
     this.poison = options.poison ?? false;
     this.#owned = owned;
-    this.geometry = profileOf(device.limits, device.features, description);
+    this.geometry = profileOf(device.limits, device.features, description, infoOf(device));
     this.maxStorageBytes = maxStorageBytes(this.geometry);
     this.bakesParams = options.bakeParams ?? this.geometry.bakeParams;
     this.pipelines = new Pipelines(device, this.counters, {
@@ -132,8 +132,7 @@ export class Gpu {
 
   /** Works on a device of the caller's, which stays the caller's: destroy() leaves it alive. */
   static fromDevice(device: GPUDevice, options: GpuOptions = {}): Gpu {
-    // Typed as always there, but absent in older browsers.
-    const info = device.adapterInfo as GPUAdapterInfo | undefined;
+    const info = infoOf(device);
     return new Gpu(device, info === undefined ? UNKNOWN : describeAdapter(info), false, options);
   }
 
@@ -322,6 +321,9 @@ export class Gpu {
     if (this.#destroyed) throw new Error('this Gpu was destroyed');
   }
 }
+
+/** Typed as always there, but absent in older browsers. */
+const infoOf = (device: GPUDevice): GPUAdapterInfo | undefined => device.adapterInfo;
 
 /** Software adapters: SwiftShader and Mesa's lavapipe say so in one way or another. */
 export function describeAdapter(info: GPUAdapterInfo): Description {

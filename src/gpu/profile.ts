@@ -14,6 +14,11 @@ export interface Description {
   readonly kind: 'gpu' | 'cpu';
 }
 
+export interface SubgroupSizes {
+  readonly min: number;
+  readonly max: number;
+}
+
 interface AdapterLimits {
   /** Bytes of one buffer, and of the part of it that one binding spans. */
   readonly maxBufferBytes: number;
@@ -23,6 +28,8 @@ interface AdapterLimits {
   readonly maxWorkgroupStorageBytes: number;
   /** Whether WGSL may use f16. */
   readonly f16: boolean;
+  /** Bounds on the number of invocations in a subgroup, powers of two; null where WGSL may not use subgroups. */
+  readonly subgroups: SubgroupSizes | null;
 }
 
 /** How kernels should be shaped. */
@@ -120,11 +127,22 @@ type LimitName =
   | 'maxComputeInvocationsPerWorkgroup'
   | 'maxComputeWorkgroupStorageSize';
 
-/** The profile of a device with these limits and features, on the adapter that is described. */
+/** What an adapter's info says of subgroups. Older browsers leave it out. */
+interface SubgroupInfo {
+  readonly subgroupMinSize?: number;
+  readonly subgroupMaxSize?: number;
+}
+
+function subgroupsOf({ subgroupMinSize, subgroupMaxSize }: SubgroupInfo): SubgroupSizes | null {
+  return subgroupMinSize && subgroupMaxSize ? { min: subgroupMinSize, max: subgroupMaxSize } : null;
+}
+
+/** The profile of a device with these limits and features, on the adapter that is described; `info` is the adapter's own. */
 export function profileOf(
   limits: Readonly<Record<LimitName, number>>,
   features: { has(name: string): boolean },
   description: Description,
+  info: SubgroupInfo = {},
 ): AdapterProfile {
   return {
     maxBufferBytes: limits.maxBufferSize,
@@ -133,6 +151,7 @@ export function profileOf(
     maxInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
     maxWorkgroupStorageBytes: limits.maxComputeWorkgroupStorageSize,
     f16: features.has('shader-f16'),
+    subgroups: features.has('subgroups') ? subgroupsOf(info) : null,
     ...traitsOf(description),
   };
 }
@@ -170,6 +189,7 @@ export const PROFILES = {
     maxInvocationsPerWorkgroup: 1024,
     maxWorkgroupStorageBytes: 48 * 1024,
     f16: true,
+    subgroups: { min: 32, max: 32 },
     ...GPU,
   },
   phone: {
@@ -179,6 +199,7 @@ export const PROFILES = {
     maxInvocationsPerWorkgroup: 256,
     maxWorkgroupStorageBytes: 16 * 1024,
     f16: false,
+    subgroups: null,
     ...GPU,
     multiprocessors: 6,
     workgroupsToFill: 2 * 6,
@@ -190,6 +211,7 @@ export const PROFILES = {
     maxInvocationsPerWorkgroup: 1024,
     maxWorkgroupStorageBytes: 32 * 1024,
     f16: true,
+    subgroups: { min: 8, max: 8 },
     ...CPU,
   },
   swiftshader: {
@@ -199,6 +221,7 @@ export const PROFILES = {
     maxInvocationsPerWorkgroup: 256,
     maxWorkgroupStorageBytes: 32 * 1024,
     f16: false,
+    subgroups: { min: 4, max: 4 },
     ...traitsOf({ name: 'SwiftShader', vendor: 'google', architecture: 'swiftshader', kind: 'cpu' }),
   },
 } as const satisfies Record<string, AdapterProfile>;
