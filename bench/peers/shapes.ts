@@ -6,7 +6,16 @@ import { Parameter } from '../../src/nn/parameter.ts';
 import { convWork, densenetConvs, denseWork, elements, flopsOf, gradientWorks, matmulWork } from './work.ts';
 import type { ConvWork, NetWork, TensorSpec, Work } from './work.ts';
 
-export const SHAPES = ['layer', 'densenet161', 'gradients', 'fcnn', 'matmul', 'nets', 'tiny'] as const;
+export const SHAPES = [
+  'layer',
+  'densenet161',
+  'gradients',
+  'fcnn',
+  'matmul',
+  'matmul4096',
+  'nets',
+  'tiny',
+] as const;
 export type Shapes = (typeof SHAPES)[number];
 
 const CLASSES = 10;
@@ -24,7 +33,9 @@ export function workOf(shapes: Shapes, batch: number): Work[] {
     case 'fcnn':
       return fcnnConvs(batch, FCNN_WIDTHS, 512).flatMap((work) => [work, ...gradientWorks(work)]);
     case 'matmul':
-      return [512, 1024, 2048, 4096].map(matmulWork);
+      return [512, 1024, 2048].map(matmulWork);
+    case 'matmul4096':
+      return [matmulWork(4096)];
     case 'nets':
       return [
         netWork('DenseNet161', batch, 224, DENSENET161, null),

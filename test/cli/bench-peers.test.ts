@@ -90,7 +90,10 @@ describe('bench peers', () => {
 
   it.each([
     [['--only', 'torch'], 'It must be some of tfjs,jax-js,onnxruntime,pytorch'],
-    [['--shapes', 'layer,large'], 'It must be some of layer,densenet161,gradients,fcnn,matmul,nets,tiny'],
+    [
+      ['--shapes', 'layer,large'],
+      'It must be some of layer,densenet161,gradients,fcnn,matmul,matmul4096,nets,tiny',
+    ],
   ])('refuses %j', async (args, message) => {
     const { code, stderr } = await wavelight(['bench', 'peers', ...args], folder);
     expect(stderr).toContain(message);
