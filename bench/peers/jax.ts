@@ -1,6 +1,6 @@
 import { openPage } from './dawn.ts';
 import { ADAM, CHECKED_STEPS, type Job, type Opening, type Peer } from './protocol.ts';
-import { valuesOf, type ConvWork, type DenseWork, type TensorSpec } from './work.ts';
+import { valuesOf, type ConvWork, type DenseWork, type ProductWork, type TensorSpec } from './work.ts';
 
 /** The part of @jax-js/jax that is used. A function consumes its arrays; `.ref` adds a reference, so that one can be kept. */
 interface Jax {
@@ -8,6 +8,7 @@ interface Jax {
   defaultDevice(device: 'webgpu'): unknown;
   jit<F>(f: F): F & { dispose(): void };
   valueAndGrad(f: (parameters: Arr[], x: Arr) => Arr): (parameters: Arr[], x: Arr) => [Arr, Arr[]];
+  grad(f: (a: Arr, b: Arr, c: Arr) => Arr): (a: Arr, b: Arr, c: Arr) => Arr;
   blockUntilReady(tree: unknown): Promise<unknown>;
   readonly lax: {
     conv(x: Arr, kernels: Arr, strides: readonly number[], padding: readonly (readonly number[])[]): Arr;
@@ -16,6 +17,8 @@ interface Jax {
   readonly numpy: {
     array(data: Float32Array): Arr;
     zeros(shape: readonly number[]): Arr;
+    matmul(x: Arr, y: Arr): Arr;
+    sum(x: Arr): Arr;
     mean(x: Arr, axis?: readonly number[], options?: { keepdims: boolean }): Arr;
     square(x: Arr): Arr;
     sqrt(x: Arr): Arr;
@@ -63,7 +66,10 @@ export async function openJax({ device: choice, version }: Opening): Promise<Pee
       Promise.resolve({ version, adapter: page.adapter(), notes: ['jit, not checked by Dawn'] }),
     prepare: (work) => {
       if (work.kind === 'net') throw new Error('jax-js is not asked for whole nets');
-      return Promise.resolve(work.kind === 'conv' ? convJob(jax, work, finish) : denseJob(jax, work, finish));
+      if (work.kind === 'dense') return Promise.resolve(denseJob(jax, work, finish));
+      return Promise.resolve(
+        work.kind === 'conv' ? convJob(jax, work, finish) : productJob(jax, work, finish),
+      );
     },
     counts: () => page.counts,
   };
@@ -72,9 +78,32 @@ export async function openJax({ device: choice, version }: Opening): Promise<Pee
 const place = (jax: Jax, spec: TensorSpec): Arr => jax.numpy.array(valuesOf(spec)).reshape(spec.shape);
 
 function convJob(jax: Jax, work: ConvWork, finish: Finish): Job {
-  const [x, weight] = [place(jax, work.x), place(jax, work.weight)];
-  const border = [work.padding, work.padding];
-  const conv = jax.jit((a: Arr, b: Arr) => jax.lax.conv(a, b, [work.stride, work.stride], [border, border]));
+  return kernelJob(jax, [work.x, work.weight], convOf(jax, work), finish);
+}
+
+const convOf = (jax: Jax, { stride, padding }: Pick<ConvWork, 'stride' | 'padding'>) => {
+  return (x: Arr, kernels: Arr): Arr => jax.lax.conv(x, kernels, [stride, stride], square(padding));
+};
+
+/** A gradient is that of sum(conv(x, kernels) * dy), whose forward pass nothing needs: jit leaves it out. */
+function productJob(jax: Jax, work: ProductWork, finish: Finish): Job {
+  const { of, a, b, output } = work;
+  if (of === 'matmul') return kernelJob(jax, [a, b], (x, y) => jax.numpy.matmul(x, y), finish);
+  const conv = convOf(jax, work);
+  const gradient = jax.grad((wanted, other, dy) =>
+    jax.numpy.sum((of === 'data' ? conv(wanted, other) : conv(other, wanted)).mul(dy)),
+  );
+  return kernelJob(jax, [a, b], (dy, other) => gradient(jax.numpy.zeros(output), other, dy), finish);
+}
+
+function kernelJob(
+  jax: Jax,
+  operands: readonly [TensorSpec, TensorSpec],
+  compute: (a: Arr, b: Arr) => Arr,
+  finish: Finish,
+): Job {
+  const [x, weight] = [place(jax, operands[0]), place(jax, operands[1])];
+  const conv = jax.jit(compute);
   return {
     check: async () => ({ losses: [], tensors: [await conv(x.ref, weight.ref).data()] }),
     run: async (steps) => {

@@ -40,7 +40,7 @@ export function ownContestant(device: AdapterChoice): Contestant {
   if (!existsSync(here('./child.ts')))
     throw new Error('bench peers runs in a checkout of wavelight only, where bench/peers is: clone it');
   const version = versionIn('../../package.json');
-  return nodeContestant('wavelight', { device, version, adapter: '' }, ['conv', 'dense', 'net']);
+  return nodeContestant('wavelight', { device, version, adapter: '' }, ['conv', 'product', 'dense', 'net']);
 }
 
 /** The configurations of a peer beside wavelight on this kind of adapter, or the reason why there are none. */
@@ -57,7 +57,11 @@ export function contestants(
     return { name, missing };
   }
   return [
-    nodeContestant(name, { ...opening, version }, name === 'onnxruntime' ? ['conv'] : ['conv', 'dense']),
+    nodeContestant(
+      name,
+      { ...opening, version },
+      name === 'onnxruntime' ? ['conv'] : ['conv', 'product', 'dense'],
+    ),
   ];
 }
 

@@ -1,13 +1,13 @@
 import { formatTable } from '../report.ts';
 import type { Measured, PeersReport, WorkReport } from './run.ts';
 
-/** One table for each training step, one for all convolutions, and a summary. */
+/** One table for each training step, one for all products, and a summary. */
 export function formatPeers({ machine, works, repeats }: PeersReport): string {
   const { fmaGflops, copyGBps } = machine.ceilings;
-  const convs = works.filter(({ kind }) => kind === 'conv');
+  const convs = works.filter(isProduct);
   return [
     `${machine.adapter}; ceilings: ${fmaGflops.toFixed(1)} GFLOP/s FMA, ${copyGBps.toFixed(1)} GB/s copy; medians of ${repeats}`,
-    ...works.filter(({ kind }) => kind !== 'conv').map(formatStep),
+    ...works.filter((work) => !isProduct(work)).map(formatStep),
     ...(convs.length > 0 ? [formatConvs(convs), formatSummary(convs)] : []),
     ...formatDoubts(works, fmaGflops),
   ].join('\n\n');
@@ -57,7 +57,7 @@ function formatConvs(works: readonly WorkReport[]): string {
         : `${result.milliseconds.toFixed(2)} ${speedup(result)}`;
     }),
   ]);
-  const header = ['Convolution forward, ms', 'GFLOP', 'floor', ...names];
+  const header = ['Product, ms', 'GFLOP', 'floor', ...names];
   return formatRows(header, rows);
 }
 
@@ -87,7 +87,7 @@ function formatSummary(works: readonly WorkReport[]): string {
       ];
     });
   return formatRows(
-    ['All convolutions', 'shapes', 'wavelight is, in all', 'slower at', 'least', 'output off at most'],
+    ['All products', 'shapes', 'wavelight is, in all', 'slower at', 'least', 'output off at most'],
     rows,
   );
 }
@@ -104,6 +104,9 @@ function formatDoubts(works: readonly WorkReport[], fmaGflops: number): string[]
       'machine was busy when that was measured, or somebody does not wait for the device.',
   ];
 }
+
+/** A convolution, its gradients, a matrix product: one line in a table. */
+const isProduct = ({ kind }: WorkReport): boolean => kind === 'conv' || kind === 'product';
 
 const speedup = ({ speedup: times }: Measured): string => (times === null ? '' : `${times.toFixed(2)}x`);
 

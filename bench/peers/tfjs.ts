@@ -1,6 +1,6 @@
 import { openPage } from './dawn.ts';
 import { ADAM, CHECKED_STEPS, type Job, type Opening, type Peer } from './protocol.ts';
-import { valuesOf, type ConvWork, type DenseWork, type TensorSpec } from './work.ts';
+import { valuesOf, type ConvWork, type DenseWork, type ProductWork, type TensorSpec } from './work.ts';
 
 /** The part of @tensorflow/tfjs that is used. The package is installed separately, so its types are not available. */
 interface Tf {
@@ -8,6 +8,8 @@ interface Tf {
   ready(): Promise<void>;
   getBackend(): string;
   backend(): { ensureCommandEncoderReady(): void; endComputePassEncoder(): void; submitQueue(): void };
+  matMul(a: TfTensor, b: TfTensor): TfTensor;
+  engine(): { runKernel(name: string, inputs: object, attrs: object): TfTensor };
   tensor(data: Float32Array, shape: readonly number[]): TfTensor;
   variable(initial: TfTensor): TfTensor;
   transpose(x: TfTensor, order: readonly number[]): TfTensor;
@@ -73,7 +75,8 @@ export async function openTfjs({ device: choice, version }: Opening): Promise<Pe
       }),
     prepare: (work) => {
       if (work.kind === 'net') throw new Error('tfjs is not asked for whole nets');
-      return Promise.resolve(work.kind === 'conv' ? convJob(tf, idle, work) : denseJob(tf, idle, work));
+      if (work.kind === 'dense') return Promise.resolve(denseJob(tf, idle, work));
+      return Promise.resolve(work.kind === 'conv' ? convJob(tf, idle, work) : productJob(tf, idle, work));
     },
     counts: () => page.counts,
   };
@@ -83,12 +86,51 @@ export async function openTfjs({ device: choice, version }: Opening): Promise<Pe
 const importPeer = (name: string): Promise<unknown> => import(name);
 
 function convJob(tf: Tf, idle: () => Promise<undefined>, work: ConvWork): Job {
-  const [x, weight] = [place(tf, work.x), place(tf, work.weight)];
-  const conv = (): TfTensor => tf.conv2d(x, weight, work.stride, work.padding);
+  return kernelJob(tf, idle, [work.x, work.weight], readNchw, (x, weight) =>
+    tf.conv2d(x, weight, work.stride, work.padding),
+  );
+}
+
+/** The kernels that tfjs' own gradients run. */
+function productJob(tf: Tf, idle: () => Promise<undefined>, work: ProductWork): Job {
+  const { of, a, b, output } = work;
+  const settings = { strides: work.stride, pad: work.padding, dataFormat: 'NHWC' };
+  const [n, c, h, w] = output;
+  switch (of) {
+    case 'matmul':
+      return kernelJob(
+        tf,
+        idle,
+        [a, b],
+        (_, y) => y.data(),
+        (x, y) => tf.matMul(x, y),
+      );
+    case 'data':
+      return kernelJob(tf, idle, [a, b], readNchw, (dy, filter) =>
+        tf
+          .engine()
+          .runKernel('Conv2DBackpropInput', { dy, filter }, { ...settings, inputShape: [n, h, w, c] }),
+      );
+    case 'weight':
+      return kernelJob(tf, idle, [a, b], readOihw, (dy, x) =>
+        tf.engine().runKernel('Conv2DBackpropFilter', { x, dy }, { ...settings, filterShape: [h, w, c, n] }),
+      );
+  }
+}
+
+function kernelJob(
+  tf: Tf,
+  idle: () => Promise<undefined>,
+  operands: readonly [TensorSpec, TensorSpec],
+  read: (tf: Tf, y: TfTensor) => Promise<Float32Array>,
+  compute: (a: TfTensor, b: TfTensor) => TfTensor,
+): Job {
+  const [x, weight] = [place(tf, operands[0]), place(tf, operands[1])];
+  const conv = (): TfTensor => compute(x, weight);
   return {
     check: async () => {
       const y = conv();
-      const tensors = [await readNchw(tf, y)];
+      const tensors = [await read(tf, y)];
       y.dispose();
       return { losses: [], tensors };
     },
@@ -164,7 +206,7 @@ function place(tf: Tf, spec: TensorSpec): TfTensor {
   return tf.tidy(() => {
     const tensor = tf.tensor(valuesOf(spec), spec.shape);
     if (spec.shape.length !== 4) return tensor;
-    return tf.transpose(tensor, spec.name === 'x' ? [0, 2, 3, 1] : [2, 3, 1, 0]);
+    return tf.transpose(tensor, ['x', 'dy'].includes(spec.name) ? [0, 2, 3, 1] : [2, 3, 1, 0]);
   });
 }
 

@@ -6,6 +6,7 @@ import {
   concat,
   conv2d,
   crossEntropy,
+  matmul,
   mean,
   mul,
   noGrad,
@@ -13,13 +14,24 @@ import {
   type Device,
   type TypedArray,
 } from '../../src/index.ts';
+import type { Conv2dExtent, Pair } from '../../src/kernels/conv_problem.ts';
 import { Adam } from '../../src/nn/optim/index.ts';
 import { NodeDevice } from '../../src/node/device.ts';
+import { recordOne } from '../../src/tensor/graph/op.ts';
 import { Tensor } from '../../src/tensor/graph/tensor.ts';
+import { conv2dDataOp, conv2dWeightOp } from '../../src/tensor/ops/conv.ts';
 import { hashWeight } from '../../test/support/hash_weights.ts';
 import { ADAM, CHECKED_STEPS, type Description, type Job, type Opening, type Peer } from './protocol.ts';
 import { netOf } from './shapes.ts';
-import { valuesOf, type ConvWork, type DenseWork, type NetWork, type TensorSpec, type Work } from './work.ts';
+import {
+  valuesOf,
+  type ConvWork,
+  type DenseWork,
+  type NetWork,
+  type ProductWork,
+  type TensorSpec,
+  type Work,
+} from './work.ts';
 
 /** wavelight's description, which includes the device's ceilings. */
 export interface OwnDescription extends Description {
@@ -50,6 +62,8 @@ function jobOf(device: Device, work: Work, count: (dispatches: number) => void):
   switch (work.kind) {
     case 'conv':
       return convJob(device, work, count);
+    case 'product':
+      return productJob(device, work, count);
     case 'dense':
       return denseJob(device, work, count);
     case 'net':
@@ -58,10 +72,52 @@ function jobOf(device: Device, work: Work, count: (dispatches: number) => void):
 }
 
 function convJob(device: Device, work: ConvWork, count: (dispatches: number) => void): Job {
-  const [x, weight] = [upload(device, work.x), upload(device, work.weight)];
+  const { x, weight, stride, padding } = work;
+  return kernelJob(device, [x, weight], count, (a, b) => conv2d(a, b, null, { stride, padding }));
+}
+
+function productJob(device: Device, work: ProductWork, count: (dispatches: number) => void): Job {
+  const { a, b, of, output } = work;
+  if (of === 'matmul') return kernelJob(device, [a, b], count, matmul);
+  const op = of === 'data' ? conv2dDataOp : conv2dWeightOp;
+  const extent = extentOf(work);
+  return kernelJob(device, [a, b], count, (dy, other) =>
+    recordOne(op, [dy, other], { shape: output }, extent),
+  );
+}
+
+/** Of the convolution whose gradient the work is. */
+function extentOf({ a, b, of, output, stride, padding }: ProductWork): Conv2dExtent {
+  const [x, weight] = of === 'data' ? [output, b.shape] : [b.shape, output];
+  const [images = 0, inChannels = 0, height = 0, width = 0] = x;
+  const [outChannels = 0, , ky = 0, kx = 0] = weight;
+  const [, , outHeight = 0, outWidth = 0] = a.shape;
+  const both = (value: number): Pair => ({ y: value, x: value });
+  return {
+    images,
+    inChannels,
+    outChannels,
+    groups: 1,
+    input: { y: height, x: width },
+    output: { y: outHeight, x: outWidth },
+    kernel: { y: ky, x: kx },
+    stride: both(stride),
+    padding: both(padding),
+    dilation: both(1),
+  };
+}
+
+/** Runs an op of two tensors. */
+function kernelJob(
+  device: Device,
+  operands: readonly [TensorSpec, TensorSpec],
+  count: (dispatches: number) => void,
+  compute: (a: Tensor, b: Tensor) => Tensor,
+): Job {
+  const [x, weight] = [upload(device, operands[0]), upload(device, operands[1])];
   let kept: Tensor | undefined;
   const step = device.compile(() => {
-    const y = conv2d(x, weight, null, { stride: work.stride, padding: work.padding });
+    const y = compute(x, weight);
     // A handle outside the step's scope keeps the output in place; returning the output would copy it.
     kept = new Tensor(device, y.value);
   });
@@ -73,7 +129,7 @@ function convJob(device: Device, work: ConvWork, count: (dispatches: number) => 
   return {
     check: async () => {
       await run(1);
-      if (kept === undefined) throw new Error('the convolution was not recorded');
+      if (kept === undefined) throw new Error('the op was not recorded');
       return { losses: [], tensors: [asFloats(await kept.data())] };
     },
     run,

@@ -40,6 +40,18 @@ export interface ConvWork {
   readonly output: readonly number[];
 }
 
+/** A matrix product a b, or a convolution's gradient: of its input (a: the output's gradient, b: the kernels) or of its kernels (b: the input). */
+export interface ProductWork {
+  readonly kind: 'product';
+  readonly of: 'matmul' | 'data' | 'weight';
+  readonly name: string;
+  readonly a: TensorSpec;
+  readonly b: TensorSpec;
+  readonly stride: number;
+  readonly padding: number;
+  readonly output: readonly number[];
+}
+
 /**
  * A training step of a whole net of the classifier in train mode without dropout, with weights from the hash. The loss is cross
  * entropy with class i % classes for sample i; Adam (lr 1e-4) updates all parameters.
@@ -59,7 +71,7 @@ export interface NetWork {
   readonly forwardFlops: number;
 }
 
-export type Work = DenseWork | ConvWork | NetWork;
+export type Work = DenseWork | ConvWork | ProductWork | NetWork;
 
 /** Output channels of a layer's 1x1 convolution, as a multiple of the growth rate. */
 const BOTTLENECK = 4;
@@ -122,24 +134,56 @@ export function densenetConvs(
   return works;
 }
 
-function convWork(
+export function convWork(
   batch: number,
   inputs: number,
   outputs: number,
-  size: number,
+  size: number | readonly [height: number, width: number],
   kernel: number,
   stride: number,
 ): ConvWork {
   const padding = Math.floor(kernel / 2);
-  const result = Math.floor((size + 2 * padding - kernel) / stride) + 1;
+  const [height, width] = typeof size === 'number' ? [size, size] : size;
+  const result = (length: number): number => Math.floor((length + 2 * padding - kernel) / stride) + 1;
   return {
     kind: 'conv',
-    name: `conv ${kernel}x${kernel}${stride > 1 ? ` s${stride}` : ''} ${batch}x${inputs}x${size}x${size} to ${outputs}`,
-    x: image([batch, inputs, size, size]),
+    name: `conv ${kernel}x${kernel}${stride > 1 ? ` s${stride}` : ''} ${batch}x${inputs}x${height}x${width} to ${outputs}`,
+    x: image([batch, inputs, height, width]),
     weight: kernels('weight', [outputs, inputs, kernel, kernel]),
     stride,
     padding,
-    output: [batch, outputs, result, result],
+    output: [batch, outputs, result(height), result(width)],
+  };
+}
+
+/** Gradients of a convolution's input and of its kernels. */
+export function gradientWorks({ name, x, weight, stride, padding, output }: ConvWork): ProductWork[] {
+  const dy: TensorSpec = { name: 'dy', shape: output, kind: 'normal', scale: 1 };
+  const shared = { kind: 'product', a: dy, stride, padding } as const;
+  return [
+    { ...shared, of: 'data', name: `data of ${name}`, b: weight, output: x.shape },
+    { ...shared, of: 'weight', name: `weight of ${name}`, b: x, output: weight.shape },
+  ];
+}
+
+/** A square product. */
+export function matmulWork(size: number): ProductWork {
+  const [a, b] = (['a', 'b'] as const).map((name): TensorSpec => ({
+    name,
+    shape: [size, size],
+    kind: 'normal',
+    scale: 1,
+  }));
+  if (a === undefined || b === undefined) throw new Error('a product has two operands');
+  return {
+    kind: 'product',
+    of: 'matmul',
+    name: `matmul ${size}`,
+    a,
+    b,
+    stride: 1,
+    padding: 0,
+    output: [size, size],
   };
 }
 
@@ -163,7 +207,7 @@ export function valuesOf({ name, shape, kind, scale }: TensorSpec): Float32Array
 /** Tensors that a check compares, in the order in which peers write them. */
 export function checkedTensors(work: Work): { readonly name: string; readonly length: number }[] {
   const output = { name: 'output', length: elements(work.output) };
-  if (work.kind === 'conv') return [output];
+  if (work.kind === 'conv' || work.kind === 'product') return [output];
   return [
     output,
     ...work.parameters.map(({ name, shape }) => ({ name: `gradient of ${name}`, length: elements(shape) })),
@@ -173,6 +217,11 @@ export function checkedTensors(work: Work): { readonly name: string; readonly le
 /** Floating-point operations of the convolutions. A training step has three passes: forward, to the data and to the kernels. */
 export function flopsOf(work: Work): number {
   if (work.kind === 'net') return 3 * work.forwardFlops;
+  if (work.kind === 'product') {
+    // Every kernel element, or row of b, meets every pixel of the output, or row of a.
+    const [rows = 0, , height = 1, width = 1] = work.a.shape;
+    return 2 * rows * height * width * elements(work.of === 'weight' ? work.output : work.b.shape);
+  }
   const perImagePoint = (weight: TensorSpec): number => 2 * elements(weight.shape);
   const [batch = 0, , height = 0, width = 0] = work.output;
   const points = batch * height * width;
@@ -181,8 +230,11 @@ export function flopsOf(work: Work): number {
   return 3 * points * convs.reduce((sum, weight) => sum + perImagePoint(weight), 0);
 }
 
-/** Bytes that must be moved: a convolution's operands once; null for a training step, whose bytes depend on the kept activations. */
+/** Bytes that must be moved: a product's operands once; null for a training step, whose bytes depend on the kept activations. */
 export function bytesOf(work: Work): number | null {
-  if (work.kind !== 'conv') return null;
-  return 4 * [work.x.shape, work.weight.shape, work.output].reduce((sum, shape) => sum + elements(shape), 0);
+  if (work.kind === 'net' || work.kind === 'dense') return null;
+  const operands = work.kind === 'conv' ? [work.x, work.weight] : [work.a, work.b];
+  return (
+    4 * [...operands.map(({ shape }) => shape), work.output].reduce((sum, shape) => sum + elements(shape), 0)
+  );
 }

@@ -1,9 +1,11 @@
 // Expanded from shaders/*.wgsl by test/kernels/expanded.test.ts: conv2d backward data 3x3 s1, 192 x 432 x 200704. Not read by anything.
 
-// GEMM for software adapters, in registers alone, like gemm_registers but in another shape: each invocation makes 16 rows x
-// 4 columns of C, a workgroup of 8 side by side 16 x 32. B is then loaded half as often, which pays where its elements
-// are computed in the load; A, the same for all invocations, twice as often. With MASKED, B may be padded and the inner axis
-// need not be a multiple of 4. An invocation's columns are a part of the row's statistics.
+enable subgroups;
+// GEMM for software adapters that run 8 invocations in step, as the lanes of one subgroup. There a lane's own address costs a gather,
+// about as much as nine vectors of products, so that elements are loaded once for as many products as can be: each invocation makes
+// 48 rows x 4 columns of C (24 or 16 rows without FORTY_EIGHT), four inner indices at a time; a workgroup is one subgroup side by
+// side, 48 x 32. An element of A is loaded by one lane and broadcast. With MASKED, B may be padded and the inner axis need not be a
+// multiple of 4. An invocation's columns are a part of the row's statistics.
 
 // What both GEMM skeletons share. For every group g:
 //
@@ -386,7 +388,7 @@ fn out_columns(column: vec4i, group: i32) -> Out {
 
 const PARTS_PER_TILE = 8;
 const COLUMNS = 4;
-const ROWS = 16;
+const ROWS = 48;
 
 // Loads of GEMMs in registers: A and B at four inner indices at a time.
 
@@ -417,54 +419,81 @@ fn four_factors(columns: Columns, k: i32) -> mat4x3f {
   );
 }
 
+// Of eight rows a lane loads four, at one of four inner indices: lanes 0 to 3 the first four rows, lanes 4 to 7 the others.
+struct LaneRows {
+  start: Rows,
+  factors: RowFactors,
+}
+
+fn lane_rows(row: i32, lane: i32, group: i32) -> LaneRows {
+  let rows = min(row + (lane >> 2) * 4 + vec4i(0, 1, 2, 3), vec4i(params.rows - 1));
+  return LaneRows(a_rows(rows, group), a_coefficients(rows, group));
+}
+
+// The lane's elements of A. Beyond the inner axis both A and B are zero: an infinity times zero would be NaN.
+fn lane_a(rows: LaneRows, outer: i32, apart: i32, inner: i32) -> vec4f {
+  return load_a(rows.start + outer + inner * params.a_inner, apart, rows.factors);
+}
+
+// The first four of eight rows: column j of the matrix is row j at four inner indices.
+fn first_rows(a: vec4f) -> mat4x4f {
+  return transpose(
+    mat4x4f(subgroupBroadcast(a, 0), subgroupBroadcast(a, 1), subgroupBroadcast(a, 2), subgroupBroadcast(a, 3)),
+  );
+}
+
+fn last_rows(a: vec4f) -> mat4x4f {
+  return transpose(
+    mat4x4f(subgroupBroadcast(a, 4), subgroupBroadcast(a, 5), subgroupBroadcast(a, 6), subgroupBroadcast(a, 7)),
+  );
+}
+
 // Writes four columns of one row.
 fn finish_row(tile: Tile, part: i32, row: i32, out: Out, sum: vec4f) {
   store_sums(tile, row, part, store(row, norm_of(tile, row), out, sum));
+}
+
+// Of four rows; a matrix's column is a row's sums.
+fn finish_rows(tile: Tile, part: i32, row: i32, out: Out, sums: mat4x4f) {
+  finish_row(tile, part, row, out, sums[0]);
+  finish_row(tile, part, row + 1, out, sums[1]);
+  finish_row(tile, part, row + 2, out, sums[2]);
+  finish_row(tile, part, row + 3, out, sums[3]);
 }
 
 @compute @workgroup_size(8)
 fn main(
   @builtin(workgroup_id) workgroup: vec3u,
   @builtin(num_workgroups) workgroups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
+  @builtin(subgroup_invocation_id) subgroup_lane: u32,
 ) {
   let tile = tile_of(workgroup.x + workgroup.y * workgroups.x);
   if (tile.group >= params.groups) {
     return;
   }
+  let lane = i32(subgroup_lane);
   let row = tile.row * ROWS;
-  let column = (tile.column * 8 + i32(lane)) * COLUMNS + vec4i(0, 1, 2, 3);
-  let last_row = vec4i(params.rows - 1);
+  let column = (tile.column * 8 + lane) * COLUMNS + vec4i(0, 1, 2, 3);
   let columns = b_columns(min(column, vec4i(params.columns - 1)), tile.group);
-  let row_0 = min(row + vec4i(0, 1, 2, 3), last_row);
-  let rows_0 = a_rows(row_0, tile.group);
-  let factors_0 = transpose(a_coefficients(row_0, tile.group));
-  let row_1 = min(row + vec4i(4, 5, 6, 7), last_row);
-  let rows_1 = a_rows(row_1, tile.group);
-  let factors_1 = transpose(a_coefficients(row_1, tile.group));
-  let row_2 = min(row + vec4i(8, 9, 10, 11), last_row);
-  let rows_2 = a_rows(row_2, tile.group);
-  let factors_2 = transpose(a_coefficients(row_2, tile.group));
-  let row_3 = min(row + vec4i(12, 13, 14, 15), last_row);
-  let rows_3 = a_rows(row_3, tile.group);
-  let factors_3 = transpose(a_coefficients(row_3, tile.group));
+  let rows_0 = lane_rows(row, lane, tile.group);
+  let rows_1 = lane_rows(row + 8, lane, tile.group);
+  let rows_2 = lane_rows(row + 16, lane, tile.group);
+  let rows_3 = lane_rows(row + 24, lane, tile.group);
+  let rows_4 = lane_rows(row + 32, lane, tile.group);
+  let rows_5 = lane_rows(row + 40, lane, tile.group);
 
-  var c0 = vec4f();
-  var c1 = vec4f();
-  var c2 = vec4f();
-  var c3 = vec4f();
-  var c4 = vec4f();
-  var c5 = vec4f();
-  var c6 = vec4f();
-  var c7 = vec4f();
-  var c8 = vec4f();
-  var c9 = vec4f();
-  var c10 = vec4f();
-  var c11 = vec4f();
-  var c12 = vec4f();
-  var c13 = vec4f();
-  var c14 = vec4f();
-  var c15 = vec4f();
+  var c0 = mat4x4f();
+  var c1 = mat4x4f();
+  var c2 = mat4x4f();
+  var c3 = mat4x4f();
+  var c4 = mat4x4f();
+  var c5 = mat4x4f();
+  var c6 = mat4x4f();
+  var c7 = mat4x4f();
+  var c8 = mat4x4f();
+  var c9 = mat4x4f();
+  var c10 = mat4x4f();
+  var c11 = mat4x4f();
 
   let first_segment = tile.split * params.segments_per_split;
   let end_segment = min(first_segment + params.segments_per_split, params.segments);
@@ -476,49 +505,44 @@ fn main(
     let end = min(first + params.chunk, params.inner);
     let apart = a_apart(outer);
     let a_start = a_outer(outer);
-    let a_0 = rows_0 + a_start;
-    let a_1 = rows_1 + a_start;
-    let a_2 = rows_2 + a_start;
-    let a_3 = rows_3 + a_start;
     let walk = b_walk(columns, outer);
     for (var k = first; k < end; k += 4) {
       // Column q is B at inner index k + q, so that `b_four * vec4f` sums over four inner indices.
       let b_four = four_of_b(columns, walk, k, four_factors(columns, k));
-      c0 += b_four * along_inner(a_0.x, apart, factors_0[0], k);
-      c1 += b_four * along_inner(a_0.y, apart, factors_0[1], k);
-      c2 += b_four * along_inner(a_0.z, apart, factors_0[2], k);
-      c3 += b_four * along_inner(a_0.w, apart, factors_0[3], k);
-      c4 += b_four * along_inner(a_1.x, apart, factors_1[0], k);
-      c5 += b_four * along_inner(a_1.y, apart, factors_1[1], k);
-      c6 += b_four * along_inner(a_1.z, apart, factors_1[2], k);
-      c7 += b_four * along_inner(a_1.w, apart, factors_1[3], k);
-      c8 += b_four * along_inner(a_2.x, apart, factors_2[0], k);
-      c9 += b_four * along_inner(a_2.y, apart, factors_2[1], k);
-      c10 += b_four * along_inner(a_2.z, apart, factors_2[2], k);
-      c11 += b_four * along_inner(a_2.w, apart, factors_2[3], k);
-      c12 += b_four * along_inner(a_3.x, apart, factors_3[0], k);
-      c13 += b_four * along_inner(a_3.y, apart, factors_3[1], k);
-      c14 += b_four * along_inner(a_3.z, apart, factors_3[2], k);
-      c15 += b_four * along_inner(a_3.w, apart, factors_3[3], k);
+      let inner = k + (lane & 3);
+      let a0 = lane_a(rows_0, a_start, apart, inner);
+      c0 += b_four * first_rows(a0);
+      c1 += b_four * last_rows(a0);
+      let a1 = lane_a(rows_1, a_start, apart, inner);
+      c2 += b_four * first_rows(a1);
+      c3 += b_four * last_rows(a1);
+      let a2 = lane_a(rows_2, a_start, apart, inner);
+      c4 += b_four * first_rows(a2);
+      c5 += b_four * last_rows(a2);
+      let a3 = lane_a(rows_3, a_start, apart, inner);
+      c6 += b_four * first_rows(a3);
+      c7 += b_four * last_rows(a3);
+      let a4 = lane_a(rows_4, a_start, apart, inner);
+      c8 += b_four * first_rows(a4);
+      c9 += b_four * last_rows(a4);
+      let a5 = lane_a(rows_5, a_start, apart, inner);
+      c10 += b_four * first_rows(a5);
+      c11 += b_four * last_rows(a5);
     }
   }
 
-  let part = tile.column * PARTS_PER_TILE + i32(lane);
+  let part = tile.column * PARTS_PER_TILE + lane;
   let out = out_columns(column, tile.group);
-  finish_row(tile, part, row, out, c0);
-  finish_row(tile, part, row + 1, out, c1);
-  finish_row(tile, part, row + 2, out, c2);
-  finish_row(tile, part, row + 3, out, c3);
-  finish_row(tile, part, row + 4, out, c4);
-  finish_row(tile, part, row + 5, out, c5);
-  finish_row(tile, part, row + 6, out, c6);
-  finish_row(tile, part, row + 7, out, c7);
-  finish_row(tile, part, row + 8, out, c8);
-  finish_row(tile, part, row + 9, out, c9);
-  finish_row(tile, part, row + 10, out, c10);
-  finish_row(tile, part, row + 11, out, c11);
-  finish_row(tile, part, row + 12, out, c12);
-  finish_row(tile, part, row + 13, out, c13);
-  finish_row(tile, part, row + 14, out, c14);
-  finish_row(tile, part, row + 15, out, c15);
+  finish_rows(tile, part, row, out, c0);
+  finish_rows(tile, part, row + 4, out, c1);
+  finish_rows(tile, part, row + 8, out, c2);
+  finish_rows(tile, part, row + 12, out, c3);
+  finish_rows(tile, part, row + 16, out, c4);
+  finish_rows(tile, part, row + 20, out, c5);
+  finish_rows(tile, part, row + 24, out, c6);
+  finish_rows(tile, part, row + 28, out, c7);
+  finish_rows(tile, part, row + 32, out, c8);
+  finish_rows(tile, part, row + 36, out, c9);
+  finish_rows(tile, part, row + 40, out, c10);
+  finish_rows(tile, part, row + 44, out, c11);
 }

@@ -1,11 +1,11 @@
 // Expanded from shaders/*.wgsl by test/kernels/expanded.test.ts: matmul, 256 x 255 x 255. Not read by anything.
 
-// GEMM for software adapters, in registers alone: workgroup memory and barriers are slow there, vectors of
-// invocations fast. Each invocation makes 8 rows x 8 columns of C (4 x 8 without EIGHT_ROWS), four inner indices at a
-// time; a workgroup is 8 invocations side by side, 8 x 64. Its rows of A are the same for all of them, hence cheap.
-// With MASKED, B may be padded and the inner axis need not be a multiple of 4.
-
-// An invocation's columns are a part of the row's statistics.
+enable subgroups;
+// GEMM for software adapters that run 8 invocations in step, as the lanes of one subgroup. There a lane's own address costs a gather,
+// about as much as nine vectors of products, so that elements are loaded once for as many products as can be: each invocation makes
+// 48 rows x 4 columns of C (24 or 16 rows without FORTY_EIGHT), four inner indices at a time; a workgroup is one subgroup side by
+// side, 48 x 32. An element of A is loaded by one lane and broadcast. With MASKED, B may be padded and the inner axis need not be a
+// multiple of 4. An invocation's columns are a part of the row's statistics.
 
 // What both GEMM skeletons share. For every group g:
 //
@@ -298,8 +298,8 @@ fn out_columns(column: vec4i, group: i32) -> Out {
 }
 
 const PARTS_PER_TILE = 8;
-const COLUMNS = 8;
-const ROWS = 8;
+const COLUMNS = 4;
+const ROWS = 48;
 
 // Loads of GEMMs in registers: A and B at four inner indices at a time.
 
@@ -332,51 +332,82 @@ fn four_factors(columns: Columns, k: i32) -> mat4x3f {
   );
 }
 
-// Writes eight columns of one row.
-fn finish_row(tile: Tile, part: i32, row: i32, low: Out, high: Out, sum_low: vec4f, sum_high: vec4f) {
-  let values_low = store(tile, row, low, sum_low);
-  let values_high = store(tile, row, high, sum_high);
+// Of eight rows a lane loads four, at one of four inner indices: lanes 0 to 3 the first four rows, lanes 4 to 7 the others.
+struct LaneRows {
+  start: Rows,
+  factors: RowFactors,
+}
+
+fn lane_rows(row: i32, lane: i32, group: i32) -> LaneRows {
+  let rows = min(row + (lane >> 2) * 4 + vec4i(0, 1, 2, 3), vec4i(params.rows - 1));
+  return LaneRows(a_rows(rows, group), a_coefficients(rows, group));
+}
+
+// The lane's elements of A. Beyond the inner axis both A and B are zero: an infinity times zero would be NaN.
+fn lane_a(rows: LaneRows, outer: i32, apart: i32, inner: i32) -> vec4f {
+  let at = rows.start + outer + min(inner, params.inner - 1) * params.a_inner;
+  return select(vec4f(0), load_a(at, apart, rows.factors), inner < params.inner);
+}
+
+// The first four of eight rows: column j of the matrix is row j at four inner indices.
+fn first_rows(a: vec4f) -> mat4x4f {
+  return transpose(
+    mat4x4f(subgroupBroadcast(a, 0), subgroupBroadcast(a, 1), subgroupBroadcast(a, 2), subgroupBroadcast(a, 3)),
+  );
+}
+
+fn last_rows(a: vec4f) -> mat4x4f {
+  return transpose(
+    mat4x4f(subgroupBroadcast(a, 4), subgroupBroadcast(a, 5), subgroupBroadcast(a, 6), subgroupBroadcast(a, 7)),
+  );
+}
+
+// Writes four columns of one row.
+fn finish_row(tile: Tile, part: i32, row: i32, out: Out, sum: vec4f) {
+  let values = store(tile, row, out, sum);
+}
+
+// Of four rows; a matrix's column is a row's sums.
+fn finish_rows(tile: Tile, part: i32, row: i32, out: Out, sums: mat4x4f) {
+  finish_row(tile, part, row, out, sums[0]);
+  finish_row(tile, part, row + 1, out, sums[1]);
+  finish_row(tile, part, row + 2, out, sums[2]);
+  finish_row(tile, part, row + 3, out, sums[3]);
 }
 
 @compute @workgroup_size(8)
 fn main(
   @builtin(workgroup_id) workgroup: vec3u,
   @builtin(num_workgroups) workgroups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
+  @builtin(subgroup_invocation_id) subgroup_lane: u32,
 ) {
   let tile = tile_of(workgroup.x + workgroup.y * workgroups.x);
   if (tile.group >= params.groups) {
     return;
   }
+  let lane = i32(subgroup_lane);
   let row = tile.row * ROWS;
-  let column = (tile.column * 8 + i32(lane)) * COLUMNS + vec4i(0, 1, 2, 3);
-  let last_row = vec4i(params.rows - 1);
-  let last_column = vec4i(params.columns - 1);
-  let row_low = min(row + vec4i(0, 1, 2, 3), last_row);
-  let rows_low = a_rows(row_low, tile.group);
-  let factors_low = transpose(a_coefficients(row_low, tile.group));
-  let row_high = min(row + vec4i(4, 5, 6, 7), last_row);
-  let rows_high = a_rows(row_high, tile.group);
-  let factors_high = transpose(a_coefficients(row_high, tile.group));
-  let columns_low = b_columns(min(column, last_column), tile.group);
-  let columns_high = b_columns(min(column + 4, last_column), tile.group);
+  let column = (tile.column * 8 + lane) * COLUMNS + vec4i(0, 1, 2, 3);
+  let columns = b_columns(min(column, vec4i(params.columns - 1)), tile.group);
+  let rows_0 = lane_rows(row, lane, tile.group);
+  let rows_1 = lane_rows(row + 8, lane, tile.group);
+  let rows_2 = lane_rows(row + 16, lane, tile.group);
+  let rows_3 = lane_rows(row + 24, lane, tile.group);
+  let rows_4 = lane_rows(row + 32, lane, tile.group);
+  let rows_5 = lane_rows(row + 40, lane, tile.group);
 
-  var c0_low = vec4f();
-  var c1_low = vec4f();
-  var c2_low = vec4f();
-  var c3_low = vec4f();
-  var c0_high = vec4f();
-  var c1_high = vec4f();
-  var c2_high = vec4f();
-  var c3_high = vec4f();
-  var c4_low = vec4f();
-  var c5_low = vec4f();
-  var c6_low = vec4f();
-  var c7_low = vec4f();
-  var c4_high = vec4f();
-  var c5_high = vec4f();
-  var c6_high = vec4f();
-  var c7_high = vec4f();
+  var c0 = mat4x4f();
+  var c1 = mat4x4f();
+  var c2 = mat4x4f();
+  var c3 = mat4x4f();
+  var c4 = mat4x4f();
+  var c5 = mat4x4f();
+  var c6 = mat4x4f();
+  var c7 = mat4x4f();
+  var c8 = mat4x4f();
+  var c9 = mat4x4f();
+  var c10 = mat4x4f();
+  var c11 = mat4x4f();
 
   let first_segment = tile.split * params.segments_per_split;
   let end_segment = min(first_segment + params.segments_per_split, params.segments);
@@ -387,51 +418,45 @@ fn main(
     place = next_place(place);
     let end = min(first + params.chunk, params.inner);
     let apart = a_apart(outer);
-    let a_low = rows_low + a_outer(outer);
-    let a_high = rows_high + a_outer(outer);
-    let b_low = b_walk(columns_low, outer);
-    let b_high = b_walk(columns_high, outer);
+    let a_start = a_outer(outer);
+    let walk = b_walk(columns, outer);
     for (var k = first; k < end; k += 4) {
-      // Column q of these matrices is B at inner index k + q, so that `low * vec4f` sums over four inner indices.
-      let factors = four_factors(columns_low, k);
-      let low = four_of_b(columns_low, b_low, k, factors);
-      let high = four_of_b(columns_high, b_high, k, factors);
-      let a0 = along_inner(a_low.x, apart, factors_low[0], k);
-      c0_low += low * a0;
-      c0_high += high * a0;
-      let a1 = along_inner(a_low.y, apart, factors_low[1], k);
-      c1_low += low * a1;
-      c1_high += high * a1;
-      let a2 = along_inner(a_low.z, apart, factors_low[2], k);
-      c2_low += low * a2;
-      c2_high += high * a2;
-      let a3 = along_inner(a_low.w, apart, factors_low[3], k);
-      c3_low += low * a3;
-      c3_high += high * a3;
-      let a4 = along_inner(a_high.x, apart, factors_high[0], k);
-      c4_low += low * a4;
-      c4_high += high * a4;
-      let a5 = along_inner(a_high.y, apart, factors_high[1], k);
-      c5_low += low * a5;
-      c5_high += high * a5;
-      let a6 = along_inner(a_high.z, apart, factors_high[2], k);
-      c6_low += low * a6;
-      c6_high += high * a6;
-      let a7 = along_inner(a_high.w, apart, factors_high[3], k);
-      c7_low += low * a7;
-      c7_high += high * a7;
+      // Column q is B at inner index k + q, so that `b_four * vec4f` sums over four inner indices.
+      let b_four = four_of_b(columns, walk, k, four_factors(columns, k));
+      let inner = k + (lane & 3);
+      let a0 = lane_a(rows_0, a_start, apart, inner);
+      c0 += b_four * first_rows(a0);
+      c1 += b_four * last_rows(a0);
+      let a1 = lane_a(rows_1, a_start, apart, inner);
+      c2 += b_four * first_rows(a1);
+      c3 += b_four * last_rows(a1);
+      let a2 = lane_a(rows_2, a_start, apart, inner);
+      c4 += b_four * first_rows(a2);
+      c5 += b_four * last_rows(a2);
+      let a3 = lane_a(rows_3, a_start, apart, inner);
+      c6 += b_four * first_rows(a3);
+      c7 += b_four * last_rows(a3);
+      let a4 = lane_a(rows_4, a_start, apart, inner);
+      c8 += b_four * first_rows(a4);
+      c9 += b_four * last_rows(a4);
+      let a5 = lane_a(rows_5, a_start, apart, inner);
+      c10 += b_four * first_rows(a5);
+      c11 += b_four * last_rows(a5);
     }
   }
 
-  let part = tile.column * PARTS_PER_TILE + i32(lane);
-  let out_low = out_columns(column, tile.group);
-  let out_high = out_columns(column + 4, tile.group);
-  finish_row(tile, part, row, out_low, out_high, c0_low, c0_high);
-  finish_row(tile, part, row + 1, out_low, out_high, c1_low, c1_high);
-  finish_row(tile, part, row + 2, out_low, out_high, c2_low, c2_high);
-  finish_row(tile, part, row + 3, out_low, out_high, c3_low, c3_high);
-  finish_row(tile, part, row + 4, out_low, out_high, c4_low, c4_high);
-  finish_row(tile, part, row + 5, out_low, out_high, c5_low, c5_high);
-  finish_row(tile, part, row + 6, out_low, out_high, c6_low, c6_high);
-  finish_row(tile, part, row + 7, out_low, out_high, c7_low, c7_high);
+  let part = tile.column * PARTS_PER_TILE + lane;
+  let out = out_columns(column, tile.group);
+  finish_rows(tile, part, row, out, c0);
+  finish_rows(tile, part, row + 4, out, c1);
+  finish_rows(tile, part, row + 8, out, c2);
+  finish_rows(tile, part, row + 12, out, c3);
+  finish_rows(tile, part, row + 16, out, c4);
+  finish_rows(tile, part, row + 20, out, c5);
+  finish_rows(tile, part, row + 24, out, c6);
+  finish_rows(tile, part, row + 28, out, c7);
+  finish_rows(tile, part, row + 32, out, c8);
+  finish_rows(tile, part, row + 36, out, c9);
+  finish_rows(tile, part, row + 40, out, c10);
+  finish_rows(tile, part, row + 44, out, c11);
 }

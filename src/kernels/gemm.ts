@@ -4,6 +4,7 @@ import load from '../../shaders/gemm_load.wgsl';
 import registers from '../../shaders/gemm_registers.wgsl';
 import registers16 from '../../shaders/gemm_registers16.wgsl';
 import store from '../../shaders/gemm_store.wgsl';
+import subgroups from '../../shaders/gemm_subgroups.wgsl';
 import sumSplits from '../../shaders/gemm_sum_splits.wgsl';
 import tiled from '../../shaders/gemm_tiled.wgsl';
 import four from '../../shaders/lib_gemm_four.wgsl';
@@ -201,8 +202,8 @@ function gemmCode(problem: GemmProblem, choice: GemmChoice): string {
     QUADS: problem.quads,
     PARTIALS: switches.MOMENTS || switches.NORM,
     BIAS: bias !== undefined,
-    // Tiles of a multiple of 48 rows: an invocation takes three rows at a time.
-    FOUR_ROWS: tile.rows % 48 !== 0,
+    // In shared tiles of a multiple of 48 rows an invocation takes three rows at a time.
+    FOUR_ROWS: tile.skeleton !== 'tiled' || tile.rows % 48 !== 0,
     RAGGED: ragged,
     MASKED: problem.padding !== 'never' || ragged,
     WHOLE_WALKS: problem.padding === 'whole walks' && !ragged && !choice.flat,
@@ -210,6 +211,11 @@ function gemmCode(problem: GemmProblem, choice: GemmChoice): string {
   const name = `gemm_${tile.skeleton} with ${loader.name}`;
   const withFour = { ...shared, include: { ...shared.include, four } };
   switch (tile.skeleton) {
+    case 'subgroups':
+      return expandTemplate(name, subgroups, {
+        ...withFour,
+        when: { ...flags, TWENTY_FOUR: tile.rows >= 24, FORTY_EIGHT: tile.rows === 48 },
+      });
     case 'registers16':
       return expandTemplate(name, registers16, { ...withFour, when: flags });
     case 'registers':

@@ -2,7 +2,7 @@ import { DTYPE_BYTES } from '../gpu/dispatch.ts';
 import type { AdapterProfile } from '../gpu/profile.ts';
 
 interface GemmTile {
-  readonly skeleton: 'registers' | 'registers16' | 'tiled';
+  readonly skeleton: 'registers' | 'registers16' | 'subgroups' | 'tiled';
   /** Rows and columns of C that a workgroup makes, and inner indices that it takes at a time. */
   readonly rows: number;
   readonly columns: number;
@@ -31,7 +31,16 @@ const GPU_TILES = {
   tiled48x64: { skeleton: 'tiled', rows: 48, columns: 64, inner: 4, parts: 1, rate: 0.5 },
 } as const satisfies Record<string, GemmTile & { readonly rate: number }>;
 
-export const TILES = { ...CPU_TILES, ...GPU_TILES };
+/** For software adapters with subgroups of eight. `rate`: relative to each other, measured on lavapipe. */
+const SUBGROUP_TILES = {
+  subgroups48: { skeleton: 'subgroups', rows: 48, columns: 32, inner: 4, parts: 8, rate: 1 },
+  subgroups24: { skeleton: 'subgroups', rows: 24, columns: 32, inner: 4, parts: 8, rate: 0.82 },
+  subgroups16: { skeleton: 'subgroups', rows: 16, columns: 32, inner: 4, parts: 8, rate: 0.75 },
+  registers8: { ...CPU_TILES.registers8, rate: 0.55 },
+  registers4: { ...CPU_TILES.registers4, rate: 0.35 },
+} as const satisfies Record<string, GemmTile & { readonly rate: number }>;
+
+export const TILES = { ...CPU_TILES, ...SUBGROUP_TILES, ...GPU_TILES };
 
 type TileName = keyof typeof TILES;
 type GpuTileName = keyof typeof GPU_TILES;
@@ -100,12 +109,23 @@ function tilesOf({ groups, rows, columns }: GemmExtent, name: TileName): number 
 }
 
 function chooseTile(geometry: AdapterProfile, extent: GemmExtent, whole: boolean): TileName {
+  if (!geometry.workgroupTiles && inStep(geometry)) {
+    const names = Object.keys(SUBGROUP_TILES) as (keyof typeof SUBGROUP_TILES)[];
+    const time = (name: keyof typeof SUBGROUP_TILES): number => {
+      const { rows, columns, rate } = SUBGROUP_TILES[name];
+      return (tilesOf(extent, name) * rows * columns) / rate;
+    };
+    return names.reduce((best, name) => (time(name) < time(best) ? name : best));
+  }
   if (!geometry.workgroupTiles) return extent.rows <= 4 ? 'registers4' : 'registers8';
   const names = Object.keys(GPU_TILES) as GpuTileName[];
   return names.reduce((best, name) =>
     timeOf(geometry, extent, name, whole) < timeOf(geometry, extent, best, whole) ? name : best,
   );
 }
+
+/** Whether the eight invocations of a workgroup are one subgroup. */
+const inStep = ({ subgroups }: AdapterProfile): boolean => subgroups?.min === 8 && subgroups.max === 8;
 
 /** Relative time of a product. If its sums are not split, multiprocessors that idle in the last round count as well. */
 function timeOf(geometry: AdapterProfile, extent: GemmExtent, name: GpuTileName, whole: boolean): number {
@@ -120,7 +140,7 @@ function timeOf(geometry: AdapterProfile, extent: GemmExtent, name: GpuTileName,
  */
 export function tileForComputedB(geometry: AdapterProfile, rows: number): TileName | undefined {
   const padded = Math.ceil(rows / 16) * 16;
-  return !geometry.workgroupTiles && padded <= 1.25 * rows ? 'registers16' : undefined;
+  return !geometry.workgroupTiles && !inStep(geometry) && padded <= 1.25 * rows ? 'registers16' : undefined;
 }
 
 function chooseFlat(name: TileName, { outer, inner }: GemmExtent): boolean {

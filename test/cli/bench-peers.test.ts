@@ -66,7 +66,7 @@ describe('bench peers', () => {
     const { report, table } = await bench('pytorch', join(folder, 'no-python'));
     expect(report.peers[1]?.missing).toContain('pip install torch numpy, or name another Python in PYTHON');
     expect(report.works.map(({ results }) => results.map(({ name }) => name))).toEqual(
-      Array.from({ length: 9 }, () => ['wavelight']),
+      Array.from({ length: 12 }, () => ['wavelight']),
     );
     expect(table).toContain('Training step, dense block of 2');
   });
@@ -90,7 +90,10 @@ describe('bench peers', () => {
 
   it.each([
     [['--only', 'torch'], 'It must be some of tfjs,jax-js,onnxruntime,pytorch'],
-    [['--shapes', 'layer,large'], 'It must be some of layer,densenet161,nets,tiny'],
+    [
+      ['--shapes', 'layer,large'],
+      'It must be some of layer,densenet161,gradients,fcnn,matmul,matmul4096,nets,tiny',
+    ],
   ])('refuses %j', async (args, message) => {
     const { code, stderr } = await wavelight(['bench', 'peers', ...args], folder);
     expect(stderr).toContain(message);
@@ -107,12 +110,19 @@ describe('what is measured', () => {
     const last = works.at(-1);
     expect([last?.name, last?.output]).toEqual(['conv 1x1 1x2160x7x7 to 192', [1, 192, 7, 7]]);
     expect(flopsOf(works[0] ?? never())).toBe(2 * 112 * 112 * 96 * 3 * 49);
+    // Gradients take as many operations as the convolution.
+    const [data, weight] = workOf('gradients', 1);
+    for (const work of [data, weight]) expect(flopsOf(work ?? never())).toBe(flopsOf(works[0] ?? never()));
+    expect([data?.output, weight?.output]).toEqual([
+      [1, 3, 224, 224],
+      [96, 3, 7, 7],
+    ]);
   });
 });
 
 describe('a peer whose results are not trusted', () => {
   const [dense = never()] = workOf('tiny', 1);
-  const conv = workOf('tiny', 1).at(-1) ?? never();
+  const conv = workOf('tiny', 1).find(({ kind }) => kind === 'conv') ?? never();
   const reference = { losses: [2], tensors: [Float32Array.of(3, 4), Float32Array.of(1, 1)] };
 
   it.each([

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Gpu } from '../../src/gpu/gpu.ts';
 import { convBackwardData, convBackwardWeight, convForward } from '../../src/kernels/conv.ts';
 import type { ConvChoice } from '../../src/kernels/conv_choice.ts';
-import { testGpu } from '../support/device.ts';
+import { hasSubgroupsOfEight, testGpu } from '../support/device.ts';
 import { normal } from '../support/hash.ts';
 import { relativeError } from './compare.ts';
 import { convReference, extentOf, wLength, xLength, yLength } from './conv_reference.ts';
@@ -54,6 +54,13 @@ const VARIANTS: Record<string, Variant> = {
     choice: { tile: 'registers4', chunk: 8, splits: 3 },
     ...(!FULL && { cases: UNEVEN }),
   },
+  ...((await hasSubgroupsOfEight()) && {
+    'subgroups 48, short chunks, 3 splits': {
+      choice: { tile: 'subgroups48', chunk: 8, splits: 3 },
+      ...(!FULL && { cases: UNEVEN }),
+    },
+    'subgroups 16': { choice: { tile: 'subgroups16' }, ...(!FULL && { cases: EVEN }) },
+  }),
   'tiled 128 x 128': { choice: { tile: 'tiled128x128', flat: false }, cases: UNEVEN },
   'tiled 96 x 128 flat': { choice: { tile: 'tiled96x128', flat: true, chunk: 16 }, cases: UNEVEN },
   'tiled 64 x 128, 2 splits': {

@@ -5,7 +5,7 @@ import type { Description } from '../../src/gpu/profile.ts';
 import { convDataFused, convForwardFused, convWeightFused } from '../../src/kernels/conv_fused.ts';
 import type { ConvChoice } from '../../src/kernels/conv_choice.ts';
 import type { ActivationLoad, PlainLoad } from '../../src/kernels/maps.ts';
-import { testGpu } from '../support/device.ts';
+import { hasSubgroupsOfEight, testGpu } from '../support/device.ts';
 import { normal } from '../support/hash.ts';
 import { contextOf, relativeError } from './compare.ts';
 import { convReference, extentOf, wLength } from './conv_reference.ts';
@@ -50,6 +50,13 @@ const VARIANTS: Record<string, Variant> = {
     choice: { tile: 'registers16' },
     cases: ['a growth 3x3 into a block', '3x5 uneven in everything', 'grouped'],
   },
+  ...((await hasSubgroupsOfEight()) && {
+    'subgroups 24': {
+      kind: 'cpu',
+      choice: { tile: 'subgroups24', chunk: 8 },
+      cases: ['a growth 3x3 into a block', '3x5 uneven in everything', 'grouped'],
+    },
+  }),
   'registers 4': {
     kind: 'cpu',
     choice: { tile: 'registers4', chunk: 8 },

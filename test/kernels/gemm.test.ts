@@ -5,7 +5,7 @@ import { chooseGemm, segmentsOf } from '../../src/kernels/gemm_choice.ts';
 import type { GemmChoice } from '../../src/kernels/gemm_choice.ts';
 import { matmulKernel, mergeBatch } from '../../src/kernels/matmul.ts';
 import type { MatmulExtent } from '../../src/kernels/matmul.ts';
-import { testGpu } from '../support/device.ts';
+import { hasSubgroupsOfEight, testGpu } from '../support/device.ts';
 import { normal } from '../support/hash.ts';
 import { relativeError } from './compare.ts';
 import { buffer, runDispatches, testContext } from './run.ts';
@@ -45,6 +45,10 @@ const VARIANTS: Record<string, Variant> = {
   'chosen for the adapter': { choice: {} },
   'registers 8': { choice: { tile: 'registers8' } },
   'registers 4, 3 splits': { choice: { tile: 'registers4', chunk: 4, splits: 3 } },
+  ...((await hasSubgroupsOfEight()) && {
+    'subgroups 48, 3 splits': { choice: { tile: 'subgroups48', chunk: 4, splits: 3 } },
+    'subgroups 24': { choice: { tile: 'subgroups24' }, cases: ['one more than tiles', 'a batch'] },
+  }),
   // The larger a tile, the longer software adapters compile it.
   'tiled 128 x 128': { choice: { tile: 'tiled128x128' }, cases: ['one more than tiles', 'a batch'] },
   'tiled 48 x 64, 2 splits': { choice: { tile: 'tiled48x64', chunk: 16, splits: 2 } },

@@ -9,7 +9,7 @@ import { normBackwardFused } from '../../src/kernels/norm_fused.ts';
 import { clipNorm } from '../../src/kernels/optimizer.ts';
 import { avgPoolFused, maxPoolFused } from '../../src/kernels/pool_fused.ts';
 import { dropout } from '../../src/kernels/random.ts';
-import { testGpu } from '../support/device.ts';
+import { hasSubgroupsOfEight, testGpu } from '../support/device.ts';
 import { normal } from '../support/hash.ts';
 import { contextOf } from './compare.ts';
 import { convReference, extentOf, wLength } from './conv_reference.ts';
@@ -38,6 +38,9 @@ const VARIANTS: Record<
   'registers 4 x 8': { kind: 'cpu', choice: { tile: 'registers4' }, bakeParams: false },
   'registers 8 x 8': { kind: 'cpu', choice: { tile: 'registers8' }, bakeParams: true },
   'registers 16 x 4': { kind: 'cpu', choice: { tile: 'registers16' }, bakeParams: false },
+  ...((await hasSubgroupsOfEight()) && {
+    'subgroups 16 x 4': { kind: 'cpu', choice: { tile: 'subgroups16' }, bakeParams: false },
+  }),
   'tiles of 4 rows': { kind: 'gpu', choice: { tile: 'tiled64x64' }, bakeParams: true },
   'tiles of 3 rows, flat': { kind: 'gpu', choice: { tile: 'tiled48x64', flat: true }, bakeParams: false },
 };

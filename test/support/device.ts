@@ -26,6 +26,12 @@ export async function testGpu(options: GpuOptions = {}): Promise<Gpu> {
   return openGpu(await lasting, options);
 }
 
+/** Whether kernels for subgroups of eight invocations run on the tests' adapter, as on lavapipe. */
+export async function hasSubgroupsOfEight(): Promise<boolean> {
+  const { features, info } = await (lasting ??= openAdapter().then(withLastingDevice));
+  return features.has('subgroups') && info.subgroupMinSize === 8 && info.subgroupMaxSize === 8;
+}
+
 /** A Gpu on a GPUDevice of its own, for tests of a device's errors and end. */
 export async function ownGpu(options: GpuOptions = {}): Promise<Gpu> {
   return openGpu(await openAdapter(), options);
