@@ -36,6 +36,8 @@ export interface CompiledPlan {
   readonly compiling: Promise<Program>;
   /** Null until the first replay has awaited the program. */
   bound: BoundPlan | null;
+  /** The binding that ran last. */
+  program: BoundProgram | null;
   /** For each result a ring of storages, so that a late reader finds it. */
   readonly rings: ReadonlyMap<Tensor, Ring>;
   /** Pools of storages that the plan writes to. */
@@ -67,7 +69,7 @@ export function compilePlan(
   compiling.catch(() => undefined); // the first replay awaits it and reports
   const results = [...rings.values()].flatMap(({ storages }) => storages);
   const release = hold([...heldStorages(traced), ...results], compiling);
-  return { traced, compiling, bound: null, rings, written: writtenPools(traced, rings), turn: 0, release };
+  return { traced, compiling, bound: null, program: null, rings, written: writtenPools(traced, rings), turn: 0, release };
 }
 
 function makeRings({ plan, outputs }: TracedFunction): Map<Tensor, Ring> {
@@ -140,6 +142,7 @@ export function replay(
   const call = startCall(device, compiled, inputs, compiled.bound === null || !queue.isIdle);
   const run = (bound: BoundPlan): StepResult => {
     const { program, before, after } = bindCall(device, compiled, bound, call);
+    compiled.program = program;
     device.runtime.uploadScalars(call.scalars);
     call.sources.forEach((source, i) => uploadInput(device, source, compiled.traced.inputs[i]));
     program.run({ before, after, profiler });
