@@ -1,4 +1,4 @@
-// `wavelight bench ceilings|kernels|model|augmentation|sound|host|peers`: measures this machine, against its ceilings and against other engines.
+// `wavelight bench ceilings|kernels|tune|model|augmentation|sound|host|peers`: measures this machine, against its ceilings and against other engines.
 
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { benchAugmentation } from '../../bench/augmentation.ts';
@@ -11,17 +11,18 @@ import { formatPeers } from '../../bench/peers/table.ts';
 import { SHAPES, type Shapes } from '../../bench/peers/shapes.ts';
 import { formatTable, machineOf } from '../../bench/report.ts';
 import { benchSound } from '../../bench/sound.ts';
-import { checkOutput, writeFileAtomic } from '../node/files.ts';
+import { checkOutput } from '../node/files.ts';
 import { measureCeilings } from '../gpu/ceilings.ts';
 import { PROFILES } from '../gpu/profile.ts';
 import { formatBytes } from '../gpu/storage.ts';
 import { formatPlan } from '../tensor/plan/format.ts';
 import type { Target } from '../gpu/profile.ts';
 import type { AdapterChoice } from '../node/adapter.ts';
+import { benchTuneCommand } from './bench-tune.ts';
 import { openDevice } from './device.ts';
+import { give } from './give.ts';
 import { deviceOption, presetOption, UsageError, whole } from './options.ts';
 import { preset, type PresetName } from '../avsc/experiment/presets.ts';
-import { print } from './output.ts';
 import { say } from './say.ts';
 
 interface KernelOptions {
@@ -134,6 +135,7 @@ export function benchCommand(): Command {
     })
     .addCommand(ceilings)
     .addCommand(kernels)
+    .addCommand(benchTuneCommand())
     .addCommand(model)
     .addCommand(augmentation)
     .addCommand(sound)
@@ -340,8 +342,3 @@ async function runPeers({ json, ...options }: PeerOptions): Promise<void> {
   await give(report, formatPeers(report), json === true, file);
 }
 
-async function give(result: object, table: string, json = false, out?: string): Promise<void> {
-  const text = JSON.stringify(result, null, 2);
-  if (out !== undefined) await writeFileAtomic(out, `${text}\n`);
-  await print(json ? text : table);
-}
