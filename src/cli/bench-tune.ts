@@ -24,7 +24,9 @@ interface TuneOptions {
 
 export function benchTuneCommand(): Command {
   return new Command('tune')
-    .description('measures the geometries of each kernel in the training steps of nets, and keeps the fastest')
+    .description(
+      'measures the geometries of each kernel in the training steps of nets, and keeps the fastest',
+    )
     .addOption(deviceOption())
     .option('--model <names>', `nets among ${MODELS.join(',')}`, modelNames, ['joint'])
     .option('--batch <n>', 'one-second samples, or pictures for densenet161, per batch', whole(1), 2)

@@ -3,7 +3,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { benchAugmentation } from '../../bench/augmentation.ts';
 import { benchHost } from '../../bench/host.ts';
-import { benchKernels } from '../../bench/kernels.ts';
 import { benchModel, MODELS, planModel, type ModelName, type ModelPlan } from '../../bench/model.ts';
 import { PEERS, type PeerName } from '../../bench/peers/roster.ts';
 import { benchPeers } from '../../bench/peers/run.ts';
@@ -18,6 +17,7 @@ import { formatBytes } from '../gpu/storage.ts';
 import { formatPlan } from '../tensor/plan/format.ts';
 import type { Target } from '../gpu/profile.ts';
 import type { AdapterChoice } from '../node/adapter.ts';
+import { benchKernelsCommand } from './bench-kernels.ts';
 import { benchTuneCommand } from './bench-tune.ts';
 import { openDevice } from './device.ts';
 import { give } from './give.ts';
@@ -63,14 +63,6 @@ export function benchCommand(): Command {
     .option('--json', 'print JSON')
     .option('--out <file>', 'write JSON to a file')
     .action(runCeilings);
-  const kernels = new Command('kernels')
-    .description('times each kernel at the shapes of the nets, forward and backward')
-    .addOption(deviceOption())
-    .option('--batch <n>', 'images or clips per batch', whole(1), 4)
-    .option('--repeats <n>', 'number of measurements, whose median is reported', whole(1), 5)
-    .option('--json', 'print JSON')
-    .option('--out <file>', 'write JSON to a file')
-    .action(runKernels);
   const model = new Command('model')
     .description('times training steps of a net at its full size')
     .addOption(deviceOption())
@@ -134,7 +126,7 @@ export function benchCommand(): Command {
       if (file !== undefined) await checkOutput(file);
     })
     .addCommand(ceilings)
-    .addCommand(kernels)
+    .addCommand(benchKernelsCommand())
     .addCommand(benchTuneCommand())
     .addCommand(model)
     .addCommand(augmentation)
@@ -172,31 +164,6 @@ async function runCeilings({
     ['readback of 4 bytes', `${latency.readbackMilliseconds.toFixed(3)} ms`],
   ];
   await give({ machine }, formatTable([machine.adapter, 'at most'], rows), json, out);
-}
-
-async function runKernels({ device: choice, batch, repeats, json, out }: KernelOptions): Promise<void> {
-  await using device = await openDevice(choice);
-  const machine = machineOf(device, await measureCeilings(device.gpu));
-  const results = await benchKernels(device, batch, repeats);
-  const { fmaGflops, copyGBps } = machine.ceilings;
-  const share = (part: number, whole: number): string => `${((100 * part) / whole).toFixed(0)} %`;
-  const table = formatTable(
-    ['kernel', 'ms', 'GFLOP/s', 'of FMA', 'GB/s', 'of copy'],
-    results.map(({ case: name, kernel, milliseconds, gflops, gbps }) => [
-      `${name}: ${kernel}`,
-      milliseconds.toFixed(3),
-      gflops.toFixed(1),
-      share(gflops, fmaGflops),
-      gbps.toFixed(1),
-      share(gbps, copyGBps),
-    ]),
-  );
-  await give(
-    { machine, batch, results },
-    `ceilings: ${fmaGflops.toFixed(1)} GFLOP/s FMA, ${copyGBps.toFixed(1)} GB/s copy\n${table}`,
-    json,
-    out,
-  );
 }
 
 async function runSound({ repeats, json, out }: Omit<KernelOptions, 'device' | 'batch'>): Promise<void> {
@@ -341,4 +308,3 @@ async function runPeers({ json, ...options }: PeerOptions): Promise<void> {
   const file = typeof json === 'string' ? json : undefined;
   await give(report, formatPeers(report), json === true, file);
 }
-

@@ -98,11 +98,7 @@ export interface GemmProblem {
 }
 
 /** Dispatches that compute C. `choice` overrides what would be chosen for the adapter, for tests and tuning. */
-export function gemm(
-  context: KernelContext,
-  problem: GemmProblem,
-  choice?: Partial<GemmChoice>,
-): Dispatch[] {
+export function gemm(context: KernelContext, problem: GemmProblem, choice?: Partial<GemmChoice>): Dispatch[] {
   if (choice === undefined) {
     const usual = chooseGemm(context.geometry, problem);
     const make = (to: KernelContext, other: GemmChoice): TunedWork => ({

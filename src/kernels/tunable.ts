@@ -20,7 +20,8 @@ export function settle(context: KernelContext, { key, admit, ...work }: Settling
   const name = key();
   const found = tuned?.get(name);
   const admitted = found === undefined ? null : admit(found.choice);
-  const chosen = admitted !== null && hashOf(context, work, [admitted]) === found?.wgsl ? admitted : work.usual;
+  const chosen =
+    admitted !== null && hashOf(context, work, [admitted]) === found?.wgsl ? admitted : work.usual;
   onTunable?.({ ...work, key: name, chosen });
   return chosen;
 }

@@ -32,7 +32,7 @@ async function takeTuned(gpu: Gpu): Promise<void> {
   const info = gpu.device.adapterInfo as GPUAdapterInfo | undefined;
   if (info === undefined) return;
   const { tuned, problem } = await readTuned(tunedPath(info), info);
-  if (problem !== null) process.emitWarning(problem);
+  if (problem !== null) process.emitWarning(`${problem}: it is ignored; wavelight bench tune measures anew`);
   gpu.tuned = tuned;
 }
 

@@ -29,14 +29,20 @@ const identityOf = (adapter: Adapter): string[] => FIELDS.map((field) => adapter
 export function tunedPath(adapter: Adapter): string {
   const [cache = ''] = cacheFolders();
   const name = (adapter.device || adapter.description || adapter.vendor).toLowerCase();
-  const slug = name.replace(/[^a-z0-9]+/g, '-').replace(/^-|-$/g, '').slice(0, 40);
-  const hash = createHash('sha256').update(JSON.stringify(identityOf(adapter))).digest('hex').slice(0, 12);
+  const slug = name
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-|-$/g, '')
+    .slice(0, 40);
+  const hash = createHash('sha256')
+    .update(JSON.stringify(identityOf(adapter)))
+    .digest('hex')
+    .slice(0, 12);
   return join(cache, 'wavelight', 'tuned', `${slug || 'adapter'}-${hash}.json`);
 }
 
 interface TunedFile {
   readonly tuned: Tuned;
-  /** Why the file is ignored, in a sentence; null if it is not, or is not there. */
+  /** What is wrong with the file; null if nothing is, or it is not there. */
   readonly problem: string | null;
 }
 
@@ -47,8 +53,7 @@ export async function readTuned(path: string, adapter: Adapter | null): Promise<
     return { tuned: parseTuned(text, adapter), problem: null };
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return { tuned: NOTHING_TUNED, problem: null };
-    const problem = `ignored what was tuned in ${path}: ${messageOf(error)}; wavelight bench tune measures it anew`;
-    return { tuned: NOTHING_TUNED, problem };
+    return { tuned: NOTHING_TUNED, problem: `${path} holds no tuned choices: ${messageOf(error)}` };
   }
 }
 
@@ -70,7 +75,9 @@ function parseTuned(text: string, adapter: Adapter | null): Tuned {
     Number(multiprocessors) >= 1 &&
     Number(multiprocessors) <= MOST_MULTIPROCESSORS;
   if (multiprocessors !== null && !isCount)
-    throw new Error(`multiprocessors is ${show(multiprocessors)}, not a number from 1 to ${MOST_MULTIPROCESSORS}`);
+    throw new Error(
+      `multiprocessors is ${show(multiprocessors)}, not a number from 1 to ${MOST_MULTIPROCESSORS}`,
+    );
   if (!isRecord(products)) throw new Error('products is no object');
   const entries = Object.entries(products);
   if (entries.length > MOST_PRODUCTS) throw new Error(`it has ${entries.length} products`);
@@ -125,7 +132,11 @@ export const writeTuned = (path: string, tuned: Tuned): Promise<void> =>
  * Adds measurements to the adapter's file, whatever other processes add to it meanwhile, and gives all that it holds. Throws a
  * StorageError of one sentence.
  */
-export async function addTuned(path: string, adapter: Adapter, { multiprocessors, products }: Tuned): Promise<Tuned> {
+export async function addTuned(
+  path: string,
+  adapter: Adapter,
+  { multiprocessors, products }: Tuned,
+): Promise<Tuned> {
   await checkOutput(path);
   return withLock(`${path}.lock`, async () => {
     const { tuned } = await readTuned(path, adapter);
@@ -149,7 +160,10 @@ async function withLock<T>(lock: string, work: () => Promise<T>): Promise<T> {
       break;
     } catch (error) {
       if (errorCode(error) !== 'EEXIST') throw error;
-      const age = await stat(lock).then(({ mtimeMs }) => Date.now() - mtimeMs, () => 0);
+      const age = await stat(lock).then(
+        ({ mtimeMs }) => Date.now() - mtimeMs,
+        () => 0,
+      );
       if (age > STALE_MS) await rm(lock, { force: true });
       else await sleep(10 + 20 * Math.random());
     }

@@ -109,9 +109,7 @@ async function differenceOf(
     length: 3 * Math.min(DIFFERENCE_THREADS, ref.length),
   };
   const sums = new Scratch(gpu);
-  const dispatches = asDispatched(gpu, [
-    tuningDifference(gpu.geometry, [before, usual, other], partial),
-  ]);
+  const dispatches = asDispatched(gpu, [tuningDifference(gpu.geometry, [before, usual, other], partial)]);
   const program = await Program.compile(gpu, dispatches);
   try {
     const places = new Map([before, usual, other].map((twin, i) => [twin, scratches[i]?.place(ref)]));

@@ -60,7 +60,7 @@ function noiseOf(type: 'f32' | 'f16'): Uint32Array<ArrayBuffer> {
   // Half floats of a random sign and mantissa, between 1/4 and 2.
   const half = (): number => {
     const bits = next();
-    return ((bits >>> 16) & 0x8000) | ((13 + ((bits >>> 8) % 3)) << 10) | (bits >>> 21 & 0x3ff);
+    return ((bits >>> 16) & 0x8000) | ((13 + ((bits >>> 8) % 3)) << 10) | ((bits >>> 21) & 0x3ff);
   };
   const noise = Uint32Array.from({ length: NOISE_WORDS }, () => {
     if (type === 'f16') return half() | (half() << 16);

@@ -237,7 +237,9 @@ function encodeBefore(
   work: readonly Dispatch[],
 ): (encoder: GPUCommandEncoder) => void {
   const outputs = new Set(
-    work.flatMap(({ operands }) => operands.flatMap(({ access, buffer }) => (access === 'read' ? [] : [buffer]))),
+    work.flatMap(({ operands }) =>
+      operands.flatMap(({ access, buffer }) => (access === 'read' ? [] : [buffer])),
+    ),
   );
   const at = traced.plan.dispatches.findIndex(
     ({ label, operands }) =>
