@@ -114,8 +114,8 @@ function netSection(
     body: html`<h2>${net}</h2>
       <p>
         A point is a kernel at one shape; its area is its share of the kernels' time. On the line a kernel is
-        as fast as the device
-        allows.${moving > 0 ? ` Left out: ${moving} that only move, which the table has.` : ''}
+        as fast as the device allows; above it, it finds some of its data in a
+        cache.${moving > 0 ? ` ${moving} kernels that only move are in the table alone.` : ''}
       </p>
       ${figures(kernels, total, stepMilliseconds)}
       <div class="legend">

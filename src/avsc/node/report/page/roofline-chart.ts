@@ -36,6 +36,7 @@ export function rooflineChart(kit: Kit, { id, height, fmaGflops, copyGBps, marks
     intensity,
     gflops: Math.min(fmaGflops, intensity * copyGBps),
   }));
+  const middle = Math.sqrt(low * ridge);
   const least = 0.6 * Math.min(...marks.map(({ gflops }) => gflops), low * copyGBps);
   // Small points last, so that large ones do not cover them.
   const drawn = [...marks].sort((a, b) => b.part - a.part);
@@ -77,20 +78,18 @@ export function rooflineChart(kit: Kit, { id, height, fmaGflops, copyGBps, marks
         plot.line(roof, { ...at, stroke: 'var(--ink)', strokeWidth: 1.8, strokeLinejoin: 'round' }),
         plot.text([{ intensity: high, gflops: fmaGflops }], {
           ...at,
-          text: () => `multiply-adds, ${rate(fmaGflops)}`,
+          text: () => (width < 500 ? rate(fmaGflops) : `multiply-adds, ${rate(fmaGflops)}`),
           textAnchor: 'end',
           dy: -9,
           fill: 'var(--soft)',
         }),
-        plot.text([{ intensity: low, gflops: low * copyGBps }], {
+        plot.text([{ intensity: middle, gflops: middle * copyGBps }], {
           ...at,
-          text: () => `copies, ${kit.significant(copyGBps)} GB/s`,
-          textAnchor: 'start',
-          dx: 12,
-          dy: -22,
+          text: () => (width < 500 ? '' : 'copies, ') + `${kit.significant(copyGBps)} GB/s`,
+          textAnchor: 'end',
+          dx: -10,
+          dy: -8,
           fill: 'var(--soft)',
-          stroke: 'var(--surface)',
-          strokeWidth: 4,
         }),
         plot.dot(drawn, {
           ...at,
