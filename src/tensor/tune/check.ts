@@ -43,7 +43,7 @@ export async function withCheck<T>(
         for (const ref of outputs) {
           const error = await differenceOf(gpu, ref, [before, usual, other]);
           const bound = boundOf(ref.dtype, tunable.sumLength);
-          if (!(error <= bound)) return describe('its result', error, bound);
+          if (!(error <= bound)) return differing('result differs', error, bound);
         }
         return await statisticsDiffer(work.partials, made.partials, usual, other);
       } finally {
@@ -60,8 +60,8 @@ export async function withCheck<T>(
 const boundOf = (dtype: DType, sumLength: number): number =>
   2 * TOLERANCE[dtype] * (dtype === 'f32' ? Math.max(1, Math.sqrt(sumLength / TESTED_SUM)) : 1);
 
-const describe = (what: string, error: number, bound: number): string =>
-  `${what} differs by ${error.toExponential(1)}, more than ${bound.toExponential(1)}`;
+const differing = (what: string, error: number, bound: number): string =>
+  `its ${what} by ${error.toExponential(1)}, more than ${bound.toExponential(1)}`;
 
 /** Runs the work on noise, and gives the buffers that it writes which are not temporaries. */
 async function runOn(gpu: Gpu, { dispatches, partials }: TunedWork, scratch: Scratch): Promise<BufferRef[]> {
@@ -136,7 +136,7 @@ async function statisticsDiffer(
     const norm = (values: readonly number[]): number => Math.hypot(...values);
     const error = norm(want.map((value, k) => (got[k] ?? NaN) - value)) / (norm(want) || 1);
     const bound = 2 * STATISTICS_TOLERANCE;
-    if (!(error <= bound)) return describe('its statistics', error, bound);
+    if (!(error <= bound)) return differing('statistics differ', error, bound);
   }
   return null;
 }

@@ -231,7 +231,10 @@ class Search {
   }
 }
 
-/** Encodes the dispatches that the plan has before the work, so that caches hold what they leave there. */
+/**
+ * Encodes the dispatches that the plan has before the work, so that caches hold what they leave there; none that changes running
+ * statistics or parameters.
+ */
 function encodeBefore(
   { traced, program }: CompiledPlan,
   work: readonly Dispatch[],
@@ -248,7 +251,14 @@ function encodeBefore(
   );
   const bound: BoundProgram | null = program;
   if (at <= 0 || bound === null) return () => undefined;
-  return (encoder) => bound.encode(encoder, undefined, Math.max(0, at - BEFORE), at);
+  const { dispatches, captured } = traced.plan;
+  const isHarmless = (dispatch: Dispatch | undefined): boolean =>
+    dispatch?.operands.every(
+      ({ access, buffer }) => access === 'read' || !captured.has(buffer as LogicalStorage),
+    ) ?? false;
+  let first = at;
+  while (first > Math.max(0, at - BEFORE) && isHarmless(dispatches[first - 1])) first--;
+  return first === at ? () => undefined : (encoder) => bound.encode(encoder, undefined, first, at);
 }
 
 const median = (values: readonly number[]): number =>
