@@ -12,6 +12,7 @@ import { formatTable, machineOf } from '../../bench/report.ts';
 import { benchSound } from '../../bench/sound.ts';
 import { checkOutput } from '../node/files.ts';
 import { measureCeilings } from '../gpu/ceilings.ts';
+import { measureMultiprocessors } from '../gpu/multiprocessors.ts';
 import { PROFILES } from '../gpu/profile.ts';
 import { formatBytes } from '../gpu/storage.ts';
 import { formatPlan } from '../tensor/plan/format.ts';
@@ -152,6 +153,7 @@ async function runCeilings({
 }: Pick<KernelOptions, 'device' | 'json' | 'out'>): Promise<void> {
   await using device = await openDevice(choice);
   const machine = machineOf(device, await measureCeilings(device.gpu));
+  const multiprocessors = await measureMultiprocessors(device.gpu);
   const { fmaGflops, fmaF16Gflops, copyGBps, ...latency } = machine.ceilings;
   const f16 = fmaF16Gflops === null ? 'needs shader-f16' : `${fmaF16Gflops.toFixed(1)} GFLOP/s`;
   const rows = [
@@ -159,11 +161,12 @@ async function runCeilings({
     ['f16 multiply-add', f16],
     ['copy, read and written', `${copyGBps.toFixed(1)} GB/s`],
     ['ridge, f32', `${(fmaGflops / copyGBps).toFixed(1)} FLOP/byte`],
+    ['workgroups side by side', String(multiprocessors)],
     ['one more dispatch', `${latency.dispatchMicroseconds.toFixed(1)} us`],
     ['submit, until it is done', `${latency.submitMilliseconds.toFixed(3)} ms`],
     ['readback of 4 bytes', `${latency.readbackMilliseconds.toFixed(3)} ms`],
   ];
-  await give({ machine }, formatTable([machine.adapter, 'at most'], rows), json, out);
+  await give({ machine, multiprocessors }, formatTable([machine.adapter, 'at most'], rows), json, out);
 }
 
 async function runSound({ repeats, json, out }: Omit<KernelOptions, 'device' | 'batch'>): Promise<void> {

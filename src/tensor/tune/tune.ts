@@ -2,7 +2,7 @@
  * Measures the choices of a compiled function's kernels in its own plan: on the buffers that the plan binds, after the dispatches that go
  * before. A choice is timed only after its result was compared with that of the usual one.
  */
-import type { Dispatch } from '../../gpu/dispatch.ts';
+import type { BufferRef, Dispatch } from '../../gpu/dispatch.ts';
 import type { Gpu } from '../../gpu/gpu.ts';
 import { Program, type BoundProgram } from '../../gpu/program.ts';
 import { RepeatTimer } from '../../gpu/repeat_timer.ts';
@@ -68,8 +68,8 @@ const WORTH = 0.97;
 const BEFORE = 2;
 
 /**
- * Measures the choices of each problem in the plan of the function that was called last. The function must not be called meanwhile; its
- * next call makes good what it leaves in activations and gradients. Throws an Error before the first call.
+ * Measures the choices of each problem in the plan of the last call of the function, which must not be called meanwhile. What is in
+ * gradients is lost; parameters and statistics stay as they are. Throws an Error before the first call.
  */
 export async function tune(
   step: CompiledFunction<StepResult>,
@@ -150,7 +150,7 @@ function tuneOne(
     const search = new Search(tunable, check, time);
     await search.run();
     const { best, usualMilliseconds, milliseconds, timed, refused } = search;
-    const [{ label = '', shape = '' } = {}] = usual;
+    const { label = '', shape = '' } = usual[0] ?? {};
     const entry = {
       choice: { ...best },
       wgsl: hashOf(context, tunable, [best]),
@@ -252,10 +252,9 @@ function encodeBefore(
   const bound: BoundProgram | null = program;
   if (at <= 0 || bound === null) return () => undefined;
   const { dispatches, captured } = traced.plan;
+  const lasts = (buffer: BufferRef): boolean => buffer instanceof LogicalStorage && captured.has(buffer);
   const isHarmless = (dispatch: Dispatch | undefined): boolean =>
-    dispatch?.operands.every(
-      ({ access, buffer }) => access === 'read' || !captured.has(buffer as LogicalStorage),
-    ) ?? false;
+    dispatch?.operands.every(({ access, buffer }) => access === 'read' || !lasts(buffer)) ?? false;
   let first = at;
   while (first > Math.max(0, at - BEFORE) && isHarmless(dispatches[first - 1])) first--;
   return first === at ? () => undefined : (encoder) => bound.encode(encoder, undefined, first, at);
