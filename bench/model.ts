@@ -17,6 +17,7 @@ import {
 } from '../src/index.ts';
 import { Adam } from '../src/nn/optim/index.ts';
 import { elementCount } from '../src/tensor/graph/shape.ts';
+import type { Precision } from '../src/tensor/graph/recording.ts';
 import type { Plan } from '../src/tensor/plan/plan.ts';
 import type { Target } from '../src/gpu/profile.ts';
 import { median } from './report.ts';
@@ -107,7 +108,7 @@ export function planModel(
   target: Target,
   model: ModelName,
   batch: number,
-  onPlan?: (plan: Plan) => void,
+  options: { readonly precision?: Precision; readonly onPlan?: (plan: Plan) => void } = {},
 ): ModelPlan {
   const device = new PlanningDevice(target);
   const { step, specs, parameters } = prepare(device, model, batch);
@@ -115,8 +116,8 @@ export function planModel(
     model,
     batch,
     parameters,
-    plan: device.plan(step, specs, { fusion: true, ...(onPlan && { onPlan }) }),
-    unfused: device.plan(step, specs, { fusion: false }),
+    plan: device.plan(step, specs, { ...options, fusion: true }),
+    unfused: device.plan(step, specs, { ...options, onPlan: () => undefined, fusion: false }),
   };
 }
 

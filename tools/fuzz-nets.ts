@@ -1,6 +1,6 @@
 /*
  * Random small nets in all ways: fused and not, kernels for a CPU and for a GPU, eager and compiled, compared with the plainest
- * one. npm run fuzz -- --count 5000 --seed 1 [--minutes M] [--without eps,views] [--case JSON]. Each finding is shrunk and printed
+ * one. npm run fuzz -- --count 5000 --seed 1 [--minutes M] [--without eps,views] [--case JSON] [--precision f16]. Each finding is shrunk and printed
  * as JSON, which --case replays. Exit code 1 if there is one.
  */
 import { parseArgs } from 'node:util';
@@ -8,7 +8,7 @@ import type { Case } from './fuzz/case.ts';
 import { openDevices } from './fuzz/devices.ts';
 import { drawCase, INGREDIENTS, type Ingredient } from './fuzz/draw.ts';
 import { failsSurely, shrinkFinding, signatureOf, type Caught } from './fuzz/hunt.ts';
-import { judge, MARGIN, nameOf, WAYS } from './fuzz/judge.ts';
+import { HALF_WAYS, judge, MARGIN, nameOf, WAYS } from './fuzz/judge.ts';
 
 const { values } = parseArgs({
   options: {
@@ -17,11 +17,13 @@ const { values } = parseArgs({
     minutes: { type: 'string', default: 'Infinity' },
     without: { type: 'string', default: '' },
     case: { type: 'string' },
+    precision: { type: 'string', default: 'f32' },
     /** How many findings of one signature are shrunk. */
     each: { type: 'string', default: '3' },
   },
 });
 
+const ways = values.precision === 'f16' ? HALF_WAYS : WAYS;
 const { devices, all, close } = await openDevices();
 
 function report({ finding, smallest, ways }: Caught, seed: number): void {
@@ -32,7 +34,7 @@ function report({ finding, smallest, ways }: Caught, seed: number): void {
 }
 
 async function replay(net: Case): Promise<void> {
-  const { findings, refused, worst } = await judge(devices, net);
+  const { findings, refused, worst } = await judge(devices, net, ways);
   for (const { way, fault, detail } of findings) console.log(`${nameOf(way)}: ${fault}: ${detail}`);
   if (refused !== undefined) console.log(`all ways refuse it: ${refused}`);
   console.log(`${findings.length} findings; largest distance otherwise ${worst.toExponential(1)}`);
@@ -52,7 +54,7 @@ async function hunt(): Promise<void> {
   let [worst, strain] = [0, 0];
   for (let seed = first; seed < first + count && minutes() < Number(values.minutes); seed++) {
     const net = drawCase(seed, without);
-    const verdict = await judge(devices, net);
+    const verdict = await judge(devices, net, ways);
     tally.nets++;
     worst = Math.max(worst, verdict.worst);
     strain = Math.max(strain, verdict.strain);
@@ -85,7 +87,7 @@ async function hunt(): Promise<void> {
     }
   }
   console.log(
-    `\n${tally.nets} nets in ${WAYS.length} ways in ${minutes().toFixed(1)} minutes: ${tally.found} findings of ${signatures.size} kinds, ` +
+    `\n${tally.nets} nets in ${ways.length} ways in ${minutes().toFixed(1)} minutes: ${tally.found} findings of ${signatures.size} kinds, ` +
       `${tally.vanished} that other elements did not show, ${tally.refused} refused; largest distance otherwise ${worst.toExponential(1)}, beyond it ${strain.toFixed(1)} times what last bits move (${MARGIN} are a finding)`,
   );
   for (const [signature, times] of [...signatures].sort(([, a], [, b]) => b - a))

@@ -273,8 +273,10 @@ async function printPlan({
 }: ModelOptions): Promise<void> {
   const target = limits === undefined ? await targetOf(choice) : { name: limits, geometry: PROFILES[limits] };
   let lines = '';
-  const plan = planModel(target, model, batch, (made) => {
-    if (text === true) lines = `${formatPlan(made)}\n\n`;
+  const plan = planModel(target, model, batch, {
+    onPlan: (made) => {
+      if (text === true) lines = `${formatPlan(made)}\n\n`;
+    },
   });
   const head = [`${model}, batch ${batch}, for ${target.name}`, 'fused', 'each op alone'];
   await give({ adapter: target.name, ...plan }, lines + formatTable(head, planRows(plan)), json, out);

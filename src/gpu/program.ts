@@ -19,6 +19,8 @@ interface RunParts {
   readonly before?: (encoder: GPUCommandEncoder) => void;
   readonly after?: (encoder: GPUCommandEncoder) => void;
   readonly profiler?: Profiler | undefined;
+  /** First dispatches that are left out. */
+  readonly skip?: number;
 }
 
 /** A list of dispatches compiled for a device; bind it to memory, then encode it as often as wanted. */
@@ -171,14 +173,14 @@ export class BoundProgram {
    * Encodes and submits the program in one submit, or a few where one would keep the device busy for too long, between copies that
    * belong to it. At debug level 2 its kernels' times are logged when they are known; with a profiler of the caller's they go there.
    */
-  run({ before, after, profiler }: RunParts = {}): void {
+  run({ before, after, profiler, skip = 0 }: RunParts = {}): void {
     const logged = profiler === undefined && this.#gpu.debug >= 2 && Profiler.supports(this.#gpu);
     const timer = logged ? new Profiler(this.#gpu) : profiler;
     const ends = (this.#ends ??= submitsOf(this.#steps, this.#gpu.geometry.budget));
     ends.forEach((end, i) => {
       this.#gpu.submit((encoder) => {
         if (i === 0) before?.(encoder);
-        this.encode(encoder, timer, ends[i - 1] ?? 0, end);
+        this.encode(encoder, timer, Math.max(skip, ends[i - 1] ?? 0), end);
         if (i === ends.length - 1) after?.(encoder);
       });
     });

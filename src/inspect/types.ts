@@ -18,6 +18,7 @@ export type BufferRole =
   | 'parameter'
   | 'gradient'
   | 'optimizer'
+  | 'packed'
   | 'statistic'
   | 'tensor'
   | 'foreign'

@@ -10,6 +10,7 @@ import { WHY_GRADIENT_GONE, type RecordingDevice } from './graph/recording_devic
 import { LogicalStorage } from './graph/storage.ts';
 import { Tensor } from './graph/tensor.ts';
 import { Value } from './graph/value.ts';
+import { versionsOf } from './plan/pack_weights.ts';
 import { acceptPlan } from './plan/plan.ts';
 import { BoundPlan, type Runtime } from './runtime/runtime.ts';
 import {
@@ -43,6 +44,8 @@ export interface CompiledPlan {
   /** Pools of storages that the plan writes to. */
   readonly written: ReadonlySet<string>;
   turn: number;
+  /** Versions of the parameters that the plan's copies are of; null where that is not known. */
+  packedVersions: string | null;
   /** Gives the memory back. */
   readonly release: () => void;
 }
@@ -69,7 +72,17 @@ export function compilePlan(
   compiling.catch(() => undefined); // the first replay awaits it and reports
   const results = [...rings.values()].flatMap(({ storages }) => storages);
   const release = hold([...heldStorages(traced), ...results], compiling);
-  return { traced, compiling, bound: null, program: null, rings, written: writtenPools(traced, rings), turn: 0, release };
+  return {
+    traced,
+    compiling,
+    bound: null,
+    program: null,
+    rings,
+    written: writtenPools(traced, rings),
+    turn: 0,
+    packedVersions: null,
+    release,
+  };
 }
 
 function makeRings({ plan, outputs }: TracedFunction): Map<Tensor, Ring> {
@@ -145,7 +158,9 @@ export function replay(
     compiled.program = program;
     device.runtime.uploadScalars(call.scalars);
     call.sources.forEach((source, i) => uploadInput(device, source, compiled.traced.inputs[i]));
-    program.run({ before, after, profiler });
+    const skip = compiled.packedVersions === call.versions ? compiled.traced.plan.packs : 0;
+    program.run({ before, after, profiler, skip });
+    compiled.packedVersions = call.versions;
     return call.result;
   };
   const done = queue.run(() => {
@@ -169,6 +184,8 @@ export function encodeCall(
   const call = startCall(device, compiled, inputs, false);
   runtime.gpu.encodedInTask(() => releaseSources(call));
   const { program, before, after } = bindCall(device, compiled, plan, call);
+  // The caller may never submit this.
+  compiled.packedVersions = null;
   runtime.gpu.scoped(() => {
     // Other calls may be encoded before this one is submitted: each brings its own numbers.
     if (traced.plan.dispatches.some(({ usesScalars }) => usesScalars))
@@ -192,6 +209,8 @@ interface Call {
   /** The inputs: tensors with handles of the call's own, or arrays. */
   readonly sources: readonly CheckedInput[];
   readonly result: StepResult;
+  /** Versions of the parameters that products read copies of, before the call. */
+  readonly versions: string;
 }
 
 /** Does on the host what a call does, in the order in which calls are made. */
@@ -202,6 +221,7 @@ function startCall(
   copyArrays: boolean,
 ): Call {
   const { traced } = compiled;
+  const versions = versionsOf(traced.plan.packed);
   const scalars = device.prepareRun(traced.hooks);
   traced.host.replay();
   setGradients(device, traced);
@@ -211,7 +231,7 @@ function startCall(
     if (input instanceof Tensor) return new Tensor(device, input.value);
     return copyArrays ? { ...input, data: input.data.slice() } : input;
   });
-  return { turn, scalars, sources, result };
+  return { turn, scalars, sources, result, versions };
 }
 
 type Copy = readonly [from: LogicalStorage, to: LogicalStorage];

@@ -12,6 +12,7 @@ import type { LogicalStorage } from './graph/storage.ts';
 import type { RecordedNode } from './graph/node.ts';
 import { Tensor } from './graph/tensor.ts';
 import { Value } from './graph/value.ts';
+import { isCurrent } from './plan/pack_weights.ts';
 import { planNodes, type Plan } from './plan/plan.ts';
 import { statisticsOf, type PlanStatistics } from './plan/statistics.ts';
 import type { Target } from '../gpu/profile.ts';
@@ -132,6 +133,7 @@ export function traceFunction(
   const exit = new Map(
     [...recording.gradientsAtEntry.keys()].map((leaf) => [leaf, leaf.grad?.value.storage ?? null] as const),
   );
+  if (plan.packed.length > 0) recording.guards.push(() => isCurrent(plan.packed));
   device.settle(recording);
   device.finishUses(recording.nodes);
   for (const tensor of [...slots, ...made]) tensor.dispose();

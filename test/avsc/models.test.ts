@@ -75,6 +75,24 @@ describe('nets, fused, by kernels for GPUs with sizes compiled in', () => {
   });
 });
 
+describe.each(['cpu', 'gpu'] as const)('nets in f16, fused, by kernels for a %s', (kind) => {
+  let device: Device;
+  beforeAll(async () => {
+    device = await testDevice({ fusion: true, kind });
+  });
+  afterAll(() => device.destroy());
+
+  // DenseNet161 is so ill-conditioned at batch 2 that no error in f16 would tell anything.
+  test.for(NETS.filter(([name]) => name !== 'densenet161'))(
+    '%s: output, gradients and statistics',
+    { timeout: SLOW },
+    async ([name, make], { skip }) => {
+      skip(!device.gpu.geometry.f16, 'this adapter has no shader-f16');
+      await checkNet(device, name, make(), 'f16');
+    },
+  );
+});
+
 describe.each([
   ['fused', true],
   ['each op by itself', false],

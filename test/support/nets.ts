@@ -3,6 +3,7 @@ import { expect } from 'vitest';
 import { noGrad, type Device } from '../../src/index.ts';
 import type { Layer, Module } from '../../src/nn/module.ts';
 import type { HostTensor } from '../../src/nn/state.ts';
+import type { Precision } from '../../src/tensor/graph/recording.ts';
 import { elementCount } from '../../src/tensor/graph/shape.ts';
 import { hashValues } from './hash.ts';
 import { hashWeight } from './hash_weights.ts';
@@ -62,20 +63,32 @@ const median = (values: readonly number[]): number =>
 /**
  * A net with weights from the hash against PyTorch in f64 (fixtures models/NAME): outputs within 1e-5, gradients
  * within 1e-4 in the relative 2-norm, or three times the worst that PyTorch's own f32 gives where that is larger; and the
- * median over many tensors at most one and a half times what PyTorch's f32 gives typically. (One tensor has no median: GPUs' kernels
+ * median over many tensors at most one and a half times what PyTorch's f32 gives typically; in f16, whose roundings are 2^13 times as
+ * large, all of it times that. (One tensor has no median: GPUs' kernels
  * add up a sum of 5,184 products one after another, PyTorch's CPU kernels in blocks, and FCNN's output is twice as far off.)
  */
-export async function checkNet(device: Device, name: string, made: Layer): Promise<void> {
+export async function checkNet(
+  device: Device,
+  name: string,
+  made: Layer,
+  precision: Precision = 'f32',
+): Promise<void> {
   const fixture = readJson(`models/${name}.json`) as NetFixture;
-  compareTensors(name, fixture, await runNet(device, loadHashWeights(device, made), fixture));
+  const results = await runNet(device, loadHashWeights(device, made), fixture, precision);
+  compareTensors(name, fixture, results, precision);
 }
+
+/** How much larger a rounding is than in f32. */
+const COARSER = { f32: 1, f16: 2 ** 13 };
 
 /** Compares a net's results with those in the fixtures, as `checkNet` says. */
 export function compareTensors(
   name: string,
   fixture: ComparedTensors,
   results: ReadonlyMap<string, ArrayLike<number>>,
+  precision: Precision = 'f32',
 ): void {
+  const coarser = COARSER[precision];
   const expected = readExpected(`models/${name}.safetensors`);
   expect([...results.keys()].sort()).toEqual(fixture.tensors.map((tensor) => tensor.name).sort());
   const errors = fixture.tensors.map(({ name: key, f32, typical, zero = false }) => {
@@ -83,7 +96,8 @@ export function compareTensors(
     if (reference === undefined) throw new Error(`the fixtures lack ${key} of ${name}`);
     const values = results.get(key) ?? [];
     const error = zero ? norm(values) : relativeError(values, reference);
-    return { key, error, typical, zero, limit: Math.max(key.startsWith('grad/') ? 1e-4 : 1e-5, 3 * f32) };
+    const limit = coarser * Math.max(key.startsWith('grad/') ? 1e-4 : 1e-5, 3 * f32);
+    return { key, error, typical, zero, limit };
   });
   for (const kind of ['eval', 'train', 'grad', 'stat']) {
     const group = errors.filter(({ key, zero }) => key.startsWith(kind) && !zero);
@@ -93,7 +107,9 @@ export function compareTensors(
       `${median(values).toExponential(1)} median, ${Math.max(...values).toExponential(1)} worst`;
     console.log(`${name} ${kind}: error ${show(ours)} (PyTorch f32, typically: ${show(theirs)})`);
     if (group.length === 1) continue;
-    expect(median(ours), `median error of ${kind}`).toBeLessThanOrEqual(Math.max(1e-5, 1.5 * median(theirs)));
+    expect(median(ours), `median error of ${kind}`).toBeLessThanOrEqual(
+      coarser * Math.max(1e-5, 1.5 * median(theirs)),
+    );
   }
   expect(errors.filter(({ error, limit }) => !(error <= limit))).toEqual([]);
 }
@@ -103,21 +119,25 @@ async function runNet(
   device: Device,
   net: Layer,
   { seed, input }: NetFixture,
+  precision: Precision,
 ): Promise<Map<string, ArrayLike<number>>> {
   const x = device.tensor(hashValues(`${seed}/x`, elementCount(input), 'uniform'), input, {
     requiresGrad: true,
   });
   const results = new Map<string, ArrayLike<number>>();
   // Compiled, as trainings are: what eager code holds on to cannot be fused away.
-  const evaluate = device.compile(() => noGrad(() => net.eval().forward(x)));
+  const evaluate = device.compile(() => noGrad(() => net.eval().forward(x)), { precision });
   const evaluated = await evaluate();
   results.set('eval/out', await evaluated.data());
   const dy = device.tensor(hashValues(`${seed}/dy`, evaluated.numel, 'uniform'), evaluated.shape);
-  const train = device.compile(() => {
-    const out = net.train().forward(x);
-    out.backward(dy);
-    return out;
-  });
+  const train = device.compile(
+    () => {
+      const out = net.train().forward(x);
+      out.backward(dy);
+      return out;
+    },
+    { precision },
+  );
   results.set('train/out', await (await train()).data());
   results.set('grad/input', (await x.grad?.data()) ?? []);
   for (const [key, { grad }] of net.namedParameters()) results.set(`grad/${key}`, (await grad?.data()) ?? []);

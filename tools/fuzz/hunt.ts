@@ -1,6 +1,6 @@
 /** From a seed to a finding that is sure and small. */
 import type { Case } from './case.ts';
-import { judge, ORACLE, WAYS, type Devices, type Finding, type Way } from './judge.ts';
+import { HALF_WAYS, judge, ORACLE, WAYS, type Devices, type Finding, type Way } from './judge.ts';
 import { shrink } from './shrink.ts';
 
 /**
@@ -36,7 +36,7 @@ export async function shrinkFinding(devices: Devices, net: Case, finding: Findin
     return findings.some((one) => one.fault === fault) && (await failsSurely(devices, candidate, finding));
   };
   const smallest = await shrink(net, found);
-  const { findings } = await judge(devices, smallest, WAYS);
+  const { findings } = await judge(devices, smallest, way.precision === 'f16' ? HALF_WAYS : WAYS);
   return {
     finding: findings.find((one) => one.way === way) ?? findings[0] ?? finding,
     smallest,

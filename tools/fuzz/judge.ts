@@ -1,6 +1,7 @@
 /** Runs a case in all ways and compares each with the oracle: eager, each op by itself, kernels for a CPU. */
 import type { Device } from '../../src/index.ts';
 import type { Description } from '../../src/gpu/profile.ts';
+import type { Precision } from '../../src/tensor/graph/recording.ts';
 import type { Case } from './case.ts';
 import { runCase, type Results } from './run.ts';
 
@@ -8,6 +9,8 @@ export interface Way {
   readonly fusion: boolean;
   readonly kind: Description['kind'];
   readonly compiled: boolean;
+  /** Default f32. */
+  readonly precision?: Precision;
 }
 
 export const ORACLE: Way = { fusion: false, kind: 'cpu', compiled: false };
@@ -16,8 +19,14 @@ export const WAYS: readonly Way[] = [true, false].flatMap((fusion) =>
   (['cpu', 'gpu'] as const).flatMap((kind) => [false, true].map((compiled) => ({ fusion, kind, compiled }))),
 );
 
-export const nameOf = ({ fusion, kind, compiled }: Way): string =>
-  `${fusion ? 'fused' : 'plain'} ${kind} ${compiled ? 'compiled' : 'eager'}`;
+/** Ways that store activations and gradients as f16. */
+export const HALF_WAYS: readonly Way[] = WAYS.filter(({ compiled }) => compiled).map((way) => ({
+  ...way,
+  precision: 'f16',
+}));
+
+export const nameOf = ({ fusion, kind, compiled, precision = 'f32' }: Way): string =>
+  `${fusion ? 'fused' : 'plain'} ${kind} ${compiled ? 'compiled' : 'eager'}${precision === 'f16' ? ' f16' : ''}`;
 
 /** Finds the device of a way. */
 export type Devices = (way: Way) => Device;
@@ -41,25 +50,35 @@ interface Verdict {
 
 type Outcome = { readonly results: Results } | { readonly error: string };
 
-/** Within this relative distance nothing is suspicious; beyond it the oracle's own sensitivity decides. */
-const CLOSE = 1e-5;
+/** Bits of an element, and the relative distance within which nothing is suspicious; beyond it the oracle's own sensitivity decides. */
+const ROUNDING = {
+  f32: { bits: 23, close: 1e-5, least: 0 },
+  // Elements are about 1: what is smaller may be the difference of some that were rounded.
+  f16: { bits: 10, close: 4e-2, least: 1 },
+} as const;
 /** How many times as far as the oracle moves when the last bits of its inputs change. */
 export const MARGIN = 64;
 const NUDGES = 3;
 
 export async function judge(devices: Devices, net: Case, ways: readonly Way[] = WAYS): Promise<Verdict> {
   const oracle = await outcome(devices, net, ORACLE);
-  const nudged: Results[] = [];
-  const sensitivity = async (name: string, expected: Float32Array): Promise<number> => {
-    for (let nudge = nudged.length + 1; nudge <= NUDGES; nudge++)
-      nudged.push(await runCase(devices(ORACLE), net, { compiled: false, nudge }));
-    return Math.max(...nudged.map((results) => distance(results.get(name) ?? expected, expected)));
-  };
+  const nudged = { f32: [] as Results[], f16: [] as Results[] };
+  const sensitivityTo =
+    (precision: Precision): Sensitivity =>
+    async (name, expected) => {
+      const moved = nudged[precision];
+      for (let nudge = moved.length + 1; nudge <= NUDGES; nudge++)
+        moved.push(
+          await runCase(devices(ORACLE), net, { compiled: false, nudge, bits: ROUNDING[precision].bits }),
+        );
+      return Math.max(...moved.map((results) => distance(results.get(name) ?? expected, expected)));
+    };
   const findings: Finding[] = [];
   let [worst, strain] = [0, 0];
   for (const way of ways) {
     const actual = way === ORACLE ? oracle : await outcome(devices, net, way);
-    const fault = await compare(net, actual, oracle, sensitivity);
+    const { precision = 'f32' } = way;
+    const fault = await compare(net, actual, oracle, sensitivityTo(precision), ROUNDING[precision]);
     if ('fault' in fault) {
       findings.push({ way, ...fault });
       continue;
@@ -81,12 +100,16 @@ async function outcome(devices: Devices, net: Case, way: Way): Promise<Outcome> 
 
 type Fault = Omit<Finding, 'way'>;
 
+/** How far a result of the oracle moves when the last bits of its inputs change. */
+type Sensitivity = (name: string, expected: Float32Array) => Promise<number>;
+
 /** What is wrong, or the largest distances. */
 async function compare(
   net: Case,
   actual: Outcome,
   oracle: Outcome,
-  sensitivity: (name: string, expected: Float32Array) => Promise<number>,
+  sensitivity: Sensitivity,
+  { close, least: small }: { readonly close: number; readonly least: number },
 ): Promise<Fault | Pick<Verdict, 'worst' | 'strain'>> {
   if ('error' in actual || 'error' in oracle) {
     if ('error' in actual && 'error' in oracle) return { worst: 0, strain: 0 };
@@ -106,7 +129,7 @@ async function compare(
       fault: 'names',
       detail: `lacks ${missing.join(', ') || 'nothing'}, has also ${extra.join(', ') || 'nothing'}`,
     };
-  const least = { other: 0, gradient: leastGradient(b) };
+  const least = { other: small, gradient: leastGradient(b) };
   let [worst, strain] = [0, 0];
   for (const [name, expected] of b) {
     const values = a.get(name) ?? expected;
@@ -118,7 +141,7 @@ async function compare(
       };
     const far = distance(values, expected);
     const size = Math.max(normOf(expected), least[name.startsWith('gradient') ? 'gradient' : 'other']);
-    if (far > CLOSE * size) {
+    if (far > close * size) {
       const moves = await sensitivity(name, expected);
       if (far > MARGIN * moves)
         return {

@@ -34,14 +34,16 @@ export function layoutOf({ inputs, steps, losses, outputs }: Case): Layout {
 
 export const count = (shape: Shape): number => shape.reduce((product, size) => product * size, 1);
 
-/** Elements of a case by name. `nudge` above 0 disturbs each by its last bit, each time otherwise. */
+/** Elements of a case by name. `nudge` above 0 disturbs each by its last of so many bits, each time otherwise. */
 export class Elements {
   readonly #net: Case;
   readonly #nudge: number;
+  readonly #bits: number;
 
-  constructor(net: Case, nudge = 0) {
+  constructor(net: Case, nudge = 0, bits = 23) {
     this.#net = net;
     this.#nudge = nudge;
+    this.#bits = bits;
   }
 
   leaf({ name, shape, scale, offset = 0, positive = false }: LeafSpec): Float32Array {
@@ -72,7 +74,7 @@ export class Elements {
     if (this.#nudge > 0) {
       const signs = normal(`fuzz/nudge ${this.#nudge}/${name}`, values.length);
       for (const [i, sign] of signs.entries())
-        values[i] = (values[i] ?? 0) * (1 + Math.sign(sign) * 2 ** -23);
+        values[i] = (values[i] ?? 0) * (1 + Math.sign(sign) * 2 ** -this.#bits);
     }
     const { plant } = this.#net;
     if (plant?.name === name && values.length > 0) values[plant.index % values.length] = Number(plant.value);

@@ -12,6 +12,7 @@ import {
   type Device,
   type Tensor,
 } from '../../src/index.ts';
+import type { Precision } from '../../src/tensor/graph/recording.ts';
 import type { Case, Loss, Mode, Update } from './case.ts';
 import { Elements, layoutOf } from './layout.ts';
 import { runStep, type LeafSpec } from './steps.ts';
@@ -21,8 +22,11 @@ export type Results = Map<string, Float32Array>;
 
 interface RunOptions {
   readonly compiled: boolean;
+  readonly precision?: Precision;
   /** Disturbs the last bits of all elements; see `Elements`. */
   readonly nudge?: number;
+  /** Bits of an element, by default those of f32. */
+  readonly bits?: number;
 }
 
 type Named = Record<string, Tensor>;
@@ -52,7 +56,7 @@ class Run {
     this.#device = device;
     this.#net = net;
     this.#options = options;
-    this.#elements = new Elements(net, options.nudge);
+    this.#elements = new Elements(net, options.nudge, options.bits);
     const { shapes, leaves } = layoutOf(net);
     for (const spec of leaves.values()) this.#addLeaf(spec);
     for (const [i, { shape, leaf = false }] of net.inputs.entries())
@@ -128,7 +132,8 @@ class Run {
         return Promise.resolve(named.named);
       };
     }
-    const step = this.#device.compile((...inputs: Tensor[]) => this.#body(mode, inputs, []));
+    const { precision = 'f32' } = this.#options;
+    const step = this.#device.compile((...inputs: Tensor[]) => this.#body(mode, inputs, []), { precision });
     this.#garbage.push(step);
     return step;
   }

@@ -28,9 +28,9 @@ if (model === undefined) throw new Error(`--model must be one of ${MODELS.join('
 if (spirv === undefined) throw new Error('MESA_SPIRV_DUMP_PATH must name an empty folder');
 
 const dispatches: Dispatch[] = [];
-planModel({ name: 'h100', geometry: PROFILES.h100 }, model, Number(values.batch), (plan) =>
-  dispatches.push(...plan.dispatches),
-);
+planModel({ name: 'h100', geometry: PROFILES.h100 }, model, Number(values.batch), {
+  onPlan: (plan) => dispatches.push(...plan.dispatches),
+});
 
 const device = await testDevice();
 await mkdir(values.out, { recursive: true });

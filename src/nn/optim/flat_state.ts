@@ -31,8 +31,8 @@ export interface Packed {
   readonly state: ReadonlyMap<string, Tensor>;
 }
 
-/** Elements that two parameters' starts are apart at least, since bindings begin at multiples of 256 bytes. */
-const paddedLength = (length: number): number => alignUp(length * 4) / 4;
+/** Elements that two parameters' starts are apart at least, since bindings begin at multiples of 256 bytes, also in a copy as f16. */
+const paddedLength = (length: number): number => alignUp(length * 2) / 2;
 
 /**
  * Moves parameters into flat vectors, with zeroed state of the kinds named: as many groups as the device's largest
@@ -46,7 +46,7 @@ export function packState(
   const groups: (typeof parameters)[number][][] = [];
   let room = 0;
   for (const parameter of parameters) {
-    const bytes = alignUp(parameter.tensor.value.bytes);
+    const bytes = 4 * paddedLength(parameter.tensor.numel);
     if (bytes > room) {
       groups.push([]);
       room = device.maxStorageBytes;

@@ -27,6 +27,8 @@ export interface Op<Attrs> {
   readonly mutates?: readonly number[];
   /** What may be stored as f16 where a plan has that precision; nothing by default. */
   readonly half?: HalfRule;
+  /** Inputs of a product that gains from parameters stored as f16. */
+  readonly packs?: readonly number[];
   lower(context: KernelContext, node: Lowering<Attrs>): readonly Dispatch[];
 }
 

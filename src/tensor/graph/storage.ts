@@ -10,6 +10,7 @@ export type Role =
   | 'statistic' // running statistics and the like: changed in the dispatches that read parameters
   | 'gradient'
   | 'optimizer' // moments and momentum
+  | 'packed' // copies of parameters as f16
   | 'input' // of a compiled function
   | 'result' // of a compiled function
   | 'foreign' // in a buffer of the caller's, each of which has a color of its own

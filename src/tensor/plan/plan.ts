@@ -2,6 +2,7 @@ import { bytesOf, type BufferRef, type Dispatch } from '../../gpu/dispatch.ts';
 import { describeTooLarge, maxStorageBytes, type Target } from '../../gpu/profile.ts';
 import { alignUp } from '../../gpu/storage.ts';
 import type { KernelContext, Tunable } from '../../kernels/context.ts';
+import { copy } from '../../kernels/elementwise.ts';
 import { storeHalves } from '../../kernels/half.ts';
 import { splitDispatch } from '../../kernels/split.ts';
 import type { Op, RecordedNode } from '../graph/node.ts';
@@ -11,6 +12,7 @@ import { colorBuffers, colorsOfValues, separateRoles } from './color.ts';
 import { lifetimes, liveNodes } from './liveness.ts';
 import { lowerEach, lowerFused } from './lowering.ts';
 import { pack } from './pack.ts';
+import { packWeights, type PackedWeights } from './pack_weights.ts';
 import { inHalves } from './precision.ts';
 
 /** Place of a transient storage in the device's arenas. */
@@ -35,6 +37,9 @@ export interface Plan {
   readonly captured: ReadonlyMap<LogicalStorage, string>;
   /** Storages that the plan makes and that outlive it, with their colors. */
   readonly made: ReadonlyMap<LogicalStorage, number>;
+  /** Copies of parameters, which the first `packs` dispatches make; a run may leave these out while the copies are current. */
+  readonly packed: readonly PackedWeights[];
+  readonly packs: number;
 }
 
 interface PlanOptions {
@@ -59,27 +64,30 @@ export function planNodes(
 ): Plan {
   for (const value of nodes.flatMap(({ inputs }) => inputs)) if (value.failure !== null) throw value.failure;
   const needed = liveNodes(nodes);
-  const live = precision === 'f16' ? inHalves(needed) : needed;
+  const { nodes: live, packed } =
+    precision === 'f16' ? packWeights(inHalves(needed)) : { nodes: needed, packed: [] };
   for (const { inputs, outputs } of live)
     for (const { storage } of [...inputs, ...outputs]) checkFits(target, storage);
   const contextOf = (node: RecordedNode): KernelContext => contextFor(target, node, onTunable);
   const lowerOne = (node: RecordedNode): readonly Dispatch[] => lowerAlone(contextOf(node), node);
   const lowered = (fusion ? lowerFused : lowerEach)(live, contextOf, lowerOne);
   const outputs = new Set(live.flatMap((node) => node.outputs.map(({ storage }) => storage)));
-  const made = colorsOfValues(
+  const values = colorsOfValues(
     [...outputs].filter(({ resident, handles }) => !resident && handles > 0),
     lowered,
   );
+  const made = new Map([...values, ...packed.map(({ to }) => [to, 0] as const)]);
   const persists = (buffer: BufferRef): buffer is LogicalStorage =>
     buffer instanceof LogicalStorage && (buffer.resident || made.has(buffer));
   const poolOf = (buffer: BufferRef): string | null => {
     if (!persists(buffer)) return null;
     const color = made.get(buffer);
-    return color === undefined || buffer.role === 'gradient' ? buffer.pool : `value ${color}`;
+    return color === undefined || buffer.role !== 'transient' ? buffer.pool : `value ${color}`;
   };
-  const dispatches = separateRoles(target.geometry, lowered, poolOf).flatMap((dispatch) =>
-    splitDispatch(storeHalves(dispatch), target.geometry.budget),
-  );
+  const finish = (unfinished: readonly Dispatch[]): Dispatch[] =>
+    unfinished.flatMap((dispatch) => splitDispatch(storeHalves(dispatch), target.geometry.budget));
+  const packs = finish(packed.map(({ from, to }) => copy(target.geometry, from, to)));
+  const dispatches = [...packs, ...finish(separateRoles(target.geometry, lowered, poolOf))];
   const operands = dispatches.flatMap((dispatch) => dispatch.operands.map(({ buffer }) => buffer));
   const captured = operands.filter(
     (buffer): buffer is LogicalStorage => persists(buffer) && !made.has(buffer),
@@ -89,6 +97,8 @@ export function planNodes(
     ...placeTransients(target, dispatches, persists),
     captured: new Map(captured.map((storage) => [storage, storage.pool])),
     made,
+    packed,
+    packs: packs.length,
   };
 }
 

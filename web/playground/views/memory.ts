@@ -8,6 +8,7 @@ const MEANING: Readonly<Record<string, string>> = {
   parameter: 'weights',
   gradient: 'of the weights',
   optimizer: 'moments',
+  packed: 'weights as f16',
   statistic: 'running means and variances',
   tensor: 'other tensors from before',
   foreign: "in a buffer of the caller's",

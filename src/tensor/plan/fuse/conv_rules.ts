@@ -185,11 +185,7 @@ export function fuseConvData(fusion: Fusion, node: RecordedNode): boolean {
   if (form?.kind === 'afterPool') {
     const pooled = pooledExtent(extent, form.pool);
     const { images, channels, pixels } = inputShape(pooled);
-    const buffer = new LogicalStorage(
-      dx.dtype,
-      images * channels * pixels,
-      `conv2d backward of an average`,
-    );
+    const buffer = new LogicalStorage(dx.dtype, images * channels * pixels, `conv2d backward of an average`);
     const map = wholeMap(buffer, images, channels, pixels);
     const load = fusion.loadGradient(form.dy, outputShape(pooled), node);
     const out = { kind: 'plain', dx: map } as const;
