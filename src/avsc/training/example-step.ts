@@ -11,7 +11,7 @@ import { createModel, freezeParts } from './model.ts';
 import { inputPlan } from './plan.ts';
 import { createOptimizer, trainingStep } from './trainer.ts';
 
-export interface ExampleStep {
+interface ExampleStep {
   readonly step: CompiledFunction<Tensor>;
   dispose(): void;
 }

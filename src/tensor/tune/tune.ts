@@ -21,7 +21,7 @@ import { placesInPlan } from './places.ts';
 import { Scratch } from './scratch.ts';
 
 /** A choice that was not taken into account, and why. */
-export interface RefusedChoice {
+interface RefusedChoice {
   readonly choice: GemmChoice;
   readonly why: string;
 }

@@ -115,7 +115,7 @@ function netSection(
       <p>
         A point is a kernel at one shape; its area is its share of the kernels' time. On the line a kernel is
         as fast as the device allows; above it, it finds some of its data in a
-        cache.${moving > 0 ? ` ${moving} kernels that only move are in the table alone.` : ''}
+        cache.${moving > 0 ? ` Kernels that only move, ${moving} of them, are in the table alone.` : ''}
       </p>
       ${figures(kernels, total, stepMilliseconds)}
       <div class="legend">
