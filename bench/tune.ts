@@ -1,6 +1,6 @@
 import type { CompiledFunction } from '../src/tensor/compile.ts';
 import type { Device } from '../src/index.ts';
-import { NOTHING_TUNED } from '../src/gpu/tuned.ts';
+import { NOTHING_TUNED, type Tuned } from '../src/gpu/tuned.ts';
 import { tuneStep } from '../src/node/tuning.ts';
 import type { StepInput, StepResult } from '../src/tensor/trace.ts';
 import type { TuneResult, TuneSummary } from '../src/tensor/tune/tune.ts';
@@ -27,12 +27,15 @@ export async function tuneModel(
     readonly signal: AbortSignal;
   },
 ): Promise<TunedModel> {
-  const training = prepare(device, model, batch);
-  const feeds = feedsOf(training, batch);
-  const steps: CompiledFunction<StepResult>[] = [];
+  const made: { dispose(): void }[] = [];
+  let feeds: readonly StepInput[] = [];
+  // Each with an optimizer of its own: another one's step would have a function traced anew.
   const compile = async (): Promise<CompiledFunction<StepResult>> => {
+    const training = prepare(device, model, batch);
     const step = device.compile(training.step);
-    steps.push(step);
+    made.push(step, training);
+    feeds = feedsOf(training, batch);
+    await step(...feeds);
     await step(...feeds);
     await device.gpu.idle();
     return step;
@@ -45,8 +48,8 @@ export async function tuneModel(
     const found = device.gpu.tuned;
     device.gpu.tuned = NOTHING_TUNED;
     const usual = await compile();
+    const times = await inTurns(device, [usual, tuned], [NOTHING_TUNED, found], feeds);
     device.gpu.tuned = found;
-    const times = await inTurns(device, [usual, tuned], feeds);
     return {
       ...summary,
       model,
@@ -55,19 +58,21 @@ export async function tuneModel(
       stepMilliseconds: median(times[1] ?? []),
     };
   } finally {
-    for (const step of steps) step.dispose();
-    training.dispose();
+    for (const one of made) one.dispose();
   }
 }
 
 async function inTurns(
   device: Device,
   steps: readonly CompiledFunction<StepResult>[],
+  tables: readonly Tuned[],
   feeds: readonly StepInput[],
 ): Promise<number[][]> {
   const times = steps.map((): number[] => []);
   for (let round = 0; round < ROUNDS; round++) {
     for (const [i, step] of steps.entries()) {
+      // Should the step be traced anew, by the same choices.
+      device.gpu.tuned = tables[i] ?? NOTHING_TUNED;
       const start = performance.now();
       await step(...feeds);
       await device.gpu.idle();
