@@ -1,135 +1,100 @@
-import { Profiler, byLabel } from '../src/gpu/profiler.ts';
-import {
-  avgPool2d,
-  batchNorm2d,
-  conv2d,
-  crossEntropy,
-  matmul,
-  maxPool2d,
-  relu,
-  type Device,
-  type Shape,
-  type Tensor,
-} from '../src/index.ts';
-import { median } from './report.ts';
+import type { Ceilings } from '../src/gpu/ceilings.ts';
+import type { Device } from '../src/index.ts';
+import { inspect } from '../src/inspect/inspect.ts';
+import { roofline, type RooflinePoint } from '../src/inspect/roofline.ts';
+import { time } from '../src/inspect/time.ts';
+import type { InspectedDispatch } from '../src/inspect/types.ts';
+import { feedsOf, prepare, type ModelName } from './model.ts';
 
-/** One kernel at one shape: the median of its times, and its rates. */
-interface KernelResult {
-  readonly case: string;
+/** One kernel at one shape in the training step of a net. */
+export interface KernelResult extends Pick<
+  RooflinePoint,
+  'intensity' | 'flopsPerSecond' | 'bytesPerSecond' | 'share' | 'bound'
+> {
+  readonly net: ModelName;
   readonly kernel: string;
+  readonly shape: string;
+  /** What is fused into it. */
+  readonly reasons: readonly string[];
+  /** How many dispatches of the step are like this. */
+  readonly count: number;
+  /** Of one of them: the median over the runs, and the mean over those that are alike. */
   readonly milliseconds: number;
-  readonly gflops: number;
-  readonly gbps: number;
+  readonly flops: number;
+  readonly bytes: number;
 }
 
-interface Case {
-  readonly name: string;
-  readonly inputs: readonly Shape[];
-  readonly run: (...inputs: Tensor[]) => Tensor;
+interface NetKernels {
+  readonly net: ModelName;
+  readonly batch: number;
+  /** Of a whole step, from asking for it to its end: the median. */
+  readonly stepMilliseconds: number;
+  /** The dearest first: by the time of all that are alike. */
+  readonly kernels: readonly KernelResult[];
 }
 
-const conv = (name: string, x: Shape, w: Shape, stride = 1, padding = 0): Case => ({
-  name: `${name} ${x.join('x')} * ${w.join('x')}`,
-  inputs: [x, w],
-  run: (a, b) => conv2d(a, b, null, { stride, padding }),
-});
-
-/** Shapes of DenseNet161 and FCNN for `batch` images (a sample has two frames for DenseNet). */
-function cases(batch: number): Case[] {
-  const n = batch;
-  const gemm = (size: number): Case => ({
-    name: `matmul ${size}^3`,
-    inputs: [
-      [size, size],
-      [size, size],
-    ],
-    run: (a, b) => matmul(a, b),
-  });
-  return [
-    gemm(512),
-    conv('densenet stem 7x7 s2', [n, 3, 224, 224], [96, 3, 7, 7], 2, 3),
-    conv('densenet bottleneck 1x1', [n, 384, 14, 14], [192, 384, 1, 1]),
-    conv('densenet bottleneck 1x1', [n, 240, 56, 56], [192, 240, 1, 1]),
-    conv('densenet growth 3x3', [n, 192, 56, 56], [48, 192, 3, 3], 1, 1),
-    conv('densenet growth 3x3', [n, 192, 14, 14], [48, 192, 3, 3], 1, 1),
-    conv('densenet transition 1x1', [n, 2112, 14, 14], [1056, 2112, 1, 1]),
-    conv('fcnn stem 5x5 s2', [n, 6, 128, 39], [144, 6, 5, 5], 2, 2),
-    conv('fcnn block 1', [n, 144, 64, 20], [144, 144, 3, 3], 1, 1),
-    conv('fcnn block 3', [n, 576, 16, 5], [576, 576, 3, 3], 1, 1),
-    {
-      name: `batch norm + relu ${n}x384x28x28`,
-      inputs: [[n, 384, 28, 28], [384], [384]],
-      run: (x, weight, bias) => relu(batchNorm2d(x, { weight: weight, bias: bias, training: true })),
-    },
-    {
-      name: `max pool ${n}x96x112x112`,
-      inputs: [[n, 96, 112, 112]],
-      run: (x) => maxPool2d(x, { kernelSize: 3, stride: 2, padding: 1 }),
-    },
-    {
-      name: `avg pool ${n}x192x56x56`,
-      inputs: [[n, 192, 56, 56]],
-      run: (x) => avgPool2d(x, { kernelSize: 2, stride: 2 }),
-    },
-    {
-      name: 'cross entropy 64x365',
-      inputs: [
-        [64, 365],
-        [64, 365],
-      ],
-      run: (logits, target) => crossEntropy(logits, target.detach()),
-    },
-  ];
-}
-
-/** Times forward and backward of each case by the device's timestamps, kernel by kernel. */
-export async function benchKernels(device: Device, batch: number, repeats: number): Promise<KernelResult[]> {
-  const results: KernelResult[] = [];
-  for (const { name, inputs, run } of cases(batch)) {
-    const tensors = inputs.map((shape, i) =>
-      device.tensor(noise(shape, i + 1), shape, { requiresGrad: true }),
+/**
+ * Times every dispatch of a net's training step, forward and backward, as the device plans it, against what the device can do at most.
+ * Throws an Error where the device cannot time them apart.
+ */
+export async function benchKernels(
+  device: Device,
+  net: ModelName,
+  {
+    batch,
+    repeats,
+    ceilings,
+  }: { readonly batch: number; readonly repeats: number; readonly ceilings: Ceilings },
+): Promise<NetKernels> {
+  const training = prepare(device, net, batch);
+  const step = device.compile(training.step);
+  const feeds = feedsOf(training, batch);
+  try {
+    const { milliseconds, dispatches: times, note } = await time(step, feeds, { repeats });
+    if (times === null) throw new Error(note ?? 'this device cannot time its kernels apart');
+    const { dispatches } = inspect(step, feeds);
+    const kernels = grouped(dispatches, times).flatMap(([group, total]) =>
+      place(net, group, total / group.length, ceilings),
     );
-    const step = device.compile(() => {
-      for (const tensor of tensors) tensor.clearGrad();
-      const y = run(...tensors);
-      y.backward(y.detach());
-    });
-    await step();
-    const times = new Map<string, { milliseconds: number; gflops: number; gbps: number }[]>();
-    for (let i = 0; i < repeats; i++) {
-      const profiler = new Profiler(device.gpu);
-      step.profile(profiler);
-      await step();
-      for (const row of byLabel(await profiler.times())) {
-        const one = {
-          milliseconds: row.milliseconds,
-          gflops: row.gigaflopsPerSecond,
-          gbps: row.gigabytesPerSecond,
-        };
-        times.set(row.label, [...(times.get(row.label) ?? []), one]);
-      }
-      profiler.destroy();
-    }
-    for (const [kernel, samples] of times) {
-      results.push({
-        case: name,
-        kernel,
-        milliseconds: median(samples.map(({ milliseconds }) => milliseconds)),
-        gflops: median(samples.map(({ gflops }) => gflops)),
-        gbps: median(samples.map(({ gbps }) => gbps)),
-      });
-    }
+    const cost = (one: KernelResult): number => one.count * one.milliseconds;
+    kernels.sort((a, b) => cost(b) - cost(a));
+    return { net, batch, stepMilliseconds: milliseconds, kernels };
+  } finally {
     step.dispose();
-    for (const tensor of tensors) {
-      tensor.clearGrad();
-      tensor.dispose();
-    }
+    training.dispose();
   }
-  return results;
 }
 
-/** Pseudorandom values, so that no kernel profits from zeros or order. */
-function noise(shape: Shape, seed: number): Float32Array<ArrayBuffer> {
-  const length = shape.reduce((product, size) => product * size, 1);
-  return Float32Array.from({ length }, (_, i) => Math.sin(i * 12.9898 + seed * 78.233));
+/** Dispatches that do the same work by the same kernel, with the sum of their times. */
+function grouped(
+  dispatches: readonly InspectedDispatch[],
+  times: readonly number[],
+): [readonly InspectedDispatch[], number][] {
+  const groups = new Map<string, [InspectedDispatch[], number]>();
+  dispatches.forEach((dispatch, i) => {
+    const { kernel, shape, flops, bytes, reasons } = dispatch;
+    const key = [kernel, shape, flops, bytes, ...reasons].join('|');
+    const [group, total] = groups.get(key) ?? [[], 0];
+    groups.set(key, [[...group, dispatch], total + (times[i] ?? 0)]);
+  });
+  return [...groups.values()];
+}
+
+/** Empty for a kernel that took no time that can be measured, or did nothing. */
+function place(
+  net: ModelName,
+  group: readonly InspectedDispatch[],
+  milliseconds: number,
+  ceilings: Ceilings,
+): KernelResult[] {
+  const [first] = group;
+  if (first === undefined) return [];
+  const { kernel, shape, reasons, flops, bytes } = first;
+  return roofline([{ kernel, flops, bytes, milliseconds }], ceilings).points.map(
+    ({ intensity, flopsPerSecond, bytesPerSecond, share, bound }) => ({
+      net,
+      ...{ kernel, shape, reasons, count: group.length, milliseconds, flops, bytes },
+      ...{ intensity, flopsPerSecond, bytesPerSecond, share, bound },
+    }),
+  );
 }

@@ -69,7 +69,7 @@ interface Training {
 }
 
 /** A net at its full size, with Adam. Pictures are 224 x 224 (48 x 48 for `small`). */
-function prepare(device: Device | PlanningDevice, model: ModelName, batch: number): Training {
+export function prepare(device: Device | PlanningDevice, model: ModelName, batch: number): Training {
   manualSeed(1);
   const { net, shapes } = build(model, batch);
   net.to(device).train();
@@ -92,6 +92,16 @@ function prepare(device: Device | PlanningDevice, model: ModelName, batch: numbe
     },
   };
 }
+
+/** Inputs of a step: noise, and labels. */
+export const feedsOf = ({ specs }: Training, batch: number): StepInput[] =>
+  specs.map(({ shape, dtype }) => ({
+    shape,
+    data:
+      dtype === 'f32'
+        ? noise(elementCount(shape))
+        : Int32Array.from({ length: batch }, (_, i) => i % CLASSES),
+  }));
 
 /** Plans a training step with no device at all, so that it may be for any adapter and of any size. */
 export function planModel(
@@ -123,13 +133,7 @@ export async function benchModel(
   const { plan, unfused, parameters } = planModel(device.runtime.target, model, batch, { precision });
   const training = prepare(device, model, batch);
   const step = device.compile(training.step, { precision });
-  const feeds = training.specs.map(({ shape, dtype }): StepInput => ({
-    shape,
-    data:
-      dtype === 'f32'
-        ? noise(elementCount(shape))
-        : Int32Array.from({ length: batch }, (_, i) => i % CLASSES),
-  }));
+  const feeds = feedsOf(training, batch);
   const begin = performance.now();
   let loss = await (await step(...feeds)).item();
   const firstStepSeconds = (performance.now() - begin) / 1e3;

@@ -1,9 +1,8 @@
-// `wavelight bench ceilings|kernels|model|augmentation|sound|host|peers`: measures this machine, against its ceilings and against other engines.
+// `wavelight bench ceilings|kernels|tune|model|augmentation|sound|host|peers`: measures this machine, against its ceilings and against other engines.
 
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { benchAugmentation } from '../../bench/augmentation.ts';
 import { benchHost } from '../../bench/host.ts';
-import { benchKernels } from '../../bench/kernels.ts';
 import { benchModel, MODELS, planModel, type ModelName, type ModelPlan } from '../../bench/model.ts';
 import { PEERS, type PeerName } from '../../bench/peers/roster.ts';
 import { benchPeers } from '../../bench/peers/run.ts';
@@ -11,18 +10,21 @@ import { formatPeers } from '../../bench/peers/table.ts';
 import { SHAPES, type Shapes } from '../../bench/peers/shapes.ts';
 import { formatTable, machineOf } from '../../bench/report.ts';
 import { benchSound } from '../../bench/sound.ts';
-import { checkOutput, writeFileAtomic } from '../node/files.ts';
+import { checkOutput } from '../node/files.ts';
 import { measureCeilings } from '../gpu/ceilings.ts';
+import { measureMultiprocessors } from '../gpu/multiprocessors.ts';
 import { PROFILES } from '../gpu/profile.ts';
 import { formatBytes } from '../gpu/storage.ts';
 import { formatPlan } from '../tensor/plan/format.ts';
 import type { Precision } from '../tensor/graph/recording.ts';
 import type { Target } from '../gpu/profile.ts';
 import type { AdapterChoice } from '../node/adapter.ts';
+import { benchKernelsCommand } from './bench-kernels.ts';
+import { benchTuneCommand } from './bench-tune.ts';
 import { openDevice } from './device.ts';
+import { give } from './give.ts';
 import { deviceOption, PRECISIONS, presetOption, UsageError, whole } from './options.ts';
 import { preset, type PresetName } from '../avsc/experiment/presets.ts';
-import { print } from './output.ts';
 import { say } from './say.ts';
 
 interface KernelOptions {
@@ -64,14 +66,6 @@ export function benchCommand(): Command {
     .option('--json', 'print JSON')
     .option('--out <file>', 'write JSON to a file')
     .action(runCeilings);
-  const kernels = new Command('kernels')
-    .description('times each kernel at the shapes of the nets, forward and backward')
-    .addOption(deviceOption())
-    .option('--batch <n>', 'images or clips per batch', whole(1), 4)
-    .option('--repeats <n>', 'number of measurements, whose median is reported', whole(1), 5)
-    .option('--json', 'print JSON')
-    .option('--out <file>', 'write JSON to a file')
-    .action(runKernels);
   const model = new Command('model')
     .description('times training steps of a net at its full size')
     .addOption(deviceOption())
@@ -140,7 +134,8 @@ export function benchCommand(): Command {
       if (file !== undefined) await checkOutput(file);
     })
     .addCommand(ceilings)
-    .addCommand(kernels)
+    .addCommand(benchKernelsCommand())
+    .addCommand(benchTuneCommand())
     .addCommand(model)
     .addCommand(augmentation)
     .addCommand(sound)
@@ -165,6 +160,7 @@ async function runCeilings({
 }: Pick<KernelOptions, 'device' | 'json' | 'out'>): Promise<void> {
   await using device = await openDevice(choice);
   const machine = machineOf(device, await measureCeilings(device.gpu));
+  const multiprocessors = await measureMultiprocessors(device.gpu);
   const { fmaGflops, fmaF16Gflops, copyGBps, ...latency } = machine.ceilings;
   const f16 = fmaF16Gflops === null ? 'needs shader-f16' : `${fmaF16Gflops.toFixed(1)} GFLOP/s`;
   const rows = [
@@ -172,36 +168,12 @@ async function runCeilings({
     ['f16 multiply-add', f16],
     ['copy, read and written', `${copyGBps.toFixed(1)} GB/s`],
     ['ridge, f32', `${(fmaGflops / copyGBps).toFixed(1)} FLOP/byte`],
+    ['workgroups side by side', String(multiprocessors)],
     ['one more dispatch', `${latency.dispatchMicroseconds.toFixed(1)} us`],
     ['submit, until it is done', `${latency.submitMilliseconds.toFixed(3)} ms`],
     ['readback of 4 bytes', `${latency.readbackMilliseconds.toFixed(3)} ms`],
   ];
-  await give({ machine }, formatTable([machine.adapter, 'at most'], rows), json, out);
-}
-
-async function runKernels({ device: choice, batch, repeats, json, out }: KernelOptions): Promise<void> {
-  await using device = await openDevice(choice);
-  const machine = machineOf(device, await measureCeilings(device.gpu));
-  const results = await benchKernels(device, batch, repeats);
-  const { fmaGflops, copyGBps } = machine.ceilings;
-  const share = (part: number, whole: number): string => `${((100 * part) / whole).toFixed(0)} %`;
-  const table = formatTable(
-    ['kernel', 'ms', 'GFLOP/s', 'of FMA', 'GB/s', 'of copy'],
-    results.map(({ case: name, kernel, milliseconds, gflops, gbps }) => [
-      `${name}: ${kernel}`,
-      milliseconds.toFixed(3),
-      gflops.toFixed(1),
-      share(gflops, fmaGflops),
-      gbps.toFixed(1),
-      share(gbps, copyGBps),
-    ]),
-  );
-  await give(
-    { machine, batch, results },
-    `ceilings: ${fmaGflops.toFixed(1)} GFLOP/s FMA, ${copyGBps.toFixed(1)} GB/s copy\n${table}`,
-    json,
-    out,
-  );
+  await give({ machine, multiprocessors }, formatTable([machine.adapter, 'at most'], rows), json, out);
 }
 
 async function runSound({ repeats, json, out }: Omit<KernelOptions, 'device' | 'batch'>): Promise<void> {
@@ -357,10 +329,4 @@ async function runPeers({ json, ...options }: PeerOptions): Promise<void> {
   const report = await benchPeers({ ...options, say });
   const file = typeof json === 'string' ? json : undefined;
   await give(report, formatPeers(report), json === true, file);
-}
-
-async function give(result: object, table: string, json = false, out?: string): Promise<void> {
-  const text = JSON.stringify(result, null, 2);
-  if (out !== undefined) await writeFileAtomic(out, `${text}\n`);
-  await print(json ? text : table);
 }

@@ -32,6 +32,7 @@ export interface TrainOptions extends Omit<Overrides, 'batchSize' | 'nets'> {
   readonly cache?: string;
   readonly out?: string;
   readonly resume?: true;
+  readonly tune?: true;
   readonly saveEvery: number;
   readonly dryRun?: true;
   readonly limits: string;

@@ -15,12 +15,14 @@ import {
   numeric,
   PRECISIONS,
   presetOption,
+  UsageError,
   whole,
 } from './options.ts';
 import { print } from './output.ts';
 import { clipCache } from './prepare.ts';
 import { assertSameRecipe, newRun, type TrainOptions } from './train-options.ts';
 import { printResults, showTraining } from './train-progress.ts';
+import { tuneTraining } from './tune-training.ts';
 
 /** Extractors that can be frozen: those with given weights from the first stage on, others in the joint stage. */
 const FREEZES: readonly Frozen[] = ['none', 'audio', 'video', 'both'];
@@ -70,6 +72,7 @@ export function trainCommand(): Command {
     .addOption(cacheOption())
     .option('--out <dir>', 'folder of the run (default: a new one under runs/)')
     .option('--resume', 'resume the run in --out, or the newest unfinished one')
+    .option('--tune', 'measure the fastest geometry of each kernel before training; see bench tune')
     .option(
       '--save-every <steps>',
       'steps between two checkpoints, in addition to the one after each epoch',
@@ -99,10 +102,13 @@ async function train(options: TrainOptions, command: Command, signal: AbortSigna
     else await printDryRun(planned);
     return;
   }
+  if (options.tune && options.resume)
+    throw new UsageError('--tune is for a new run: a resumed one keeps the choices it began with');
   const resumed = options.resume ? await findRun(options.out) : undefined;
   if (resumed) await assertSameRecipe(resumed, options, command);
   const start = resumed ?? (await newRun(options, command));
   if (options.out !== undefined) await checkOutput(runFiles(options.out).config);
+  if (options.tune && 'experiment' in start) await tuneTraining(start.experiment, options.device, signal);
   const display = showTraining();
   const settings = {
     cache: await clipCache(options.cache),

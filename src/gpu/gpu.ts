@@ -1,11 +1,12 @@
 import { Counters } from './counters.ts';
 import { DeviceLostError } from './lost.ts';
 import { Pipelines } from './pipelines.ts';
-import { maxStorageBytes, profileOf } from './profile.ts';
+import { maxStorageBytes, profileOf, withMeasured } from './profile.ts';
 import type { AdapterProfile, Description, Target } from './profile.ts';
 import { StagingRing } from './readback.ts';
 import { AfterTask } from './after_task.ts';
 import { formatBytes, STORAGE_USAGE, type Storage } from './storage.ts';
+import { NOTHING_TUNED, type Tuned } from './tuned.ts';
 
 /**
  * `checked`: every call is validated. `fast`: the process asked Dawn to skip that (see src/node/adapter.ts).
@@ -63,8 +64,6 @@ export const LIMITS = [
 export class Gpu {
   readonly device: GPUDevice;
   readonly description: Description;
-  /** What kernels know of the adapter. */
-  readonly geometry: AdapterProfile;
   readonly limits: GPUSupportedLimits;
   readonly profile: Profile;
   readonly debug: DebugLevel;
@@ -82,6 +81,10 @@ export class Gpu {
   readonly storageUsage: GPUBufferUsageFlags;
   /** Resolves when the device is lost, `destroy` included. */
   readonly lost: Promise<GPUDeviceLostInfo>;
+  /** What kernels know of the adapter where nothing was measured. */
+  readonly #usual: AdapterProfile;
+  #geometry: AdapterProfile;
+  #tuned: Tuned = NOTHING_TUNED;
   readonly #staging: StagingRing;
   readonly #owned: boolean;
   readonly #buffers = new Set<GPUBuffer>();
@@ -100,7 +103,8 @@ export class Gpu {
     this.log = options.log ?? ((line) => console.log(line));
     this.poison = options.poison ?? false;
     this.#owned = owned;
-    this.geometry = profileOf(device.limits, device.features, description, infoOf(device));
+    this.#usual = profileOf(device.limits, device.features, description, infoOf(device));
+    this.#geometry = this.#usual;
     this.maxStorageBytes = maxStorageBytes(this.geometry);
     this.bakesParams = options.bakeParams ?? this.geometry.bakeParams;
     this.pipelines = new Pipelines(device, this.counters, {
@@ -208,9 +212,30 @@ export class Gpu {
     this.#afterTask.start(then);
   }
 
+  /** What kernels know of the adapter. */
+  get geometry(): AdapterProfile {
+    return this.#geometry;
+  }
+
+  /** What was measured of the adapter. Plans made after it is set use it. */
+  get tuned(): Tuned {
+    return this.#tuned;
+  }
+
+  set tuned(tuned: Tuned) {
+    this.#tuned = tuned;
+    this.#geometry = withMeasured(this.#usual, tuned);
+  }
+
   /** What plans must keep to. */
   get target(): Target {
-    return { name: this.description.name, geometry: this.geometry, raisable: !this.#owned };
+    const { products } = this.#tuned;
+    return {
+      name: this.description.name,
+      geometry: this.geometry,
+      tuned: products,
+      raisable: !this.#owned,
+    };
   }
 
   /** Copies the array (a multiple of 4 bytes) to the start of the storage, after all work submitted so far. Throws if the device is lost. */

@@ -3,6 +3,7 @@
  * PROFILES for an adapter that one does not have.
  */
 import { ALIGNMENT, formatBytes } from './storage.ts';
+import type { Tuned, TunedProducts } from './tuned.ts';
 
 /** What can be shown of an adapter. */
 export interface Description {
@@ -156,6 +157,13 @@ export function profileOf(
   };
 }
 
+/** The profile with what was measured in the place of what is usual. */
+export function withMeasured(profile: AdapterProfile, { multiprocessors }: Tuned): AdapterProfile {
+  if (multiprocessors === null) return profile;
+  // Two workgroups of a GEMM fit on each.
+  return { ...profile, multiprocessors, workgroupsToFill: 2 * multiprocessors };
+}
+
 /** Bytes that one storage can have: it lies in one buffer, and one binding spans it. */
 export const maxStorageBytes = ({ maxBufferBytes, maxBindingBytes }: AdapterLimits): number =>
   Math.floor(Math.min(maxBufferBytes, maxBindingBytes) / ALIGNMENT) * ALIGNMENT;
@@ -165,6 +173,8 @@ export interface Target {
   /** For errors, like "NVIDIA H100 80GB HBM3". */
   readonly name: string;
   readonly geometry: AdapterProfile;
+  /** Choices that were measured on the adapter. */
+  readonly tuned?: TunedProducts;
   /** True if the caller requested the device, and may have asked for less than the adapter has. */
   readonly raisable?: boolean;
 }

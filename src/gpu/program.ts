@@ -143,19 +143,30 @@ export class BoundProgram {
   /** Appends the dispatches, or those from `first` to before `end`, as one compute pass; with a profiler, as one pass each, timed. */
   encode(encoder: GPUCommandEncoder, profiler?: Profiler, first = 0, end = this.#steps.length): void {
     const steps = this.#steps.slice(first, end);
-    const encodeOne = (pass: GPUComputePassEncoder, { dispatch, compiled }: Step, i: number): void => {
+    if (profiler === undefined) {
+      const pass = encoder.beginComputePass();
+      this.#encodeInto(pass, steps, first);
+      pass.end();
+    } else {
+      profiler.encode(encoder, steps, (pass, step, i) => this.#encodeInto(pass, [step], first + i));
+    }
+    this.#gpu.counters.dispatches += steps.length;
+  }
+
+  /** Appends all dispatches so many times, as one compute pass of that description. */
+  encodeRepeated(encoder: GPUCommandEncoder, repeats: number, description: GPUComputePassDescriptor): void {
+    const pass = encoder.beginComputePass(description);
+    for (let i = 0; i < repeats; i++) this.#encodeInto(pass, this.#steps, 0);
+    pass.end();
+    this.#gpu.counters.dispatches += repeats * this.#steps.length;
+  }
+
+  #encodeInto(pass: GPUComputePassEncoder, steps: readonly Step[], first: number): void {
+    steps.forEach(({ dispatch, compiled }, i) => {
       pass.setPipeline(compiled.pipeline);
       pass.setBindGroup(0, this.groups[first + i] ?? null);
       pass.dispatchWorkgroups(...dispatch.workgroups);
-    };
-    if (profiler === undefined) {
-      const pass = encoder.beginComputePass();
-      steps.forEach((step, i) => encodeOne(pass, step, i));
-      pass.end();
-    } else {
-      profiler.encode(encoder, steps, encodeOne);
-    }
-    this.#gpu.counters.dispatches += steps.length;
+    });
   }
 
   /**

@@ -1,10 +1,46 @@
-import type { BufferRef, DType } from '../gpu/dispatch.ts';
+import type { BufferRef, Dispatch, DType } from '../gpu/dispatch.ts';
 import type { AdapterProfile } from '../gpu/profile.ts';
+import type { TunedProducts } from '../gpu/tuned.ts';
+import type { GemmChoice } from './gemm_choice.ts';
 
 /** Input of every kernel function: the adapter's profile, and temporary buffers that live as long as the node. */
 export interface KernelContext {
   readonly geometry: AdapterProfile;
   temporary(length: number, dtype?: DType): BufferRef;
+  /** Choices that were measured on the adapter; where there is none, a kernel takes its usual one. */
+  readonly tuned?: TunedProducts | undefined;
+  /** Is shown the work that other choices could do as well. */
+  readonly onTunable?: ((tunable: Tunable) => void) | undefined;
+}
+
+/** Statistics that a kernel makes beside its result; how many parts there are depends on the choice. */
+export interface TunedPartials {
+  readonly kind: 'moments' | 'sums';
+  readonly buffer: BufferRef;
+  readonly parts: number;
+  readonly channels: number;
+}
+
+export interface TunedWork {
+  readonly dispatches: Dispatch[];
+  readonly partials: TunedPartials | null;
+}
+
+export interface Tunable {
+  /** Names the problem: the same for all whose times are the same. */
+  readonly key: string;
+  /** The choice where nothing was measured. */
+  readonly usual: GemmChoice;
+  /** The choice that was taken. */
+  readonly chosen: GemmChoice;
+  /** Products in the longest sum, on which the rounding error depends. */
+  readonly sumLength: number;
+  /** Choices that differ in kernel, the usual one first. */
+  readonly kernels: () => readonly GemmChoice[];
+  /** Choices near one of them, with the same kernel. */
+  readonly near: (choice: GemmChoice) => readonly GemmChoice[];
+  /** The work by a choice. Its operands are the same for every choice, but for those from `context.temporary`. */
+  readonly make: (context: KernelContext, choice: GemmChoice) => TunedWork;
 }
 
 /** The WGSL type that kernels compute with; f16 is for storage alone, see half.ts. Throws a TypeError for u8, for which they have no code. */

@@ -54,7 +54,7 @@ const plainWinograd = (
   weight: BufferRef,
   bias: BufferRef | null,
   y: MapView,
-  choice: Partial<ConvChoice> = {},
+  choice: Partial<ConvChoice> | undefined,
 ): Dispatch[] =>
   winograd(context, plan, { x, load: [], weight, bias, y, yAccess: accessOf(y), store: [] }, choice);
 

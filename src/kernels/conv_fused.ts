@@ -1,9 +1,9 @@
 import { bytesOf, DTYPE_BYTES, type BufferRef, type Dispatch } from '../gpu/dispatch.ts';
-import type { KernelContext } from './context.ts';
+import type { KernelContext, TunedPartials, TunedWork } from './context.ts';
 import type { ConvChoice } from './conv_choice.ts';
 import { dataProblem, forwardProblem, weightProblem } from './conv_problem.ts';
 import type { Conv2dExtent } from './conv_problem.ts';
-import { gemm } from './gemm.ts';
+import { gemm, settleGemm } from './gemm.ts';
 import type { GemmPart, GemmProblem } from './gemm.ts';
 import { chooseGemm, partsOf, tileForComputedB } from './gemm_choice.ts';
 import type { GemmChoice } from './gemm_choice.ts';
@@ -38,7 +38,7 @@ export function convForwardFused(
   context: KernelContext,
   extent: Conv2dExtent,
   { x, weight, bias, y, moments }: FusedForward,
-  choice: Partial<ConvChoice> = {},
+  choice?: Partial<ConvChoice>,
 ): { dispatches: Dispatch[]; partials: MomentPartials | null } {
   const load = loadPart('B_INNER', x);
   const storing = (made: MomentPartials | null): GemmPart[] => (made === null ? [] : [momentsPart(made, y)]);
@@ -49,10 +49,10 @@ export function convForwardFused(
     return { dispatches: winograd(context, plan, operands, choice), partials };
   }
   const problem = forwardProblem(extent, x, weight, bias, y);
-  const chosen = chooseWhole(context, problem, choice);
-  const partials = moments ? partialsOf(context, problem, chosen, 3) : null;
-  const parts = [...load, ...storing(partials)];
-  return { dispatches: gemm(context, { ...problem, parts }, chosen), partials };
+  return makeWhole(context, problem, choice, {
+    kind: moments ? 'moments' : null,
+    parts: (partials) => [...load, ...storing(partials)],
+  });
 }
 
 /**
@@ -80,7 +80,7 @@ export function convDataFused(
   context: KernelContext,
   extent: Conv2dExtent,
   { dy, weight, out }: FusedData,
-  choice: Partial<ConvChoice> = {},
+  choice?: Partial<ConvChoice>,
 ): { dispatches: Dispatch[]; partials: SumPartials | null } {
   const dx = out.kind === 'norm' ? out.gradient : out.dx;
   const load = loadPart('B_INNER', dy);
@@ -94,11 +94,11 @@ export function convDataFused(
     const operands = { x: mapOf(dy), load, weight, bias: null, y: dx, yAccess: access, store };
     return { dispatches: winograd(context, plan, operands, choice), partials };
   }
-  const problem = dataProblem(extent, mapOf(dy), weight, dx);
-  const chosen = chooseWhole(context, problem, choice);
-  const partials = out.kind === 'norm' ? partialsOf(context, problem, chosen, 2) : null;
-  const parts = [...load, ...storing(partials)];
-  return { dispatches: gemm(context, { ...problem, cAccess: access, parts }, chosen), partials };
+  const problem = { ...dataProblem(extent, mapOf(dy), weight, dx), cAccess: access };
+  return makeWhole(context, problem, choice, {
+    kind: out.kind === 'norm' ? 'sums' : null,
+    parts: (partials) => [...load, ...storing(partials)],
+  });
 }
 
 interface FusedWeight {
@@ -122,11 +122,38 @@ const mapOf = (load: PlainLoad | GradientLoad): MapView => (load.kind === 'plain
 
 const read = (buffer: BufferRef) => ({ buffer, access: 'read' }) as const;
 
+/** What is fused with a product in one dispatch: its loads, and statistics that its store makes. */
+interface Whole {
+  readonly kind: TunedPartials['kind'] | null;
+  readonly parts: (partials: TunedPartials | null) => readonly GemmPart[];
+}
+
+/** Without `choice`, the one that was measured to be best on the adapter, or the usual one. */
+function makeWhole(
+  context: KernelContext,
+  problem: GemmProblem,
+  choice: Partial<GemmChoice> | undefined,
+  whole: Whole,
+): TunedWork {
+  const make = (to: KernelContext, chosen: GemmChoice): TunedWork => {
+    const partials = whole.kind === null ? null : partialsOf(to, problem, chosen, whole.kind);
+    return { dispatches: gemm(to, { ...problem, parts: whole.parts(partials) }, chosen), partials };
+  };
+  const usual = chooseWhole(context, problem, choice);
+  if (choice !== undefined) return make(context, usual);
+  const unsized = whole.kind === null ? null : { kind: whole.kind, buffer: UNSIZED, parts: 1, channels: 1 };
+  const named = { ...problem, parts: whole.parts(unsized) };
+  return make(context, settleGemm(context, named, usual, true, make));
+}
+
+/** Of partials in a problem that is only named. */
+const UNSIZED: BufferRef = { dtype: 'f32', length: 1 };
+
 /** A choice without split sums: the store needs the whole sum. */
 function chooseWhole(
   { geometry }: KernelContext,
   problem: GemmProblem,
-  choice: Partial<GemmChoice>,
+  choice: Partial<GemmChoice> = {},
 ): GemmChoice {
   const tile = choice.tile ?? tileForComputedB(geometry, problem.rows);
   return chooseGemm(geometry, problem, { ...choice, ...(tile !== undefined && { tile }), splits: 1 });
@@ -208,13 +235,19 @@ const tableParams = (name: string, table: ChannelTable): Record<string, number> 
   [`${name}_table_first`]: table.offset,
 });
 
+/** Numbers that a part of a channel has. */
+const ROWS_OF = { moments: 3, sums: 2 } as const;
+
 /** Room for statistics of C's rows. */
 const partialsOf = (
   context: KernelContext,
   { columns, groups, rows }: GemmProblem,
   choice: GemmChoice,
-  kinds: number,
-): MomentPartials & SumPartials => roomFor(context, partsOf(columns, choice), groups * rows, kinds);
+  kind: TunedPartials['kind'],
+): TunedPartials => ({
+  ...roomFor(context, partsOf(columns, choice), groups * rows, ROWS_OF[kind]),
+  kind,
+});
 
 const roomFor = (
   context: KernelContext,

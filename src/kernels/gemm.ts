@@ -12,10 +12,12 @@ import relu from '../../shaders/lib_relu.wgsl';
 import { bytesOf, DTYPE_BYTES, i32, u32, uniform } from '../gpu/dispatch.ts';
 import type { BufferRef, Dispatch, Operand, ParamValue } from '../gpu/dispatch.ts';
 import { spread, storedType } from './context.ts';
-import type { KernelContext } from './context.ts';
+import type { KernelContext, Tunable, TunedWork } from './context.ts';
+import { admitGemm, gemmKernels, gemmNear } from './gemm_candidates.ts';
 import { chooseGemm, segmentsOf, sumLength, TILES } from './gemm_choice.ts';
 import type { GemmChoice } from './gemm_choice.ts';
 import { expandTemplate } from './template.ts';
+import { settle } from './tunable.ts';
 
 /** WGSL that computes the addresses of A, B and C; see shaders/gemm_common.wgsl. */
 interface GemmLoader {
@@ -97,15 +99,62 @@ export interface GemmProblem {
 }
 
 /** Dispatches that compute C. `choice` overrides what would be chosen for the adapter, for tests and tuning. */
-export function gemm(
-  context: KernelContext,
-  problem: GemmProblem,
-  choice: Partial<GemmChoice> = {},
-): Dispatch[] {
+export function gemm(context: KernelContext, problem: GemmProblem, choice?: Partial<GemmChoice>): Dispatch[] {
+  if (choice === undefined) {
+    const usual = chooseGemm(context.geometry, problem);
+    const make = (to: KernelContext, other: GemmChoice): TunedWork => ({
+      dispatches: gemm(to, problem, other),
+      partials: null,
+    });
+    return gemm(context, problem, settleGemm(context, problem, usual, false, make));
+  }
   const chosen = chooseGemm(context.geometry, problem, choice);
   if (chosen.splits === 1) return [product(context, problem, chosen, problem.c)];
   const partial = context.temporary(problem.c.length * chosen.splits);
   return [product(context, problem, chosen, partial), sumOfSplits(context, problem, partial, chosen.splits)];
+}
+
+/** The choice for a product: what was measured on the adapter, else `usual`. `whole`: its sum cannot be split. */
+export function settleGemm(
+  context: KernelContext,
+  problem: GemmProblem,
+  usual: GemmChoice,
+  whole: boolean,
+  make: Tunable['make'],
+): GemmChoice {
+  const { geometry } = context;
+  return settle(context, {
+    key: () => keyOf(problem, whole),
+    usual,
+    sumLength: sumLength(problem),
+    kernels: () => gemmKernels(geometry, problem, whole, usual),
+    near: (choice) => gemmNear(geometry, problem, whole, choice),
+    admit: (record) => admitGemm(geometry, problem, whole, record),
+    make,
+  });
+}
+
+/** What the time of a product depends on. */
+function keyOf(problem: GemmProblem, whole: boolean): string {
+  const { loader, groups, rows, columns, outer, inner, a, b, c, bias, parts = [] } = problem;
+  const { aInner, bInner, aAlongRows, bAlongColumns, quads, padding } = problem;
+  const switches = parts.flatMap(({ when }) =>
+    Object.entries(when).flatMap(([name, on]) => (on ? [name] : [])),
+  );
+  return [
+    loader.name,
+    `${groups} x ${rows} x (${outer.join(' x ')} x ${inner}) x ${columns}`,
+    `${a.dtype} ${b.dtype} ${c.dtype}`,
+    ...Object.entries(loader.shape).map(([name, value]) => `${name} ${value}`),
+    `strides ${aInner} ${bInner}`,
+    ...(aAlongRows ? ['A along rows'] : []),
+    ...(bAlongColumns ? ['B along columns'] : []),
+    ...(quads ? ['quads'] : []),
+    `padding ${padding}`,
+    ...(bias === undefined ? [] : ['bias']),
+    ...switches,
+    ...(whole ? ['whole'] : []),
+  ].join(', ');
 }
 
 function product(context: KernelContext, problem: GemmProblem, choice: GemmChoice, c: BufferRef): Dispatch {

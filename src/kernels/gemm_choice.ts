@@ -42,7 +42,7 @@ const SUBGROUP_TILES = {
 
 export const TILES = { ...CPU_TILES, ...SUBGROUP_TILES, ...GPU_TILES };
 
-type TileName = keyof typeof TILES;
+export type TileName = keyof typeof TILES;
 type GpuTileName = keyof typeof GPU_TILES;
 
 /** How a GEMM is computed: its geometry, chosen by adapter and shape. */
@@ -57,7 +57,7 @@ export interface GemmChoice {
 }
 
 /** What the choice depends on. */
-interface GemmExtent {
+export interface GemmExtent {
   readonly groups: number;
   readonly rows: number;
   readonly columns: number;
@@ -162,8 +162,16 @@ function chooseSplits(geometry: AdapterProfile, extent: GemmExtent, one: GemmCho
   const sum = sumLength(extent);
   const idle = Math.floor(geometry.workgroupsToFill / tilesOf(extent, one.tile));
   const forSpeed = Math.min(idle, Math.floor(sum / LEAST_INNER_PER_SPLIT));
-  const forAccuracy = Math.ceil(sum / MOST_INNER_PER_SPLIT);
+  const { least, most } = splitsRange(geometry, extent);
+  return Math.max(1, Math.min(most, Math.max(forSpeed, least)));
+}
+
+/** Numbers of splits between what accuracy wants and what memory allows, which wins. */
+export function splitsRange(
+  geometry: AdapterProfile,
+  extent: GemmExtent,
+): { readonly least: number; readonly most: number } {
   const bytes = Math.min(MOST_PARTIAL_BYTES, geometry.maxBindingBytes);
   const most = Math.max(1, Math.floor(bytes / (extent.c.length * DTYPE_BYTES.f32)));
-  return Math.max(1, Math.min(most, Math.max(forSpeed, forAccuracy)));
+  return { least: Math.min(most, Math.ceil(sumLength(extent) / MOST_INNER_PER_SPLIT)), most };
 }

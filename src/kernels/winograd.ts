@@ -30,7 +30,7 @@ export function winograd(
   context: KernelContext,
   plan: WinogradPlan,
   operands: WinogradOperands,
-  choice: Partial<ConvChoice>,
+  choice: Partial<ConvChoice> = {},
 ): Dispatch[] {
   const u = context.temporary(POINTS * plan.rows * plan.inner);
   const weights = transformedWeights(context, plan, operands.weight, u);

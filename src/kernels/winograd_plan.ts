@@ -71,12 +71,12 @@ export function planWinograd(
   geometry: AdapterProfile,
   extent: Conv2dExtent,
   direction: ConvDirection,
-  choice: Partial<ConvChoice> = {},
+  choice: Partial<ConvChoice> | undefined,
 ): WinogradPlan | null {
-  const method = methodOf(geometry, extent, direction, choice);
+  const method = methodOf(geometry, extent, direction, choice ?? {});
   if (method === 'direct') return null;
   const { inChannels, outChannels, images, input, output, padding } = extent;
-  const { workspace = WORKSPACE } = choice;
+  const { workspace = WORKSPACE } = choice ?? {};
   const forward = direction === 'forward';
   const fused = method === 'winogradFused';
   const [rows, inner] = forward ? [outChannels, inChannels] : [inChannels, outChannels];

@@ -37,6 +37,8 @@ export interface CompiledPlan {
   readonly compiling: Promise<Program>;
   /** Null until the first replay has awaited the program. */
   bound: BoundPlan | null;
+  /** The binding that ran last. */
+  program: BoundProgram | null;
   /** For each result a ring of storages, so that a late reader finds it. */
   readonly rings: ReadonlyMap<Tensor, Ring>;
   /** Pools of storages that the plan writes to. */
@@ -74,6 +76,7 @@ export function compilePlan(
     traced,
     compiling,
     bound: null,
+    program: null,
     rings,
     written: writtenPools(traced, rings),
     turn: 0,
@@ -152,6 +155,7 @@ export function replay(
   const call = startCall(device, compiled, inputs, compiled.bound === null || !queue.isIdle);
   const run = (bound: BoundPlan): StepResult => {
     const { program, before, after } = bindCall(device, compiled, bound, call);
+    compiled.program = program;
     device.runtime.uploadScalars(call.scalars);
     call.sources.forEach((source, i) => uploadInput(device, source, compiled.traced.inputs[i]));
     const skip = compiled.packedVersions === call.versions ? compiled.traced.plan.packs : 0;

@@ -54,6 +54,8 @@ export interface CompiledFunction<Result extends StepResult> {
   plan(inputs: readonly StepInput[], options?: CompiledPlanOptions): PlanStatistics;
   /** Times the dispatches of the calls that follow, until it is called with undefined. @internal */
   profile(profiler: Profiler | undefined): void;
+  /** The plan that ran last; null before the first call. @internal */
+  readonly lastPlan: CompiledPlan | null;
   /** The device that it runs on. @internal */
   readonly device: CompilingDevice;
   /** How activations and gradients are stored. */
@@ -200,8 +202,9 @@ export function compileFunction<Result extends StepResult>(
       plans.clear();
     },
   };
-  const compiled = Object.defineProperty(Object.assign(call, members), 'traces', {
-    get: () => traces,
+  const compiled = Object.defineProperties(Object.assign(call, members), {
+    traces: { get: () => traces },
+    lastPlan: { get: () => last ?? null },
   }) as CompiledFunction<Result>;
   collected.register(compiled, memory, memory);
   return compiled;

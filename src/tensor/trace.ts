@@ -16,6 +16,7 @@ import { isCurrent } from './plan/pack_weights.ts';
 import { planNodes, type Plan } from './plan/plan.ts';
 import { statisticsOf, type PlanStatistics } from './plan/statistics.ts';
 import type { Target } from '../gpu/profile.ts';
+import type { Tunable } from '../kernels/context.ts';
 
 /** What a compiled function may return: a tensor, or tensors in an array or an object, or nothing. */
 export type StepResult = Tensor | readonly Tensor[] | Readonly<Record<string, Tensor>> | undefined | void;
@@ -48,6 +49,8 @@ export interface TracedFunction {
   /** Gradients of leaves as the recording found them, and as it leaves them. */
   readonly entry: ReadonlyMap<Tensor, GradientAtEntry>;
   readonly exit: ReadonlyMap<Tensor, LogicalStorage | null>;
+  /** Work of the plan whose geometry can be chosen by measuring. */
+  readonly tunables: readonly Tunable[];
   /** Storages that each run gives to new elements, and those that it changes in place. */
   readonly claimed: readonly LogicalStorage[];
   readonly changed: readonly LogicalStorage[];
@@ -114,9 +117,11 @@ export function traceFunction(
   const storages = slots.map(({ value }) => value.storage);
   for (const storage of storages) storage.handles++;
   const { result, made, recording } = device.trace(() => checkedResult(device, fn(...slots)), precision);
+  const tunables: Tunable[] = [];
   let plan: Plan;
   try {
-    plan = planNodes(target, recording.nodes, { fusion, precision });
+    const onTunable = (tunable: Tunable): unknown => tunables.push(tunable);
+    plan = planNodes(target, recording.nodes, { fusion, precision, onTunable });
   } catch (error) {
     device.undo(recording);
     device.abandon(recording, error);
@@ -141,6 +146,7 @@ export function traceFunction(
     ranges: inputRanges(recording, storages),
     result,
     outputs,
+    tunables,
     entry: recording.gradientsAtEntry,
     exit,
     claimed: [...recording.claimed.keys()],

@@ -31,6 +31,8 @@ describe('a command that makes no sense ends with 2 and one line', () => {
     [['train', '--epochs', '0'], 'It must be a whole number from 1'],
     [['train', '--lr', 'fast'], 'It must be a number above 0'],
     [['train', '--preset', 'huge'], 'Allowed choices are paper, small'],
+    [['train', '--tune', '--resume'], '--tune is for a new run'],
+    [['bench', 'tune', '--model', 'resnet'], 'It must be some of fcnn,densenet161,joint,small'],
     [['train', '--device', 'tpu'], 'Allowed choices are auto, gpu, software'],
   ])('%j', async (args, message) => {
     const { code, line } = await refusal(...args);

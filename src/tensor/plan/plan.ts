@@ -1,7 +1,7 @@
 import { bytesOf, type BufferRef, type Dispatch } from '../../gpu/dispatch.ts';
 import { describeTooLarge, maxStorageBytes, type Target } from '../../gpu/profile.ts';
 import { alignUp } from '../../gpu/storage.ts';
-import type { KernelContext } from '../../kernels/context.ts';
+import type { KernelContext, Tunable } from '../../kernels/context.ts';
 import { copy } from '../../kernels/elementwise.ts';
 import { storeHalves } from '../../kernels/half.ts';
 import { splitDispatch } from '../../kernels/split.ts';
@@ -46,6 +46,8 @@ interface PlanOptions {
   /** Whether nodes are lowered together where that saves work, or each by itself (the oracle of the former). */
   readonly fusion: boolean;
   readonly precision?: Precision;
+  /** Is shown the work whose geometry can be chosen by measuring. */
+  readonly onTunable?: (tunable: Tunable) => void;
 }
 
 /** Arenas of more than this are only made for a single storage that needs it, since smaller ones are easier to allocate. */
@@ -58,7 +60,7 @@ const USUAL_BIN_BYTES = 2 ** 30;
 export function planNodes(
   target: Target,
   nodes: readonly RecordedNode[],
-  { fusion, precision = 'f32' }: PlanOptions,
+  { fusion, precision = 'f32', onTunable }: PlanOptions,
 ): Plan {
   for (const value of nodes.flatMap(({ inputs }) => inputs)) if (value.failure !== null) throw value.failure;
   const needed = liveNodes(nodes);
@@ -66,7 +68,7 @@ export function planNodes(
     precision === 'f16' ? packWeights(inHalves(needed)) : { nodes: needed, packed: [] };
   for (const { inputs, outputs } of live)
     for (const { storage } of [...inputs, ...outputs]) checkFits(target, storage);
-  const contextOf = (node: RecordedNode): KernelContext => contextFor(target, node);
+  const contextOf = (node: RecordedNode): KernelContext => contextFor(target, node, onTunable);
   const lowerOne = (node: RecordedNode): readonly Dispatch[] => lowerAlone(contextOf(node), node);
   const lowered = (fusion ? lowerFused : lowerEach)(live, contextOf, lowerOne);
   const outputs = new Set(live.flatMap((node) => node.outputs.map(({ storage }) => storage)));
@@ -142,8 +144,14 @@ export function acceptPlan({ made }: Plan): void {
 
 const alignedBytes = (buffer: BufferRef): number => alignUp(bytesOf(buffer));
 
-const contextFor = (target: Target, { op }: RecordedNode): KernelContext => ({
-  geometry: target.geometry,
+const contextFor = (
+  { geometry, tuned }: Target,
+  { op }: RecordedNode,
+  onTunable: PlanOptions['onTunable'],
+): KernelContext => ({
+  geometry,
+  tuned,
+  onTunable,
   temporary: (length, dtype = 'f32') => new LogicalStorage(dtype, length, `workspace of ${op.name}`),
 });
 

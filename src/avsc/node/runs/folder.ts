@@ -43,6 +43,8 @@ export const runFiles = (path: string) => ({
   given: (net: string): string => join(path, `given-${net}.safetensors`),
   /** Embeddings by extractors that this run trained and then froze. */
   embeddings: join(path, 'embeddings'),
+  /** Choices of kernels that the run began with, if any were measured. */
+  tuned: join(path, 'tuned.json'),
   /** Weights, optimiser state and counters, from which a killed run resumes. */
   checkpoint: join(path, 'last.safetensors'),
   report: join(path, 'report.html'),

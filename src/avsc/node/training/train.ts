@@ -11,6 +11,7 @@ import { readCheckpoint, type Checkpoint, type Position } from '../runs/checkpoi
 import { runFiles, writeResults, type RunFolder } from '../runs/folder.ts';
 import { LineLog, type Written } from '../runs/line-log.ts';
 import { runReport } from '../runs/run-report.ts';
+import { useTunedOf } from '../runs/tuned.ts';
 import { measureRun } from './results.ts';
 import type { Run, TrainingOptions } from './run.ts';
 import { runStage } from './stage.ts';
@@ -65,6 +66,7 @@ async function trainFrom(
   const first = firstStage(folder, checkpoint);
   manualSeed(recipe.seed);
   const device = await openDevice();
+  const untune = await useTunedOf(folder.path, device, checkpoint !== undefined);
   const log = new LineLog(files.records, recordsOf(checkpoint));
   const timings = new LineLog(files.timings);
   const run: Run = { ...rest, device, files, log, timings, events: rest.events ?? {}, onSave };
@@ -102,6 +104,7 @@ async function trainFrom(
   } finally {
     log.close();
     timings.close();
+    untune();
     if (device.gpu.isLost) await device.destroy();
   }
 }
