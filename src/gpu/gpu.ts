@@ -91,7 +91,13 @@ export class Gpu {
   #lost: DeviceLostError | null = null;
   #destroyed = false;
 
-  private constructor(device: GPUDevice, description: Description, owned: boolean, options: GpuOptions) {
+  private constructor(
+    device: GPUDevice,
+    description: Description,
+    info: GPUAdapterInfo | undefined,
+    owned: boolean,
+    options: GpuOptions,
+  ) {
     this.device = device;
     this.description = description;
     this.limits = device.limits;
@@ -100,7 +106,7 @@ export class Gpu {
     this.log = options.log ?? ((line) => console.log(line));
     this.poison = options.poison ?? false;
     this.#owned = owned;
-    this.geometry = profileOf(device.limits, device.features, description);
+    this.geometry = profileOf(device.limits, device.features, description, info);
     this.maxStorageBytes = maxStorageBytes(this.geometry);
     this.bakesParams = options.bakeParams ?? this.geometry.bakeParams;
     this.pipelines = new Pipelines(device, this.counters, {
@@ -127,14 +133,15 @@ export class Gpu {
 
   static async fromAdapter(adapter: GPUAdapter, options: GpuOptions = {}): Promise<Gpu> {
     const device = await adapter.requestDevice(Gpu.descriptor(adapter));
-    return new Gpu(device, describeAdapter(adapter.info), true, options);
+    // A device's own info lacks the configurations of subgroup matrices.
+    return new Gpu(device, describeAdapter(adapter.info), adapter.info, true, options);
   }
 
   /** Works on a device of the caller's, which stays the caller's: destroy() leaves it alive. */
   static fromDevice(device: GPUDevice, options: GpuOptions = {}): Gpu {
     // Typed as always there, but absent in older browsers.
     const info = device.adapterInfo as GPUAdapterInfo | undefined;
-    return new Gpu(device, info === undefined ? UNKNOWN : describeAdapter(info), false, options);
+    return new Gpu(device, info === undefined ? UNKNOWN : describeAdapter(info), info, false, options);
   }
 
   /**

@@ -14,6 +14,21 @@ export interface Description {
   readonly kind: 'gpu' | 'cpu';
 }
 
+export interface SubgroupSizes {
+  readonly min: number;
+  readonly max: number;
+}
+
+/** Sizes of matrices that a subgroup multiplies: left [M, K], right [K, N], result [M, N]. */
+export interface MatrixConfig {
+  /** Of the factors. */
+  readonly componentType: 'f16' | 'f32';
+  readonly resultComponentType: 'f16' | 'f32';
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+}
+
 interface AdapterLimits {
   /** Bytes of one buffer, and of the part of it that one binding spans. */
   readonly maxBufferBytes: number;
@@ -23,6 +38,10 @@ interface AdapterLimits {
   readonly maxWorkgroupStorageBytes: number;
   /** Whether WGSL may use f16. */
   readonly f16: boolean;
+  /** Bounds on the number of invocations in a subgroup, powers of two; null where WGSL may not use subgroups. */
+  readonly subgroups: SubgroupSizes | null;
+  /** Floating-point matrices that subgroups multiply; empty where WGSL may not use them. */
+  readonly matrices: readonly MatrixConfig[];
 }
 
 /** How kernels should be shaped. */
@@ -120,11 +139,41 @@ type LimitName =
   | 'maxComputeInvocationsPerWorkgroup'
   | 'maxComputeWorkgroupStorageSize';
 
-/** The profile of a device with these limits and features, on the adapter that is described. */
+/** What an adapter's info says of subgroups. Older browsers leave it out. */
+interface SubgroupInfo {
+  readonly subgroupMinSize?: number;
+  readonly subgroupMaxSize?: number;
+  readonly subgroupMatrixConfigs?: Iterable<MatrixNames>;
+}
+
+/** A configuration as WebGPU names it; some are of integers. */
+interface MatrixNames {
+  readonly componentType: string;
+  readonly resultComponentType: string;
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+}
+
+const isFloat = (type: string): type is 'f16' | 'f32' => type === 'f16' || type === 'f32';
+
+const matricesOf = ({ subgroupMatrixConfigs = [] }: SubgroupInfo): MatrixConfig[] =>
+  [...subgroupMatrixConfigs].flatMap(({ componentType, resultComponentType, M, N, K }) =>
+    isFloat(componentType) && isFloat(resultComponentType)
+      ? [{ componentType, resultComponentType, M, N, K }]
+      : [],
+  );
+
+function subgroupsOf({ subgroupMinSize, subgroupMaxSize }: SubgroupInfo): SubgroupSizes | null {
+  return subgroupMinSize && subgroupMaxSize ? { min: subgroupMinSize, max: subgroupMaxSize } : null;
+}
+
+/** The profile of a device with these limits and features, on the adapter that is described; `info` is the adapter's own. */
 export function profileOf(
   limits: Readonly<Record<LimitName, number>>,
   features: { has(name: string): boolean },
   description: Description,
+  info: SubgroupInfo = {},
 ): AdapterProfile {
   return {
     maxBufferBytes: limits.maxBufferSize,
@@ -133,6 +182,8 @@ export function profileOf(
     maxInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
     maxWorkgroupStorageBytes: limits.maxComputeWorkgroupStorageSize,
     f16: features.has('shader-f16'),
+    subgroups: features.has('subgroups') ? subgroupsOf(info) : null,
+    matrices: features.has('chromium-experimental-subgroup-matrix') ? matricesOf(info) : [],
     ...traitsOf(description),
   };
 }
@@ -161,6 +212,14 @@ export function describeTooLarge(what: string, bytes: number, { name, geometry, 
   return `${what} needs ${formatBytes(bytes)} in one buffer; this device binds at most ${most} (${name}): ${remedy}`;
 }
 
+const halves = (resultComponentType: 'f16' | 'f32', M: number, N: number, K: number): MatrixConfig => ({
+  componentType: 'f16',
+  resultComponentType,
+  M,
+  N,
+  K,
+});
+
 /** Adapters to plan for without having one, as Dawn shows them; `phone` has WebGPU's default limits. */
 export const PROFILES = {
   h100: {
@@ -170,6 +229,12 @@ export const PROFILES = {
     maxInvocationsPerWorkgroup: 1024,
     maxWorkgroupStorageBytes: 48 * 1024,
     f16: true,
+    subgroups: { min: 32, max: 32 },
+    matrices: (['f16', 'f32'] as const).flatMap((result) => [
+      halves(result, 16, 16, 16),
+      halves(result, 16, 8, 16),
+      halves(result, 16, 8, 8),
+    ]),
     ...GPU,
   },
   phone: {
@@ -179,6 +244,8 @@ export const PROFILES = {
     maxInvocationsPerWorkgroup: 256,
     maxWorkgroupStorageBytes: 16 * 1024,
     f16: false,
+    subgroups: null,
+    matrices: [],
     ...GPU,
     multiprocessors: 6,
     workgroupsToFill: 2 * 6,
@@ -190,6 +257,8 @@ export const PROFILES = {
     maxInvocationsPerWorkgroup: 1024,
     maxWorkgroupStorageBytes: 32 * 1024,
     f16: true,
+    subgroups: { min: 8, max: 8 },
+    matrices: [halves('f16', 8, 8, 8), halves('f32', 8, 8, 8)],
     ...CPU,
   },
   swiftshader: {
@@ -199,6 +268,8 @@ export const PROFILES = {
     maxInvocationsPerWorkgroup: 256,
     maxWorkgroupStorageBytes: 32 * 1024,
     f16: false,
+    subgroups: { min: 4, max: 4 },
+    matrices: [],
     ...traitsOf({ name: 'SwiftShader', vendor: 'google', architecture: 'swiftshader', kind: 'cpu' }),
   },
 } as const satisfies Record<string, AdapterProfile>;

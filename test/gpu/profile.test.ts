@@ -21,17 +21,21 @@ const adapter = (kind: Description['kind'], name: string): Description => ({
 
 describe("an adapter's profile", () => {
   it('is made of limits, features and the family, and of what is known of one adapter', () => {
-    const lavapipe = profileOf(LIMITS, new Set(['shader-f16']), adapter('cpu', 'llvmpipe (LLVM 19.1.7)'));
+    const features = new Set(['shader-f16', 'subgroups']);
+    const sizes = { subgroupMinSize: 8, subgroupMaxSize: 8 };
+    const lavapipe = profileOf(LIMITS, features, adapter('cpu', 'llvmpipe (LLVM 19.1.7)'), sizes);
     expect(lavapipe).toEqual(PROFILES.lavapipe);
+    expect(profileOf(LIMITS, features, adapter('gpu', 'without sizes')).subgroups).toBe(null);
     const swiftshader = profileOf(LIMITS, new Set(), adapter('cpu', 'SwiftShader driver 5.0.0'));
     expect(swiftshader).toMatchObject({ ...TRAITS.cpu, fusionPays: false, f16: false });
     const hardware = profileOf(LIMITS, new Set(), adapter('gpu', 'NVIDIA H100'));
-    expect(hardware).toMatchObject({ ...TRAITS.gpu, maxBindingBytes: 2 ** 27 });
+    expect(hardware).toMatchObject({ ...TRAITS.gpu, maxBindingBytes: 2 ** 27, subgroups: null });
   });
 
   it('is what the device of the tests has', async () => {
     const gpu = await testGpu();
-    expect(gpu.geometry).toEqual(profileOf(gpu.limits, gpu.device.features, gpu.description));
+    const { limits, device, description } = gpu;
+    expect(gpu.geometry).toEqual(profileOf(limits, device.features, description, device.adapterInfo));
     expect(gpu.maxStorageBytes).toBe(maxStorageBytes(gpu.geometry));
     gpu.destroy();
   });
@@ -50,6 +54,8 @@ describe("an adapter's profile", () => {
       outer: [4, 16],
       inner: 56,
       c: { length: 48 * 1728 },
+      a: { dtype: 'f32' },
+      b: { dtype: 'f32' },
     } as const;
     const splits = Object.entries(PROFILES).map(([name, profile]) => {
       const choice = chooseGemm(profile, sum);
