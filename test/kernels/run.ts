@@ -63,7 +63,8 @@ export async function runDispatches(
     bound.run();
     for (const ref of writtenBy(dispatches)) {
       const storage = places.get(ref);
-      if (storage !== undefined) results.set(ref, typed(ref, await gpu.read(storage, 4 * Math.ceil(bytesOf(ref) / 4))));
+      if (storage !== undefined)
+        results.set(ref, typed(ref, await gpu.read(storage, 4 * Math.ceil(bytesOf(ref) / 4))));
     }
   } finally {
     program.destroy();
