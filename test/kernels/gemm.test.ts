@@ -217,6 +217,20 @@ describe('the choice of a geometry', () => {
     expect(chooseGemm(geometry, extent(1, rows, columns, [1, 1], 64), { splits: 1 }).tile).toBe(tile);
   });
 
+  it('takes matrices for operands of their type alone, and refuses them for others', () => {
+    const half = { dtype: 'f16' } as const;
+    const sums = extent(1, 4096, 4096, [1, 1], 4096);
+    expect(chooseGemm(geometry, { ...sums, a: half, b: half }).tile).toBe('matrix128x128');
+    expect(chooseGemm(geometry, sums).tile).toBe('tiled128x128');
+    expect(chooseGemm(geometry, { ...sums, a: half }).tile).toBe('tiled128x128');
+    expect(chooseGemm(PROFILES.lavapipe, { ...sums, a: half, b: half }).tile).toBe('registers8');
+    expect(() => chooseGemm(geometry, sums, { tile: 'matrix64x64' })).toThrow(
+      'tile matrix64x64 has no subgroup matrices for A in f32 and B in f32',
+    );
+    const varying = { ...geometry, subgroups: { min: 8, max: 32 } };
+    expect(chooseGemm(varying, { ...sums, a: half, b: half }).tile).toBe('tiled128x128');
+  });
+
   it('keeps partial results below what a binding can span', () => {
     const small = { ...geometry, maxBindingBytes: 2 ** 20 };
     const { splits } = chooseGemm(small, extent(1, 128, 512, [1, 1], 2 ** 20));
