@@ -20,10 +20,12 @@ fn run(thread: u32) {
   for (var ox = first; ox < min(first + params.run, params.out_width); ox++) {
     let columns = window_x(ox);
     var sum = 0.0;
-    for (var iy = rows.start; iy < rows.end; iy++) {
-      let base = x_base + iy * params.in_width;
-      for (var ix = columns.start; ix < columns.end; ix++) {
-        sum += activated(x[base + ix], affine);
+    for (var ky = 0; ky < TAPS_Y_; ky++) {
+      let iy = tap(rows, ky, params.in_height, 1);
+      let base = x_base + iy.place * params.in_width;
+      for (var kx = 0; kx < TAPS_X_; kx++) {
+        let ix = tap(columns, kx, params.in_width, 1);
+        sum += select(0.0, activated(x[base + ix.place], affine), iy.inside && ix.inside);
       }
     }
     y[y_base + ox] = sum / f32(rows.divisor * columns.divisor);

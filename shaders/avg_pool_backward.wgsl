@@ -1,11 +1,40 @@
 // dx[p, iy, ix] = sum of dy[p, oy, ox] / divisor over the outputs whose window holds (iy, ix): a gather.
 //
-// dy [planes, out_height, out_width]; dx [planes, in_height, in_width].
+// dy [planes, out_height, out_width]; dx [planes, in_height, in_width]. With BLOCKS (see lib_window) a thread makes `run`
+// neighbouring blocks and loads each window once for a block, else `run` neighbouring positions.
 //#include threads
 //#include window
 @group(0) @binding(0) var<storage, read> dy: array<f32>;
 @group(0) @binding(1) var<storage, read_write> dx: array<f32>;
 @group(0) @binding(2) var<uniform> params: Params;
+//#if BLOCKS
+
+fn run(thread: u32) {
+  let row = i32(thread / params.runs);
+  let first = (i32(thread) - row * i32(params.runs)) * params.run;
+  let plane = row / params.block_rows;
+  let block_y = row - plane * params.block_rows;
+  for (var block_x = first; block_x < min(first + params.run, params.block_columns); block_x++) {
+    var shares: array<f32, WINDOWS>;
+    for (var k = 0; k < WINDOWS; k++) {
+      let reader = block_reader(block_y, block_x, k);
+      let share = dy[(plane * params.out_height + reader.y) * params.out_width + reader.x];
+      let divisor = window_y(reader.y).divisor * window_x(reader.x).divisor;
+      shares[k] = select(0.0, share / f32(divisor), reader.inside);
+    }
+    for (var i = 0; i < STRIDE_Y_ * STRIDE_X_; i++) {
+      let position = block_position(block_y, block_x, i);
+      if (position.inside) {
+        var sum = 0.0;
+        for (var k = 0; k < WINDOWS; k++) {
+          sum += select(0.0, shares[k], reaches(k, i));
+        }
+        dx[(plane * params.in_height + position.y) * params.in_width + position.x] = sum;
+      }
+    }
+  }
+}
+//#else
 
 fn run(thread: u32) {
   let row = i32(thread / params.runs);
@@ -15,13 +44,17 @@ fn run(thread: u32) {
   for (var ix = first; ix < min(first + params.run, params.in_width); ix++) {
     let columns = readers_x(ix);
     var sum = 0.0;
-    for (var oy = rows.x; oy < rows.y; oy++) {
-      let height = window_y(oy).divisor;
-      let base = (plane * params.out_height + oy) * params.out_width;
-      for (var ox = columns.x; ox < columns.y; ox++) {
-        sum += dy[base + ox] / f32(height * window_x(ox).divisor);
+    for (var ky = 0; ky < READERS_Y_; ky++) {
+      let oy = reader(rows, ky, params.out_height);
+      let height = window_y(oy.place).divisor;
+      let base = (plane * params.out_height + oy.place) * params.out_width;
+      for (var kx = 0; kx < READERS_X_; kx++) {
+        let ox = reader(columns, kx, params.out_width);
+        let share = dy[base + ox.place] / f32(height * window_x(ox.place).divisor);
+        sum += select(0.0, share, oy.inside && ox.inside);
       }
     }
     dx[row * params.in_width + ix] = sum;
   }
 }
+//#endif

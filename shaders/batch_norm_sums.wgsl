@@ -34,10 +34,9 @@ fn run(row: u32, lane: u32) {
     total += fold(sum);
     total_product += fold(product);
   }
-  let all = sum_lanes(total, lane);
-  let all_products = sum_lanes(total_product, lane);
+  let all = sum_lane_pairs(vec2f(total, total_product), lane);
   if (lane == 0u) {
-    sum_dy[row] = all;
-    sum_dy_xhat[row] = all_products * stats[params.channels + part.channel];
+    sum_dy[row] = all.x;
+    sum_dy_xhat[row] = all.y * stats[params.channels + part.channel];
   }
 }

@@ -17,10 +17,9 @@ fn run(channel: u32, lane: u32) {
     products += part_dy_xhat[p * params.rows + channel];
     gradients += part_dy[p * params.rows + channel];
   }
-  let all_products = sum_lanes(products, lane);
-  let all_gradients = sum_lanes(gradients, lane);
+  let all = sum_lane_pairs(vec2f(products, gradients), lane);
   if (lane == 0u) {
-    dweight[channel] = all_products;
-    dbias[channel] = all_gradients;
+    dweight[channel] = all.x;
+    dbias[channel] = all.y;
   }
 }

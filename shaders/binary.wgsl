@@ -1,14 +1,14 @@
 // y = f(a, b) with broadcasting: f is FUNCTION_, one of the functions below; b is one number with NUMBER.
 //
 // y is dense in the broadcast shape; a and b are walked by strides (see lib_strided), 0 where they repeat. A thread
-// computes ITEMS_ neighbours along the innermost dimension, each of TYPE_: four elements where that dimension allows.
-// A_ELEMENT_ and B_ELEMENT_ are TYPE_, or a single element that all four share. RESULT_ is TYPE_, except that
-// comparisons give f32 0 or 1.
+// computes ITEMS_ neighbours along the innermost dimension, with REST perhaps fewer at a row's end, each of TYPE_: four
+// elements where that dimension allows. A_ELEMENT_ and B_ELEMENT_ are TYPE_, or a single element that all four share.
+// RESULT_ is TYPE_, except that comparisons give f32 0 or 1.
 //#include threads
 //#include strided
 //#include nan
 struct Params {
-  threads: u32, number: NUMBER_TYPE_,
+  threads: u32, row_threads: u32, row_length: u32, number: NUMBER_TYPE_,
   a_base: u32, b_base: u32, a_step: u32, b_step: u32,
   size0: u32, size1: u32, size2: u32, size3: u32, size4: u32,
   a0: u32, a1: u32, a2: u32, a3: u32, a4: u32, a_last: u32,
@@ -112,13 +112,22 @@ fn share_of_less(a: TYPE_, b: TYPE_) -> RESULT_ {
 
 fn run(thread: u32) {
   let at = positions(thread);
-  for (var item = 0u; item < ITEMS_; item++) {
+//#if REST
+  let row = thread / params.row_threads;
+  let first = (thread - row * params.row_threads) * ITEMS_;
+  let count = min(ITEMS_, params.row_length - first);
+  let y = row * params.row_length + first;
+//#else
+  let count = ITEMS_;
+  let y = thread * ITEMS_;
+//#endif
+  for (var item = 0u; item < count; item++) {
     let a = TYPE_(a_values[at.x + item * params.a_step]);
 //#if NUMBER
     let b = TYPE_(params.number);
 //#else
     let b = TYPE_(b_values[at.y + item * params.b_step]);
 //#endif
-    y_values[thread * ITEMS_ + item] = FUNCTION_(a, b);
+    y_values[y + item] = FUNCTION_(a, b);
   }
 }

@@ -14,6 +14,17 @@
 //#endif
 @group(0) @binding(PARAMS_BINDING_) var<uniform> params: Params;
 
+// Whether `value` follows `best` as the maximum: a NaN always, and a number that is larger than a number.
+fn follows(value: f32, best: f32) -> bool {
+//#if RELU
+  // Neither is negative: as whole numbers their bits have the numbers' order, and those of a NaN are above.
+  let bits = bitcast<u32>(value);
+  return bits > bitcast<u32>(best) || bits > 0x7f800000u;
+//#else
+  return is_nan(value) || (value > best && !is_nan(best));
+//#endif
+}
+
 fn run(thread: u32) {
   let row = i32(thread / params.runs);
   let first = (i32(thread) - row * i32(params.runs)) * params.run;
@@ -27,14 +38,15 @@ fn run(thread: u32) {
     let columns = window_x(ox);
     var best = negative_infinity();
     var place = -1;
-    for (var iy = rows.start; iy < rows.end; iy += params.dilation_y) {
-      for (var ix = columns.start; ix < columns.end; ix += params.dilation_x) {
-        let candidate = iy * params.in_width + ix;
+    for (var ky = 0; ky < TAPS_Y_; ky++) {
+      let iy = tap(rows, ky, params.in_height, params.dilation_y);
+      for (var kx = 0; kx < TAPS_X_; kx++) {
+        let ix = tap(columns, kx, params.in_width, params.dilation_x);
+        let candidate = iy.place * params.in_width + ix.place;
         let value = activated(x[x_base + candidate], affine);
-        if (place < 0 || is_nan(value) || (value > best && !is_nan(best))) {
-          best = value;
-          place = candidate;
-        }
+        let better = (place < 0 || follows(value, best)) && iy.inside && ix.inside;
+        best = select(best, value, better);
+        place = select(place, candidate, better);
       }
     }
     y[y_base + ox] = best;

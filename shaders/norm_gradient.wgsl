@@ -100,10 +100,9 @@ fn run(row: u32, lane: u32) {
     total += fold(sum);
     total_product += fold(product);
   }
-  let all = sum_lanes(total, lane);
-  let all_products = sum_lanes(total_product, lane);
+  let all = sum_lane_pairs(vec2f(total, total_product), lane);
   if (lane == 0u) {
-    partials[row] = all_products * invstd;
-    partials[params.rows + row] = all;
+    partials[row] = all.y * invstd;
+    partials[params.rows + row] = all.x;
   }
 }

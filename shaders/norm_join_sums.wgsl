@@ -37,9 +37,10 @@ fn run(channel: u32, lane: u32) {
     }
     lane_sums += block;
   }
-  let products = sum_lanes(lane_sums.x, lane);
-  let gradients = sum_lanes(lane_sums.y, lane);
+  let joined = sum_lane_pairs(lane_sums, lane);
   if (lane == 0u) {
+    let products = joined.x;
+    let gradients = joined.y;
 //#if DWEIGHT
     dweight[channel] = products;
 //#endif

@@ -22,16 +22,38 @@ fn combine_all(v: vec4<SCALAR_>) -> SCALAR_ {
 }
 //#if TEAM
 
+fn combine_two(a: f32, b: f32) -> f32 {
+  return combine(vec4f(a), vec4f(b)).x;
+}
+
+// Lane 0 has the result.
 fn combine_lanes(value: f32, lane: u32) -> f32 {
   lane_values[lane] = value;
   workgroupBarrier();
+//#if SUBGROUPS
+  var parts: array<f32, APART>;
+  for (var i = 0u; i < APART; i++) {
+    parts[i] = lane_values[slot + i * ACROSS];
+  }
+  for (var half = APART / 2u; half > 0u; half /= 2u) {
+    for (var i = 0u; i < half; i++) {
+      parts[i] = combine_two(parts[i], parts[i + half]);
+    }
+  }
+  var result = parts[0];
+  for (var width = ACROSS / 2u; width > 0u; width /= 2u) {
+    result = combine_two(result, subgroupShuffleXor(result, width));
+  }
+  return result;
+//#else
   for (var width = STEP / 2u; width > 0u; width /= 2u) {
     if (lane < width) {
-      lane_values[lane] = combine(vec4f(lane_values[lane]), vec4f(lane_values[lane + width])).x;
+      lane_values[lane] = combine_two(lane_values[lane], lane_values[lane + width]);
     }
     workgroupBarrier();
   }
   return lane_values[0];
+//#endif
 }
 //#endif
 

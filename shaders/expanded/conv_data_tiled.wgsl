@@ -339,9 +339,10 @@ const ROW_STEPS = vec3i(0, 1, 2);
 const TILE_ROWS = 3 * ROW_VECTORS;
 const TILE_COLUMNS = 4 * COLUMN_VECTORS;
 const TILE_INNER = HEIGHT / 2;
-// One vector more per inner index keeps writes along the inner axis off the same memory bank.
-const A_STRIDE = ROW_VECTORS + 1;
-const B_STRIDE = COLUMN_VECTORS + 1;
+// A vector or two more per inner index keep eight writes along the inner axis off the same memory bank (tools/nvidia/banks.py).
+const APART = 8 / TILE_INNER;
+const A_STRIDE = ROW_VECTORS + APART;
+const B_STRIDE = COLUMN_VECTORS + APART;
 
 // The inner index first: addresses in an unrolled loop then differ by constants.
 var<workgroup> a_tile: array<array<RowValues, A_STRIDE>, TILE_INNER>;

@@ -1,7 +1,4 @@
-import biasGradientSource from '../../shaders/bias_gradient.wgsl';
-import { bytesOf, u32 } from '../gpu/dispatch.ts';
 import type { BufferRef, Dispatch } from '../gpu/dispatch.ts';
-import { spread } from './context.ts';
 import type { KernelContext } from './context.ts';
 import { dataProblem, forwardProblem, inputMap, outputMap, weightProblem } from './conv_problem.ts';
 import type { Conv2dExtent } from './conv_problem.ts';
@@ -53,27 +50,4 @@ export function convBackwardWeight(
 ): Dispatch[] {
   const problem = weightProblem(context, extent, outputMap(extent, dy), inputMap(extent, x), dw);
   return gemm(context, problem, choice);
-}
-
-/** db[channel] = sum over images and pixels of dy [images, channels, pixels]. */
-export function biasGradient(
-  context: KernelContext,
-  images: number,
-  channels: number,
-  pixels: number,
-  dy: BufferRef,
-  db: BufferRef,
-): Dispatch {
-  return {
-    label: 'bias gradient',
-    code: biasGradientSource,
-    params: { images: u32(images), channels: u32(channels), pixels: u32(pixels) },
-    operands: [
-      { buffer: dy, access: 'read' },
-      { buffer: db, access: 'write' },
-    ],
-    workgroups: spread(context.geometry, channels),
-    flops: images * channels * pixels,
-    bytes: bytesOf(dy) + bytesOf(db),
-  };
 }

@@ -4,8 +4,7 @@
  */
 import type { Dispatch } from '../gpu/dispatch.ts';
 
-const BINDING =
-  /(@binding\((\d+)\)[ \t]*var<storage[^>]*>[ \t]*(\w+)[ \t]*:[ \t]*array<)([\w<>]+)(>;)/g;
+const BINDING = /(@binding\((\d+)\)[ \t]*var<storage[^>]*>[ \t]*(\w+)[ \t]*:[ \t]*array<)([\w<>]+)(>;)/g;
 const ALIAS = /^[ \t]*alias[ \t]+(\w+)[ \t]*=[ \t]*([\w<>]+)[ \t]*;/gm;
 const COMMENT = /\/\/[^\n]*/g;
 

@@ -1,13 +1,14 @@
 import indexSelectSource from '../../shaders/index_select.wgsl';
 import indexSelectBackwardSource from '../../shaders/index_select_backward.wgsl';
 import strided from '../../shaders/lib_strided.wgsl';
+import transposeSource from '../../shaders/strided_transpose.wgsl';
 import stridedCopySource from '../../shaders/strided_copy.wgsl';
 import threadsLibrary from '../../shaders/lib_threads.wgsl';
 import { bytesOf, DTYPE_BYTES, u32, type BufferRef, type Dispatch } from '../gpu/dispatch.ts';
 import type { AdapterProfile } from '../gpu/profile.ts';
 import { movedType, spread } from './context.ts';
 import { vectorCount, vectorOf } from './elementwise.ts';
-import { planWalk, type View } from './strided.ts';
+import { planTranspose, planWalk, type View } from './strided.ts';
 import { expandTemplate } from './template.ts';
 
 /** An array that takes part in a strided copy. */
@@ -27,27 +28,51 @@ export function stridedCopy(
   to: ViewOf,
   covers: boolean,
 ): Dispatch {
-  const walk = planWalk(geometry, shape, from.view, to.view, false);
-  const scalar = movedType(from.buffer.dtype, to.buffer.dtype);
-  const type = walk.vector ? `vec4<${scalar}>` : scalar;
   const length = shape.reduce((count, size) => count * size, 1);
   return {
     label: `move [${shape.join(', ')}]`,
+    ...copyKernel(geometry, shape, from, to),
+    operands: [
+      { buffer: from.buffer, access: 'read' },
+      { buffer: to.buffer, access: covers ? 'write' : 'readwrite' },
+    ],
+    flops: 0,
+    bytes:
+      Math.min(length, from.buffer.length) * DTYPE_BYTES[from.buffer.dtype] +
+      length * DTYPE_BYTES[to.buffer.dtype],
+  };
+}
+
+function copyKernel(
+  geometry: AdapterProfile,
+  shape: readonly number[],
+  from: ViewOf,
+  to: ViewOf,
+): Pick<Dispatch, 'code' | 'params' | 'workgroups'> {
+  const scalar = movedType(from.buffer.dtype, to.buffer.dtype);
+  const transpose = planTranspose(geometry, shape, from.view, to.view);
+  if (transpose !== null) {
+    const { team, tiles, params, when } = transpose;
+    return {
+      code: expandTemplate('strided_transpose', transposeSource, {
+        include: { strided },
+        when: { ...when, TILES: team },
+        substitute: { TYPE_: scalar },
+      }),
+      params,
+      workgroups: spread(geometry, team ? tiles : Math.ceil(tiles / 64)),
+    };
+  }
+  const walk = planWalk(geometry, shape, from.view, to.view, false);
+  const type = walk.vector ? `vec4<${scalar}>` : scalar;
+  return {
     code: expandTemplate('strided_copy', stridedCopySource, {
       include: { strided, threads: threadsLibrary },
       when: walk.when,
       substitute: { TYPE_: type, A_ELEMENT_: walk.repeats[0] ? scalar : type, ITEMS_: `${walk.items}u` },
     }),
     params: walk.params,
-    operands: [
-      { buffer: from.buffer, access: 'read' },
-      { buffer: to.buffer, access: covers ? 'write' : 'readwrite' },
-    ],
     workgroups: spread(geometry, Math.ceil(walk.threads / 64)),
-    flops: 0,
-    bytes:
-      Math.min(length, from.buffer.length) * DTYPE_BYTES[from.buffer.dtype] +
-      length * DTYPE_BYTES[to.buffer.dtype],
   };
 }
 

@@ -3,12 +3,12 @@ import finishSource from '../../shaders/batch_norm_finish.wgsl';
 import runningSource from '../../shaders/batch_norm_running.wgsl';
 import statsSource from '../../shaders/batch_norm_stats.wgsl';
 import partsLibrary from '../../shaders/lib_parts.wgsl';
-import rowLibrary from '../../shaders/lib_row.wgsl';
 import threadsLibrary from '../../shaders/lib_threads.wgsl';
 import { bytesOf, DTYPE_BYTES, f32, u32, type BufferRef, type Dispatch } from '../gpu/dispatch.ts';
 import type { AdapterProfile } from '../gpu/profile.ts';
 import { spread, type KernelContext } from './context.ts';
 import type { MapView } from './maps.ts';
+import { rowPart } from './row.ts';
 import { expandTemplate } from './template.ts';
 
 /** x as batch normalisation sees it: [batch, channels, length]. */
@@ -90,11 +90,12 @@ export function batchNormStats(
   const rows = cut.parts * channels;
   const partial = context.temporary(2 * rows);
   const finish = planFinish(geometry, channels, cut.parts);
+  const joined = rowPart(geometry, finish);
   const tracked = running === null ? [] : [running.mean, running.variance];
   return [
     {
       label: `batchNorm statistics [${batch}, ${channels}, ${length}]`,
-      code: expandParts('batch_norm_stats', statsSource, shape, cut, { COUNTS: false }),
+      code: expandParts(geometry, 'batch_norm_stats', statsSource, shape, cut, { COUNTS: false }),
       params: {
         ...partParams(shape, cut),
         element_size: u32(isVector(shape) ? 4 : 1),
@@ -112,9 +113,9 @@ export function batchNormStats(
     {
       label: `batchNorm statistics joined [${cut.parts}, ${channels}]`,
       code: expandTemplate('batch_norm_finish', finishSource, {
-        include: { row: rowLibrary },
-        when: { TEAM: finish.team, TRACK: running !== null },
-        substitute: { LANES_: 64 },
+        include: joined.include,
+        when: { ...joined.when, TRACK: running !== null },
+        substitute: joined.substitute,
       }),
       params: {
         rows: u32(channels),
@@ -211,6 +212,7 @@ export const elementsAlong = (shape: NormShape): number =>
 
 /** Expands a shader that gives each part of each channel a row. */
 export function expandParts(
+  geometry: AdapterProfile,
   name: string,
   source: string,
   shape: NormShape,
@@ -219,10 +221,11 @@ export function expandParts(
   substitute: Readonly<Record<string, string>> = {},
   include: Readonly<Record<string, string>> = {},
 ): string {
+  const rows = rowPart(geometry, cut);
   return expandTemplate(name, source, {
-    include: { ...include, row: rowLibrary, parts: partsLibrary },
-    when: { ...when, TEAM: cut.team, VECTOR: isVector(shape) },
-    substitute: { ...substitute, LANES_: cut.lanes, ELEMENT_: elementType(shape) },
+    include: { ...include, ...rows.include, parts: partsLibrary },
+    when: { ...when, ...rows.when, VECTOR: isVector(shape) },
+    substitute: { ...substitute, ...rows.substitute, ELEMENT_: elementType(shape) },
   });
 }
 
@@ -244,9 +247,9 @@ export function planFinish(
   geometry: AdapterProfile,
   channels: number,
   parts: number,
-): { team: boolean; workgroups: readonly [number, number, number] } {
+): { team: boolean; lanes: number; workgroups: readonly [number, number, number] } {
   const team = geometry.teamReductions && parts > 8;
-  return { team, workgroups: spread(geometry, team ? channels : Math.ceil(channels / 64)) };
+  return { team, lanes: 64, workgroups: spread(geometry, team ? channels : Math.ceil(channels / 64)) };
 }
 
 /** Threads of the elementwise kernels: each takes neighbours of one plane. */

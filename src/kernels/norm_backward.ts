@@ -1,7 +1,6 @@
 import backwardSource from '../../shaders/batch_norm_backward.wgsl';
 import sumsFinishSource from '../../shaders/batch_norm_sums_finish.wgsl';
 import sumsSource from '../../shaders/batch_norm_sums.wgsl';
-import rowLibrary from '../../shaders/lib_row.wgsl';
 import threadsLibrary from '../../shaders/lib_threads.wgsl';
 import { bytesOf, DTYPE_BYTES, f32, u32, type BufferRef, type Dispatch } from '../gpu/dispatch.ts';
 import { spread, type KernelContext } from './context.ts';
@@ -14,6 +13,7 @@ import {
   planRuns,
   type NormShape,
 } from './norm.ts';
+import { rowPart } from './row.ts';
 import { expandTemplate } from './template.ts';
 
 interface Sums {
@@ -41,7 +41,7 @@ export function batchNormSums(
   const gradients = whole ? sums.dbias : context.temporary(rows);
   const first: Dispatch = {
     label: `batchNorm sums [${batch}, ${channels}, ${length}]`,
-    code: expandParts('batch_norm_sums', sumsSource, shape, cut),
+    code: expandParts(geometry, 'batch_norm_sums', sumsSource, shape, cut),
     params: partParams(shape, cut),
     operands: [
       { buffer: dy, access: 'read' },
@@ -60,11 +60,7 @@ export function batchNormSums(
     first,
     {
       label: `batchNorm sums joined [${cut.parts}, ${channels}]`,
-      code: expandTemplate('batch_norm_sums_finish', sumsFinishSource, {
-        include: { row: rowLibrary },
-        when: { TEAM: finish.team },
-        substitute: { LANES_: 64 },
-      }),
+      code: expandTemplate('batch_norm_sums_finish', sumsFinishSource, rowPart(geometry, finish)),
       params: { rows: u32(channels), parts: u32(cut.parts) },
       operands: [
         { buffer: products, access: 'read' },

@@ -29,7 +29,7 @@ export function mapMoments(
   const partials = { buffer: context.temporary(3 * rows), parts: cut.parts, channels: x.channels };
   const dispatch: Dispatch = {
     label: `moments [${x.images}, ${x.channels}, ${x.pixels}]`,
-    code: expandParts('batch_norm_stats', statsSource, shape, cut, { COUNTS: true }),
+    code: expandParts(geometry, 'batch_norm_stats', statsSource, shape, cut, { COUNTS: true }),
     params: {
       ...partParams(shape, cut),
       ...placeParams('', x, shape),
@@ -87,6 +87,7 @@ export function normBackwardFused(
   const dispatch: Dispatch = {
     label: `norm gradient [${x.images}, ${x.channels}, ${x.pixels}]${pooled ? ', average unpooled' : ''}`,
     code: expandParts(
+      geometry,
       'norm_gradient',
       gradientSource,
       shape,

@@ -1,6 +1,5 @@
 import momentsSource from '../../shaders/norm_join_moments.wgsl';
 import sumsSource from '../../shaders/norm_join_sums.wgsl';
-import rowLibrary from '../../shaders/lib_row.wgsl';
 import {
   DTYPE_BYTES,
   f32,
@@ -16,6 +15,7 @@ import { spread, type KernelContext } from './context.ts';
 import { GRADIENT_ROWS, NORM_ROWS } from './maps.ts';
 import type { ChannelTable, MomentPartials, SumPartials } from './maps.ts';
 import type { RunningStatistics } from './norm.ts';
+import { rowPart } from './row.ts';
 import { expandTemplate } from './template.ts';
 
 interface MomentsJoin {
@@ -45,6 +45,7 @@ export function joinMoments(
     throw new RangeError(`partial moments of ${partials.channels} channels for ${fresh.count} fresh ones`);
   }
   const plan = planJoin(geometry, channels, partials?.parts ?? 0);
+  const rows = rowPart(geometry, plan);
   const { operands, substitute } = bindAll(
     [
       { buffer: moments.buffer, access: 'readwrite' },
@@ -63,15 +64,15 @@ export function joinMoments(
   return {
     label: `norm table [${channels}], ${fresh.count} joined of ${partials?.parts ?? 0} parts`,
     code: expandTemplate('norm_join_moments', momentsSource, {
-      include: { row: rowLibrary },
+      include: rows.include,
       when: {
-        TEAM: plan.team,
+        ...rows.when,
         PARTIALS: partials !== null,
         TRACK: running !== null,
         WEIGHT: weight !== null,
         BIAS: bias !== null,
       },
-      substitute: { ...substitute, LANES_: plan.lanes },
+      substitute: { ...substitute, ...rows.substitute },
     }),
     params: uniform({
       rows: u32(channels),
@@ -116,6 +117,7 @@ export function joinSums(
   { partials, channels, count, norm, dweight, dbias, sums, accumulate, coefficients }: SumsJoin,
 ): Dispatch {
   const plan = planJoin(geometry, channels, partials.parts);
+  const rows = rowPart(geometry, plan);
   const { operands, substitute } = bindAll(
     [
       { buffer: partials.buffer, access: 'read' },
@@ -129,14 +131,14 @@ export function joinSums(
   return {
     label: `norm sums joined [${partials.parts}, ${channels}]`,
     code: expandTemplate('norm_join_sums', sumsSource, {
-      include: { row: rowLibrary },
+      include: rows.include,
       when: {
-        TEAM: plan.team,
+        ...rows.when,
         DWEIGHT: dweight !== null,
         DBIAS: dbias !== null,
         ACCUMULATE: accumulate,
       },
-      substitute: { ...substitute, LANES_: plan.lanes },
+      substitute: { ...substitute, ...rows.substitute },
     }),
     params: uniform({
       rows: u32(channels),

@@ -47,17 +47,18 @@ export function maxPool(
   x: BufferRef,
   y: BufferRef,
   indices: BufferRef | null,
-  shape: PoolShape,
+  pooling: PoolShape,
   views: PoolViews | null = null,
 ): Dispatch {
+  const shape = withWindow(pooling);
   const { operands, substitute } = forwardOperands(x, y, indices, views);
   const code = expandTemplate('max_pool', maxSource, {
     include: { window, view, nan, relu, threads: threadsLibrary },
     when: { ...windowOptions(shape, false), ...viewOptions(views), INDICES: indices !== null },
-    substitute,
+    substitute: { ...substitute, ...tapBounds(shape) },
   });
   const flops = tapsOf(shape) * outputsOf(shape);
-  return poolDispatch(geometry, 'maxPool2d', code, operands, shape, shape.output, flops, views);
+  return poolDispatch(geometry, 'maxPool2d', code, operands, shape, { size: shape.output }, flops, views);
 }
 
 /** Gradient of maxPool to x. */
@@ -66,15 +67,24 @@ export function maxPoolGradient(
   dy: BufferRef,
   indices: BufferRef,
   dx: BufferRef,
-  shape: PoolShape,
+  pooling: PoolShape,
 ): Dispatch {
+  const shape = withWindow(pooling);
   const code = expandTemplate('max_pool_backward', maxBackwardSource, windowTemplate(shape, false));
   const operands: Operand[] = [
     { buffer: dy, access: 'read' },
     { buffer: indices, access: 'read' },
     { buffer: dx, access: 'write' },
   ];
-  return poolDispatch(geometry, 'maxPool2d backward', code, operands, shape, shape.input, dy.length);
+  return poolDispatch(
+    geometry,
+    'maxPool2d backward',
+    code,
+    operands,
+    shape,
+    writtenByGradient(shape),
+    dy.length,
+  );
 }
 
 /** The mean of each window; `countPadding` divides by its size with padding. Dilation must be 1. */
@@ -82,18 +92,19 @@ export function avgPool(
   { geometry }: KernelContext,
   x: BufferRef,
   y: BufferRef,
-  shape: PoolShape,
+  pooling: PoolShape,
   countPadding: boolean,
   views: PoolViews | null = null,
 ): Dispatch {
+  const shape = withWindow(pooling);
   const { operands, substitute } = forwardOperands(x, y, null, views);
   const code = expandTemplate('avg_pool', avgSource, {
     include: { window, view, relu, threads: threadsLibrary },
     when: { ...windowOptions(shape, countPadding), ...viewOptions(views) },
-    substitute,
+    substitute: { ...substitute, ...tapBounds(shape) },
   });
   const flops = tapsOf(shape) * outputsOf(shape);
-  return poolDispatch(geometry, 'avgPool2d', code, operands, shape, shape.output, flops, views);
+  return poolDispatch(geometry, 'avgPool2d', code, operands, shape, { size: shape.output }, flops, views);
 }
 
 /** Gradient of avgPool to x. */
@@ -101,21 +112,82 @@ export function avgPoolGradient(
   { geometry }: KernelContext,
   dy: BufferRef,
   dx: BufferRef,
-  shape: PoolShape,
+  pooling: PoolShape,
   countPadding: boolean,
 ): Dispatch {
+  const shape = withWindow(pooling);
   const code = expandTemplate('avg_pool_backward', avgBackwardSource, windowTemplate(shape, countPadding));
   const operands: Operand[] = [
     { buffer: dy, access: 'read' },
     { buffer: dx, access: 'write' },
   ];
   const flops = tapsOf(shape) * dy.length;
-  return poolDispatch(geometry, 'avgPool2d backward', code, operands, shape, shape.input, flops);
+  return poolDispatch(geometry, 'avgPool2d backward', code, operands, shape, writtenByGradient(shape), flops);
 }
 
 const windowOptions = (shape: PoolShape, countPadding: boolean): Record<string, boolean> => ({
   ADAPTIVE: shape.window === null,
   COUNT_PADDING: countPadding,
+  DILATED: shape.window?.dilation.some((step) => step !== 1) ?? false,
+  INSIDE: shape.window !== null && AXES.every((axis) => liesInside(shape, shape.window ?? NO_WINDOW, axis)),
+});
+
+/** Adaptive windows that all have one size lie side by side: those of a pooling with that kernel and stride. */
+function withWindow(shape: PoolShape): PoolShape {
+  const { input, output } = shape;
+  if (shape.window !== null || AXES.some((axis) => input[axis] % output[axis] !== 0)) return shape;
+  const kernel: Size2d = [input[0] / output[0], input[1] / output[1]];
+  return { ...shape, window: { ...NO_WINDOW, kernel, stride: kernel } };
+}
+
+const AXES = [0, 1] as const;
+type Axis = (typeof AXES)[number];
+
+/** Whether every tap of every window lies in the input. */
+function liesInside({ input, output }: PoolShape, window: PoolWindow, axis: Axis): boolean {
+  const last = (output[axis] - 1) * window.stride[axis] + reachOf(window, axis);
+  return window.padding[axis] === 0 && last <= input[axis];
+}
+
+/** Positions from a window's first tap to its last. */
+const reachOf = ({ kernel, dilation }: PoolWindow, axis: Axis): number =>
+  (kernel[axis] - 1) * dilation[axis] + 1;
+
+/** Most positions that a part has where `size` positions are cut into `parts`, which overlap in what they share. */
+function largestPart(size: number, parts: number): number {
+  let largest = 0;
+  for (let part = 0; part < parts; part++) {
+    const start = Math.floor((part * size) / parts);
+    largest = Math.max(largest, Math.ceil(((part + 1) * size) / parts) - start);
+  }
+  return largest;
+}
+
+/** Most taps of a window along an axis. */
+const tapsAlong = ({ input, output, window }: PoolShape, axis: Axis): number =>
+  window === null ? largestPart(input[axis], output[axis]) : window.kernel[axis];
+
+/** Most windows along an axis that reach over one position. */
+const readersAlong = ({ input, output, window }: PoolShape, axis: Axis): number =>
+  window === null
+    ? largestPart(output[axis], input[axis])
+    : Math.ceil(reachOf(window, axis) / window.stride[axis]);
+
+const strides = ({ window }: PoolShape): Record<string, number> => {
+  const [y, x] = (window ?? NO_WINDOW).stride;
+  return { STRIDE_Y_: y, STRIDE_X_: x };
+};
+
+const tapBounds = (shape: PoolShape): Record<string, number> => ({
+  ...strides(shape),
+  TAPS_Y_: tapsAlong(shape, 0),
+  TAPS_X_: tapsAlong(shape, 1),
+});
+
+const readerBounds = (shape: PoolShape): Record<string, number> => ({
+  ...strides(shape),
+  READERS_Y_: readersAlong(shape, 0),
+  READERS_X_: readersAlong(shape, 1),
 });
 
 /** Operands of the forward kernels, in the order of their bindings. */
@@ -134,6 +206,7 @@ function forwardOperands(x: BufferRef, y: BufferRef, indices: BufferRef | null, 
 }
 
 const viewOptions = (views: PoolViews | null): Record<string, boolean> => ({
+  BLOCKS: false,
   VECTOR: false,
   VIEWS: views !== null,
   ACTIVATION: views?.x.kind === 'activation',
@@ -156,8 +229,33 @@ function viewParams({ x, y }: PoolViews): Record<string, ParamValue> {
 
 const windowTemplate = (shape: PoolShape, countPadding: boolean): TemplateValues => ({
   include: { window, threads: threadsLibrary },
-  when: { ...windowOptions(shape, countPadding), VIEWS: false, ACTIVATION: false },
+  when: { ...windowOptions(shape, countPadding), VIEWS: false, ACTIVATION: false, BLOCKS: hasBlocks(shape) },
+  substitute: readerBounds(shape),
 });
+
+/** Longer code is not worth its loads. */
+const MOST_TERMS = 64;
+
+/** Whether the gradient is made by blocks: for each position and window of a block the code has a term. */
+function hasBlocks(shape: PoolShape): boolean {
+  if (shape.window === null) return false;
+  const [y, x] = shape.window.stride;
+  return y * x * readersAlong(shape, 0) * readersAlong(shape, 1) <= MOST_TERMS;
+}
+
+/** What threads write of a plane: rows and columns of positions or blocks, and what the kernel wants to know of these. */
+interface Written {
+  readonly size: Size2d;
+  readonly params?: Readonly<Record<string, ParamValue>>;
+}
+
+function writtenByGradient(shape: PoolShape): Written {
+  const { input, window } = shape;
+  if (window === null || !hasBlocks(shape)) return { size: input };
+  const along = (axis: Axis): number => Math.ceil((input[axis] + window.padding[axis]) / window.stride[axis]);
+  const size: Size2d = [along(0), along(1)];
+  return { size, params: { block_rows: i32(size[0]), block_columns: i32(size[1]) } };
+}
 
 /** Elements of a window. */
 function tapsOf({ input, output, window }: PoolShape): number {
@@ -176,12 +274,13 @@ function poolDispatch(
   code: string,
   operands: readonly Operand[],
   shape: PoolShape,
-  [height, width]: Size2d,
+  written: Written,
   flops: number,
   views: PoolViews | null = null,
 ): Dispatch {
   const { planes, input, output } = shape;
-  const { kernel, stride, padding, dilation } = shape.window ?? NO_WINDOW;
+  const { kernel, padding, dilation } = shape.window ?? NO_WINDOW;
+  const [height, width] = written.size;
   const run = geometry.neighboursPerThread;
   const runs = Math.ceil(width / run);
   const threads = planes * height * runs;
@@ -198,13 +297,12 @@ function poolDispatch(
       out_width: i32(output[1]),
       kernel_y: i32(kernel[0]),
       kernel_x: i32(kernel[1]),
-      stride_y: i32(stride[0]),
-      stride_x: i32(stride[1]),
       padding_y: i32(padding[0]),
       padding_x: i32(padding[1]),
       dilation_y: i32(dilation[0]),
       dilation_x: i32(dilation[1]),
       ...(views !== null && viewParams(views)),
+      ...written.params,
     },
     operands,
     workgroups: spread(geometry, Math.ceil(threads / 64)),

@@ -1,9 +1,9 @@
 import source from '../../shaders/reduce.wgsl';
 import nan from '../../shaders/lib_nan.wgsl';
-import row from '../../shaders/lib_row.wgsl';
 import { bytesOf, f32, u32, type BufferRef, type Dispatch, type DType } from '../gpu/dispatch.ts';
 import type { AdapterProfile } from '../gpu/profile.ts';
 import { spread, wordType, type KernelContext } from './context.ts';
+import { rowPart } from './row.ts';
 import { expandTemplate } from './template.ts';
 
 export type Reduction = 'sum' | 'max' | 'min';
@@ -143,13 +143,14 @@ function pass(
   const vector = inner === 1 && reduce % 4 === 0;
   const { combine, start } = COMBINE[kind];
   const dtype = wordType(x.dtype);
+  const rows = rowPart(geometry, { team, lanes });
   return {
     label: `${kind} [${outer}, ${reduce}, ${inner}]`,
     code: expandTemplate('reduce', source, {
-      include: { row, nan },
-      when: { TEAM: team, VECTOR: vector },
+      include: { ...rows.include, nan },
+      when: { ...rows.when, VECTOR: vector },
       substitute: {
-        LANES_: lanes,
+        ...rows.substitute,
         ELEMENT_: vector ? `vec4<${dtype}>` : dtype,
         COMBINE_: dtype === 'f32' ? combine : COMBINE_INTEGERS[kind],
         START_: start ?? `${dtype}(0)`,

@@ -2,13 +2,13 @@ import lossSource from '../../shaders/cross_entropy.wgsl';
 import lossBackwardSource from '../../shaders/cross_entropy_backward.wgsl';
 import exponentials from '../../shaders/lib_exponentials.wgsl';
 import nan from '../../shaders/lib_nan.wgsl';
-import rowLibrary from '../../shaders/lib_row.wgsl';
 import softmaxSource from '../../shaders/softmax.wgsl';
 import softmaxBackwardSource from '../../shaders/softmax_backward.wgsl';
 import { movedBytes, f32, u32, type BufferRef, type Dispatch, type Operand } from '../gpu/dispatch.ts';
 import type { AdapterProfile } from '../gpu/profile.ts';
 import { spread, type KernelContext } from './context.ts';
 import type { Extent } from './reduce.ts';
+import { rowPart } from './row.ts';
 import { expandTemplate } from './template.ts';
 
 /** y = softmax of x along the middle dimension, or its logarithm. */
@@ -111,12 +111,13 @@ function rowDispatch(
   const team = geometry.teamReductions && inner === 1 && reduce >= 32;
   const lanes = team && reduce >= 1024 ? 256 : 64;
   const rows = outer * inner;
+  const part = rowPart(geometry, { team, lanes });
   return {
     label: `${name} [${outer}, ${reduce}, ${inner}]`,
     code: expandTemplate(name, source, {
-      include: { row: rowLibrary, nan, ...include },
-      when: { TEAM: team, ...when },
-      substitute: { LANES_: lanes },
+      include: { ...part.include, nan, ...include },
+      when: { ...part.when, ...when },
+      substitute: part.substitute,
     }),
     params: { rows: u32(rows), size: u32(reduce), ...params },
     operands,

@@ -12,7 +12,7 @@ export interface View {
 interface Walk {
   /** Four elements at a time along the innermost dimension. */
   readonly vector: boolean;
-  /** Neighbours along the innermost dimension that one thread takes. */
+  /** Neighbours along the innermost dimension that one thread takes; with the option REST the last thread of a row takes fewer. */
   readonly items: number;
   readonly threads: number;
   readonly params: Readonly<Record<string, ParamValue>>;
@@ -83,22 +83,45 @@ export function planWalk(
     );
   const width = vector ? 4 : 1;
   const length = inner.size / width;
-  const items = itemsPerThread(geometry, length);
+  const whole = itemsPerThread(geometry, length);
+  // Threads at a row's end have fewer neighbours then.
+  const rest = whole === 1 && geometry.elementsPerThread > 1 && length > geometry.elementsPerThread;
+  const items = rest ? geometry.elementsPerThread : whole;
   // An array that repeats is read element by element, so its strides stay in elements.
   const widthA = inner.a === 1 ? width : 1;
   const widthB = inner.b === 1 ? width : 1;
   const steps: Dimension[] = [
-    { size: length / items, a: inner.a * items, b: inner.b * items },
+    { size: Math.ceil(length / items), a: inner.a * items, b: inner.b * items },
     ...outer.map((dim) => ({ size: dim.size, a: dim.a / widthA, b: dim.b / widthB })),
   ];
+  const { count: threads, params, when } = walkSteps(steps, a.offset / widthA, b.offset / widthB);
+  return {
+    vector,
+    items,
+    threads,
+    params: {
+      ...params,
+      threads: u32(threads),
+      a_step: u32(inner.a),
+      b_step: u32(inner.b),
+      row_threads: u32(Math.ceil(length / items)),
+      row_length: u32(length),
+    },
+    when: { ...when, REST: rest },
+    repeats: [inner.a === 0, inner.b === 0],
+  };
+}
+
+/** What lib_strided wants to know of its index space. */
+function walkSteps(
+  steps: readonly Dimension[],
+  aBase: number,
+  bBase: number,
+): Pick<Walk, 'params' | 'when'> & { readonly count: number } {
   const last = steps.at(-1) ?? { size: 1, a: 0, b: 0 };
-  const threads = steps.reduce((count, { size }) => count * size, 1);
   const params: Record<string, ParamValue> = {
-    threads: u32(threads),
-    a_base: u32(a.offset / widthA),
-    b_base: u32(b.offset / widthB),
-    a_step: u32(inner.a),
-    b_step: u32(inner.b),
+    a_base: u32(aBase),
+    b_base: u32(bBase),
     a_last: u32(last.a),
     b_last: u32(last.b),
   };
@@ -110,7 +133,56 @@ export function planWalk(
     params[`b${i}`] = u32(used ? (steps[i]?.b ?? 0) : 0);
     when[`RANK${i + 2}`] = used;
   }
-  return { vector, items, threads, params, when, repeats: [inner.a === 0, inner.b === 0] };
+  return { count: steps.reduce((count, { size }) => count * size, 1), params, when };
+}
+
+/** How shaders/strided_transpose.wgsl moves an array in tiles. */
+interface TransposeWalk extends Pick<Walk, 'params' | 'when'> {
+  /** A workgroup for each tile rather than a thread. */
+  readonly team: boolean;
+  readonly tiles: number;
+}
+
+/** Rows and columns of a tile; both must have `least` positions, so that most of a tile is filled. */
+const TRANSPOSE = {
+  team: { rows: 32, columns: 32, least: 16 },
+  thread: { rows: 16, columns: 16, least: 8 },
+};
+
+/** Plans a copy in which a lies dense along one dimension and b along another; null where another kernel suits it. */
+export function planTranspose(
+  geometry: AdapterProfile,
+  shape: readonly number[],
+  a: View,
+  b: View,
+): TransposeWalk | null {
+  const dims = mergeDimensions(shape, a, b);
+  const rows = dims.find((dim) => dim.a === 1);
+  const columns = dims.find((dim) => dim.b === 1);
+  if (rows === undefined || columns === undefined || rows === columns) return null;
+  const team = geometry.workgroupTiles;
+  const tile = TRANSPOSE[team ? 'team' : 'thread'];
+  const repeats = columns.a === 0 || rows.b === 0;
+  if (repeats || dims.length > MAX_RANK || Math.min(rows.size, columns.size) < tile.least) return null;
+  const outer = dims.filter((dim) => dim !== rows && dim !== columns);
+  const planes = walkSteps(outer, a.offset, b.offset);
+  const rowTiles = Math.ceil(rows.size / tile.rows);
+  const columnTiles = Math.ceil(columns.size / tile.columns);
+  return {
+    team,
+    tiles: planes.count * rowTiles * columnTiles,
+    params: {
+      ...planes.params,
+      rows: u32(rows.size),
+      columns: u32(columns.size),
+      row_tiles: u32(rowTiles),
+      column_tiles: u32(columnTiles),
+      planes: u32(planes.count),
+      a_column: u32(columns.a),
+      b_row: u32(rows.b),
+    },
+    when: planes.when,
+  };
 }
 
 /**

@@ -52,7 +52,6 @@ export function convReference(
   const y = new Float64Array(yLength(conv));
   const dx = new Float64Array(x.length);
   const dw = new Float64Array(w.length);
-  const db = new Float64Array(bias.length);
   const { input, output, kernel, stride, padding, dilation } = conv;
   const inOf = conv.inChannels / conv.groups;
   const outOf = conv.outChannels / conv.groups;
@@ -63,7 +62,6 @@ export function convReference(
         for (let ox = 0; ox < output.x; ox++, at++) {
           let sum = bias[co] ?? 0;
           const gradient = dy[at] ?? 0;
-          db[co] = (db[co] ?? 0) + gradient;
           for (let ci = 0; ci < inOf; ci++) {
             for (let ky = 0; ky < kernel.y; ky++) {
               for (let kx = 0; kx < kernel.x; kx++) {
@@ -84,5 +82,5 @@ export function convReference(
       }
     }
   }
-  return { y, dx, dw, db };
+  return { y, dx, dw };
 }

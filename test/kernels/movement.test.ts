@@ -59,6 +59,15 @@ const CASES: Case[] = [
   { name: 'dense', shape: [3, 5], from: dense([3, 5]), to: dense([3, 5]) },
   permuted([5, 7], [1, 0]),
   permuted([2, 3, 8], [1, 0, 2]),
+  permuted([33, 16], [1, 0]),
+  permuted([2, 70, 3, 45], [3, 2, 0, 1]),
+  permuted([3, 16, 2, 31], [0, 3, 2, 1]),
+  {
+    name: 'part of a part, transposed',
+    shape: [37, 18],
+    from: { ...partOf([40, 50], [3, 1], [1, 1]), strides: [1, 50] },
+    to: partOf([41, 30], [2, 5], [1, 1]),
+  },
   permuted([2, 3, 4, 5], [0, 2, 3, 1]),
   permuted([2, 3, 2, 3, 2, 4], [5, 3, 1, 4, 2, 0]),
   permuted([2, 3, 2, 3, 2, 4], [4, 2, 0, 3, 1, 5]),
@@ -67,6 +76,7 @@ const CASES: Case[] = [
   ...sliced([17], [3], [5], [3]),
   ...sliced([4, 16], [1, 4], [2, 8], [2, 1]),
   ...sliced([4, 16], [1, 2], [2, 8], [1, 1]),
+  ...sliced([5, 41], [1, 2], [3, 37], [1, 1]),
   ...sliced([6, 20], [0, 0], [3, 20], [2, 1]),
   { name: 'expand rows', shape: [3, 8], from: { length: 8, offset: 0, strides: [0, 1] }, to: dense([3, 8]) },
   {

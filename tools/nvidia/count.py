@@ -28,6 +28,7 @@ MULTIPROCESSORS = 132
 PEAK_FLOPS = 67e12
 REGISTERS = 65536
 MOST_WARPS = 64
+MOST_WORKGROUPS = 32
 SHARED_BYTES = 227 * 1024
 SHARED_RESERVED = 1024
 
@@ -35,7 +36,14 @@ BUILTINS = {
     'threadgroup_position_in_grid': 'workgroup()',
     'threadgroups_per_grid': 'workgroups()',
     'thread_index_in_threadgroup': 'invocation()',
+    'thread_position_in_threadgroup': 'local()',
+    'thread_index_in_simdgroup': 'lane()',
 }
+# What spirv-cross defines for itself and metal.h defines in one address space.
+OWN = re.compile(
+    r'^template<typename T, size_t Num>\nstruct spvUnsafeArray\n\{.*?^\};\n|^template<[^\n]*>\n(?:static )?inline [^\n]*\bspvSubgroup\w+\(.*?^\}\n',
+    re.M | re.S,
+)
 
 
 def output_of(*command):
@@ -47,12 +55,13 @@ def output_of(*command):
 
 def without_spaces(metal):
     """Removes Metal's address spaces, which clang infers by itself."""
-    return re.sub(r'\b(threadgroup|device|constant) ', lambda m: 'const ' if m[1] == 'constant' else '', metal)
+    return re.sub(r'\b(threadgroup|device|constant|thread) ', lambda m: 'const ' if m[1] == 'constant' else '', metal)
 
 
 def cuda_of(metal, threads):
     """A kernel in Metal's language as CUDA: uniforms in constant memory, storage buffers as pointers."""
-    metal = re.sub(r'#include <.*>|using namespace metal;', '', metal)
+    metal = re.sub(r'\.([xyzw]{2,4})\b', lambda m: f".swizzle<{', '.join(str('xyzw'.index(c)) for c in m[1])}>()", metal)
+    metal = OWN.sub('', re.sub(r'#include <.*>|using namespace metal;', '', metal))
     kernel = re.search(r'kernel void \w+\((.*?)\)\n\{', metal, re.S)
     uniforms, pointers, locals_ = [], [], []
     for parameter in re.split(r',\s*(?![^\[]*\]\])', kernel[1]):
@@ -92,8 +101,8 @@ class Tile:
         self.flat = 'fn a_flat' in wgsl
 
 
-class Assembled:
-    """A kernel's registers, bytes of workgroup memory and instructions."""
+class Resources:
+    """What a kernel takes of a multiprocessor: registers, spilled bytes, bytes of workgroup memory."""
 
     def __init__(self, folder, name, threads, arch, assembler):
         with tempfile.TemporaryDirectory() as work:
@@ -108,7 +117,22 @@ class Assembled:
             self.spilled = int(re.search(r'(\d+) bytes spill stores', log)[1])
             shared = re.search(r'(\d+) bytes smem', log)
             self.shared = int(shared[1]) if shared else 0
-            self.parse(output_of(f'{assembler}nvdisasm', '-c', f'{path}.cubin'))
+            self.read(path, assembler)
+
+    def read(self, path, assembler):
+        """Reads what else is wanted of the files."""
+
+    def workgroups(self, threads):
+        """Number of workgroups that are resident on a multiprocessor."""
+        by_registers = REGISTERS // (math.ceil(self.registers / 8) * 8 * threads)
+        return min(by_registers, SHARED_BYTES // (self.shared + SHARED_RESERVED), MOST_WARPS * 32 // threads, MOST_WORKGROUPS)
+
+
+class Assembled(Resources):
+    """The same and a kernel's instructions."""
+
+    def read(self, path, assembler):
+        self.parse(output_of(f'{assembler}nvdisasm', '-c', f'{path}.cubin'))
 
     def parse(self, text):
         self.instructions, labels = [], {}
@@ -127,11 +151,6 @@ class Assembled:
             label = re.search(r'\.L_x_\d+', operands)
             if name == 'BRA' and label and labels.get(label[0], place + 1) <= place:
                 self.jumps.append((labels[label[0]], place))
-
-    def workgroups(self, threads):
-        """Number of workgroups that are resident on a multiprocessor."""
-        by_registers = REGISTERS // (math.ceil(self.registers / 8) * 8 * threads)
-        return min(by_registers, SHARED_BYTES // (self.shared + SHARED_RESERVED), MOST_WARPS * 32 // threads)
 
     def count(self, first, last, prefix=''):
         return sum(name.startswith(prefix) for name, _ in self.instructions[first : last + 1])

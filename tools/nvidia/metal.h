@@ -20,6 +20,7 @@ template <class T> struct alignas(2 * sizeof(T)) Vector<T, 2> {
   template <class U> BOTH explicit Vector(Vector<U, 2> v) : x((T)v.x), y((T)v.y) {}
   BOTH T &operator[](uint i) { return (&x)[i]; }
   BOTH const T &operator[](uint i) const { return (&x)[i]; }
+  template <int... I> BOTH Vector<T, sizeof...(I)> swizzle() const { return {(*this)[I]...}; }
 };
 
 template <class T> struct alignas(4 * sizeof(T)) Vector<T, 3> {
@@ -30,6 +31,7 @@ template <class T> struct alignas(4 * sizeof(T)) Vector<T, 3> {
   template <class U> BOTH explicit Vector(Vector<U, 3> v) : x((T)v.x), y((T)v.y), z((T)v.z) {}
   BOTH T &operator[](uint i) { return (&x)[i]; }
   BOTH const T &operator[](uint i) const { return (&x)[i]; }
+  template <int... I> BOTH Vector<T, sizeof...(I)> swizzle() const { return {(*this)[I]...}; }
 };
 
 template <class T> struct alignas(4 * sizeof(T)) Vector<T, 4> {
@@ -40,6 +42,7 @@ template <class T> struct alignas(4 * sizeof(T)) Vector<T, 4> {
   template <class U> BOTH explicit Vector(Vector<U, 4> v) : x((T)v.x), y((T)v.y), z((T)v.z), w((T)v.w) {}
   BOTH T &operator[](uint i) { return (&x)[i]; }
   BOTH const T &operator[](uint i) const { return (&x)[i]; }
+  template <int... I> BOTH Vector<T, sizeof...(I)> swizzle() const { return {(*this)[I]...}; }
 };
 
 template <class T> struct Same {
@@ -150,7 +153,38 @@ template <int N> BOTH bool any(Vector<bool, N> a) { bool r = false; EACH(N, r = 
 template <int N> BOTH float dot(Vector<float, N> a, Vector<float, N> b) { float s = 0; EACH(N, s += a[i] * b[i]); return s; }
 template <class T, class U> BOTH T as_type(U from) { T to; __builtin_memcpy(&to, &from, sizeof to); return to; }
 
+__device__ inline float exp2(float a) { return __nvvm_ex2_approx_f(a); }
+__device__ inline float exp(float a) { return __nvvm_ex2_approx_f(a * 1.44269504f); }
+__device__ inline float log(float a) { return __nvvm_lg2_approx_f(a) * 0.69314718f; }
+BOTH float abs(float a) { return __builtin_fabsf(a); }
+BOTH int abs(int a) { return a < 0 ? -a : a; }
+BOTH int select(int a, int b, bool which) { return which ? b : a; }
+BOTH uint select(uint a, uint b, bool which) { return which ? b : a; }
+#define EACH_OF(f) template <int N> __device__ inline Vector<float, N> f(Vector<float, N> a) { EACH(N, a[i] = f(a[i])); return a; }
+EACH_OF(sqrt)
+EACH_OF(exp)
+EACH_OF(log)
+EACH_OF(abs)
+
+// Arrays, and what a subgroup's invocations give each other.
+template <class T, unsigned long N> struct spvUnsafeArray {
+  T elements[N ? N : 1];
+  BOTH T &operator[](uint i) { return elements[i]; }
+  BOTH const T &operator[](uint i) const { return elements[i]; }
+};
+__device__ inline float spvSubgroupShuffleXor(float a, uint mask) {
+  return __nvvm_shfl_sync_bfly_f32(-1, a, mask, 31);
+}
+__device__ inline float spvSubgroupBroadcast(float a, uint from) { return __nvvm_shfl_sync_idx_f32(-1, a, from, 31); }
+template <int N> __device__ inline Vector<float, N> spvSubgroupShuffleXor(Vector<float, N> a, uint mask) {
+  EACH(N, a[i] = spvSubgroupShuffleXor(a[i], mask));
+  return a;
+}
+
 namespace precise {
+using ::exp;
+using ::exp2;
+using ::log;
 using ::clamp;
 using ::max;
 using ::min;
@@ -166,4 +200,8 @@ __device__ inline uint3 workgroup() {
 __device__ inline uint3 workgroups() {
   return uint3(__nvvm_read_ptx_sreg_nctaid_x(), __nvvm_read_ptx_sreg_nctaid_y(), __nvvm_read_ptx_sreg_nctaid_z());
 }
+__device__ inline uint3 local() {
+  return uint3(__nvvm_read_ptx_sreg_tid_x(), __nvvm_read_ptx_sreg_tid_y(), __nvvm_read_ptx_sreg_tid_z());
+}
+__device__ inline uint lane() { return __nvvm_read_ptx_sreg_laneid(); }
 __device__ inline uint invocation() { return __nvvm_read_ptx_sreg_tid_x(); }

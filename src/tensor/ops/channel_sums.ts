@@ -1,4 +1,4 @@
-import { biasGradient } from '../../kernels/conv.ts';
+import { blocksOf, reduce } from '../../kernels/reduce.ts';
 import { one } from '../../kernels/tuple.ts';
 import { recordOne } from '../graph/op.ts';
 import type { Op } from '../graph/op.ts';
@@ -14,7 +14,7 @@ const channelSumsOp: Op<ChannelExtent> = {
   name: 'bias gradient',
   half: { inputs: 'all' },
   lower: (context, { inputs, outputs, attrs: { images, channels, pixels } }) => [
-    biasGradient(context, images, channels, pixels, one(inputs), one(outputs)),
+    ...reduce(context, 'sum', one(inputs), one(outputs), blocksOf([images, channels, pixels], [0, 2])),
   ],
 };
 
