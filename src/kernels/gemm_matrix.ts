@@ -66,7 +66,7 @@ function fits(profile: AdapterProfile, tile: MatrixTile, use: MatrixUse): boolea
 }
 
 /** Elements between the rows of a tile in workgroup memory: 16 bytes. */
-export const paddingOf = ({ componentType }: MatrixConfig): number => 16 / DTYPE_BYTES[componentType];
+const paddingOf = ({ componentType }: MatrixConfig): number => 16 / DTYPE_BYTES[componentType];
 
 /** Bytes of workgroup memory at most: both operands' tiles, a strip of C, and its rows' sums. */
 function memoryOf({ rows, columns, inner, subgroups: [down] }: MatrixTile, use: MatrixUse): number {
