@@ -154,6 +154,8 @@ describe('times', () => {
     expect(Object.keys(measured)).toEqual([
       'fmaGflops',
       'fmaF16Gflops',
+      'matrixF16Gflops',
+      'matrixF32Gflops',
       'copyGBps',
       'dispatchMicroseconds',
       'submitMilliseconds',

@@ -133,16 +133,18 @@ export async function benchPeers(options: PeersOptions): Promise<PeersReport> {
   }
 }
 
+const higher = (one: number | null, other: number | null): number | null =>
+  one === null || other === null ? null : Math.max(one, other);
+
 /** The higher ceilings of start and end, because the machine may have been busy at one of them. */
 async function bestCeilings(start: Ceilings, worker: Worker): Promise<Ceilings> {
   if (!worker.alive) return start;
   const { ceilings: end } = (await worker.ask({ do: 'describe' })) as OwnDescription;
   return {
     fmaGflops: Math.max(start.fmaGflops, end.fmaGflops),
-    fmaF16Gflops:
-      start.fmaF16Gflops === null || end.fmaF16Gflops === null
-        ? null
-        : Math.max(start.fmaF16Gflops, end.fmaF16Gflops),
+    fmaF16Gflops: higher(start.fmaF16Gflops, end.fmaF16Gflops),
+    matrixF16Gflops: higher(start.matrixF16Gflops, end.matrixF16Gflops),
+    matrixF32Gflops: higher(start.matrixF32Gflops, end.matrixF32Gflops),
     copyGBps: Math.max(start.copyGBps, end.copyGBps),
     dispatchMicroseconds: Math.min(start.dispatchMicroseconds, end.dispatchMicroseconds),
     submitMilliseconds: Math.min(start.submitMilliseconds, end.submitMilliseconds),

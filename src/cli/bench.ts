@@ -161,11 +161,15 @@ async function runCeilings({
   await using device = await openDevice(choice);
   const machine = machineOf(device, await measureCeilings(device.gpu));
   const multiprocessors = await measureMultiprocessors(device.gpu);
-  const { fmaGflops, fmaF16Gflops, copyGBps, ...latency } = machine.ceilings;
-  const f16 = fmaF16Gflops === null ? 'needs shader-f16' : `${fmaF16Gflops.toFixed(1)} GFLOP/s`;
+  const { fmaGflops, fmaF16Gflops, matrixF16Gflops, matrixF32Gflops, copyGBps, ...latency } =
+    machine.ceilings;
+  const rate = (gflops: number | null, needs: string): string =>
+    gflops === null ? `needs ${needs}` : `${gflops.toFixed(1)} GFLOP/s`;
   const rows = [
     ['f32 multiply-add', `${fmaGflops.toFixed(1)} GFLOP/s`],
-    ['f16 multiply-add', f16],
+    ['f16 multiply-add', rate(fmaF16Gflops, 'shader-f16')],
+    ['f16 matrices, f32 sums', rate(matrixF16Gflops, 'subgroup matrices of f16')],
+    ['f32 matrices', rate(matrixF32Gflops, 'subgroup matrices of f32')],
     ['copy, read and written', `${copyGBps.toFixed(1)} GB/s`],
     ['ridge, f32', `${(fmaGflops / copyGBps).toFixed(1)} FLOP/byte`],
     ['workgroups side by side', String(multiprocessors)],

@@ -1,9 +1,11 @@
 import copySource from '../../shaders/ceiling_copy.wgsl';
 import fmaSource from '../../shaders/ceiling_fma.wgsl';
+import matrixSource from '../../shaders/ceiling_matrix.wgsl';
 import { bytesOf, DTYPE_BYTES, f32, u32 } from './dispatch.ts';
 import type { BufferRef, Dispatch } from './dispatch.ts';
 import type { Gpu } from './gpu.ts';
 import { Heap } from './heap.ts';
+import type { MatrixConfig } from './profile.ts';
 import { Program } from './program.ts';
 import type { Storage } from './storage.ts';
 
@@ -21,6 +23,10 @@ export interface Ceilings {
   readonly fmaGflops: number;
   /** The same in f16; null without shader-f16. */
   readonly fmaF16Gflops: number | null;
+  /** Products of f16 matrices with sums in f32, on subgroup matrices; null without them. */
+  readonly matrixF16Gflops: number | null;
+  /** The same for f32 matrices. */
+  readonly matrixF32Gflops: number | null;
   /** Reading and writing large buffers, 10^9 bytes a second, both directions added. */
   readonly copyGBps: number;
   /** One more tiny dispatch within a pass, each waiting for the one before, encoding included. */
@@ -35,6 +41,10 @@ export interface Ceilings {
 export async function measureCeilings(gpu: Gpu): Promise<Ceilings> {
   const fma = fmaDispatch(gpu, 'f32');
   const fmaF16 = gpu.geometry.f16 ? fmaDispatch(gpu, 'f16') : null;
+  const matrixGflops = async (type: MatrixConfig['componentType']): Promise<number | null> => {
+    const dispatch = matrixDispatch(gpu, type);
+    return dispatch && dispatch.flops / (await measure(gpu, [dispatch], checkSums)) / 1e6;
+  };
   // Larger than any cache.
   const copyMiB = Math.max(64, 2 * gpu.geometry.workgroupsToFill);
   const copy = copyDispatch(gpu, Math.min(copyMiB * 2 ** 20, gpu.maxStorageBytes));
@@ -43,6 +53,8 @@ export async function measureCeilings(gpu: Gpu): Promise<Ceilings> {
   return {
     fmaGflops: fma.flops / (await measure(gpu, [fma], checkSums)) / 1e6,
     fmaF16Gflops: fmaF16 && fmaF16.flops / (await measure(gpu, [fmaF16], checkSums)) / 1e6,
+    matrixF16Gflops: await matrixGflops('f16'),
+    matrixF32Gflops: await matrixGflops('f32'),
     copyGBps: copy.bytes / (await measure(gpu, [copy], checkCopy)) / 1e6,
     dispatchMicroseconds:
       ((await measure(gpu, new Array<Dispatch>(chain).fill(tiny), checkCopy)) / chain) * 1e3,
@@ -69,6 +81,33 @@ function fmaDispatch(gpu: Gpu, dtype: keyof typeof LANES): Dispatch {
     workgroups: [workgroups, 1, 1],
     flops: length * iterations * 32 * 4 * 2,
     bytes: length * DTYPE_BYTES.f32,
+  };
+}
+
+/** Products of the largest matrices of this type; null if there are none, or if subgroups may have several sizes. */
+function matrixDispatch({ geometry }: Gpu, type: MatrixConfig['componentType']): Dispatch | null {
+  const { subgroups, matrices, workgroupsToFill } = geometry;
+  const [matrix] = matrices
+    .filter((one) => one.componentType === type && one.resultComponentType === 'f32')
+    .toSorted((one, other) => other.M * other.N * other.K - one.M * one.N * one.K);
+  if (matrix === undefined || subgroups === null || subgroups.min !== subgroups.max) return null;
+  const { M, N, K } = matrix;
+  const workgroups = 16 * workgroupsToFill;
+  // Each of eight sums ends at 4.
+  const iterations = (4 * 2 ** 10) / K;
+  const length = workgroups * 4 * M * N;
+  const constants =
+    `enable subgroups;\nenable chromium_experimental_subgroup_matrix;\n${type === 'f16' ? 'enable f16;\n' : ''}` +
+    `alias Element = ${type};\nconst M = ${M};\nconst N = ${N};\nconst K = ${K};\n` +
+    `const SUBGROUP_SIZE = ${subgroups.max};\n`;
+  return {
+    label: `ceiling matrix ${type}`,
+    code: constants + matrixSource,
+    params: { iterations: u32(iterations) },
+    operands: [{ buffer: { dtype: 'f32', length }, access: 'readwrite' }],
+    workgroups: [workgroups, 1, 1],
+    flops: length * K * 2 * 8 * iterations,
+    bytes: 16 * length * DTYPE_BYTES.f32,
   };
 }
 

@@ -94,7 +94,13 @@ export class Gpu {
   #lost: DeviceLostError | null = null;
   #destroyed = false;
 
-  private constructor(device: GPUDevice, description: Description, owned: boolean, options: GpuOptions) {
+  private constructor(
+    device: GPUDevice,
+    description: Description,
+    info: GPUAdapterInfo | undefined,
+    owned: boolean,
+    options: GpuOptions,
+  ) {
     this.device = device;
     this.description = description;
     this.limits = device.limits;
@@ -103,7 +109,7 @@ export class Gpu {
     this.log = options.log ?? ((line) => console.log(line));
     this.poison = options.poison ?? false;
     this.#owned = owned;
-    this.#usual = profileOf(device.limits, device.features, description, infoOf(device));
+    this.#usual = profileOf(device.limits, device.features, description, info);
     this.#geometry = this.#usual;
     this.maxStorageBytes = maxStorageBytes(this.geometry);
     this.bakesParams = options.bakeParams ?? this.geometry.bakeParams;
@@ -131,13 +137,15 @@ export class Gpu {
 
   static async fromAdapter(adapter: GPUAdapter, options: GpuOptions = {}): Promise<Gpu> {
     const device = await adapter.requestDevice(Gpu.descriptor(adapter));
-    return new Gpu(device, describeAdapter(adapter.info), true, options);
+    // A device's own info lacks the configurations of subgroup matrices.
+    return new Gpu(device, describeAdapter(adapter.info), adapter.info, true, options);
   }
 
   /** Works on a device of the caller's, which stays the caller's: destroy() leaves it alive. */
   static fromDevice(device: GPUDevice, options: GpuOptions = {}): Gpu {
-    const info = infoOf(device);
-    return new Gpu(device, info === undefined ? UNKNOWN : describeAdapter(info), false, options);
+    // Typed as always there, but absent in older browsers.
+    const info = device.adapterInfo as GPUAdapterInfo | undefined;
+    return new Gpu(device, info === undefined ? UNKNOWN : describeAdapter(info), info, false, options);
   }
 
   /**
@@ -346,9 +354,6 @@ export class Gpu {
     if (this.#destroyed) throw new Error('this Gpu was destroyed');
   }
 }
-
-/** Typed as always there, but absent in older browsers. */
-const infoOf = (device: GPUDevice): GPUAdapterInfo | undefined => device.adapterInfo;
 
 /** Software adapters: SwiftShader and Mesa's lavapipe say so in one way or another. */
 export function describeAdapter(info: GPUAdapterInfo): Description {

@@ -20,6 +20,16 @@ export interface SubgroupSizes {
   readonly max: number;
 }
 
+/** Sizes of matrices that a subgroup multiplies: left [M, K], right [K, N], result [M, N]. */
+export interface MatrixConfig {
+  /** Of the factors. */
+  readonly componentType: 'f16' | 'f32';
+  readonly resultComponentType: 'f16' | 'f32';
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+}
+
 interface AdapterLimits {
   /** Bytes of one buffer, and of the part of it that one binding spans. */
   readonly maxBufferBytes: number;
@@ -31,6 +41,8 @@ interface AdapterLimits {
   readonly f16: boolean;
   /** Bounds on the number of invocations in a subgroup, powers of two; null where WGSL may not use subgroups. */
   readonly subgroups: SubgroupSizes | null;
+  /** Floating-point matrices that subgroups multiply; empty where WGSL may not use them. */
+  readonly matrices: readonly MatrixConfig[];
 }
 
 /** How kernels should be shaped. */
@@ -132,7 +144,26 @@ type LimitName =
 interface SubgroupInfo {
   readonly subgroupMinSize?: number;
   readonly subgroupMaxSize?: number;
+  readonly subgroupMatrixConfigs?: Iterable<MatrixNames>;
 }
+
+/** A configuration as WebGPU names it; some are of integers. */
+interface MatrixNames {
+  readonly componentType: string;
+  readonly resultComponentType: string;
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+}
+
+const isFloat = (type: string): type is 'f16' | 'f32' => type === 'f16' || type === 'f32';
+
+const matricesOf = ({ subgroupMatrixConfigs = [] }: SubgroupInfo): MatrixConfig[] =>
+  [...subgroupMatrixConfigs].flatMap(({ componentType, resultComponentType, M, N, K }) =>
+    isFloat(componentType) && isFloat(resultComponentType)
+      ? [{ componentType, resultComponentType, M, N, K }]
+      : [],
+  );
 
 function subgroupsOf({ subgroupMinSize, subgroupMaxSize }: SubgroupInfo): SubgroupSizes | null {
   return subgroupMinSize && subgroupMaxSize ? { min: subgroupMinSize, max: subgroupMaxSize } : null;
@@ -153,6 +184,7 @@ export function profileOf(
     maxWorkgroupStorageBytes: limits.maxComputeWorkgroupStorageSize,
     f16: features.has('shader-f16'),
     subgroups: features.has('subgroups') ? subgroupsOf(info) : null,
+    matrices: features.has('chromium-experimental-subgroup-matrix') ? matricesOf(info) : [],
     ...traitsOf(description),
   };
 }
@@ -190,6 +222,14 @@ export function describeTooLarge(what: string, bytes: number, { name, geometry, 
   return `${what} needs ${formatBytes(bytes)} in one buffer; this device binds at most ${most} (${name}): ${remedy}`;
 }
 
+const halves = (resultComponentType: 'f16' | 'f32', M: number, N: number, K: number): MatrixConfig => ({
+  componentType: 'f16',
+  resultComponentType,
+  M,
+  N,
+  K,
+});
+
 /** Adapters to plan for without having one, as Dawn shows them; `phone` has WebGPU's default limits. */
 export const PROFILES = {
   h100: {
@@ -200,6 +240,11 @@ export const PROFILES = {
     maxWorkgroupStorageBytes: 48 * 1024,
     f16: true,
     subgroups: { min: 32, max: 32 },
+    matrices: (['f16', 'f32'] as const).flatMap((result) => [
+      halves(result, 16, 16, 16),
+      halves(result, 16, 8, 16),
+      halves(result, 16, 8, 8),
+    ]),
     ...GPU,
   },
   phone: {
@@ -210,6 +255,7 @@ export const PROFILES = {
     maxWorkgroupStorageBytes: 16 * 1024,
     f16: false,
     subgroups: null,
+    matrices: [],
     ...GPU,
     multiprocessors: 6,
     workgroupsToFill: 2 * 6,
@@ -222,6 +268,7 @@ export const PROFILES = {
     maxWorkgroupStorageBytes: 32 * 1024,
     f16: true,
     subgroups: { min: 8, max: 8 },
+    matrices: [halves('f16', 8, 8, 8), halves('f32', 8, 8, 8)],
     ...CPU,
   },
   swiftshader: {
@@ -232,6 +279,7 @@ export const PROFILES = {
     maxWorkgroupStorageBytes: 32 * 1024,
     f16: false,
     subgroups: { min: 4, max: 4 },
+    matrices: [],
     ...traitsOf({ name: 'SwiftShader', vendor: 'google', architecture: 'swiftshader', kind: 'cpu' }),
   },
 } as const satisfies Record<string, AdapterProfile>;

@@ -1,6 +1,7 @@
 import common from '../../shaders/gemm_common.wgsl';
 import fields from '../../shaders/gemm_fields.wgsl';
 import load from '../../shaders/gemm_load.wgsl';
+import matrix from '../../shaders/gemm_matrix.wgsl';
 import registers from '../../shaders/gemm_registers.wgsl';
 import registers16 from '../../shaders/gemm_registers16.wgsl';
 import store from '../../shaders/gemm_store.wgsl';
@@ -14,8 +15,9 @@ import type { BufferRef, Dispatch, Operand, ParamValue } from '../gpu/dispatch.t
 import { spread, storedType } from './context.ts';
 import type { KernelContext, Tunable, TunedWork } from './context.ts';
 import { admitGemm, gemmKernels, gemmNear } from './gemm_candidates.ts';
-import { chooseGemm, segmentsOf, sumLength, TILES } from './gemm_choice.ts';
+import { chooseGemm, isShared, segmentsOf, sumLength, TILES } from './gemm_choice.ts';
 import type { GemmChoice } from './gemm_choice.ts';
+import { demandMatrix, matrixConstants, rowsAtOnce } from './gemm_matrix.ts';
 import { expandTemplate } from './template.ts';
 import { settle } from './tunable.ts';
 
@@ -200,7 +202,7 @@ function product(context: KernelContext, problem: GemmProblem, choice: GemmChoic
   return {
     label: problem.label,
     shape: `${groups > 1 ? `${groups} x ` : ''}${rows} x ${sumLength(problem)} x ${columns}`,
-    code: gemmCode({ ...problem, c }, choice),
+    code: gemmCode(context, { ...problem, c }, choice),
     params: { ...integers(shape), ...uniform(integers(place)) },
     operands: [
       { buffer: a, access: 'read' },
@@ -227,7 +229,7 @@ function furtherOperands({ bias, parts = [] }: GemmProblem): Record<string, Oper
 }
 
 /** The WGSL of a GEMM. Shapes are parameters, so that few distinct ones are compiled. */
-function gemmCode(problem: GemmProblem, choice: GemmChoice): string {
+function gemmCode({ geometry }: KernelContext, problem: GemmProblem, choice: GemmChoice): string {
   const { loader, bias, parts = [] } = problem;
   const tile = TILES[choice.tile];
   const step = choice.flat ? sumLength(problem) : problem.inner;
@@ -252,7 +254,7 @@ function gemmCode(problem: GemmProblem, choice: GemmChoice): string {
     PARTIALS: switches.MOMENTS || switches.NORM,
     BIAS: bias !== undefined,
     // In shared tiles of a multiple of 48 rows an invocation takes three rows at a time.
-    FOUR_ROWS: tile.skeleton !== 'tiled' || tile.rows % 48 !== 0,
+    FOUR_ROWS: !isShared(tile) || rowsAtOnce(tile.rows) === 4,
     RAGGED: ragged,
     MASKED: problem.padding !== 'never' || ragged,
     WHOLE_WALKS: problem.padding === 'whole walks' && !ragged && !choice.flat,
@@ -283,6 +285,17 @@ function gemmCode(problem: GemmProblem, choice: GemmChoice): string {
         FLAT: choice.flat,
       };
       return expandTemplate(name, tiled, { ...shared, when });
+    }
+    case 'matrix': {
+      const { aAlongRows, bAlongColumns } = problem;
+      const substitute = {
+        ...shared.substitute,
+        ...matrixConstants(tile, demandMatrix(geometry, choice.tile, tile, problem)),
+        A_ORDER_: aAlongRows ? 'col_major' : 'row_major',
+        B_ORDER_: bAlongColumns ? 'row_major' : 'col_major',
+      };
+      const when = { ...flags, A_ALONG_ROWS: aAlongRows, B_ALONG_COLUMNS: bAlongColumns, FLAT: choice.flat };
+      return expandTemplate(name, matrix, { ...shared, substitute, when });
     }
   }
 }

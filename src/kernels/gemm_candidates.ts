@@ -4,7 +4,7 @@
  */
 import type { AdapterProfile } from '../gpu/profile.ts';
 import type { ChoiceRecord } from '../gpu/tuned.ts';
-import { chooseGemm, splitsRange, sumLength, TILES } from './gemm_choice.ts';
+import { chooseGemm, isShared, isUsable, splitsRange, sumLength, TILES } from './gemm_choice.ts';
 import type { GemmChoice, GemmExtent, TileName } from './gemm_choice.ts';
 
 /** Of a tile's rows or columns, at least this part should be of the result, unless no tile does better. */
@@ -18,7 +18,7 @@ export function gemmKernels(
   usual: GemmChoice,
 ): GemmChoice[] {
   const names = Object.keys(TILES) as TileName[];
-  const ours = names.filter((name) => isOfFamily(geometry, name));
+  const ours = names.filter((name) => isOfFamily(geometry, extent, name));
   const best = Math.max(...ours.map((name) => usedOf(extent, name)));
   const useful = ours.filter((name) => usedOf(extent, name) >= LEAST_USED * best);
   const made = useful.flatMap((tile) =>
@@ -58,7 +58,11 @@ export function admitGemm(
   const { tile, chunk, flat, splits, ...others } = record;
   if (typeof tile !== 'string' || !Object.hasOwn(TILES, tile) || Object.keys(others).length > 0) return null;
   const name = tile as TileName;
-  if (!isOfFamily(geometry, name) || typeof flat !== 'boolean' || !flatsOf(extent, name).includes(flat))
+  if (
+    !isOfFamily(geometry, extent, name) ||
+    typeof flat !== 'boolean' ||
+    !flatsOf(extent, name).includes(flat)
+  )
     return null;
   const step = TILES[name].inner;
   const longest = Math.ceil((flat ? sumLength(extent) : extent.inner) / step) * step;
@@ -70,12 +74,12 @@ export function admitGemm(
   return chooseGemm(geometry, extent, choice).splits === splits ? choice : null;
 }
 
-const isOfFamily = ({ workgroupTiles }: AdapterProfile, name: TileName): boolean =>
-  (TILES[name].skeleton === 'tiled') === workgroupTiles;
+const isOfFamily = (geometry: AdapterProfile, extent: GemmExtent, name: TileName): boolean =>
+  isShared(TILES[name]) === geometry.workgroupTiles && isUsable(geometry, extent, name);
 
 /** Whether a tile may run over outer and inner axis as one. */
 const flatsOf = ({ outer }: GemmExtent, name: TileName): readonly boolean[] =>
-  TILES[name].skeleton === 'tiled' && outer[0] * outer[1] > 1 ? [false, true] : [false];
+  isShared(TILES[name]) && outer[0] * outer[1] > 1 ? [false, true] : [false];
 
 /** Part of the tiles' area that is of the result. */
 function usedOf({ rows, columns }: GemmExtent, name: TileName): number {

@@ -1,8 +1,10 @@
 import { DTYPE_BYTES } from '../gpu/dispatch.ts';
 import type { AdapterProfile } from '../gpu/profile.ts';
+import { demandMatrix, matrixFor } from './gemm_matrix.ts';
+import type { MatrixOperands, MatrixTile } from './gemm_matrix.ts';
 
 interface GemmTile {
-  readonly skeleton: 'registers' | 'registers16' | 'subgroups' | 'tiled';
+  readonly skeleton: 'registers' | 'registers16' | 'subgroups' | 'tiled' | 'matrix';
   /** Rows and columns of C that a workgroup makes, and inner indices that it takes at a time. */
   readonly rows: number;
   readonly columns: number;
@@ -40,24 +42,81 @@ const SUBGROUP_TILES = {
   registers4: { ...CPU_TILES.registers4, rate: 0.35 },
 } as const satisfies Record<string, GemmTile & { readonly rate: number }>;
 
-export const TILES = { ...CPU_TILES, ...SUBGROUP_TILES, ...GPU_TILES };
+/**
+ * Tiles of subgroup matrices, for operands of a type that the adapter has matrices of. `rate` is in the unit of GPU_TILES: 1 is the
+ * rate of f32 multiply-adds, 128 a clock in a multiprocessor of an H100. Counted there, never timed. Loads and stores bind, not
+ * products: a step of 128 x 128 x 16 has 4096 elements, each read and written alone (128 + 128 instructions of a warp, one
+ * starts a clock), and reads 24 KiB of matrices at 128 bytes a clock: 448 clocks for 262144 multiply-adds, 4.6 times 128. Smaller
+ * tiles read more for each product. Sums take 64 registers of an invocation at most (128 x 128), so that two workgroups fit.
+ */
+const MATRIX_TILES = {
+  matrix128x128: {
+    skeleton: 'matrix',
+    rows: 128,
+    columns: 128,
+    inner: 16,
+    parts: 1,
+    subgroups: [2, 4],
+    rate: 4.6,
+  },
+  matrix96x128: {
+    skeleton: 'matrix',
+    rows: 96,
+    columns: 128,
+    inner: 16,
+    parts: 1,
+    subgroups: [2, 4],
+    rate: 4,
+  },
+  matrix64x128: {
+    skeleton: 'matrix',
+    rows: 64,
+    columns: 128,
+    inner: 16,
+    parts: 1,
+    subgroups: [2, 4],
+    rate: 3.2,
+  },
+  matrix48x128: {
+    skeleton: 'matrix',
+    rows: 48,
+    columns: 128,
+    inner: 16,
+    parts: 1,
+    subgroups: [1, 4],
+    rate: 3,
+  },
+  matrix64x64: {
+    skeleton: 'matrix',
+    rows: 64,
+    columns: 64,
+    inner: 16,
+    parts: 1,
+    subgroups: [2, 2],
+    rate: 2.7,
+  },
+} as const satisfies Record<string, GemmTile & MatrixTile & { readonly rate: number }>;
+
+const RATED_TILES = { ...GPU_TILES, ...MATRIX_TILES };
+
+export const TILES = { ...CPU_TILES, ...SUBGROUP_TILES, ...RATED_TILES };
 
 export type TileName = keyof typeof TILES;
-type GpuTileName = keyof typeof GPU_TILES;
+type RatedTileName = keyof typeof RATED_TILES;
 
 /** How a GEMM is computed: its geometry, chosen by adapter and shape. */
 export interface GemmChoice {
   readonly tile: TileName;
   /** Inner indices taken at one outer index before the next outer index follows; a multiple of the tile's. */
   readonly chunk: number;
-  /** Tiles run over outer and inner axis as one (tiled skeleton only). */
+  /** Tiles run over outer and inner axis as one (tiled and matrix skeletons only). */
   readonly flat: boolean;
   /** Number of workgroups that share one tile's sum. */
   readonly splits: number;
 }
 
 /** What the choice depends on. */
-export interface GemmExtent {
+export interface GemmExtent extends MatrixOperands {
   readonly groups: number;
   readonly rows: number;
   readonly columns: number;
@@ -79,6 +138,8 @@ export function chooseGemm(
   choice: Partial<GemmChoice> = {},
 ): GemmChoice {
   const tile = choice.tile ?? chooseTile(geometry, extent, choice.splits === 1);
+  const asked = TILES[tile];
+  if (asked.skeleton === 'matrix') demandMatrix(geometry, tile, asked, extent);
   const flat = choice.flat ?? chooseFlat(tile, extent);
   const chunk = choice.chunk ?? chooseChunk(tile, flat, extent);
   const one = { tile, chunk, flat, splits: 1 };
@@ -118,18 +179,25 @@ function chooseTile(geometry: AdapterProfile, extent: GemmExtent, whole: boolean
     return names.reduce((best, name) => (time(name) < time(best) ? name : best));
   }
   if (!geometry.workgroupTiles) return extent.rows <= 4 ? 'registers4' : 'registers8';
-  const names = Object.keys(GPU_TILES) as GpuTileName[];
-  return names.reduce((best, name) =>
+  const names = Object.keys(RATED_TILES) as RatedTileName[];
+  const usable = names.filter((name) => isUsable(geometry, extent, name));
+  return usable.reduce((best, name) =>
     timeOf(geometry, extent, name, whole) < timeOf(geometry, extent, best, whole) ? name : best,
   );
 }
 
 /** Whether the eight invocations of a workgroup are one subgroup. */
 const inStep = ({ subgroups }: AdapterProfile): boolean => subgroups?.min === 8 && subgroups.max === 8;
+/** Whether the adapter has what a tile needs for the operands. */
+export function isUsable(geometry: AdapterProfile, extent: MatrixOperands, name: TileName): boolean {
+  const tile = TILES[name];
+  if (tile.skeleton === 'subgroups') return inStep(geometry);
+  return tile.skeleton !== 'matrix' || matrixFor(geometry, tile, extent) !== undefined;
+}
 
 /** Relative time of a product. If its sums are not split, multiprocessors that idle in the last round count as well. */
-function timeOf(geometry: AdapterProfile, extent: GemmExtent, name: GpuTileName, whole: boolean): number {
-  const { rows, columns, rate } = GPU_TILES[name];
+function timeOf(geometry: AdapterProfile, extent: GemmExtent, name: RatedTileName, whole: boolean): number {
+  const { rows, columns, rate } = RATED_TILES[name];
   const rounds = tilesOf(extent, name) / geometry.multiprocessors;
   return ((whole ? Math.ceil(rounds) : rounds) * rows * columns) / rate;
 }
@@ -143,18 +211,23 @@ export function tileForComputedB(geometry: AdapterProfile, rows: number): TileNa
   return !geometry.workgroupTiles && !inStep(geometry) && padded <= 1.25 * rows ? 'registers16' : undefined;
 }
 
+/** Whether a workgroup shares tiles of the operands. */
+export const isShared = ({ skeleton }: Pick<GemmTile, 'skeleton'>): boolean =>
+  skeleton === 'tiled' || skeleton === 'matrix';
+
 function chooseFlat(name: TileName, { outer, inner }: GemmExtent): boolean {
   const tile = TILES[name];
-  if (tile.skeleton !== 'tiled' || outer[0] * outer[1] === 1) return false;
+  if (!isShared(tile) || outer[0] * outer[1] === 1) return false;
   // A tile that ends with the inner axis wastes the rest of it; one that does not pays for divisions.
   const padded = Math.ceil(inner / tile.inner) * tile.inner;
   return padded > 1.1 * inner;
 }
 
 function chooseChunk(name: TileName, flat: boolean, { inner }: GemmExtent): number {
-  const { skeleton, inner: step } = TILES[name];
+  const tile = TILES[name];
+  const step = tile.inner;
   // Short enough that the operands' lines stay in the cache while outer goes around, long enough to share its costs.
-  const most = skeleton !== 'tiled' ? 256 : flat ? 128 : 32;
+  const most = !isShared(tile) ? 256 : flat ? 128 : 32;
   return Math.min(most, Math.ceil(inner / step) * step);
 }
 

@@ -148,7 +148,7 @@ describe('bench ceilings', () => {
     const { machine } = JSON.parse(await readFile(join(folder, 'ceilings.json'), 'utf8')) as {
       machine: { adapter: string; ceilings: Record<string, number | null> };
     };
-    const { fmaF16Gflops, ...others } = machine.ceilings;
+    const { fmaF16Gflops, matrixF16Gflops, matrixF32Gflops, ...others } = machine.ceilings;
     console.log(stdout);
     expect(Object.values(others).every((value) => value !== null && value > 0)).toBe(true);
     const rate = (value: number | null | undefined): string => (value ?? NaN).toFixed(1);
@@ -157,6 +157,11 @@ describe('bench ceilings', () => {
     expect(stdout).toMatch(new RegExp(`^copy, read and written +${rate(others['copyGBps'])} GB/s$`, 'm'));
     const f16 = fmaF16Gflops === null ? 'needs shader-f16' : `${rate(fmaF16Gflops)} GFLOP/s`;
     expect(stdout).toMatch(new RegExp(`^f16 multiply-add +${f16}$`, 'm'));
+    const matrices = (of: string, value: number | null | undefined): string =>
+      value === null ? `needs subgroup matrices of ${of}` : `${rate(value)} GFLOP/s`;
+    const matricesF16 = matrices('f16', matrixF16Gflops);
+    expect(stdout).toMatch(new RegExp(`^f16 matrices, f32 sums +${matricesF16}$`, 'm'));
+    expect(stdout).toMatch(new RegExp(`^f32 matrices +${matrices('f32', matrixF32Gflops)}$`, 'm'));
   });
 });
 

@@ -19,6 +19,16 @@ it('measures what the device can do, and leaves no memory behind', async () => {
   expect(ceilings.submitMilliseconds).toBeLessThan(100);
   expect(ceilings.fmaF16Gflops !== null).toBe(gpu.geometry.f16);
   if (ceilings.fmaF16Gflops !== null) expect(ceilings.fmaF16Gflops).toBeGreaterThan(0.01);
+  for (const [type, rate] of [
+    ['f16', ceilings.matrixF16Gflops],
+    ['f32', ceilings.matrixF32Gflops],
+  ] as const) {
+    const has = gpu.geometry.matrices.some(
+      (one) => one.componentType === type && one.resultComponentType === 'f32',
+    );
+    expect(rate !== null).toBe(has);
+    if (rate !== null) expect(rate).toBeGreaterThan(0.01);
+  }
   expect(gpu.counters.bytesHeld).toBeLessThanOrEqual(4096);
   gpu.destroy();
 });

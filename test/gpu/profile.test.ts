@@ -21,8 +21,12 @@ const adapter = (kind: Description['kind'], name: string): Description => ({
 
 describe("an adapter's profile", () => {
   it('is made of limits, features and the family, and of what is known of one adapter', () => {
-    const features = new Set(['shader-f16', 'subgroups']);
-    const sizes = { subgroupMinSize: 8, subgroupMaxSize: 8 };
+    const features = new Set(['shader-f16', 'subgroups', 'chromium-experimental-subgroup-matrix']);
+    const sizes = {
+      subgroupMinSize: 8,
+      subgroupMaxSize: 8,
+      subgroupMatrixConfigs: PROFILES.lavapipe.matrices,
+    };
     const lavapipe = profileOf(LIMITS, features, adapter('cpu', 'llvmpipe (LLVM 19.1.7)'), sizes);
     expect(lavapipe).toEqual(PROFILES.lavapipe);
     expect(profileOf(LIMITS, features, adapter('gpu', 'without sizes')).subgroups).toBe(null);
@@ -35,7 +39,9 @@ describe("an adapter's profile", () => {
   it('is what the device of the tests has', async () => {
     const gpu = await testGpu();
     const { limits, device, description } = gpu;
-    expect(gpu.geometry).toEqual(profileOf(limits, device.features, description, device.adapterInfo));
+    const expected = profileOf(limits, device.features, description, device.adapterInfo);
+    // A device's own info lacks the matrices.
+    expect(gpu.geometry).toEqual({ ...expected, matrices: gpu.geometry.matrices });
     expect(gpu.maxStorageBytes).toBe(maxStorageBytes(gpu.geometry));
     gpu.destroy();
   });
@@ -54,6 +60,8 @@ describe("an adapter's profile", () => {
       outer: [4, 16],
       inner: 56,
       c: { length: 48 * 1728 },
+      a: { dtype: 'f32' },
+      b: { dtype: 'f32' },
     } as const;
     const splits = Object.entries(PROFILES).map(([name, profile]) => {
       const choice = chooseGemm(profile, sum);

@@ -3,10 +3,10 @@ import type { Gpu } from '../../src/gpu/gpu.ts';
 import { convBackwardData, convBackwardWeight, convForward } from '../../src/kernels/conv.ts';
 import type { ConvChoice } from '../../src/kernels/conv_choice.ts';
 import { hasSubgroupsOfEight, testGpu } from '../support/device.ts';
-import { normal } from '../support/hash.ts';
 import { relativeError } from './compare.ts';
 import { convReference, extentOf, wLength, xLength, yLength } from './conv_reference.ts';
 import type { Sizes } from './conv_reference.ts';
+import { normalOf, skipWithout } from './halves.ts';
 import { buffer, runDispatches, testContext } from './run.ts';
 import { FULL } from '../support/scale.ts';
 
@@ -41,6 +41,8 @@ interface Variant {
   readonly cases?: readonly string[];
   /** Compile sizes into the shaders, as on GPUs: every case then has pipelines of its own. */
   readonly bakeParams?: boolean;
+  /** Of x, weight and dy as they are stored; f32 by default. */
+  readonly dtype?: 'f32' | 'f16';
 }
 
 /** Edges of every kind, and none: each variant is compiled once and a second time. */
@@ -80,11 +82,29 @@ const VARIANTS: Record<string, Variant> = {
   },
   Winograd: { choice: { method: 'winograd' }, cases: ['3x3 same of even sizes', '3x3 valid'] },
   'Winograd fused': { choice: { method: 'winogradFused' }, cases: ['3x3 same', '3x3 of many rows'] },
+  'f16, registers 8': { choice: { tile: 'registers8' }, cases: ['7x7 stem', 'grouped'], dtype: 'f16' },
+  'f16, tiled 48 x 64': { choice: { tile: 'tiled48x64' }, cases: ['7x7 stem', 'grouped'], dtype: 'f16' },
+  'f16, matrix 64 x 64': {
+    choice: { tile: 'matrix64x64', flat: false, chunk: 16 },
+    cases: FULL ? Object.keys(CASES) : [...UNEVEN, ...EVEN],
+    dtype: 'f16',
+  },
+  'f16, matrix 96 x 128 flat, 2 splits': {
+    choice: { tile: 'matrix96x128', flat: true, splits: 2 },
+    cases: FULL ? Object.keys(CASES) : UNEVEN,
+    dtype: 'f16',
+  },
+  'f16, matrix 128 x 128, sizes compiled in': {
+    choice: { tile: 'matrix128x128' },
+    cases: ['3x3 same of even sizes', '3x5 uneven in everything'],
+    bakeParams: true,
+    dtype: 'f16',
+  },
 };
 
 describe.each(Object.entries(VARIANTS))(
   'conv2d, %s',
-  (title, { choice, cases = Object.keys(CASES), bakeParams = false }) => {
+  (title, { choice, cases = Object.keys(CASES), bakeParams = false, dtype = 'f32' }) => {
     let gpu: Gpu;
     let worst = 0;
     beforeAll(async () => {
@@ -95,22 +115,23 @@ describe.each(Object.entries(VARIANTS))(
       gpu.destroy();
     });
 
-    it.each(Object.entries(CASES).filter(([name]) => cases.includes(name)))(
+    it.for(Object.entries(CASES).filter(([name]) => cases.includes(name)))(
       '%s equals the sums in f64',
-      async (name, sizes) => {
+      async ([name, sizes], { skip }) => {
+        skipWithout(gpu, skip, dtype, choice);
         const conv = extentOf(sizes);
         const values = (what: string, length: number): Float32Array<ArrayBuffer> =>
-          new Float32Array(normal(`${name} ${what}`, length));
+          normalOf(dtype, `${name} ${what}`, length);
         const x = values('x', xLength(conv));
         const w = values('w', wLength(conv));
         const bias = values('bias', conv.outChannels);
         const dy = values('dy', yLength(conv));
         const expected = convReference(conv, x, w, bias, dy);
         const refs = {
-          x: buffer(x.length),
-          w: buffer(w.length),
+          x: buffer(x.length, dtype),
+          w: buffer(w.length, dtype),
           bias: buffer(bias.length),
-          dy: buffer(dy.length),
+          dy: buffer(dy.length, dtype),
           y: buffer(dy.length),
           plain: buffer(dy.length),
           dx: buffer(x.length),

@@ -5,6 +5,8 @@ import type { KernelContext } from '../../src/kernels/context.ts';
 import { convBackwardData, convBackwardWeight, convForward } from '../../src/kernels/conv.ts';
 import { convDataFused, convForwardFused, convWeightFused } from '../../src/kernels/conv_fused.ts';
 import type { ConvChoice } from '../../src/kernels/conv_choice.ts';
+import type { GemmChoice } from '../../src/kernels/gemm_choice.ts';
+import type { MapView } from '../../src/kernels/maps.ts';
 import { matmulKernel } from '../../src/kernels/matmul.ts';
 import { extentOf, type Sizes } from './conv_reference.ts';
 import { tableOf, viewOf } from './map_values.ts';
@@ -21,15 +23,22 @@ const context = (name: keyof typeof PROFILES): KernelContext => ({
 });
 const [GPU, CPU] = [context('h100'), context('lavapipe')];
 
-function matmul(on: KernelContext, rows: number, columns: number, inner: number): Dispatch[] {
+function matmul(
+  on: KernelContext,
+  rows: number,
+  columns: number,
+  inner: number,
+  { dtype = 'f32', tile }: { dtype?: 'f32' | 'f16'; tile?: GemmChoice['tile'] } = {},
+): Dispatch[] {
   const extent = { batch: [], rows, columns, inner, transposeA: false, transposeB: false };
   return matmulKernel(
     on,
     extent,
-    buffer(rows * inner),
-    buffer(inner * columns),
+    buffer(rows * inner, dtype),
+    buffer(inner * columns, dtype),
     null,
     buffer(rows * columns),
+    tile === undefined ? {} : { tile },
   );
 }
 
@@ -38,31 +47,39 @@ const GROWTH: Sizes = [64, [192, 48], [56, 56], [3, 3], { p: [1, 1] }];
 const BOTTLENECK: Sizes = [64, [384, 192], [56, 56], [1, 1]];
 const STEM: Sizes = [64, [3, 96], [224, 224], [7, 7], { s: [2, 2], p: [3, 3] }];
 
-function conv(sizes: Sizes) {
+function conv(sizes: Sizes, dtype: 'f32' | 'f16' = 'f32') {
   const extent = extentOf(sizes);
   const { images, inChannels, outChannels, input, output } = extent;
-  const x = viewOf(images, inChannels, input.y * input.x);
-  const y = viewOf(images, outChannels, output.y * output.x);
+  const map = (channels: number, pixels: number): MapView => {
+    const view = viewOf(images, channels, pixels);
+    return { ...view, buffer: buffer(view.buffer.length, dtype) };
+  };
+  const x = map(inChannels, input.y * input.x);
+  const y = map(outChannels, output.y * output.x);
   const norm = tableOf([[], [], [], [], []], [inChannels, 0]).table;
   const coefficients = tableOf([[], [], []], [outChannels, 0]).table;
-  const weight = buffer((outChannels * inChannels * extent.kernel.y * extent.kernel.x) / extent.groups);
+  const weight = buffer(
+    (outChannels * inChannels * extent.kernel.y * extent.kernel.x) / extent.groups,
+    dtype,
+  );
+  const dw = buffer(weight.length);
   const activation = { kind: 'activation', map: x, norm, relu: true } as const;
-  const dyInput = viewOf(images, outChannels, output.y * output.x);
+  const dyInput = map(outChannels, output.y * output.x);
   const gradient = { kind: 'gradient', gradient: y, input: dyInput, coefficients } as const;
   return {
     plain: (on: KernelContext) => convForward(on, extent, x.buffer, weight, null, y.buffer),
     plainData: (on: KernelContext) => convBackwardData(on, extent, y.buffer, weight, x.buffer),
-    plainWeight: (on: KernelContext) => convBackwardWeight(on, extent, y.buffer, x.buffer, weight),
+    plainWeight: (on: KernelContext) => convBackwardWeight(on, extent, y.buffer, x.buffer, dw),
     forward: (on: KernelContext, method: ConvChoice['method'] = 'direct') =>
       convForwardFused(on, extent, { x: activation, weight, bias: null, y, moments: true }, { method })
         .dispatches,
     data: (on: KernelContext) => {
       const dy = on.geometry.correctGradientInLoad ? gradient : ({ kind: 'plain', map: y } as const);
-      const own = viewOf(images, inChannels, input.y * input.x);
+      const own = map(inChannels, input.y * input.x);
       const out = { kind: 'norm', x, norm, relu: true, gradient: own, mode: 'accumulate' } as const;
       return convDataFused(on, extent, { dy, weight, out }, { method: 'direct' }).dispatches;
     },
-    weight: (on: KernelContext) => convWeightFused(on, extent, { dy: gradient, x: activation, dw: weight }),
+    weight: (on: KernelContext) => convWeightFused(on, extent, { dy: gradient, x: activation, dw }),
   };
 }
 
@@ -80,6 +97,11 @@ const KERNELS: Record<string, Dispatch[]> = {
   conv_data_registers_fused: conv(GROWTH).data(CPU),
   conv_weight_registers: conv(GROWTH).plainWeight(CPU),
   conv_weight_tiled_fused: conv(GROWTH).weight(GPU),
+  matmul_matrix: matmul(GPU, 4096, 4096, 4096, { dtype: 'f16' }),
+  matmul_matrix_of_8: matmul(CPU, 256, 255, 255, { dtype: 'f16', tile: 'matrix64x64' }),
+  conv_forward_matrix_fused: conv(GROWTH, 'f16').forward(GPU),
+  conv_data_1x1_matrix_fused: conv(BOTTLENECK, 'f16').data(GPU),
+  conv_weight_matrix_fused: conv(GROWTH, 'f16').weight(GPU),
 };
 
 describe('the expanded WGSL', () => {

@@ -10,6 +10,7 @@ import { normal } from '../support/hash.ts';
 import { contextOf, relativeError } from './compare.ts';
 import { convReference, extentOf, wLength } from './conv_reference.ts';
 import { CASES, type FusedCase } from './fused_conv_cases.ts';
+import { normalOf, skipWithout } from './halves.ts';
 import {
   activated,
   channelOf,
@@ -36,6 +37,8 @@ interface Variant {
   readonly choice?: Partial<ConvChoice>;
   readonly bakeParams?: boolean;
   readonly cases?: readonly string[];
+  /** Of A and B as they are stored, f32 by default; matrices then round what the loads make to f16. */
+  readonly dtype?: 'f32' | 'f16';
 }
 
 const VARIANTS: Record<string, Variant> = {
@@ -106,15 +109,41 @@ const VARIANTS: Record<string, Variant> = {
     bakeParams: true,
     cases: ['a growth 3x3 into a block', 'a growth 3x3 of even channels', 'a 3x3 of many tiles'],
   },
+  'f16, registers 16': {
+    kind: 'cpu',
+    choice: { tile: 'registers16' },
+    dtype: 'f16',
+    cases: ['3x5 uneven in everything'],
+  },
+  'f16, tiled 48 x 64': {
+    kind: 'gpu',
+    choice: { tile: 'tiled48x64' },
+    dtype: 'f16',
+    cases: ['3x5 uneven in everything'],
+  },
+  'f16, matrix 64 x 64': {
+    kind: 'gpu',
+    choice: { tile: 'matrix64x64' },
+    dtype: 'f16',
+    cases: ['a bottleneck 1x1 in quads', 'a growth 3x3 into a block', '3x5 uneven in everything', 'grouped'],
+  },
+  'f16, matrix 96 x 128 flat': {
+    kind: 'gpu',
+    choice: { tile: 'matrix96x128', flat: true },
+    dtype: 'f16',
+    cases: ['whole tiles of many rows'],
+  },
 };
 
 /** As for plain convolutions; products are as many. Sums over all pixels of cancelling numbers lose some more. */
 const TOLERANCE = 2e-6;
 const SUMS_TOLERANCE = 1e-5;
+/** Few elements lie so close to the middle of two f16 numbers that f32 and f64 round them differently, by 2^-11 of themselves. */
+const MATRIX_TOLERANCE = 2e-5;
 
 describe.each(Object.entries(VARIANTS))(
   'fused conv2d, %s',
-  (title, { kind, choice, bakeParams = false, cases = Object.keys(CASES) }) => {
+  (title, { kind, choice, bakeParams = false, cases = Object.keys(CASES), dtype = 'f32' }) => {
     let gpu: Gpu;
     const worst: Record<string, number> = {};
     const check = (
@@ -136,19 +165,26 @@ describe.each(Object.entries(VARIANTS))(
       gpu.destroy();
     });
 
+    const onMatrices = choice?.tile?.startsWith('matrix') === true;
+    const tolerance = onMatrices ? MATRIX_TOLERANCE : TOLERANCE;
+    const sumsTolerance = onMatrices ? 5 * MATRIX_TOLERANCE : SUMS_TOLERANCE;
+    /** What a load makes, as the product takes it. */
+    const taken = (values: Float64Array): Float64Array => (onMatrices ? values.map(Math.f16round) : values);
+
     const chosen = Object.entries(CASES).filter(([name]) => cases.includes(name));
 
-    it.each(chosen)(
+    it.for(chosen)(
       '%s: forward equals conv2d of the activation, with its statistics',
-      async (name, test) => {
-        const { conv, x, y, weight, bias, norm, ySize } = inputsOf(name, test);
+      async ([name, test], { skip }) => {
+        skipWithout(gpu, skip, dtype, choice);
+        const { conv, x, y, weight, bias, norm, ySize } = inputsOf(name, test, dtype);
         const { table, stored } = tableOf(norm.rows, test.x ?? [conv.inChannels, 0]);
         const loads: (ActivationLoad | PlainLoad)[] = [
           { kind: 'activation', map: x.view, norm: table, relu: test.relu },
           { kind: 'plain', map: x.view },
         ];
         for (const load of loads.slice(0, name === PLAIN_TOO ? 2 : 1)) {
-          const [w, b] = [buffer(weight.length), buffer(bias.length)];
+          const [w, b] = [buffer(weight.length, dtype), buffer(bias.length)];
           const fused = { x: load, weight: w, bias: test.bias ? b : null, y: y.view };
           const moments = load.kind === 'activation';
           const { dispatches, partials } = convForwardFused(
@@ -167,10 +203,10 @@ describe.each(Object.entries(VARIANTS))(
           if (test.bias) bindings.set(b, bias);
           if (test.y !== undefined) bindings.set(y.view.buffer, y.stored);
           const results = await runTwice(gpu, dispatches, bindings);
-          const input = load.kind === 'activation' ? activated(x, norm, test.relu) : x.dense;
+          const input = load.kind === 'activation' ? taken(activated(x, norm, test.relu)) : x.dense;
           const zero = new Float64Array(conv.outChannels);
           const expected = convReference(conv, input, weight, test.bias ? bias : zero, y.dense).y;
-          check('y', pick(y.view, results.get(y.view.buffer)), expected, TOLERANCE);
+          check('y', pick(y.view, results.get(y.view.buffer)), expected, tolerance);
           if (test.y !== undefined) {
             expect(outsideKept(y.view, y.stored, results.get(y.view.buffer))).toBe(true);
           }
@@ -178,17 +214,20 @@ describe.each(Object.entries(VARIANTS))(
           const found = joined(results.get(partials.buffer) ?? new Float32Array(), partials);
           const wanted = momentsOf(expected, (i) => channelOf(y.view, i), conv.outChannels);
           expect(found.counts).toEqual(new Array(conv.outChannels).fill(ySize / conv.outChannels));
-          check('mean', found.means, wanted.means, SUMS_TOLERANCE);
-          check('squares', found.squares, wanted.squares, SUMS_TOLERANCE);
+          check('mean', found.means, wanted.means, sumsTolerance);
+          check('squares', found.squares, wanted.squares, sumsTolerance);
         }
       },
     );
 
-    it.each(chosen)('%s: backward to data through the norm', async (name, test) => {
-      const { conv, x, weight, norm, dy, dyInput, coefficients } = inputsOf(name, test);
+    it.for(chosen)('%s: backward to data through the norm', async ([name, test], { skip }) => {
+      skipWithout(gpu, skip, dtype, choice);
+      const { conv, x, weight, norm, dy, dyInput, coefficients } = inputsOf(name, test, dtype);
       const { table, stored } = tableOf(norm.rows, test.x ?? [conv.inChannels, 0]);
       const factors = tableOf(coefficients, test.y ?? [conv.outChannels, 0]);
-      const w = buffer(weight.length);
+      // C and the norm's input have one type.
+      const own = { ...x.view, buffer: buffer(x.view.buffer.length) };
+      const w = buffer(weight.length, dtype);
       const gradient = mapValues(
         `${name} start`,
         [conv.images, conv.inChannels, x.view.pixels],
@@ -202,7 +241,7 @@ describe.each(Object.entries(VARIANTS))(
         {
           dy: { kind: 'gradient', gradient: dy.view, input: dyInput.view, coefficients: factors.table },
           weight: w,
-          out: { kind: 'norm', x: x.view, norm: table, relu: test.relu, gradient: gradient.view, mode },
+          out: { kind: 'norm', x: own, norm: table, relu: test.relu, gradient: gradient.view, mode },
         },
         choice,
       );
@@ -218,7 +257,7 @@ describe.each(Object.entries(VARIANTS))(
         [dy.view.buffer, dy.stored],
         [dyInput.view.buffer, dyInput.stored],
         [factors.table.buffer, factors.stored],
-        [x.view.buffer, x.stored],
+        [own.buffer, x.stored],
         [table.buffer, stored],
         [w, weight],
       ]);
@@ -228,7 +267,7 @@ describe.each(Object.entries(VARIANTS))(
         [...dispatches, ...(name === PLAIN_TOO ? plainDispatches : [])],
         bindings,
       );
-      const made = gradientOf(dy, dyInput, coefficients);
+      const made = taken(gradientOf(dy, dyInput, coefficients));
       const zero = new Float64Array(conv.outChannels);
       const { dx } = convReference(conv, x.dense, weight, zero, made);
       const g = test.relu ? masked(dx, x, norm) : dx;
@@ -237,19 +276,20 @@ describe.each(Object.entries(VARIANTS))(
           (test.accumulate ? (gradient.dense[i] ?? 0) : 0) + (norm.weight[channelOf(x.view, i)] ?? 0) * v,
       );
       const after = results.get(gradient.view.buffer);
-      check('gradient', pick(gradient.view, after), expected, TOLERANCE);
+      check('gradient', pick(gradient.view, after), expected, tolerance);
       if (test.x !== undefined) expect(outsideKept(gradient.view, gradient.stored, after)).toBe(true);
       const sums = sumsOf(g, x, norm);
       const found = results.get(partials?.buffer ?? w);
-      check('sum of g xhat', addedUp(found, partials, 0), sums.products, SUMS_TOLERANCE);
-      check('sum of g', addedUp(found, partials, 1), sums.gradients, SUMS_TOLERANCE);
+      check('sum of g xhat', addedUp(found, partials, 0), sums.products, sumsTolerance);
+      check('sum of g', addedUp(found, partials, 1), sums.gradients, sumsTolerance);
       if (name !== PLAIN_TOO) return;
       const plainDx = convReference(conv, x.dense, weight, zero, dy.dense).dx;
-      check('plain dx', results.get(plain.view.buffer) ?? [], plainDx, TOLERANCE);
+      check('plain dx', results.get(plain.view.buffer) ?? [], plainDx, tolerance);
     });
 
-    it.each(chosen)('%s: backward to the weight', async (name, test) => {
-      const { conv, x, weight, norm, dy, dyInput, coefficients } = inputsOf(name, test);
+    it.for(chosen)('%s: backward to the weight', async ([name, test], { skip }) => {
+      skipWithout(gpu, skip, dtype, choice);
+      const { conv, x, weight, norm, dy, dyInput, coefficients } = inputsOf(name, test, dtype);
       const { table, stored } = tableOf(norm.rows, test.x ?? [conv.inChannels, 0]);
       const factors = tableOf(coefficients, test.y ?? [conv.outChannels, 0]);
       const [dw, dwPlain, plain] = [buffer(weight.length), buffer(weight.length), buffer(weight.length)];
@@ -281,24 +321,24 @@ describe.each(Object.entries(VARIANTS))(
           [table.buffer, stored],
         ]),
       );
-      const made = gradientOf(dy, dyInput, coefficients);
+      const made = taken(gradientOf(dy, dyInput, coefficients));
       const zero = new Float64Array(conv.outChannels);
       const expected = (input: Float64Array, output: Float64Array): Float64Array =>
         convReference(conv, input, weight, zero, output).dw;
-      check('dw', results.get(dw) ?? [], expected(activated(x, norm, test.relu), made), TOLERANCE);
+      check('dw', results.get(dw) ?? [], expected(taken(activated(x, norm, test.relu)), made), tolerance);
       if (name !== PLAIN_TOO) return;
       check(
         'dw of plain dy',
         results.get(dwPlain) ?? [],
-        expected(activated(x, norm, test.relu), dy.dense),
-        TOLERANCE,
+        expected(taken(activated(x, norm, test.relu)), dy.dense),
+        tolerance,
       );
-      check('plain dw', results.get(plain) ?? [], expected(x.dense, dy.dense), TOLERANCE);
+      check('plain dw', results.get(plain) ?? [], expected(x.dense, dy.dense), tolerance);
     });
   },
 );
 
-function inputsOf(name: string, { sizes, x, y }: FusedCase) {
+function inputsOf(name: string, { sizes, x, y }: FusedCase, dtype: 'f32' | 'f16') {
   const conv = extentOf(sizes);
   const values = (what: string, length: number): Float32Array<ArrayBuffer> =>
     new Float32Array(normal(`${name} ${what}`, length));
@@ -306,15 +346,26 @@ function inputsOf(name: string, { sizes, x, y }: FusedCase) {
   const outputSize = [conv.images, conv.outChannels, conv.output.y * conv.output.x] as const;
   return {
     conv,
-    x: mapValues(`${name} x`, inputSize, x),
+    x: storedAs(dtype, mapValues(`${name} x`, inputSize, x)),
     y: mapValues(`${name} y`, outputSize, y, 7),
     ySize: outputSize.reduce((product, size) => product * size, 1),
-    weight: values('w', wLength(conv)),
+    weight: normalOf(dtype, `${name} w`, wLength(conv)),
     bias: values('bias', conv.outChannels),
     norm: normValues(`${name} norm`, conv.inChannels),
-    dy: mapValues(`${name} dy`, outputSize, y),
-    dyInput: mapValues(`${name} norm of dy`, outputSize, wider(y)),
+    dy: storedAs(dtype, mapValues(`${name} dy`, outputSize, y)),
+    dyInput: storedAs(dtype, mapValues(`${name} norm of dy`, outputSize, wider(y))),
     coefficients: ['p', 'q', 's'].map((row) => values(row, conv.outChannels)),
+  };
+}
+
+/** The map in a buffer of this type, its values rounded to it. */
+function storedAs(dtype: 'f32' | 'f16', map: ReturnType<typeof mapValues>): typeof map {
+  if (dtype === 'f32') return map;
+  const { view, dense, stored } = map;
+  return {
+    view: { ...view, buffer: buffer(view.buffer.length, dtype) },
+    dense: dense.map(Math.f16round),
+    stored: stored.map(Math.f16round),
   };
 }
 

@@ -8,6 +8,7 @@ import type { MatmulExtent } from '../../src/kernels/matmul.ts';
 import { hasSubgroupsOfEight, testGpu } from '../support/device.ts';
 import { normal } from '../support/hash.ts';
 import { relativeError } from './compare.ts';
+import { normalOf, skipWithout } from './halves.ts';
 import { buffer, runDispatches, testContext } from './run.ts';
 
 /** Sizes [rows, inner, columns], and leading dimensions as [size, A has it, B has it]. */
@@ -39,7 +40,11 @@ const CASES: Record<string, Case> = {
 interface Variant {
   readonly choice: Partial<GemmChoice>;
   readonly cases?: readonly string[];
+  /** Of both operands as they are stored; f32 by default. */
+  readonly dtype?: 'f32' | 'f16';
 }
+
+const HALF = ['a long sum', 'one more than tiles', 'a batch'];
 
 const VARIANTS: Record<string, Variant> = {
   'chosen for the adapter': { choice: {} },
@@ -52,77 +57,92 @@ const VARIANTS: Record<string, Variant> = {
   // The larger a tile, the longer software adapters compile it.
   'tiled 128 x 128': { choice: { tile: 'tiled128x128' }, cases: ['one more than tiles', 'a batch'] },
   'tiled 48 x 64, 2 splits': { choice: { tile: 'tiled48x64', chunk: 16, splits: 2 } },
+  'f16, registers 8': { choice: { tile: 'registers8' }, dtype: 'f16', cases: HALF },
+  'f16, tiled 48 x 64': { choice: { tile: 'tiled48x64' }, dtype: 'f16', cases: HALF },
+  'f16, matrix 64 x 64': { choice: { tile: 'matrix64x64' }, dtype: 'f16' },
+  'f16, matrix 48 x 128, 2 splits': {
+    choice: { tile: 'matrix48x128', chunk: 16, splits: 2 },
+    dtype: 'f16',
+    cases: HALF,
+  },
 };
 
 /** f32 sums of up to 5000 products; PyTorch's own are no closer. */
 const TOLERANCE = 2e-6;
 
-describe.each(Object.entries(VARIANTS))('matmul, %s', (title, { choice, cases = Object.keys(CASES) }) => {
-  let gpu: Gpu;
-  let worst = 0;
-  beforeAll(async () => {
-    gpu = await testGpu();
-  });
-  afterAll(() => {
-    console.log(`matmul, ${title}: largest relative error ${worst.toExponential(1)}`);
-    gpu.destroy();
-  });
+describe.each(Object.entries(VARIANTS))(
+  'matmul, %s',
+  (title, { choice, cases = Object.keys(CASES), dtype = 'f32' }) => {
+    let gpu: Gpu;
+    let worst = 0;
+    beforeAll(async () => {
+      gpu = await testGpu();
+    });
+    afterAll(() => {
+      console.log(`matmul, ${title}: largest relative error ${worst.toExponential(1)}`);
+      gpu.destroy();
+    });
 
-  const layouts = [false, true].flatMap((a) => [false, true].map((b) => [a, b] as const));
-  it.each(
-    Object.entries(CASES)
-      .filter(([name]) => cases.includes(name))
-      .flatMap(([name, one]) => layouts.map(([a, b]) => [name, a, b, one] as const)),
-  )('%s, transposed %s and %s', async (name, transposeA, transposeB, { sizes, batch = [] }) => {
-    const [rows, inner, columns] = sizes;
-    const strides = (item: number, has: (dim: readonly [number, boolean, boolean]) => boolean): number[] => {
-      let stride = item;
-      return batch
-        .toReversed()
-        .map((dim) => {
-          if (!has(dim)) return 0;
-          stride *= dim[0];
-          return stride / dim[0];
-        })
-        .toReversed();
-    };
-    const aStrides = strides(rows * inner, ([, inA]) => inA);
-    const bStrides = strides(inner * columns, ([, , inB]) => inB);
-    const dims = batch.map(([size], i) => ({ size, aStride: aStrides[i] ?? 0, bStride: bStrides[i] ?? 0 }));
-    const extent = { batch: dims, rows, columns, inner, transposeA, transposeB };
-    const lengthOf = (item: number, side: 1 | 2): number =>
-      batch.reduce((product, dim) => (dim[side] ? product * dim[0] : product), item);
-    const a = new Float32Array(normal(`${name} a`, lengthOf(rows * inner, 1)));
-    const b = new Float32Array(normal(`${name} b`, lengthOf(inner * columns, 2)));
-    const bias = new Float32Array(normal(`${name} bias`, columns));
-    const groups = batch.reduce((product, [size]) => product * size, 1);
-    const refs = { a: buffer(a.length), b: buffer(b.length), bias: buffer(columns) };
-    const [plain, biased] = [buffer(groups * rows * columns), buffer(groups * rows * columns)];
-    const context = testContext(gpu);
-    const results = await runDispatches(
-      gpu,
-      [
-        ...matmulKernel(context, extent, refs.a, refs.b, null, plain, choice),
-        ...matmulKernel(context, extent, refs.a, refs.b, refs.bias, biased, choice),
-      ],
-      new Map([
-        [refs.a, a],
-        [refs.b, b],
-        [refs.bias, bias],
-      ]),
-    );
-    const expected = reference(extent, a, b);
-    const errors = [
-      relativeError(results.get(plain), expected),
-      relativeError(
-        results.get(biased),
-        expected.map((value, i) => value + (bias[i % columns] ?? 0)),
-      ),
-    ];
-    worst = Math.max(worst, ...errors);
-    for (const error of errors) expect(error).toBeLessThan(TOLERANCE);
-  });
-});
+    const layouts = [false, true].flatMap((a) => [false, true].map((b) => [a, b] as const));
+    it.for(
+      Object.entries(CASES)
+        .filter(([name]) => cases.includes(name))
+        .flatMap(([name, one]) => layouts.map(([a, b]) => [name, a, b, one] as const)),
+    )('%s, transposed %s and %s', async ([name, transposeA, transposeB, { sizes, batch = [] }], { skip }) => {
+      skipWithout(gpu, skip, dtype, choice);
+      const [rows, inner, columns] = sizes;
+      const strides = (
+        item: number,
+        has: (dim: readonly [number, boolean, boolean]) => boolean,
+      ): number[] => {
+        let stride = item;
+        return batch
+          .toReversed()
+          .map((dim) => {
+            if (!has(dim)) return 0;
+            stride *= dim[0];
+            return stride / dim[0];
+          })
+          .toReversed();
+      };
+      const aStrides = strides(rows * inner, ([, inA]) => inA);
+      const bStrides = strides(inner * columns, ([, , inB]) => inB);
+      const dims = batch.map(([size], i) => ({ size, aStride: aStrides[i] ?? 0, bStride: bStrides[i] ?? 0 }));
+      const extent = { batch: dims, rows, columns, inner, transposeA, transposeB };
+      const lengthOf = (item: number, side: 1 | 2): number =>
+        batch.reduce((product, dim) => (dim[side] ? product * dim[0] : product), item);
+      const a = normalOf(dtype, `${name} a`, lengthOf(rows * inner, 1));
+      const b = normalOf(dtype, `${name} b`, lengthOf(inner * columns, 2));
+      const bias = new Float32Array(normal(`${name} bias`, columns));
+      const groups = batch.reduce((product, [size]) => product * size, 1);
+      const refs = { a: buffer(a.length, dtype), b: buffer(b.length, dtype), bias: buffer(columns) };
+      const [plain, biased] = [buffer(groups * rows * columns), buffer(groups * rows * columns)];
+      const context = testContext(gpu);
+      const results = await runDispatches(
+        gpu,
+        [
+          ...matmulKernel(context, extent, refs.a, refs.b, null, plain, choice),
+          ...matmulKernel(context, extent, refs.a, refs.b, refs.bias, biased, choice),
+        ],
+        new Map([
+          [refs.a, a],
+          [refs.b, b],
+          [refs.bias, bias],
+        ]),
+      );
+      const expected = reference(extent, a, b);
+      const errors = [
+        relativeError(results.get(plain), expected),
+        relativeError(
+          results.get(biased),
+          expected.map((value, i) => value + (bias[i % columns] ?? 0)),
+        ),
+      ];
+      worst = Math.max(worst, ...errors);
+      for (const error of errors) expect(error).toBeLessThan(TOLERANCE);
+    });
+  },
+);
 
 /** The products by definition, in f64. */
 function reference(extent: MatmulExtent, a: Float32Array, b: Float32Array): Float64Array {
@@ -182,6 +202,8 @@ describe('the choice of a geometry', () => {
     outer,
     inner,
     c: { length: groups * rows * columns },
+    a: { dtype: 'f32' as const },
+    b: { dtype: 'f32' as const },
   });
 
   it('splits a long sum of few tiles, and none that fills the device', () => {
@@ -197,6 +219,20 @@ describe('the choice of a geometry', () => {
     ['the smallest for hardly any work', 48, 3136, 'tiled48x64'],
   ])('takes %s', (_, rows, columns, tile) => {
     expect(chooseGemm(geometry, extent(1, rows, columns, [1, 1], 64), { splits: 1 }).tile).toBe(tile);
+  });
+
+  it('takes matrices for operands of their type alone, and refuses them for others', () => {
+    const half = { dtype: 'f16' } as const;
+    const sums = extent(1, 4096, 4096, [1, 1], 4096);
+    expect(chooseGemm(geometry, { ...sums, a: half, b: half }).tile).toBe('matrix128x128');
+    expect(chooseGemm(geometry, sums).tile).toBe('tiled128x128');
+    expect(chooseGemm(geometry, { ...sums, a: half }).tile).toBe('tiled128x128');
+    expect(chooseGemm(PROFILES.lavapipe, { ...sums, a: half, b: half }).tile).toBe('subgroups48');
+    expect(() => chooseGemm(geometry, sums, { tile: 'matrix64x64' })).toThrow(
+      'tile matrix64x64 has no subgroup matrices for A in f32 and B in f32',
+    );
+    const varying = { ...geometry, subgroups: { min: 8, max: 32 } };
+    expect(chooseGemm(varying, { ...sums, a: half, b: half }).tile).toBe('tiled128x128');
   });
 
   it('keeps partial results below what a binding can span', () => {

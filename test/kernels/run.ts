@@ -17,8 +17,8 @@ export function testContext(gpu: Gpu): KernelContext {
 
 /**
  * Runs the dispatches in order, every buffer in memory of its own. `bindings` holds what buffers contain before;
- * everything else is NaN, so what a kernel forgets to write shows. Gives the contents of every buffer that some
- * dispatch writes, but for f16: copy these to f32. `scalars` is what kernels with usesScalars read.
+ * everything else is NaN, so what a kernel forgets to write shows. Values of f16 buffers are given and returned as f32. Gives the contents of every buffer that some
+ * dispatch writes. `scalars` is what kernels with usesScalars read.
  */
 export async function runDispatches(
   gpu: Gpu,
@@ -29,9 +29,10 @@ export async function runDispatches(
   // One buffer per operand: a kernel may read one and write another, which must not share a GPUBuffer.
   const heaps: Heap[] = [];
   const allocate = (bytes: number, what: string): Storage => {
-    const heap = new Heap(gpu, what, bytes);
+    const words = 4 * Math.ceil(bytes / 4);
+    const heap = new Heap(gpu, what, words);
     heaps.push(heap);
-    return heap.allocate(bytes, what);
+    return heap.allocate(words, what);
   };
   const places = new Map<BufferRef, Storage>();
   for (const { label, operands } of dispatches) {
@@ -47,7 +48,7 @@ export async function runDispatches(
     if (storage === undefined) throw new Error('a binding was given for a buffer that no dispatch uses');
     if (values.length !== ref.length)
       throw new Error(`${values.length} values for a buffer of ${ref.length}`);
-    gpu.upload(storage, values);
+    gpu.upload(storage, stored(ref, values));
   }
   const scalarStorage = scalars === undefined ? null : allocate(scalars.byteLength, 'scalars');
   if (scalars !== undefined && scalarStorage !== null) gpu.upload(scalarStorage, scalars);
@@ -62,7 +63,8 @@ export async function runDispatches(
     bound.run();
     for (const ref of writtenBy(dispatches)) {
       const storage = places.get(ref);
-      if (storage !== undefined) results.set(ref, typed(ref, await gpu.read(storage, bytesOf(ref))));
+      if (storage !== undefined)
+        results.set(ref, typed(ref, await gpu.read(storage, 4 * Math.ceil(bytesOf(ref) / 4))));
     }
   } finally {
     program.destroy();
@@ -73,8 +75,15 @@ export async function runDispatches(
 
 function writtenBy(dispatches: readonly Dispatch[]): Set<BufferRef> {
   const operands = dispatches.flatMap((dispatch) => dispatch.operands);
-  const written = operands.filter(({ access, buffer: { dtype } }) => access !== 'read' && dtype !== 'f16');
-  return new Set(written.map((operand) => operand.buffer));
+  return new Set(operands.filter(({ access }) => access !== 'read').map((operand) => operand.buffer));
+}
+
+/** Values as the buffer holds them. */
+function stored({ dtype, length }: BufferRef, values: Values): ArrayBufferView<ArrayBuffer> {
+  if (dtype !== 'f16') return values;
+  const halves = new Float16Array(2 * Math.ceil(length / 2));
+  halves.set(values);
+  return halves;
 }
 
 function typed(ref: BufferRef, bytes: ArrayBuffer): Values {
@@ -86,6 +95,7 @@ function typed(ref: BufferRef, bytes: ArrayBuffer): Values {
     case 'u32':
       return new Uint32Array(bytes);
     case 'f16':
+      return Float32Array.from(new Float16Array(bytes, 0, ref.length));
     case 'u8':
       throw new TypeError(`no kernel writes ${ref.dtype}`);
   }

@@ -226,11 +226,18 @@ describe('choices', () => {
     { groups: 1, rows: 192, columns: 3136, outer: [1, 1], inner: 384 },
     { groups: 1, rows: 96, columns: 147, outer: [64, 112], inner: 112 },
     { groups: 2, rows: 3, columns: 5, outer: [1, 1], inner: 1 },
-  ].map((extent) => ({
-    ...extent,
-    outer: extent.outer as [number, number],
-    c: { length: extent.groups * extent.rows * extent.columns },
-  }));
+  ]
+    .flatMap((extent) => [
+      { ...extent, dtype: 'f32' as const },
+      { ...extent, dtype: 'f16' as const },
+    ])
+    .map(({ dtype, ...extent }) => ({
+      ...extent,
+      a: { dtype },
+      b: { dtype },
+      outer: extent.outer as [number, number],
+      c: { length: extent.groups * extent.rows * extent.columns },
+    }));
 
   it.each(['h100', 'lavapipe'] as const)('of %s can all be taken, and are distinct', (name) => {
     const geometry = PROFILES[name];
