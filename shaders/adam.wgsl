@@ -26,6 +26,9 @@ struct Params {
 //#if GATED
 @group(0) @binding(GATE_BINDING_) var<storage, read> gate: array<f32>;
 //#endif
+//#if PACKED
+@group(0) @binding(PACKED_BINDING_) var<storage, read_write> packed: array<TYPE_>;
+//#endif
 @group(0) @binding(PARAMS_BINDING_) var<uniform> params: Params;
 @group(0) @binding(SCALARS_BINDING_) var<storage, read> scalars: array<f32>;
 
@@ -53,8 +56,12 @@ fn run(thread: u32) {
   second_moments[i] = v;
   let update = step_size * m / (sqrt(v) / denominator + params.eps);
 //#if DECOUPLED
-  parameters[i] = p - scalars[params.decay] * p - update;
+  let next = p - scalars[params.decay] * p - update;
 //#else
-  parameters[i] = p - update;
+  let next = p - update;
+//#endif
+  parameters[i] = next;
+//#if PACKED
+  packed[i] = next;
 //#endif
 }

@@ -21,6 +21,9 @@ struct Params { offset: u32, threads: u32, momentum: f32, weight_decay: f32, lr:
 //#if GATED
 @group(0) @binding(GATE_BINDING_) var<storage, read> gate: array<f32>;
 //#endif
+//#if PACKED
+@group(0) @binding(PACKED_BINDING_) var<storage, read_write> packed: array<TYPE_>;
+//#endif
 @group(0) @binding(PARAMS_BINDING_) var<uniform> params: Params;
 @group(0) @binding(SCALARS_BINDING_) var<storage, read> scalars: array<f32>;
 
@@ -46,5 +49,9 @@ fn run(thread: u32) {
   g = b;
 //#endif
 //#endif
-  parameters[i] = p - scalars[params.lr] * g;
+  let next = p - scalars[params.lr] * g;
+  parameters[i] = next;
+//#if PACKED
+  packed[i] = next;
+//#endif
 }

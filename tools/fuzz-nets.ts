@@ -24,7 +24,7 @@ const { values } = parseArgs({
 });
 
 const ways = values.precision === 'f16' ? HALF_WAYS : WAYS;
-const { devices, all, close } = await openDevices();
+const { devices, all, close } = await openDevices(values.precision === 'f16' ? 'f16' : 'f32');
 
 function report({ finding, smallest, ways }: Caught, seed: number): void {
   console.log(`\nnet ${seed}: ${signatureOf(smallest, finding.fault)}`);

@@ -2,7 +2,6 @@ import { bytesOf, type BufferRef, type Dispatch } from '../gpu/dispatch.ts';
 import { bakeParams, hasParams } from '../gpu/params.ts';
 import type { CompiledFunction } from '../tensor/compile.ts';
 import type { RecordedNode } from '../tensor/graph/node.ts';
-import { liveNodes } from '../tensor/plan/liveness.ts';
 import type { Plan } from '../tensor/plan/plan.ts';
 import type { StepInput, StepResult } from '../tensor/trace.ts';
 import { memoryOf, nameOf, rolesOf } from './memory.ts';
@@ -25,14 +24,14 @@ export function inspect(
 ): Inspection {
   const { runtime, fusion: usual } = step.device;
   const fusion = options.fusion ?? usual;
-  const seen: { plan: Plan; live: readonly RecordedNode[] }[] = [];
+  const seen: Plan[] = [];
   const statistics = step.plan(inputs, {
     fusion,
-    onPlan: (plan, nodes) => seen.push({ plan, live: liveNodes(nodes) }),
+    onPlan: (plan) => seen.push(plan),
   });
-  const [planned] = seen;
-  if (planned === undefined) throw new Error('inspect: the compiled function gave no plan');
-  const { plan, live } = planned;
+  const [plan] = seen;
+  if (plan === undefined) throw new Error('inspect: the compiled function gave no plan');
+  const live = plan.nodes;
   const roleOf = rolesOf(plan, live);
   const reasons = plan.dispatches.map((dispatch) => reasonsOf(dispatch, live));
   const dispatches = plan.dispatches.map((dispatch, i) => ({

@@ -38,6 +38,8 @@ interface AdamBuffers {
   readonly gradScale: BufferRef | null;
   /** f32 [3] that shaders/optimizer_gate.wgsl writes; null where every step is taken. */
   readonly gate: BufferRef | null;
+  /** A copy of the parameters as f16, which is written too; null for none. */
+  readonly packed: BufferRef | null;
 }
 
 /** A step of Adam or AdamW in each span. */
@@ -47,7 +49,7 @@ export function adam(
   spans: readonly Span[],
   settings: AdamSettings,
 ): Dispatch[] {
-  const { parameters, gradients, firstMoments, secondMoments, gradScale, gate } = buffers;
+  const { parameters, gradients, firstMoments, secondMoments, gradScale, gate, packed } = buffers;
   const [beta1, beta2] = settings.betas;
   const operands: Operand[] = [
     { buffer: parameters, access: 'readwrite' },
@@ -56,13 +58,19 @@ export function adam(
     { buffer: secondMoments, access: 'readwrite' },
     ...readIfThere(gradScale),
     ...readIfThere(gate),
+    ...copyOperand(packed),
   ];
   return piecesOf(spans, parameters.length).map(({ offset, count, width }) => ({
     label: `${settings.decay === null ? 'adam' : 'adamw'} [${count * width}]`,
     code: expandTemplate('adam', adamSource, {
       include: { threads: threadsLibrary },
-      when: { SCALED: gradScale !== null, GATED: gate !== null, DECOUPLED: settings.decay !== null },
-      substitute: { TYPE_: typeOf(width), ...bindingsAfter(4, gradScale, gate) },
+      when: {
+        SCALED: gradScale !== null,
+        GATED: gate !== null,
+        PACKED: packed !== null,
+        DECOUPLED: settings.decay !== null,
+      },
+      substitute: { TYPE_: typeOf(width), ...bindingsAfter(4, gradScale, gate, packed) },
     }),
     params: {
       offset: u32(offset),
@@ -82,7 +90,7 @@ export function adam(
     usesScalars: true,
     workgroups: spread(geometry, Math.ceil(count / 64)),
     flops: 14 * count * width,
-    bytes: 7 * count * width * DTYPE_BYTES.f32,
+    bytes: count * width * (7 * DTYPE_BYTES.f32 + (packed === null ? 0 : DTYPE_BYTES.f16)),
   }));
 }
 
@@ -104,12 +112,14 @@ interface SgdBuffers {
   readonly gradScale: BufferRef | null;
   /** f32 whose first element is 0 where the step is skipped; null where every step is taken. */
   readonly gate: BufferRef | null;
+  /** A copy of the parameters as f16, which is written too; null for none. */
+  readonly packed: BufferRef | null;
 }
 
 /** A step of stochastic gradient descent in each span. */
 export function sgd(
   geometry: AdapterProfile,
-  { parameters, gradients, momentum, gradScale, gate }: SgdBuffers,
+  { parameters, gradients, momentum, gradScale, gate, packed }: SgdBuffers,
   spans: readonly Span[],
   settings: SgdSettings,
 ): Dispatch[] {
@@ -119,6 +129,7 @@ export function sgd(
     ...(momentum === null ? [] : [{ buffer: momentum, access: 'readwrite' as const }]),
     ...readIfThere(gradScale),
     ...readIfThere(gate),
+    ...copyOperand(packed),
   ];
   return piecesOf(spans, parameters.length).map(({ offset, count, width }) => ({
     label: `sgd [${count * width}]`,
@@ -129,8 +140,12 @@ export function sgd(
         NESTEROV: settings.nesterov,
         SCALED: gradScale !== null,
         GATED: gate !== null,
+        PACKED: packed !== null,
       },
-      substitute: { TYPE_: typeOf(width), ...bindingsAfter(momentum === null ? 2 : 3, gradScale, gate) },
+      substitute: {
+        TYPE_: typeOf(width),
+        ...bindingsAfter(momentum === null ? 2 : 3, gradScale, gate, packed),
+      },
     }),
     params: {
       offset: u32(offset),
@@ -143,7 +158,10 @@ export function sgd(
     usesScalars: true,
     workgroups: spread(geometry, Math.ceil(count / 64)),
     flops: (momentum === null ? 4 : 6) * count * width,
-    bytes: (momentum === null ? 3 : 5) * count * width * DTYPE_BYTES.f32,
+    bytes:
+      count *
+      width *
+      ((momentum === null ? 3 : 5) * DTYPE_BYTES.f32 + (packed === null ? 0 : DTYPE_BYTES.f16)),
   }));
 }
 
@@ -234,13 +252,24 @@ export const typeOf = (width: 1 | 4): string => (width === 4 ? 'vec4f' : 'f32');
 const readIfThere = (buffer: BufferRef | null): Operand[] =>
   buffer === null ? [] : [{ buffer, access: 'read' }];
 
+/** Only the spans are written. */
+const copyOperand = (buffer: BufferRef | null): Operand[] =>
+  buffer === null ? [] : [{ buffer, access: 'readwrite' }];
+
 /** Bindings of what follows the `first` vectors of an update; those of what is not there are not used. */
-function bindingsAfter(first: number, gradScale: BufferRef | null, gate: BufferRef | null) {
+function bindingsAfter(
+  first: number,
+  gradScale: BufferRef | null,
+  gate: BufferRef | null,
+  packed: BufferRef | null,
+) {
   const gateBinding = first + (gradScale === null ? 0 : 1);
-  const params = gateBinding + (gate === null ? 0 : 1);
+  const packedBinding = gateBinding + (gate === null ? 0 : 1);
+  const params = packedBinding + (packed === null ? 0 : 1);
   return {
     SCALE_BINDING_: first,
     GATE_BINDING_: gateBinding,
+    PACKED_BINDING_: packedBinding,
     PARAMS_BINDING_: params,
     SCALARS_BINDING_: params + 1,
   };

@@ -160,7 +160,7 @@ export function replay(
     call.sources.forEach((source, i) => uploadInput(device, source, compiled.traced.inputs[i]));
     const skip = compiled.packedVersions === call.versions ? compiled.traced.plan.packs : 0;
     program.run({ before, after, profiler, skip });
-    compiled.packedVersions = call.versions;
+    compiled.packedVersions = call.versionsAfter;
     return call.result;
   };
   const done = queue.run(() => {
@@ -209,8 +209,9 @@ interface Call {
   /** The inputs: tensors with handles of the call's own, or arrays. */
   readonly sources: readonly CheckedInput[];
   readonly result: StepResult;
-  /** Versions of the parameters that products read copies of, before the call. */
+  /** Versions of the parameters that products read copies of: before the call, and those that the copies are of after it. */
   readonly versions: string;
+  readonly versionsAfter: string;
 }
 
 /** Does on the host what a call does, in the order in which calls are made. */
@@ -231,7 +232,8 @@ function startCall(
     if (input instanceof Tensor) return new Tensor(device, input.value);
     return copyArrays ? { ...input, data: input.data.slice() } : input;
   });
-  return { turn, scalars, sources, result, versions };
+  const versionsAfter = traced.plan.followed ? versionsOf(traced.plan.packed) : versions;
+  return { turn, scalars, sources, result, versions, versionsAfter };
 }
 
 type Copy = readonly [from: LogicalStorage, to: LogicalStorage];

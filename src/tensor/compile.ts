@@ -12,7 +12,6 @@ import {
   type CompiledPlan,
   type CompilingDevice,
 } from './calls.ts';
-import type { RecordedNode } from './graph/node.ts';
 import { checkOptions, type OptionKinds } from './graph/options.ts';
 import type { Precision } from './graph/recording.ts';
 import type { LogicalStorage } from './graph/storage.ts';
@@ -83,8 +82,8 @@ export interface CompiledPlanOptions {
   readonly fusion?: boolean;
   /** Is shown each dispatch, in order. @internal */
   readonly onDispatch?: (dispatch: Dispatch) => void;
-  /** Is shown the whole plan, and the nodes that were recorded. @internal */
-  readonly onPlan?: (plan: Plan, nodes: readonly RecordedNode[]) => void;
+  /** Is shown the whole plan. @internal */
+  readonly onPlan?: (plan: Plan) => void;
 }
 
 export function compileFunction<Result extends StepResult>(
@@ -184,8 +183,8 @@ export function compileFunction<Result extends StepResult>(
           fusion: options.fusion ?? device.fusion,
           precision,
           baked: gpu.bakesParams,
-          onPlan: (plan, nodes) => {
-            options.onPlan?.(plan, nodes);
+          onPlan: (plan) => {
+            options.onPlan?.(plan);
             if (options.onDispatch !== undefined) plan.dispatches.forEach(options.onDispatch);
           },
         },

@@ -9,7 +9,6 @@ import type { RecordingDevice } from './graph/recording_device.ts';
 import { tensorsIn } from './graph/scope.ts';
 import { formatShape, type Shape } from './graph/shape.ts';
 import type { LogicalStorage } from './graph/storage.ts';
-import type { RecordedNode } from './graph/node.ts';
 import { Tensor } from './graph/tensor.ts';
 import { Value } from './graph/value.ts';
 import { isCurrent } from './plan/pack_weights.ts';
@@ -175,8 +174,8 @@ export interface PlanOptions {
   readonly precision: Precision;
   /** Whether the device compiles parameters into kernels. */
   readonly baked: boolean;
-  /** Is shown the plan, and the nodes that were recorded. @internal */
-  readonly onPlan?: (plan: Plan, nodes: readonly RecordedNode[]) => void;
+  /** Is shown the plan. @internal */
+  readonly onPlan?: (plan: Plan) => void;
 }
 
 /** Traces and plans `fn`, and leaves everything as it was. */
@@ -191,7 +190,7 @@ export function planFunction(
   const { made, recording } = device.trace(() => fn(...slots), precision);
   try {
     const plan = planNodes(target, recording.nodes, { fusion, precision });
-    onPlan?.(plan, recording.nodes);
+    onPlan?.(plan);
     return statisticsOf(plan, baked);
   } finally {
     device.undo(recording);

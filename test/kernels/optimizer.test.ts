@@ -133,7 +133,15 @@ describe.each(VARIANTS)(
             firstMoments = buffer(1),
             secondMoments = buffer(1),
           ] = vectors;
-          const buffers = { parameters, gradients, firstMoments, secondMoments, gradScale, gate: null };
+          const buffers = {
+            parameters,
+            gradients,
+            firstMoments,
+            secondMoments,
+            gradScale,
+            gate: null,
+            packed: null,
+          };
           return adam(context.geometry, buffers, layout.spans, settings);
         };
         errors.push(await check(gpu, layout, 2, scale, kernel, update));
@@ -160,7 +168,7 @@ describe.each(VARIANTS)(
           const [parameters = buffer(1), gradients = buffer(1), velocity = null] = vectors;
           return sgd(
             context.geometry,
-            { parameters, gradients, momentum: velocity, gradScale, gate: null },
+            { parameters, gradients, momentum: velocity, gradScale, gate: null, packed: null },
             layout.spans,
             settings,
           );

@@ -9,14 +9,20 @@ import { testGpu } from './device.ts';
 export async function testDevice(
   options: DeviceOptions & {
     readonly kind?: Description['kind'];
+    /** Kernels for a GPU take matrix units too, whose WGSL software adapters compile for seconds. */
+    readonly matrices?: true;
     /** Splits dispatches of more work. */
     readonly budget?: WorkBudget;
   } = {},
 ): Promise<Device> {
-  const { kind, budget, ...rest } = options;
+  const { kind, budget, matrices, ...rest } = options;
   const gpu = await testGpu(rest);
   const { fusionPays } = gpu.geometry;
-  const traits = { ...(kind && { ...TRAITS[kind], fusionPays }), ...(budget && { budget }) };
+  const traits = {
+    ...(kind && { ...TRAITS[kind], fusionPays }),
+    ...(budget && { budget }),
+    ...(!matrices && { matrices: [] }),
+  };
   Object.defineProperty(gpu, 'geometry', { value: { ...gpu.geometry, ...traits } });
   return new Device(gpu, options);
 }

@@ -41,8 +41,8 @@ describe('f16', () => {
     skip(!device.gpu.geometry.f16, 'this adapter has no shader-f16');
     const net = new nn.Sequential(new nn.Conv2d(3, 5, 3), new nn.ReLU(), new nn.Conv2d(5, 7, 1)).to(device);
     const x = device.tensor(values('x', 2 * 3 * 36), [2, 3, 6, 6]);
-    const evaluate = device.compile((x) => mean(net.forward(x)), { precision: 'f16' });
-    const exact = device.compile((x) => mean(net.forward(x)));
+    const evaluate = device.compile((x) => mean(relu(net.forward(x))), { precision: 'f16' });
+    const exact = device.compile((x) => mean(relu(net.forward(x))));
     const follows = async (): Promise<void> => {
       const [a, b] = [await (await evaluate(x)).item(), await (await exact(x)).item()];
       expect(Math.abs(a - b)).toBeLessThan(2e-3 * Math.max(1, Math.abs(b)));
@@ -64,13 +64,20 @@ describe('f16', () => {
     const train = device.compile(
       (x) => {
         sgd.zeroGrad();
-        mean(relu(net.forward(x))).backward();
+        const loss = mean(relu(net.forward(x)));
+        loss.backward();
         sgd.step();
+        return loss;
       },
       { precision: 'f16' },
     );
-    for (let i = 0; i < 3; i++) {
-      await train(x);
+    for (let i = 0; i < 4; i++) {
+      const before = await (await exact(x)).item();
+      const ran = device.counters.dispatches;
+      const loss = await (await train(x)).item();
+      // Its own update writes the copy that it reads in the next call.
+      expect(device.counters.dispatches - ran).toBe(train.statistics().dispatches - (i === 0 ? 0 : 1));
+      expect(Math.abs(loss - before)).toBeLessThan(2e-3 * Math.max(1, before));
       await follows();
     }
     const newer = new SGD(net.parameters(), { lr: 0.5 });
@@ -104,6 +111,63 @@ describe('f16', () => {
     };
     const [f16, f32] = [await run('f16'), await run('f32')];
     Array.from(f32).forEach((value, i) => expect(f16[i]).toBeCloseTo(value, 2));
+  });
+
+  it('runs products on matrix units, whatever they read', async ({ skip }) => {
+    const gpu = await testDevice({ kind: 'gpu', fusion: true, matrices: true });
+    try {
+      skip(gpu.gpu.geometry.matrices.length === 0, 'this adapter has no subgroup matrices');
+      const net = new nn.Sequential(
+        new nn.Conv2d(3, 9, 3, { padding: 1, bias: false }),
+        new nn.BatchNorm2d(9),
+        new nn.ReLU(),
+        new nn.Conv2d(9, 5, 1),
+      ).to(gpu);
+      const x = gpu.tensor(values('pictures', 2 * 3 * 49), [2, 3, 7, 7]);
+      const run = async (precision: 'f32' | 'f16'): Promise<Float32Array[]> => {
+        const labels: string[] = [];
+        const step = gpu.compile(
+          (x) => {
+            for (const parameter of net.parameters()) parameter.clearGrad();
+            const y = net.forward(x);
+            mean(relu(y)).backward();
+            return y;
+          },
+          { precision },
+        );
+        const out = (await (await step(x)).data()) as Float32Array;
+        step.plan([x], {
+          onDispatch: ({ code, label }) => code.includes('subgroupMatrixMultiply') && labels.push(label),
+        });
+        expect(labels.map((label) => label.split(' ').slice(0, 3).join(' ')).sort()).toEqual(
+          precision === 'f32'
+            ? []
+            : [
+                'conv2d backward data',
+                'conv2d backward weight',
+                'conv2d backward weight',
+                'conv2d forward 1x1',
+                'conv2d forward 3x3',
+              ],
+        );
+        const gradients = await Promise.all([...net.parameters()].map((parameter) => parameter.grad?.data()));
+        return [out, ...(gradients as Float32Array[])];
+      };
+      const [full, half] = [await run('f32'), await run('f16')];
+      const errors = full.map((expected, i) => {
+        const [difference, norm] = [0, 1].map((kind) =>
+          Math.hypot(
+            ...Array.from(expected, (value, k) => (kind === 0 ? value - (half[i]?.[k] ?? NaN) : value)),
+          ),
+        );
+        return (difference ?? NaN) / Math.max(norm ?? 0, 1e-6);
+      });
+      console.log(`matrix units: ${errors.map((error) => error.toExponential(1)).join(', ')} off f32`);
+      // The bias of a convolution before nothing, sums and maps alike: a few roundings to 11 bits.
+      for (const error of errors) expect(error).toBeLessThan(2e-2);
+    } finally {
+      await gpu.destroy();
+    }
   });
 
   it('takes products of maps that lie outside and inside', async ({ skip }) => {

@@ -27,8 +27,10 @@ export interface Op<Attrs> {
   readonly mutates?: readonly number[];
   /** What may be stored as f16 where a plan has that precision; nothing by default. */
   readonly half?: HalfRule;
-  /** Inputs of a product that gains from parameters stored as f16. */
-  readonly packs?: readonly number[];
+  /** Operands of a product, which runs on matrix units where both are stored as f16. */
+  readonly product?: readonly [number, number];
+  /** An update of its first input that also writes a copy of it as f16, if it is given one as the attribute `packed`. */
+  readonly updatesCopy?: true;
   lower(context: KernelContext, node: Lowering<Attrs>): readonly Dispatch[];
 }
 

@@ -122,7 +122,7 @@ function pair(value: PairLike): Pair {
 export const conv2dOp: Op<Conv2dExtent> = {
   name: 'conv2d',
   half: { inputs: [0, 1], outputs: 'all' },
-  packs: [1],
+  product: [0, 1],
   lower: (context, { inputs, outputs, attrs }) => {
     const [x, weight] = two(inputs.slice(0, 2));
     return convForward(context, attrs, x, weight, inputs[2] ?? null, one(outputs));
@@ -168,7 +168,7 @@ export function conv2d(
 export const conv2dDataOp: Op<Conv2dExtent> = {
   name: 'conv2d backward data',
   half: 'all',
-  packs: [1],
+  product: [0, 1],
   lower: (context, { inputs, outputs, attrs }) => {
     const [dy, weight] = two(inputs);
     return convBackwardData(context, attrs, dy, weight, one(outputs));
@@ -178,6 +178,7 @@ export const conv2dDataOp: Op<Conv2dExtent> = {
 export const conv2dWeightOp: Op<Conv2dExtent> = {
   name: 'conv2d backward weight',
   half: { inputs: 'all' },
+  product: [0, 1],
   lower: (context, { inputs, outputs, attrs }) => {
     const [dy, x] = two(inputs);
     return convBackwardWeight(context, attrs, dy, x, one(outputs));

@@ -87,7 +87,7 @@ const storage = (shape: Shape, transposed: boolean): string =>
 export const matmulOp: Op<MatmulExtent> = {
   name: 'matmul',
   half: { inputs: [0, 1], outputs: 'all' },
-  packs: [0, 1],
+  product: [0, 1],
   lower: (context, { inputs, outputs, attrs }) => {
     const [a, b] = two(inputs.slice(0, 2));
     return matmulKernel(context, attrs, a, b, inputs[2] ?? null, one(outputs));

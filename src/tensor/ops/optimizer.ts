@@ -23,19 +23,22 @@ interface UpdateAttrs {
   readonly scaled: boolean;
   /** Whether a gate decides about the step, the last input. */
   readonly gated: boolean;
+  /** A copy of the parameters as f16 that is to follow them; the planner's. */
+  readonly packed?: BufferRef;
 }
 
 /** The inputs that follow the vectors. */
-function extras(rest: readonly BufferRef[], { scaled, gated }: UpdateAttrs) {
+function extras(rest: readonly BufferRef[], { scaled, gated, packed }: UpdateAttrs) {
   const [gradScale, gate] = [scaled ? rest[0] : null, gated ? rest[scaled ? 1 : 0] : null];
   if (gradScale === undefined || gate === undefined)
     throw new RangeError('an update lacks its gradient scale or its gate');
-  return { gradScale, gate };
+  return { gradScale, gate, packed: packed ?? null };
 }
 
 /** Inputs: parameters, gradients, first moments, second moments; then what `UpdateAttrs` says. */
 export const adamOp: Op<AdamSettings & UpdateAttrs> = {
   name: 'adam',
+  updatesCopy: true,
   mutates: [0, 2, 3],
   lower: ({ geometry }, { inputs, attrs }) => {
     const [parameters, gradients, firstMoments, secondMoments, ...rest] = inputs;
@@ -51,6 +54,7 @@ type SgdAttrs = SgdSettings & UpdateAttrs;
 /** Inputs: parameters, gradients; then what `UpdateAttrs` says. For momentum 0. */
 export const sgdOp: Op<SgdAttrs> = {
   name: 'sgd',
+  updatesCopy: true,
   mutates: [0],
   lower: ({ geometry }, { inputs: [parameters, gradients, ...rest], attrs }) => {
     if (!parameters || !gradients) throw new RangeError('sgd takes at least 2 inputs');
@@ -62,6 +66,7 @@ export const sgdOp: Op<SgdAttrs> = {
 /** Inputs: parameters, gradients, momentum buffer; then what `UpdateAttrs` says. */
 export const sgdMomentumOp: Op<SgdAttrs> = {
   name: 'sgd with momentum',
+  updatesCopy: true,
   mutates: [0, 2],
   lower: ({ geometry }, { inputs: [parameters, gradients, momentum, ...rest], attrs }) => {
     if (!parameters || !gradients || !momentum)

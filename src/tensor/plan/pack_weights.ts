@@ -11,22 +11,24 @@ export interface PackedWeights {
 }
 
 /**
- * Nodes in which products (`Op.packs`) read copies of their parameters. A parameter that the plan changes before its last such
+ * Nodes in which products read copies of their parameters. A parameter that the plan changes before its last such
  * reader is read as it is.
  */
 export function packWeights(nodes: readonly RecordedNode[]): {
   readonly nodes: RecordedNode[];
   readonly packed: readonly PackedWeights[];
+  /** Whether the updates in the plan write the copies too, so that they are current after a run. */
+  readonly followed: boolean;
 } {
   const lastRead = new Map<LogicalStorage, number>();
   const parameterAt = ({ op, inputs }: RecordedNode, index: number): LogicalStorage | null => {
     const storage = inputs[index]?.storage;
-    return op.packs?.includes(index) === true && storage?.role === 'parameter' && storage.dtype === 'f32'
+    return op.product?.includes(index) === true && storage?.role === 'parameter' && storage.dtype === 'f32'
       ? storage
       : null;
   };
   nodes.forEach((node, at) => {
-    for (const index of node.op.packs ?? []) {
+    for (const index of node.op.product ?? []) {
       const parameter = parameterAt(node, index);
       if (parameter !== null) lastRead.set(rootOf(parameter), at);
     }
@@ -50,7 +52,7 @@ export function packWeights(nodes: readonly RecordedNode[]): {
     values.set(value, made);
     return made;
   };
-  const packed = nodes.map((node) => ({
+  const reading = nodes.map((node) => ({
     ...node,
     inputs: node.inputs.map((value, index) => {
       const parameter = parameterAt(node, index);
@@ -58,7 +60,25 @@ export function packWeights(nodes: readonly RecordedNode[]): {
       return root !== null && lastRead.has(root) ? packedValue(value, root) : value;
     }),
   }));
-  return { nodes: packed, packed: [...copies.values()] };
+  return { ...withUpdates(reading, copies), packed: [...copies.values()] };
+}
+
+/** Lets updates of packed parameters write the copies. */
+function withUpdates(
+  nodes: readonly RecordedNode[],
+  copies: ReadonlyMap<LogicalStorage, PackedWeights>,
+): { nodes: RecordedNode[]; followed: boolean } {
+  let followed = true;
+  const updated = nodes.map((node) => {
+    const { op, inputs, attrs } = node;
+    const copy = op.updatesCopy ? copies.get(inputs[0]?.storage as LogicalStorage) : undefined;
+    if (copy !== undefined) return { ...node, attrs: { ...(attrs as object), packed: copy.to } };
+    const changed = (op.mutates ?? []).map((index) => inputs[index]?.storage);
+    if (changed.some((storage) => [...copies.keys()].some((root) => storage?.overlaps(root))))
+      followed = false;
+    return node;
+  });
+  return { nodes: updated, followed };
 }
 
 /** Numbers that change whenever elements of the parameters do. */

@@ -13,7 +13,7 @@ import { lifetimes, liveNodes } from './liveness.ts';
 import { lowerEach, lowerFused } from './lowering.ts';
 import { pack } from './pack.ts';
 import { packWeights, type PackedWeights } from './pack_weights.ts';
-import { inHalves } from './precision.ts';
+import { inHalves, withHalfOperands } from './precision.ts';
 
 /** Place of a transient storage in the device's arenas. */
 interface ArenaSlot {
@@ -29,6 +29,8 @@ interface ArenaSlot {
  * so it can be made for a device that is not there, and bound again when memory moves.
  */
 export interface Plan {
+  /** What is lowered, in order: dispatches name their nodes by it (`origin`). */
+  readonly nodes: readonly RecordedNode[];
   readonly dispatches: readonly Dispatch[];
   readonly slots: ReadonlyMap<BufferRef, ArenaSlot>;
   /** Bytes of each arena, by color and bin. */
@@ -40,6 +42,8 @@ export interface Plan {
   /** Copies of parameters, which the first `packs` dispatches make; a run may leave these out while the copies are current. */
   readonly packed: readonly PackedWeights[];
   readonly packs: number;
+  /** Whether the copies are current after a run too, since the updates in the plan write them. */
+  readonly followed: boolean;
 }
 
 interface PlanOptions {
@@ -64,8 +68,11 @@ export function planNodes(
 ): Plan {
   for (const value of nodes.flatMap(({ inputs }) => inputs)) if (value.failure !== null) throw value.failure;
   const needed = liveNodes(nodes);
-  const { nodes: live, packed } =
-    precision === 'f16' ? packWeights(inHalves(needed)) : { nodes: needed, packed: [] };
+  const {
+    nodes: live,
+    packed,
+    followed,
+  } = precision === 'f16' ? storedInHalves(target, needed) : { nodes: needed, packed: [], followed: true };
   for (const { inputs, outputs } of live)
     for (const { storage } of [...inputs, ...outputs]) checkFits(target, storage);
   const contextOf = (node: RecordedNode): KernelContext => contextFor(target, node, onTunable);
@@ -93,13 +100,25 @@ export function planNodes(
     (buffer): buffer is LogicalStorage => persists(buffer) && !made.has(buffer),
   );
   return {
+    nodes: live,
     dispatches,
     ...placeTransients(target, dispatches, persists),
     captured: new Map(captured.map((storage) => [storage, storage.pool])),
     made,
     packed,
     packs: packs.length,
+    followed,
   };
+}
+
+/** The nodes with what may be in f16 in f16, and parameters read as copies. */
+function storedInHalves(
+  { geometry }: Target,
+  nodes: readonly RecordedNode[],
+): ReturnType<typeof packWeights> {
+  const stored = packWeights(inHalves(nodes));
+  const matrices = geometry.matrices.some(({ componentType }) => componentType === 'f16');
+  return matrices && geometry.workgroupTiles ? { ...stored, nodes: withHalfOperands(stored.nodes) } : stored;
 }
 
 /** Offsets in arenas for everything that lives within the run. */

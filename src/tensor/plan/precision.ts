@@ -1,4 +1,4 @@
-import { reshapeOp } from '../graph/basic_ops.ts';
+import { cloneOp, reshapeOp } from '../graph/basic_ops.ts';
 import type { HalfRule, RecordedNode } from '../graph/node.ts';
 import { LogicalStorage } from '../graph/storage.ts';
 import { Value } from '../graph/value.ts';
@@ -31,6 +31,32 @@ export function inHalves(nodes: readonly RecordedNode[]): RecordedNode[] {
     inputs: node.inputs.map(stored),
     outputs: node.outputs.map(stored),
   }));
+}
+
+/**
+ * Nodes in which products read whatever else is stored as f32, such as a step's inputs, as a copy in f16 that is made before, so that they
+ * run on matrix units.
+ */
+export function withHalfOperands(nodes: readonly RecordedNode[]): RecordedNode[] {
+  const copies = new Map<Value, Value>();
+  return nodes.flatMap((node) => {
+    const { op, inputs } = node;
+    const made: RecordedNode[] = [];
+    const operands = inputs.map((value, i) => {
+      if (op.product?.includes(i) !== true || value.dtype !== 'f32') return value;
+      const known = copies.get(value);
+      if (known !== undefined) return known;
+      const { shape, storage } = value;
+      const half = new Value(shape, new LogicalStorage('f16', storage.length, `${storage.label} as f16`));
+      copies.set(value, half);
+      made.push({ op: cloneOp, inputs: [value], outputs: [half], attrs: null });
+      return half;
+    });
+    for (const index of op.mutates ?? [])
+      for (const source of copies.keys())
+        if (inputs[index]?.storage.overlaps(source.storage) === true) copies.delete(source);
+    return [...made, { ...node, inputs: operands }];
+  });
 }
 
 function allows(rule: HalfRule | undefined, side: 'inputs' | 'outputs', index: number): boolean {
