@@ -25,9 +25,12 @@ export {
   PROFILES,
   type AdapterProfile,
   type Description as AdapterDescription,
+  type MatrixConfig,
+  type SubgroupSizes,
   type Target,
   type WorkBudget,
 } from './gpu/profile.ts';
+export type { ChoiceRecord, TunedProduct, TunedProducts } from './gpu/tuned.ts';
 export type { Counts as DeviceCounts } from './gpu/counters.ts';
 export type { InputSpec, PlanOptions } from './tensor/trace.ts';
 export type { PlanStatistics } from './tensor/plan/statistics.ts';

@@ -16,7 +16,7 @@ import { FULL } from './support/scale.ts';
 
 const ENTRIES = { index: 'src/index.ts', avsc: 'src/avsc/index.ts' };
 /** With all that an entry has, loaded on demand or not, in KiB gzipped. */
-const LARGEST: Readonly<Record<keyof typeof ENTRIES, number>> = { index: 105, avsc: 120 };
+const LARGEST: Readonly<Record<keyof typeof ENTRIES, number>> = { index: 120, avsc: 136 };
 
 interface Read {
   readonly picture: PageBytes;
