@@ -138,7 +138,10 @@ const VARIANTS: Record<string, Variant> = {
 /** As for plain convolutions; products are as many. Sums over all pixels of cancelling numbers lose some more. */
 const TOLERANCE = 2e-6;
 const SUMS_TOLERANCE = 1e-5;
-/** Few elements lie so close to the middle of two f16 numbers that f32 and f64 round them differently, by 2^-11 of themselves. */
+/**
+ * Few elements lie so close to the middle of two f16 numbers that f32 and f64 round them differently, by 2^-11 of themselves: errors of
+ * at most 1.1e-5, in sums 5.3e-6.
+ */
 const MATRIX_TOLERANCE = 2e-5;
 
 describe.each(Object.entries(VARIANTS))(
@@ -167,7 +170,7 @@ describe.each(Object.entries(VARIANTS))(
 
     const onMatrices = choice?.tile?.startsWith('matrix') === true;
     const tolerance = onMatrices ? MATRIX_TOLERANCE : TOLERANCE;
-    const sumsTolerance = onMatrices ? 5 * MATRIX_TOLERANCE : SUMS_TOLERANCE;
+    const sumsTolerance = onMatrices ? MATRIX_TOLERANCE : SUMS_TOLERANCE;
     /** What a load makes, as the product takes it. */
     const taken = (values: Float64Array): Float64Array => (onMatrices ? values.map(Math.f16round) : values);
 
