@@ -44,6 +44,8 @@ interface State {
   timeline: Timeline | null;
   /** Names of the classes of published weights, once they were dropped. */
   classNames: readonly string[] | null;
+  /** The last listing of the models, which is the one that shows. */
+  listing: number;
 }
 
 async function main(): Promise<void> {
@@ -56,11 +58,12 @@ async function main(): Promise<void> {
   const state: State = {
     session: await Session.open({
       onWaiting: () => enable(false),
-      onReady: () => void showModel(state),
+      onReady: () => showModel(state),
     }),
     working: null,
     timeline: null,
     classNames: null,
+    listing: 0,
   };
   listen.onclick = () => void run(state, (signal) => live(state, signal));
   stop.onclick = () => state.working?.abort();
@@ -109,14 +112,15 @@ async function open(state: State, files: readonly File[]): Promise<void> {
   });
 }
 
-async function openModel({ session, classNames }: State, file: File): Promise<void> {
+async function openModel(state: State, file: File): Promise<void> {
+  const { session, classNames } = state;
   const name = file.name.replace(/\.safetensors$/, '');
   await session.load({ name, source: file, ...(classNames && { classNames }) });
   // Published weights are large, and no model of this page: they are used, but not kept.
   if (!(session.model instanceof SceneClassifier)) return;
   await keepModel(name, file);
   chooseModel(name);
-  await listModels(session);
+  await listModels(state);
 }
 
 /** Runs one thing after ending the one before; says what went wrong. */
@@ -143,18 +147,22 @@ function enable(on: boolean): void {
   listen.disabled = make.disabled = recordingInput.disabled = !on;
 }
 
-async function showModel({ session }: State): Promise<void> {
-  const { model } = session;
+async function showModel(state: State): Promise<void> {
+  const { model } = state.session;
   if (model === null) return;
   clearScenes(model.names);
   enable(true);
   // Published weights have no Grad-CAM, and no sound.
   explain.disabled = make.disabled = !(model instanceof SceneClassifier);
-  await listModels(session);
+  await listModels(state);
 }
 
-async function listModels({ modelName }: Session): Promise<void> {
-  const names = new Set([SHIPPED_NAME, ...(await keptModels()), ...(modelName === null ? [] : [modelName])]);
+async function listModels(state: State): Promise<void> {
+  const listing = (state.listing += 1);
+  const kept = await keptModels();
+  if (listing !== state.listing) return;
+  const { modelName } = state.session;
+  const names = new Set([SHIPPED_NAME, ...kept, ...(modelName === null ? [] : [modelName])]);
   choice.replaceChildren(...[...names].map((name) => new Option(name, name, false, name === modelName)));
   forget.hidden = modelName === null || modelName === SHIPPED_NAME;
 }

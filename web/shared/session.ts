@@ -17,7 +17,7 @@ type Model = SceneClassifier | PlaceClassifier;
 interface SessionHooks {
   /** The device is lost, or another model is being loaded: nothing can be judged until `onReady`. */
   readonly onWaiting: () => void;
-  readonly onReady: () => void;
+  readonly onReady: () => void | Promise<void>;
 }
 
 interface ModelFile {
@@ -88,15 +88,16 @@ export class Session {
       this.#model?.dispose();
       this.#model = model;
       this.#file = file;
+      // What the page says is true of what it shows.
+      await this.#hooks.onReady();
       say(this.#readiness(file.name));
     } catch (error) {
+      if (this.#model !== null) await this.#hooks.onReady();
       if (loading.signal.aborted || file.source instanceof File) throw error;
       throw new Error(
         `The model of this site could not be loaded (${explainProblem(error)}). Drop one here: a run's model.safetensors, or what "wavelight export RUN --format safetensors --all" writes.`,
         { cause: error },
       );
-    } finally {
-      if (this.#model !== null) this.#hooks.onReady();
     }
   }
 
