@@ -4,12 +4,13 @@ import { inspect } from '../src/inspect/inspect.ts';
 import { roofline, type RooflinePoint } from '../src/inspect/roofline.ts';
 import { time } from '../src/inspect/time.ts';
 import type { InspectedDispatch } from '../src/inspect/types.ts';
+import type { Precision } from '../src/tensor/graph/recording.ts';
 import { feedsOf, prepare, type ModelName } from './model.ts';
 
 /** One kernel at one shape in the training step of a net. */
 export interface KernelResult extends Pick<
   RooflinePoint,
-  'intensity' | 'flopsPerSecond' | 'bytesPerSecond' | 'share' | 'bound'
+  'units' | 'intensity' | 'flopsPerSecond' | 'bytesPerSecond' | 'share' | 'bound'
 > {
   readonly net: ModelName;
   readonly kernel: string;
@@ -33,6 +34,13 @@ interface NetKernels {
   readonly kernels: readonly KernelResult[];
 }
 
+interface KernelBenchOptions {
+  readonly batch: number;
+  readonly repeats: number;
+  readonly precision: Precision;
+  readonly ceilings: Ceilings;
+}
+
 /**
  * Times every dispatch of a net's training step, forward and backward, as the device plans it, against what the device can do at most.
  * Throws an Error where the device cannot time them apart.
@@ -40,14 +48,10 @@ interface NetKernels {
 export async function benchKernels(
   device: Device,
   net: ModelName,
-  {
-    batch,
-    repeats,
-    ceilings,
-  }: { readonly batch: number; readonly repeats: number; readonly ceilings: Ceilings },
+  { batch, repeats, precision, ceilings }: KernelBenchOptions,
 ): Promise<NetKernels> {
   const training = prepare(device, net, batch);
-  const step = device.compile(training.step);
+  const step = device.compile(training.step, { precision });
   const feeds = feedsOf(training, batch);
   try {
     const { milliseconds, dispatches: times, note } = await time(step, feeds, { repeats });
@@ -89,12 +93,12 @@ function place(
 ): KernelResult[] {
   const [first] = group;
   if (first === undefined) return [];
-  const { kernel, shape, reasons, flops, bytes } = first;
-  return roofline([{ kernel, flops, bytes, milliseconds }], ceilings).points.map(
+  const { kernel, shape, reasons, flops, units, bytes } = first;
+  return roofline([{ kernel, flops, units, bytes, milliseconds }], ceilings).points.map(
     ({ intensity, flopsPerSecond, bytesPerSecond, share, bound }) => ({
       net,
       ...{ kernel, shape, reasons, count: group.length, milliseconds, flops, bytes },
-      ...{ intensity, flopsPerSecond, bytesPerSecond, share, bound },
+      ...{ units, intensity, flopsPerSecond, bytesPerSecond, share, bound },
     }),
   );
 }

@@ -3,7 +3,7 @@ import { preset } from '../src/avsc/experiment/presets.ts';
 import { Fcnn } from '../src/avsc/models/fcnn.ts';
 import { AudioNet, JointNet } from '../src/avsc/models/joint.ts';
 import { createModel, findStage, logitsOf } from '../src/avsc/training/model.ts';
-import type { Ceilings } from '../src/gpu/ceilings.ts';
+import { arithmeticGflops, type Ceilings } from '../src/gpu/ceilings.ts';
 import { Profiler, byLabel, type DispatchTime, type ProfileRow } from '../src/gpu/profiler.ts';
 import {
   crossEntropy,
@@ -45,6 +45,10 @@ interface ModelResult extends ModelPlan {
   readonly stepMilliseconds: number;
   readonly gflops: number;
   readonly submits: number;
+  /** Of a step's commands on the host, without tracing or planning: the median. */
+  readonly encodeMilliseconds: number;
+  /** Share of a step's time in which the device computes: the sum of its dispatches by the step's time; null without timestamps. */
+  readonly busy: number | null;
   readonly bytesHeld: number;
   readonly bytesPeak: number;
   readonly loss: number;
@@ -60,6 +64,7 @@ interface Floor {
 }
 
 const CLASSES = 10;
+const ENCODINGS = 20;
 
 interface Training {
   readonly step: (...inputs: Tensor[]) => Tensor;
@@ -152,6 +157,7 @@ export async function benchModel(
     floorMilliseconds: floorOf(time, ceilings),
   }));
   const stepMilliseconds = median(times);
+  const encodeMilliseconds = await timeEncoding(device, (encoder) => step.encode(encoder, ...feeds));
   const result: ModelResult = {
     model,
     batch,
@@ -163,6 +169,11 @@ export async function benchModel(
     fusion: device.fusion,
     gflops: (device.fusion ? plan : unfused).flops / stepMilliseconds / 1e6,
     submits: Math.floor((after.submits - before.submits) / steps),
+    encodeMilliseconds,
+    busy:
+      dispatches.length === 0
+        ? null
+        : sum(dispatches.map(({ milliseconds }) => milliseconds)) / stepMilliseconds,
     bytesHeld: after.bytesHeld,
     bytesPeak: after.bytesPeak,
     loss,
@@ -177,6 +188,23 @@ export async function benchModel(
   step.dispose();
   training.dispose();
   return result;
+}
+
+/** Times the encoding of commands that are not submitted. */
+async function timeEncoding(
+  device: Device,
+  encode: (encoder: GPUCommandEncoder) => unknown,
+): Promise<number> {
+  const times: number[] = [];
+  for (let i = 0; i < ENCODINGS; i++) {
+    const encoder = device.gpu.device.createCommandEncoder();
+    const start = performance.now();
+    encode(encoder);
+    encoder.finish();
+    times.push(performance.now() - start);
+    await device.sync();
+  }
+  return median(times);
 }
 
 async function profile(
@@ -194,8 +222,8 @@ async function profile(
   return times;
 }
 
-const floorOf = ({ flops, bytes }: DispatchTime, { fmaGflops, copyGBps }: Ceilings): number =>
-  Math.max(flops / fmaGflops, bytes / copyGBps) / 1e6;
+const floorOf = ({ flops, units, bytes }: DispatchTime, ceilings: Ceilings): number =>
+  Math.max(flops / arithmeticGflops(units ?? null, ceilings), bytes / ceilings.copyGBps) / 1e6;
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 

@@ -3,7 +3,7 @@
  *
  * @module wavelight/inspect
  */
-import { measureCeilings, type Ceilings } from './gpu/ceilings.ts';
+import { measureCeilings, type Ceilings, type Roofs } from './gpu/ceilings.ts';
 import type { Device } from './tensor/device.ts';
 
 export { explain, inspect, type InspectOptions } from './inspect/inspect.ts';
@@ -21,7 +21,8 @@ export type {
   InspectedPlace,
   Inspection,
 } from './inspect/types.ts';
-export type { Ceilings };
+export type { ArithmeticUnits } from './gpu/dispatch.ts';
+export type { Ceilings, Roofs };
 
 /** Measures for about a second what a device can do at most. Throws an Error if a measured kernel gives a wrong result. */
 export const ceilings = (device: Device): Promise<Ceilings> => measureCeilings(device.gpu);

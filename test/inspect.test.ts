@@ -216,6 +216,20 @@ describe('roofline', () => {
     console.log(`shares of the roofline: at most ${worst.toExponential(1)} off`);
   });
 
+  it('judges products on subgroup matrices by the ceiling of matrices', () => {
+    const ceilings = { ...measured, matrixF16Gflops: 1000, matrixF32Gflops: null };
+    const works = [
+      { ...work, units: 'matrixF16' as const },
+      { ...work, units: 'matrixF32' as const },
+    ];
+    const { points, matrixFlopsPerSecond } = roofline(works, ceilings);
+    expect(matrixFlopsPerSecond).toEqual({ matrixF16: 1e12 });
+    // 20 flop/byte are below the ridge of the matrices, 100: 10 GB/s allow 200 GFLOP/s, 50 were reached.
+    expect(points[0]).toMatchObject({ attainable: 2e11, bound: 'memory', share: 0.25, units: 'matrixF16' });
+    // A ceiling that was not measured is that of multiply-adds.
+    expect(points[1]).toMatchObject({ attainable: 1e11, bound: 'compute', share: 0.5 });
+  });
+
   it('refuses ceilings that mean nothing', () => {
     expect(() => roofline([work], { ...measured, copyGBps: 0 })).toThrow('got 100 GFLOP/s and 0 GB/s');
     expect(() => roofline([work], { ...measured, fmaGflops: NaN })).toThrow(RangeError);

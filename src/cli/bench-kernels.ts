@@ -11,7 +11,8 @@ import { checkOutput, writeFileAtomic } from '../node/files.ts';
 import { modelNames } from './bench-tune.ts';
 import { openDevice } from './device.ts';
 import { give } from './give.ts';
-import { deviceOption, whole } from './options.ts';
+import { checkPrecision, deviceOption, precisionOption, whole } from './options.ts';
+import type { Precision } from '../tensor/graph/recording.ts';
 import { say } from './say.ts';
 
 interface KernelOptions {
@@ -19,6 +20,7 @@ interface KernelOptions {
   readonly model: readonly ModelName[];
   readonly batch: number;
   readonly repeats: number;
+  readonly precision: Precision;
   readonly report?: string;
   readonly json?: boolean;
   readonly out?: string;
@@ -37,6 +39,7 @@ export function benchKernelsCommand(): Command {
     ])
     .option('--batch <n>', 'one-second samples, or pictures for densenet161, per batch', whole(1), 2)
     .option('--repeats <n>', 'number of measurements, whose median is reported', whole(1), 3)
+    .addOption(precisionOption())
     .option('--report <file>', 'write the roofline and all kernels to an HTML file')
     .option('--json', 'print JSON')
     .option('--out <file>', 'write JSON to a file')
@@ -44,20 +47,21 @@ export function benchKernelsCommand(): Command {
 }
 
 async function runKernels(options: KernelOptions): Promise<void> {
-  const { device: choice, model: models, batch, repeats, report, json, out } = options;
+  const { device: choice, model: models, batch, repeats, precision, report, json, out } = options;
   if (report !== undefined) await checkOutput(report);
   await using device = await openDevice(choice);
+  checkPrecision(device.runtime.target, precision);
   const machine = machineOf(device, await measureCeilings(device.gpu));
   const { ceilings, adapter } = machine;
   const nets = [];
   for (const net of models) {
     say(`timing the kernels of ${net}`);
-    nets.push(await benchKernels(device, net, { batch, repeats, ceilings }));
+    nets.push(await benchKernels(device, net, { batch, repeats, precision, ceilings }));
   }
   if (report !== undefined) {
     const { tuned } = device.gpu;
     const finished = new Date().toISOString();
-    const head = { device: adapter, finished, tuned: tuned.products.size, batch };
+    const head = { device: adapter, finished, tuned: tuned.products.size, batch, precision };
     await writeFileAtomic(report, await renderKernelReport({ ...head, ceilings, nets }));
   }
   const tables = nets.map(({ net, stepMilliseconds, kernels }) => {
@@ -76,7 +80,7 @@ async function runKernels(options: KernelOptions): Promise<void> {
     return `${formatTable(head, rows)}${more}\nstep: ${stepMilliseconds.toFixed(1)} ms`;
   });
   const top = `ceilings: ${ceilings.fmaGflops.toFixed(1)} GFLOP/s FMA, ${ceilings.copyGBps.toFixed(1)} GB/s copy`;
-  await give({ machine, batch, nets }, [top, ...tables].join('\n\n'), json, out);
+  await give({ machine, batch, precision, nets }, [top, ...tables].join('\n\n'), json, out);
 }
 
 function rowOf(result: KernelResult, stepMilliseconds: number): string[] {

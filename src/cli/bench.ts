@@ -23,7 +23,7 @@ import { benchKernelsCommand } from './bench-kernels.ts';
 import { benchTuneCommand } from './bench-tune.ts';
 import { openDevice } from './device.ts';
 import { give } from './give.ts';
-import { deviceOption, PRECISIONS, presetOption, UsageError, whole } from './options.ts';
+import { checkPrecision, deviceOption, precisionOption, presetOption, UsageError, whole } from './options.ts';
 import { preset, type PresetName } from '../avsc/experiment/presets.ts';
 import { say } from './say.ts';
 
@@ -72,11 +72,7 @@ export function benchCommand(): Command {
     .addOption(new Option('--model <name>', 'net to train').choices(MODELS).default('joint'))
     .option('--batch <n>', 'one-second samples, or pictures for densenet161, per batch', whole(1), 2)
     .option('--steps <n>', 'number of steps, whose median is reported', whole(1), 3)
-    .addOption(
-      new Option('--precision <type>', 'how activations and gradients are stored')
-        .choices(PRECISIONS)
-        .default('f32'),
-    )
+    .addOption(precisionOption())
     .option('--fusion', 'fuse ops even where it does not pay (SwiftShader)')
     .option('--no-fusion', 'plan without fusion')
     .option('--memory', 'plan the step and print its memory and work, without running it')
@@ -118,7 +114,7 @@ export function benchCommand(): Command {
     .option('--only <names>', `peers among ${PEERS.join(',')}`, someOf(PEERS), [...PEERS])
     .option(
       '--shapes <names>',
-      "layer (a dense block's training step), densenet161 (each of its convolutions), nets (training steps of DenseNet161 and the joint net; wavelight and PyTorch only), tiny",
+      "layer (a dense block's training step), densenet161 (each of its convolutions, forward), gradients (the same convolutions' gradients), fcnn (its convolutions and their gradients), matmul (512 to 2048), matmul4096, nets (training steps of DenseNet161 and the joint net; wavelight and PyTorch only), tiny",
       someOf(SHAPES),
       ['layer', 'densenet161'],
     )
@@ -234,6 +230,11 @@ async function runModel(options: ModelOptions): Promise<void> {
     ['floor by arithmetic', `${(plan.flops / machine.ceilings.fmaGflops / 1e6).toFixed(1)} ms`],
     ['floor by bytes', `${(plan.bytesMoved / machine.ceilings.copyGBps / 1e6).toFixed(1)} ms`],
     ['submits a step', String(result.submits)],
+    [
+      'encoding on the host',
+      `${result.encodeMilliseconds.toFixed(2)} ms, ${result.dispatches.length} dispatches`,
+    ],
+    ...(result.busy === null ? [] : [['device busy, by timestamps', `${(100 * result.busy).toFixed(1)} %`]]),
     ['memory held', formatBytes(result.bytesHeld)],
     ['memory at its peak', formatBytes(result.bytesPeak)],
     ['loss', result.loss.toFixed(4)],
@@ -295,12 +296,6 @@ async function printPlan({
   });
   const head = [`${model}, batch ${batch}, ${precision}, for ${target.name}`, 'fused', 'each op alone'];
   await give({ adapter: target.name, ...plan }, lines + formatTable(head, planRows(plan)), json, out);
-}
-
-/** Refuses what a training would take as f32, since the numbers would be those of f32. */
-function checkPrecision({ name, geometry }: Target, precision: Precision): void {
-  if (precision === 'f16' && !geometry.f16)
-    throw new UsageError(`${name} has no shader-f16: leave --precision out, or choose another adapter`);
 }
 
 async function targetOf(choice: AdapterChoice): Promise<Target> {

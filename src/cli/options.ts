@@ -4,6 +4,7 @@ import { InvalidArgumentError, Option } from 'commander';
 import { PRESET_NAMES, type PresetName } from '../avsc/experiment/presets.ts';
 import type { Modality } from '../avsc/models/joint.ts';
 import { architecturesFor } from '../avsc/training/model.ts';
+import type { Target } from '../gpu/profile.ts';
 import type { AdapterChoice } from '../node/adapter.ts';
 import type { Precision } from '../tensor/graph/recording.ts';
 
@@ -42,6 +43,19 @@ export function deviceOption(): Option {
 }
 
 export const PRECISIONS: readonly Precision[] = ['f32', 'f16'];
+
+/** Of measurements; a training's is in its experiment. */
+export function precisionOption(): Option {
+  return new Option('--precision <type>', 'how activations and gradients are stored')
+    .choices(PRECISIONS)
+    .default('f32');
+}
+
+/** Refuses what a training would take as f32, since the numbers would be those of f32. */
+export function checkPrecision({ name, geometry }: Target, precision: Precision): void {
+  if (precision === 'f16' && !geometry.f16)
+    throw new UsageError(`${name} has no shader-f16: leave --precision out, or choose another adapter`);
+}
 
 export function presetOption(preset: PresetName): Option {
   return new Option('--preset <name>', 'nets and recipe: of the paper, or small ones')

@@ -2,7 +2,7 @@ import copySource from '../../shaders/ceiling_copy.wgsl';
 import fmaSource from '../../shaders/ceiling_fma.wgsl';
 import matrixSource from '../../shaders/ceiling_matrix.wgsl';
 import { bytesOf, DTYPE_BYTES, f32, u32 } from './dispatch.ts';
-import type { BufferRef, Dispatch } from './dispatch.ts';
+import type { ArithmeticUnits, BufferRef, Dispatch } from './dispatch.ts';
 import type { Gpu } from './gpu.ts';
 import { Heap } from './heap.ts';
 import type { MatrixConfig } from './profile.ts';
@@ -35,6 +35,22 @@ export interface Ceilings {
   readonly submitMilliseconds: number;
   /** From asking for four bytes to having them, on an idle device. */
   readonly readbackMilliseconds: number;
+}
+
+/** The ceilings that bound kernels. */
+export type Roofs = Pick<Ceilings, 'fmaGflops' | 'copyGBps'> &
+  Partial<Pick<Ceilings, 'matrixF16Gflops' | 'matrixF32Gflops'>>;
+
+/** Ceiling of what computes a dispatch, 10^9 operations a second: that of multiply-adds in f32 where its own was not measured. */
+export function arithmeticGflops(units: ArithmeticUnits | null, roofs: Roofs): number {
+  switch (units) {
+    case 'matrixF16':
+      return roofs.matrixF16Gflops ?? roofs.fmaGflops;
+    case 'matrixF32':
+      return roofs.matrixF32Gflops ?? roofs.fmaGflops;
+    case null:
+      return roofs.fmaGflops;
+  }
 }
 
 /** Measures for about a second. Throws an Error if a kernel that is measured gives a wrong result. */

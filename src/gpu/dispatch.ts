@@ -37,6 +37,9 @@ export interface ParamValue {
 export const movedBytes = (operands: readonly Operand[]): number =>
   operands.reduce((sum, { buffer, access }) => sum + bytesOf(buffer) * (access === 'readwrite' ? 2 : 1), 0);
 
+/** Subgroup matrices of f16 or f32, with sums in f32. */
+export type ArithmeticUnits = 'matrixF16' | 'matrixF32';
+
 /** Whose work a dispatch does; noted by the planner for whoever inspects a plan. */
 interface Origin {
   /** Indices of the plan's nodes, in the order in which they were recorded. */
@@ -69,6 +72,8 @@ export interface Dispatch {
   readonly workgroups: readonly [number, number, number];
   /** Floating-point operations (a multiply-add is two), for rates. */
   readonly flops: number;
+  /** What computes most of them; absent: multiply-adds in f32. */
+  readonly units?: ArithmeticUnits;
   /** Bytes that must move: every operand once, unless the kernel says otherwise. */
   readonly bytes: number;
   readonly origin?: Origin;

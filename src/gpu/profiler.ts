@@ -1,4 +1,4 @@
-import type { Dispatch } from './dispatch.ts';
+import type { ArithmeticUnits, Dispatch } from './dispatch.ts';
 import { BufferUsage } from './flags.ts';
 import type { Gpu } from './gpu.ts';
 import { alignUp } from './storage.ts';
@@ -13,6 +13,7 @@ export interface DispatchTime {
   readonly shape?: string;
   readonly milliseconds: number;
   readonly flops: number;
+  readonly units?: ArithmeticUnits;
   readonly bytes: number;
 }
 
@@ -86,9 +87,10 @@ export class Profiler {
       const storage = { buffer: results, offset: 0, bytes: results.size };
       const stamps = new BigUint64Array(await this.#gpu.read(storage, results.size));
       this.#gpu.destroyBuffer(results);
-      steps.forEach(({ dispatch: { label, shape, flops, bytes } }, i) => {
+      steps.forEach(({ dispatch: { label, shape, flops, units, bytes } }, i) => {
         const milliseconds = Number((stamps[2 * i + 1] ?? 0n) - (stamps[2 * i] ?? 0n)) / 1e6;
-        all.push({ label, ...(shape !== undefined && { shape }), milliseconds, flops, bytes });
+        const given = { ...(shape !== undefined && { shape }), ...(units !== undefined && { units }) };
+        all.push({ label, ...given, milliseconds, flops, bytes });
       });
     }
     return all;

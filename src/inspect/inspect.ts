@@ -70,6 +70,7 @@ function inspectDispatch(
     operands,
     workgroups,
     flops,
+    units = null,
     bytes,
   } = dispatch;
   return {
@@ -89,6 +90,7 @@ function inspectDispatch(
       bytes: bytesOf(buffer),
     })),
     flops,
+    units,
     bytes,
     operations: operationsOf(dispatch),
     reader: dispatch.origin?.reader ?? null,

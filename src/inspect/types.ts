@@ -1,4 +1,4 @@
-import type { DType } from '../gpu/dispatch.ts';
+import type { ArithmeticUnits, DType } from '../gpu/dispatch.ts';
 import type { PlanStatistics } from '../tensor/plan/statistics.ts';
 import type { Reason } from './sentences.ts';
 
@@ -64,6 +64,8 @@ export interface InspectedDispatch {
   readonly bindings: readonly InspectedBinding[];
   /** Floating-point operations; a multiply-add is two. */
   readonly flops: number;
+  /** Subgroup matrices that compute most of them; null: multiply-adds in f32. */
+  readonly units: ArithmeticUnits | null;
   /** Bytes that must move. */
   readonly bytes: number;
   /** Indices of the operations whose work it does. */

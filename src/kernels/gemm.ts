@@ -212,6 +212,7 @@ function product(context: KernelContext, problem: GemmProblem, choice: GemmChoic
     ],
     workgroups: spread(context.geometry, groups * choice.splits * rowTiles * columnTiles),
     flops: parts.reduce((sum, part) => sum + part.flops, 2 * groups * rows * columns * sumLength(problem)),
+    ...(TILES[choice.tile].skeleton === 'matrix' && { units: a.dtype === 'f16' ? 'matrixF16' : 'matrixF32' }),
     bytes: parts.reduce((sum, part) => sum + part.bytes, moved),
   };
 }

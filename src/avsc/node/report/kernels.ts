@@ -3,7 +3,7 @@
 import { chart, chartHost, facts, renderDocument, type Section } from './document.ts';
 import { count, dateText, percent } from './format.ts';
 import { html, type Html } from './html.ts';
-import { rooflineChart, type RooflineMark } from './page/roofline-chart.ts';
+import { rooflineChart, type MatrixRoof, type RooflineMark } from './page/roofline-chart.ts';
 
 /** Plain JSON. */
 export interface KernelReport {
@@ -13,7 +13,13 @@ export interface KernelReport {
   readonly batch: number;
   /** How many problems have a measured choice of geometry. */
   readonly tuned: number;
-  readonly ceilings: { readonly fmaGflops: number; readonly copyGBps: number };
+  readonly precision: 'f32' | 'f16';
+  readonly ceilings: {
+    readonly fmaGflops: number;
+    readonly copyGBps: number;
+    readonly matrixF16Gflops: number | null;
+    readonly matrixF32Gflops: number | null;
+  };
   readonly nets: readonly NetKernels[];
 }
 
@@ -29,6 +35,8 @@ interface Kernel {
   readonly shape: string;
   readonly reasons: readonly string[];
   readonly count: number;
+  /** Subgroup matrices that compute most of it; null: multiply-adds in f32. */
+  readonly units: 'matrixF16' | 'matrixF32' | null;
   /** Of one of them. */
   readonly milliseconds: number;
   /** Operations for each byte moved. */
@@ -67,31 +75,50 @@ export async function renderKernelReport(report: KernelReport): Promise<string> 
   });
 }
 
-function header({ device, finished, batch, tuned, ceilings }: KernelReport): Html {
+function header({ device, finished, batch, precision, tuned, ceilings }: KernelReport): Html {
   const { fmaGflops, copyGBps } = ceilings;
   return html`<header>
     <div class="eyebrow">Roofline</div>
     <h1>Kernels on ${device}</h1>
     <p>
       Each kernel of a training step, forward and backward, beside what this device can do at most: the
-      measured rate of multiply-adds in f32 and of copies.
+      measured rate of multiply-adds in f32 and of copies; products on subgroup matrices beside the rate of
+      those.
     </p>
     ${facts([
       ['Multiply-adds', `${rate(fmaGflops * 1e9)}FLOP/s`],
+      ...matrixRoofs(ceilings).map(({ label, gflops }) => [label, `${rate(gflops * 1e9)}FLOP/s`] as const),
       ['Copies, both ways', `${rate(copyGBps * 1e9)}B/s`],
       ['Ridge', `${(fmaGflops / copyGBps).toFixed(1)} FLOP/byte`],
       ['Batch', String(batch)],
+      ['Stored as', precision],
       ['Tuned problems', count(tuned)],
       ['Finished', html`<time datetime="${finished}">${dateText(finished)}</time>`],
     ])}
   </header>`;
 }
 
+/** Ceilings of subgroup matrices that the device has. */
+function matrixRoofs({ matrixF16Gflops, matrixF32Gflops }: KernelReport['ceilings']): (MatrixRoof & {
+  readonly units: Kernel['units'];
+})[] {
+  const roof = (label: string, units: Kernel['units'], gflops: number | null) =>
+    gflops === null ? [] : [{ label, units, gflops }];
+  return [
+    ...roof('Matrices of f16', 'matrixF16', matrixF16Gflops),
+    ...roof('Matrices of f32', 'matrixF32', matrixF32Gflops),
+  ];
+}
+
 function netSection(
   { net, stepMilliseconds, kernels }: NetKernels,
-  { fmaGflops, copyGBps }: KernelReport['ceilings'],
+  ceilings: KernelReport['ceilings'],
   colors: ReadonlyMap<string, number>,
 ): Section {
+  const { fmaGflops, copyGBps } = ceilings;
+  const matrices = matrixRoofs(ceilings).filter(({ units }) =>
+    kernels.some((kernel) => kernel.units === units),
+  );
   const id = `roofline-${net}`;
   const height = 460;
   const total = kernels.reduce((sum, kernel) => sum + cost(kernel), 0);
@@ -110,7 +137,7 @@ function netSection(
   return {
     id: net,
     title: net,
-    charts: [chart(rooflineChart, { id, height, fmaGflops, copyGBps, marks })],
+    charts: [chart(rooflineChart, { id, height, fmaGflops, copyGBps, matrices, marks })],
     body: html`<h2>${net}</h2>
       <p>
         A point is a kernel at one shape; its area is its share of the kernels' time. On the line a kernel is

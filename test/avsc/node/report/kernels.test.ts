@@ -8,6 +8,7 @@ const kernel = {
   shape: '48 x 864 x 1568',
   reasons: ['normReluInLoad'],
   count: 2,
+  units: null,
   milliseconds: 1.5,
   intensity: 12,
   flopsPerSecond: 30e9,
@@ -20,8 +21,9 @@ const report: KernelReport = {
   device: HOSTILE,
   finished: '2026-12-01T12:00:00Z',
   batch: 4,
+  precision: 'f16',
   tuned: 3,
-  ceilings: { fmaGflops: 60, copyGBps: 5 },
+  ceilings: { fmaGflops: 60, copyGBps: 5, matrixF16Gflops: 480, matrixF32Gflops: null },
   nets: [
     {
       net: 'small',
@@ -29,7 +31,7 @@ const report: KernelReport = {
       kernels: [
         kernel,
         { ...kernel, kernel: 'move [4, 3]', intensity: 0, flopsPerSecond: 0, share: 0.9, bound: 'memory' },
-        { ...kernel, kernel: HOSTILE, count: 1, milliseconds: 0.5 },
+        { ...kernel, kernel: HOSTILE, count: 1, milliseconds: 0.5, units: 'matrixF16' },
       ],
     },
   ],
@@ -45,6 +47,8 @@ describe('the report of kernels', () => {
     expect(text).toContain('conv2d forward 3x3 s1 48 x 864 x 1568; norm relu in load 46.2 % 2 1.50 12.0');
     expect(text).toContain('30.0 G 2.50 G 50 % arithmetic');
     expect(text).toContain('90 % memory');
+    expect(text).toContain('Matrices of f16 480 GFLOP/s');
+    expect(text).not.toContain('Matrices of f32');
     // 0.5, 0.9 and 0.5 of 3, 3 and 0.5 ms.
     expect(text).toContain('68 % Of the ceiling');
     expect(text).toContain('Kernels that only move, 1 of them, are in the table alone.');

@@ -17,25 +17,39 @@ export interface RooflineMark {
   readonly bound: 'compute' | 'memory';
 }
 
+/** Ceiling of products on subgroup matrices. */
+export interface MatrixRoof {
+  readonly label: string;
+  readonly gflops: number;
+}
+
 interface RooflineData {
   readonly id: string;
   readonly height: number;
   readonly fmaGflops: number;
   readonly copyGBps: number;
+  /** Those that a kernel uses. */
+  readonly matrices: readonly MatrixRoof[];
   readonly marks: readonly RooflineMark[];
 }
 
 /** Rates over intensities, both logarithmic, under the ceilings of memory and arithmetic. */
-export function rooflineChart(kit: Kit, { id, height, fmaGflops, copyGBps, marks }: RooflineData): void {
+export function rooflineChart(
+  kit: Kit,
+  { id, height, fmaGflops, copyGBps, matrices, marks }: RooflineData,
+): void {
   const { plot } = kit;
   const ridge = fmaGflops / copyGBps;
   const intensities = marks.map(({ intensity }) => intensity).concat(ridge);
   const low = 0.6 * Math.min(...intensities);
-  const high = 1.8 * Math.max(...intensities, 4 * ridge);
-  const roof = [low, ridge, high].map((intensity) => ({
-    intensity,
-    gflops: Math.min(fmaGflops, intensity * copyGBps),
-  }));
+  const ridges = matrices.map(({ gflops }) => gflops / copyGBps);
+  const high = 1.8 * Math.max(...intensities, 4 * ridge, ...ridges);
+  const highest = Math.max(fmaGflops, ...matrices.map(({ gflops }) => gflops));
+  const roofOf = (gflops: number): { readonly intensity: number; readonly gflops: number }[] =>
+    [low, gflops / copyGBps, high].map((intensity) => ({
+      intensity,
+      gflops: Math.min(gflops, intensity * copyGBps),
+    }));
   const middle = Math.sqrt(low * ridge);
   const least = 0.6 * Math.min(...marks.map(({ gflops }) => gflops), low * copyGBps);
   // Small points last, so that large ones do not cover them.
@@ -66,16 +80,40 @@ export function rooflineChart(kit: Kit, { id, height, fmaGflops, copyGBps, marks
       },
       y: {
         type: 'log',
-        domain: [least, 1.5 * fmaGflops],
+        domain: [least, 1.5 * highest],
         label: 'GFLOP/s',
         labelArrow: 'none',
-        ticks: kit.logTicks([least, fmaGflops]).filter((tick) => tick >= least && tick <= 1.5 * fmaGflops),
+        ticks: kit.logTicks([least, highest]).filter((tick) => tick >= least && tick <= 1.5 * highest),
         tickFormat: kit.significant,
         grid: true,
       },
       r: { type: 'sqrt', domain: [0, most], range: [2.5, largest] },
       marks: [
-        plot.line(roof, { ...at, stroke: 'var(--ink)', strokeWidth: 1.8, strokeLinejoin: 'round' }),
+        plot.line(roofOf(fmaGflops), {
+          ...at,
+          stroke: 'var(--ink)',
+          strokeWidth: 1.8,
+          strokeLinejoin: 'round',
+        }),
+        ...matrices.map(({ gflops }) =>
+          plot.line(roofOf(gflops), {
+            ...at,
+            stroke: 'var(--soft)',
+            strokeDasharray: '5 4',
+            strokeLinejoin: 'round',
+          }),
+        ),
+        plot.text(
+          matrices.map(({ label, gflops }) => ({ intensity: high, gflops, label })),
+          {
+            ...at,
+            text: ({ label, gflops }: MatrixRoof) =>
+              width < 500 ? rate(gflops) : `${label.toLowerCase()}, ${rate(gflops)}`,
+            textAnchor: 'end',
+            dy: -9,
+            fill: 'var(--soft)',
+          },
+        ),
         plot.text([{ intensity: high, gflops: fmaGflops }], {
           ...at,
           text: () => (width < 500 ? rate(fmaGflops) : `multiply-adds, ${rate(fmaGflops)}`),
