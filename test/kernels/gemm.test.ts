@@ -141,6 +141,47 @@ describe.each(Object.entries(VARIANTS))(
       worst = Math.max(worst, ...errors);
       for (const error of errors) expect(error).toBeLessThan(TOLERANCE);
     });
+
+    it.for(layouts)(
+      'NaN and infinities stay in their rows and columns, transposed %s and %s',
+      async ([transposeA, transposeB], { skip }) => {
+        skipWithout(gpu, skip, dtype, choice);
+        const [rows, inner, columns] = [67, 33, 65];
+        const extent = { batch: [], rows, columns, inner, transposeA, transposeB };
+        const a = normalOf(dtype, 'special a', rows * inner);
+        const b = normalOf(dtype, 'special b', inner * columns);
+        const inA = (row: number, k: number): number => (transposeA ? k * rows + row : row * inner + k);
+        const inB = (k: number, column: number): number =>
+          transposeB ? column * inner + k : k * columns + column;
+        // Of the last elements too, beside which padded tiles hold zeros.
+        a[inA(2, 5)] = NaN;
+        a[inA(40, 0)] = Infinity;
+        a[inA(66, 32)] = -Infinity;
+        b[inB(32, 64)] = Infinity;
+        b[inB(7, 30)] = NaN;
+        const refs = { a: buffer(a.length, dtype), b: buffer(b.length, dtype), c: buffer(rows * columns) };
+        const results = await runDispatches(
+          gpu,
+          matmulKernel(testContext(gpu), extent, refs.a, refs.b, null, refs.c, choice),
+          new Map([
+            [refs.a, a],
+            [refs.b, b],
+          ]),
+        );
+        const expected = reference(extent, a, b);
+        const got = results.get(refs.c) ?? new Float32Array();
+        const near = (value: number | undefined, want: number): boolean =>
+          Object.is(value, want) || Math.abs((value ?? NaN) - want) < 1e-5 * Math.max(1, Math.abs(want));
+        const wrong = Array.from(expected).flatMap((want, i) =>
+          near(got[i], want)
+            ? []
+            : [`C[${Math.floor(i / columns)}, ${i % columns}] is ${got[i]}, not ${want}`],
+        );
+        expect(wrong, wrong.slice(0, 10).join('\n')).toEqual([]);
+        expect(expected.filter(Number.isNaN).length).toBeGreaterThan(columns);
+        expect(expected.filter((value) => Math.abs(value) === Infinity).length).toBeGreaterThan(columns);
+      },
+    );
   },
 );
 
