@@ -150,12 +150,14 @@ describe('train', () => {
       stages: { audio: null, video: null, joint: { augment } },
     };
     await writeFile(join(folder, 'augmented.json'), JSON.stringify(experiment));
-    const config = ['--config', 'augmented.json'];
+    const epochs = FULL ? 2 : 1;
+    const length = ['--epochs', String(epochs)];
+    const config = ['--config', 'augmented.json', ...length];
     const straight = await train('--out', 'augmented', ...config);
     expect(straight.code, straight.stderr).toBe(0);
     // 20 samples and as many extra ones of each kind: 15 or 10 steps an epoch.
     const lines = (await bytes('augmented', 'metrics.jsonl')).toString().trimEnd().split('\n');
-    expect(lines).toHaveLength(2 * ((FULL ? 15 : 10) + 1));
+    expect(lines).toHaveLength(epochs * ((FULL ? 15 : 10) + 1));
     const refusals = straight.stderr.split('has no shader-f16: precision f16 is taken as f32').length - 1;
     const step = JSON.parse(lines[9] ?? '') as StepRecord;
     if (refusals === 0) {
@@ -172,7 +174,7 @@ describe('train', () => {
     }
     await trainUntil('augmented-2', 5, 'SIGKILL', ...config);
     if (FULL) await trainUntil('augmented-2', 20, 'SIGINT', '--resume');
-    const last = await train('--out', 'augmented-2', '--resume');
+    const last = await train('--out', 'augmented-2', '--resume', ...length);
     expect(last.code, last.stderr).toBe(0);
     for (const file of ['metrics.jsonl', 'metrics.json', 'model.safetensors']) {
       expect((await bytes('augmented-2', file)).equals(await bytes('augmented', file)), file).toBe(true);
