@@ -6,6 +6,7 @@ import { formatTable } from '../../bench/report.ts';
 import { tuneModel, type TunedModel } from '../../bench/tune.ts';
 import type { AdapterChoice } from '../node/adapter.ts';
 import { tuneMultiprocessors, tuningFile } from '../node/tuning.ts';
+import { formatChoice } from '../tensor/tune/format.ts';
 import type { TuneResult } from '../tensor/tune/tune.ts';
 import { openDevice } from './device.ts';
 import { withInterrupt } from './interrupt.ts';
@@ -75,7 +76,7 @@ function formatTuned({ model, batch, results, known, ...step }: TunedModel): str
       usualMilliseconds.toFixed(3),
       milliseconds.toFixed(3),
       `${(usualMilliseconds / milliseconds).toFixed(2)}x`,
-      `${best.tile}${best.flat ? ' flat' : ''}, chunk ${best.chunk}, splits ${best.splits}`,
+      formatChoice(best),
     ]);
   const head = [`${model}, batch ${batch}`, 'count', 'usual ms', 'best ms', 'gain', 'choice'];
   const before = known > 0 ? `\n${known} problems were known` : '';

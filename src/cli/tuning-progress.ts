@@ -1,3 +1,4 @@
+import { formatChoice } from '../tensor/tune/format.ts';
 import type { TuneResult } from '../tensor/tune/tune.ts';
 import { showProgress, type Progress } from './progress.ts';
 
@@ -11,7 +12,7 @@ export function tuningProgress(name: string): {
     onResult: ({ kernel, shape, refused }, done, total) => {
       progress ??= showProgress(`tuning ${name}`, total, 'problems');
       for (const { choice, why } of refused)
-        progress.line(`refused ${choice.tile} for ${kernel}, ${shape}: ${why}`);
+        progress.line(`refused ${formatChoice(choice)} for ${kernel}, ${shape}: ${why}`);
       progress.update(done);
     },
     end: () => progress?.end(),

@@ -26,21 +26,27 @@ export interface TunedWork {
   readonly partials: TunedPartials | null;
 }
 
+/** How a convolution is computed; see conv_choice.ts. */
+export type ConvMethod = 'direct' | 'winograd' | 'winogradFused';
+
+/** A geometry, or the method of a convolution. */
+export type TunedChoice = Partial<GemmChoice> & { readonly method?: ConvMethod };
+
 export interface Tunable {
   /** Names the problem: the same for all whose times are the same. */
   readonly key: string;
   /** The choice where nothing was measured. */
-  readonly usual: GemmChoice;
+  readonly usual: TunedChoice;
   /** The choice that was taken. */
-  readonly chosen: GemmChoice;
+  readonly chosen: TunedChoice;
   /** Products in the longest sum, on which the rounding error depends. */
   readonly sumLength: number;
   /** Choices that differ in kernel, the usual one first. */
-  readonly kernels: () => readonly GemmChoice[];
+  readonly kernels: () => readonly TunedChoice[];
   /** Choices near one of them, with the same kernel. */
-  readonly near: (choice: GemmChoice) => readonly GemmChoice[];
+  readonly near: (choice: TunedChoice) => readonly TunedChoice[];
   /** The work by a choice. Its operands are the same for every choice, but for those from `context.temporary`. */
-  readonly make: (context: KernelContext, choice: GemmChoice) => TunedWork;
+  readonly make: (context: KernelContext, choice: TunedChoice) => TunedWork;
 }
 
 /** The WGSL type that kernels compute with; f16 is for storage alone, see half.ts. Throws a TypeError for u8, for which they have no code. */

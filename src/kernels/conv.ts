@@ -1,15 +1,17 @@
 import type { BufferRef, Dispatch } from '../gpu/dispatch.ts';
-import type { KernelContext } from './context.ts';
-import type { ConvChoice } from './conv_choice.ts';
+import type { ConvMethod, KernelContext, Tunable } from './context.ts';
+import { methodOf } from './conv_choice.ts';
+import type { ConvChoice, ConvDirection } from './conv_choice.ts';
+import { settleMethod } from './conv_method.ts';
 import { dataProblem, forwardProblem, inputMap, outputMap, weightProblem } from './conv_problem.ts';
 import type { Conv2dExtent } from './conv_problem.ts';
 import { gemm } from './gemm.ts';
+import type { GemmProblem } from './gemm.ts';
 import type { GemmChoice } from './gemm_choice.ts';
 import { accessOf } from './maps.ts';
 import type { MapView } from './maps.ts';
 import { winograd } from './winograd.ts';
 import { planWinograd } from './winograd_plan.ts';
-import type { WinogradPlan } from './winograd_plan.ts';
 
 export type { Conv2dExtent, Pair } from './conv_problem.ts';
 
@@ -27,9 +29,8 @@ export function convForward(
   choice?: Partial<ConvChoice>,
 ): Dispatch[] {
   const [from, to] = [inputMap(extent, x), outputMap(extent, y)];
-  const plan = planWinograd(context.geometry, extent, 'forward', choice);
-  if (plan !== null) return plainWinograd(context, plan, from, weight, bias, to, choice);
-  return gemm(context, forwardProblem(extent, { kind: 'plain', map: from }, weight, bias, to), choice);
+  const problem = (): GemmProblem => forwardProblem(extent, { kind: 'plain', map: from }, weight, bias, to);
+  return plainConv(context, extent, 'forward', { x: from, weight, bias, y: to, problem }, choice);
 }
 
 /** dx, the gradient of conv2d's input, from dy and weight. */
@@ -42,21 +43,38 @@ export function convBackwardData(
   choice?: Partial<ConvChoice>,
 ): Dispatch[] {
   const [from, to] = [outputMap(extent, dy), inputMap(extent, dx)];
-  const plan = planWinograd(context.geometry, extent, 'data', choice);
-  if (plan !== null) return plainWinograd(context, plan, from, weight, null, to, choice);
-  return gemm(context, dataProblem(extent, from, weight, to), choice);
+  const problem = (): GemmProblem => dataProblem(extent, from, weight, to);
+  return plainConv(context, extent, 'data', { x: from, weight, bias: null, y: to, problem }, choice);
 }
 
-const plainWinograd = (
+interface PlainConv {
+  readonly x: MapView;
+  readonly weight: BufferRef;
+  readonly bias: BufferRef | null;
+  readonly y: MapView;
+  /** By the direct method. */
+  readonly problem: () => GemmProblem;
+}
+
+function plainConv(
   context: KernelContext,
-  plan: WinogradPlan,
-  x: MapView,
-  weight: BufferRef,
-  bias: BufferRef | null,
-  y: MapView,
+  extent: Conv2dExtent,
+  direction: ConvDirection,
+  { problem, ...operands }: PlainConv,
   choice: Partial<ConvChoice> | undefined,
-): Dispatch[] =>
-  winograd(context, plan, { x, load: [], weight, bias, y, yAccess: accessOf(y), store: [] }, choice);
+): Dispatch[] {
+  const by = (to: KernelContext, method: ConvMethod, geometry?: Partial<ConvChoice>): Dispatch[] => {
+    const plan = planWinograd(to.geometry, extent, direction, { ...geometry, method });
+    if (plan === null) return gemm(to, problem(), geometry);
+    return winograd(to, plan, { ...operands, load: [], yAccess: accessOf(operands.y), store: [] }, geometry);
+  };
+  if (choice !== undefined) return by(context, methodOf(context.geometry, extent, direction, choice), choice);
+  const make: Tunable['make'] = (to, { method = 'direct' }) => ({
+    dispatches: by(to, method),
+    partials: null,
+  });
+  return by(context, settleMethod(context, extent, direction, problem, make));
+}
 
 /** dw, the gradient of conv2d's weight, from dy and x. */
 export function convBackwardWeight(

@@ -1,4 +1,5 @@
 import type { AdapterProfile } from '../gpu/profile.ts';
+import type { ConvMethod } from './context.ts';
 import type { Conv2dExtent } from './conv_problem.ts';
 import type { GemmChoice } from './gemm_choice.ts';
 
@@ -9,7 +10,7 @@ export interface ConvChoice extends GemmChoice {
    * Both are for kernels that `winogradFits` only, may make NaN of an infinity, and spread a NaN over the outputs of a tile: see
    * winograd.ts.
    */
-  readonly method: 'direct' | 'winograd' | 'winogradFused';
+  readonly method: ConvMethod;
   /** Upper bound on the bytes of Winograd's transformed tiles; what needs more is computed in rounds. Default 16 MiB. */
   readonly workspace: number;
 }
@@ -46,7 +47,7 @@ export function methodOf(
   extent: Conv2dExtent,
   direction: ConvDirection,
   { method }: Partial<ConvChoice> = {},
-): ConvChoice['method'] {
+): ConvMethod {
   const fits = winogradFits(geometry, extent);
   if (method === undefined) return fits ? fasterMethod(geometry, extent, direction) : 'direct';
   if (method === 'direct' || fits) return method;
@@ -61,7 +62,7 @@ function fasterMethod(
   { workgroupTiles, fusionPays }: AdapterProfile,
   { images, inChannels, outChannels, input, output }: Conv2dExtent,
   direction: ConvDirection,
-): ConvChoice['method'] {
+): ConvMethod {
   const map = direction === 'forward' ? output : input;
   const tiles = images * Math.ceil(map.y / 2) * Math.ceil(map.x / 2);
   const few = tiles < LEAST_TILES || Math.min(inChannels, outChannels) < LEAST_CHANNELS;

@@ -1,6 +1,8 @@
 import { bytesOf, DTYPE_BYTES, type BufferRef, type Dispatch } from '../gpu/dispatch.ts';
-import type { KernelContext, TunedPartials, TunedWork } from './context.ts';
-import type { ConvChoice } from './conv_choice.ts';
+import type { ConvMethod, KernelContext, Tunable, TunedPartials, TunedWork } from './context.ts';
+import { methodOf } from './conv_choice.ts';
+import type { ConvChoice, ConvDirection } from './conv_choice.ts';
+import { settleMethod } from './conv_method.ts';
 import { dataProblem, forwardProblem, weightProblem } from './conv_problem.ts';
 import type { Conv2dExtent } from './conv_problem.ts';
 import { gemm, settleGemm } from './gemm.ts';
@@ -19,6 +21,7 @@ import type {
 } from './maps.ts';
 import { winograd } from './winograd.ts';
 import { planWinograd } from './winograd_plan.ts';
+import type { WinogradOperands } from './winograd_plan.ts';
 
 /** conv2d from a plain or activated map; padding is zero after the activation, as it is in conv2d(relu(norm(x))). */
 interface FusedForward {
@@ -40,18 +43,13 @@ export function convForwardFused(
   { x, weight, bias, y, moments }: FusedForward,
   choice?: Partial<ConvChoice>,
 ): { dispatches: Dispatch[]; partials: MomentPartials | null } {
-  const load = loadPart('B_INNER', x);
-  const storing = (made: MomentPartials | null): GemmPart[] => (made === null ? [] : [momentsPart(made, y)]);
-  const plan = planWinograd(context.geometry, extent, 'forward', choice);
-  if (plan !== null) {
-    const partials = moments ? roomFor(context, plan.parts, extent.outChannels, 3) : null;
-    const operands = { x: x.map, load, weight, bias, y, yAccess: accessOf(y), store: storing(partials) };
-    return { dispatches: winograd(context, plan, operands, choice), partials };
-  }
-  const problem = forwardProblem(extent, x, weight, bias, y);
-  return makeWhole(context, problem, choice, {
+  return fusedConv(context, extent, choice, {
+    direction: 'forward',
+    operands: { x: x.map, load: loadPart('B_INNER', x), weight, bias, y, yAccess: accessOf(y) },
+    channels: extent.outChannels,
     kind: moments ? 'moments' : null,
-    parts: (partials) => [...load, ...storing(partials)],
+    store: (partials) => (partials === null ? [] : [momentsPart(partials, y)]),
+    problem: () => forwardProblem(extent, x, weight, bias, y),
   });
 }
 
@@ -83,22 +81,57 @@ export function convDataFused(
   choice?: Partial<ConvChoice>,
 ): { dispatches: Dispatch[]; partials: SumPartials | null } {
   const dx = out.kind === 'norm' ? out.gradient : out.dx;
-  const load = loadPart('B_INNER', dy);
   const access = out.kind === 'norm' && out.mode === 'accumulate' ? 'readwrite' : accessOf(dx);
-  const storing = (made: SumPartials | null): GemmPart[] =>
-    out.kind === 'norm' && made !== null ? [normPart(made, out)] : [];
-  const plan = planWinograd(context.geometry, extent, 'data', choice);
-  if (plan !== null) {
-    const partials = out.kind === 'norm' ? roomFor(context, plan.parts, extent.inChannels, 2) : null;
-    const store = storing(partials);
-    const operands = { x: mapOf(dy), load, weight, bias: null, y: dx, yAccess: access, store };
-    return { dispatches: winograd(context, plan, operands, choice), partials };
-  }
-  const problem = { ...dataProblem(extent, mapOf(dy), weight, dx), cAccess: access };
-  return makeWhole(context, problem, choice, {
+  return fusedConv(context, extent, choice, {
+    direction: 'data',
+    operands: {
+      x: mapOf(dy),
+      load: loadPart('B_INNER', dy),
+      weight,
+      bias: null,
+      y: dx,
+      yAccess: access,
+    },
+    channels: extent.inChannels,
     kind: out.kind === 'norm' ? 'sums' : null,
-    parts: (partials) => [...load, ...storing(partials)],
+    store: (partials) => (out.kind === 'norm' && partials !== null ? [normPart(partials, out)] : []),
+    problem: () => ({ ...dataProblem(extent, mapOf(dy), weight, dx), cAccess: access }),
   });
+}
+
+/** A convolution or its data gradient with what is fused into it. */
+interface FusedConv {
+  readonly direction: ConvDirection;
+  readonly operands: Omit<WinogradOperands, 'store'>;
+  /** Of the result. */
+  readonly channels: number;
+  readonly kind: TunedPartials['kind'] | null;
+  readonly store: (partials: TunedPartials | null) => readonly GemmPart[];
+  /** By the direct method, without what is fused. */
+  readonly problem: () => GemmProblem;
+}
+
+/** Without `choice`, by the method that was measured to be best on the adapter, or the usual one. */
+function fusedConv(
+  context: KernelContext,
+  extent: Conv2dExtent,
+  choice: Partial<ConvChoice> | undefined,
+  { direction, operands, channels, kind, store, problem }: FusedConv,
+): TunedWork {
+  const parts = (partials: TunedPartials | null): readonly GemmPart[] => [
+    ...operands.load,
+    ...store(partials),
+  ];
+  const by = (to: KernelContext, method: ConvMethod): TunedWork => {
+    const plan = planWinograd(to.geometry, extent, direction, { ...choice, method });
+    if (plan === null) return makeWhole(to, problem(), choice, { kind, parts });
+    const partials = kind === null ? null : roomFor(to, plan.parts, channels, kind);
+    return { dispatches: winograd(to, plan, { ...operands, store: store(partials) }, choice), partials };
+  };
+  if (choice !== undefined) return by(context, methodOf(context.geometry, extent, direction, choice));
+  const named = (): GemmProblem => ({ ...problem(), parts: parts(kind === null ? null : unsized(kind)) });
+  const make: Tunable['make'] = (to, { method = 'direct' }) => by(to, method);
+  return by(context, settleMethod(context, extent, direction, named, make));
 }
 
 interface FusedWeight {
@@ -135,19 +168,24 @@ function makeWhole(
   choice: Partial<GemmChoice> | undefined,
   whole: Whole,
 ): TunedWork {
-  const make = (to: KernelContext, chosen: GemmChoice): TunedWork => {
-    const partials = whole.kind === null ? null : partialsOf(to, problem, chosen, whole.kind);
-    return { dispatches: gemm(to, { ...problem, parts: whole.parts(partials) }, chosen), partials };
-  };
   const usual = chooseWhole(context, problem, choice);
+  const make = (to: KernelContext, chosen: Partial<GemmChoice>): TunedWork => {
+    const full = { ...usual, ...chosen };
+    const partials = whole.kind === null ? null : partialsOf(to, problem, full, whole.kind);
+    return { dispatches: gemm(to, { ...problem, parts: whole.parts(partials) }, full), partials };
+  };
   if (choice !== undefined) return make(context, usual);
-  const unsized = whole.kind === null ? null : { kind: whole.kind, buffer: UNSIZED, parts: 1, channels: 1 };
-  const named = { ...problem, parts: whole.parts(unsized) };
+  const named = { ...problem, parts: whole.parts(whole.kind === null ? null : unsized(whole.kind)) };
   return make(context, settleGemm(context, named, usual, true, make));
 }
 
-/** Of partials in a problem that is only named. */
-const UNSIZED: BufferRef = { dtype: 'f32', length: 1 };
+/** Partials in a problem that is only named. */
+const unsized = (kind: TunedPartials['kind']): TunedPartials => ({
+  kind,
+  buffer: { dtype: 'f32', length: 1 },
+  parts: 1,
+  channels: 1,
+});
 
 /** A choice without split sums: the store needs the whole sum. */
 function chooseWhole(
@@ -244,18 +282,16 @@ const partialsOf = (
   { columns, groups, rows }: GemmProblem,
   choice: GemmChoice,
   kind: TunedPartials['kind'],
-): TunedPartials => ({
-  ...roomFor(context, partsOf(columns, choice), groups * rows, ROWS_OF[kind]),
-  kind,
-});
+): TunedPartials => roomFor(context, partsOf(columns, choice), groups * rows, kind);
 
 const roomFor = (
   context: KernelContext,
   parts: number,
   channels: number,
-  kinds: number,
-): MomentPartials & SumPartials => ({
-  buffer: context.temporary(kinds * parts * channels),
+  kind: TunedPartials['kind'],
+): TunedPartials => ({
+  kind,
+  buffer: context.temporary(ROWS_OF[kind] * parts * channels),
   parts,
   channels,
 });

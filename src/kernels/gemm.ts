@@ -13,7 +13,7 @@ import relu from '../../shaders/lib_relu.wgsl';
 import { bytesOf, DTYPE_BYTES, i32, u32, uniform } from '../gpu/dispatch.ts';
 import type { BufferRef, Dispatch, Operand, ParamValue } from '../gpu/dispatch.ts';
 import { spread, storedType } from './context.ts';
-import type { KernelContext, Tunable, TunedWork } from './context.ts';
+import type { KernelContext, Tunable } from './context.ts';
 import { admitGemm, gemmKernels, gemmNear } from './gemm_candidates.ts';
 import { chooseGemm, isShared, segmentsOf, sumLength, TILES } from './gemm_choice.ts';
 import type { GemmChoice } from './gemm_choice.ts';
@@ -104,11 +104,14 @@ export interface GemmProblem {
 export function gemm(context: KernelContext, problem: GemmProblem, choice?: Partial<GemmChoice>): Dispatch[] {
   if (choice === undefined) {
     const usual = chooseGemm(context.geometry, problem);
-    const make = (to: KernelContext, other: GemmChoice): TunedWork => ({
-      dispatches: gemm(to, problem, other),
-      partials: null,
-    });
-    return gemm(context, problem, settleGemm(context, problem, usual, false, make));
+    return gemm(
+      context,
+      problem,
+      settleGemm(context, problem, usual, false, (to, other) => ({
+        dispatches: gemm(to, problem, other),
+        partials: null,
+      })),
+    );
   }
   const chosen = chooseGemm(context.geometry, problem, choice);
   if (chosen.splits === 1) return [product(context, problem, chosen, problem.c)];
@@ -130,14 +133,14 @@ export function settleGemm(
     usual,
     sumLength: sumLength(problem),
     kernels: () => gemmKernels(geometry, problem, whole, usual),
-    near: (choice) => gemmNear(geometry, problem, whole, choice),
+    near: (choice) => gemmNear(geometry, problem, whole, { ...usual, ...choice }),
     admit: (record) => admitGemm(geometry, problem, whole, record),
     make,
   });
 }
 
 /** What the time of a product depends on. */
-function keyOf(problem: GemmProblem, whole: boolean): string {
+export function keyOf(problem: GemmProblem, whole: boolean): string {
   const { loader, groups, rows, columns, outer, inner, a, b, c, bias, parts = [] } = problem;
   const { aInner, bInner, aAlongRows, bAlongColumns, quads, padding } = problem;
   const switches = parts.flatMap(({ when }) =>

@@ -4,17 +4,20 @@
  * the one that was measured.
  */
 import type { ChoiceRecord } from '../gpu/tuned.ts';
-import type { KernelContext, Tunable } from './context.ts';
-import type { GemmChoice } from './gemm_choice.ts';
+import type { KernelContext, Tunable, TunedChoice } from './context.ts';
 
-interface Settling extends Omit<Tunable, 'key' | 'chosen'> {
+interface Settling<C extends TunedChoice> extends Omit<Tunable, 'key' | 'chosen' | 'usual'> {
   readonly key: () => string;
+  readonly usual: C;
   /** The choice of a record if the kernel can take it, else null. */
-  readonly admit: (record: ChoiceRecord) => GemmChoice | null;
+  readonly admit: (record: ChoiceRecord) => C | null;
 }
 
 /** The choice to take: the measured one where there is a valid one. */
-export function settle(context: KernelContext, { key, admit, ...work }: Settling): GemmChoice {
+export function settle<C extends TunedChoice>(
+  context: KernelContext,
+  { key, admit, ...work }: Settling<C>,
+): C {
   const { tuned, onTunable } = context;
   if (tuned === undefined && onTunable === undefined) return work.usual;
   const name = key();
@@ -30,7 +33,7 @@ export function settle(context: KernelContext, { key, admit, ...work }: Settling
 export function hashOf(
   { geometry }: Pick<KernelContext, 'geometry'>,
   { make }: Pick<Tunable, 'make'>,
-  choices: readonly GemmChoice[],
+  choices: readonly TunedChoice[],
 ): string {
   const context: KernelContext = { geometry, temporary: (length, dtype = 'f32') => ({ dtype, length }) };
   const codes = choices.flatMap((choice) => make(context, choice).dispatches.map(({ code }) => code));

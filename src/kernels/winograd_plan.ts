@@ -66,7 +66,7 @@ export const LANES = 64;
 /** Tiles that one thread makes of the output. */
 const TILES_PER_LANE = 4;
 
-/** Null where the choice, or else the faster method, is direct. */
+/** Null where the method of the choice, or else the faster one, is direct. */
 export function planWinograd(
   geometry: AdapterProfile,
   extent: Conv2dExtent,

@@ -5,8 +5,7 @@
 import type { BufferRef, Dispatch, DType } from '../../gpu/dispatch.ts';
 import type { Gpu } from '../../gpu/gpu.ts';
 import { Program } from '../../gpu/program.ts';
-import type { KernelContext, Tunable, TunedPartials, TunedWork } from '../../kernels/context.ts';
-import type { GemmChoice } from '../../kernels/gemm_choice.ts';
+import type { KernelContext, Tunable, TunedChoice, TunedPartials, TunedWork } from '../../kernels/context.ts';
 import { relativeDifference, tuningDifference } from '../../kernels/tuning_difference.ts';
 import { asDispatched } from './dispatched.ts';
 import { Scratch } from './scratch.ts';
@@ -20,7 +19,7 @@ const STATISTICS_TOLERANCE = 1e-5;
 const DIFFERENCE_THREADS = 4096;
 
 /** What a choice gives that differs from the usual one's by more than rounding; null if nothing does. */
-export type Check = (choice: GemmChoice) => Promise<string | null>;
+export type Check = (choice: TunedChoice) => Promise<string | null>;
 
 /** Runs the usual choice once; each call of the result runs another. */
 export async function withCheck<T>(

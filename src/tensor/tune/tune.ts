@@ -7,8 +7,7 @@ import type { Gpu } from '../../gpu/gpu.ts';
 import { Program, type BoundProgram } from '../../gpu/program.ts';
 import { RepeatTimer } from '../../gpu/repeat_timer.ts';
 import type { TunedProduct, TunedProducts } from '../../gpu/tuned.ts';
-import type { KernelContext, Tunable } from '../../kernels/context.ts';
-import type { GemmChoice } from '../../kernels/gemm_choice.ts';
+import type { KernelContext, Tunable, TunedChoice } from '../../kernels/context.ts';
 import { hashOf } from '../../kernels/tunable.ts';
 import type { CompiledPlan } from '../calls.ts';
 import type { CompiledFunction } from '../compile.ts';
@@ -22,7 +21,7 @@ import { Scratch } from './scratch.ts';
 
 /** A choice that was not taken into account, and why. */
 interface RefusedChoice {
-  readonly choice: GemmChoice;
+  readonly choice: TunedChoice;
   readonly why: string;
 }
 
@@ -34,8 +33,8 @@ export interface TuneResult {
   readonly shape: string;
   /** How many times the plan does such work. */
   readonly count: number;
-  readonly usual: GemmChoice;
-  readonly best: GemmChoice;
+  readonly usual: TunedChoice;
+  readonly best: TunedChoice;
   readonly usualMilliseconds: number;
   readonly milliseconds: number;
   /** How many choices were timed. */
@@ -134,7 +133,7 @@ function tuneOne(
   const { gpu } = runtime;
   const usual = asDispatched(gpu, tunable.make(context, tunable.usual).dispatches);
   const before = encodeBefore(plan, usual);
-  const time = async (choice: GemmChoice, batches: number, most?: number): Promise<number[]> => {
+  const time = async (choice: TunedChoice, batches: number, most?: number): Promise<number[]> => {
     const dispatches = asDispatched(gpu, tunable.make(context, choice).dispatches);
     const scratch = new Scratch(gpu);
     const program = await Program.compile(gpu, dispatches);
@@ -167,19 +166,19 @@ function tuneOne(
 
 /** The search for the best choice of one problem. */
 class Search {
-  best: GemmChoice;
+  best: TunedChoice;
   usualMilliseconds = NaN;
   milliseconds = NaN;
   timed = 0;
   readonly refused: RefusedChoice[] = [];
   readonly #tunable: Tunable;
   readonly #check: Check;
-  readonly #time: (choice: GemmChoice, batches: number, most?: number) => Promise<number[]>;
+  readonly #time: (choice: TunedChoice, batches: number, most?: number) => Promise<number[]>;
 
   constructor(
     tunable: Tunable,
     check: Check,
-    time: (choice: GemmChoice, batches: number, most?: number) => Promise<number[]>,
+    time: (choice: TunedChoice, batches: number, most?: number) => Promise<number[]>,
   ) {
     this.best = tunable.usual;
     this.#tunable = tunable;
@@ -197,7 +196,7 @@ class Search {
     await this.#decide();
   }
 
-  async #try(choice: GemmChoice): Promise<void> {
+  async #try(choice: TunedChoice): Promise<void> {
     try {
       const why = await this.#check(choice);
       if (why !== null) {
